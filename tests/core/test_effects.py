@@ -1,0 +1,79 @@
+"""Effects: which paths meet, what a template becomes, and which pairs of calls may overlap."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncfc_jupyter.core.accesses import Accesses
+from asyncfc_jupyter.core.effects import UNDECLARED, Effects, EffectTemplates, Hazard, PathTemplate, hazards, meet
+
+paths = st.lists(st.sampled_from("abc"), max_size=3).map(tuple)
+effects = st.builds(
+    lambda r, w: Effects(reads=tuple(r), writes=tuple(w)), st.lists(paths, max_size=2), st.lists(paths, max_size=2)
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [("a", "a", True), ("a", "a/b", True), ("a/b", "a", True), ("a/b", "a/c", False), ("ab", "a", False)],
+)
+def test_paths_meet_when_one_is_a_prefix_of_the_other_by_whole_segments(one, other, expected) -> None:
+    assert meet(tuple(one.split("/")), tuple(other.split("/"))) is expected
+
+
+def test_each_hazard_is_named() -> None:
+    reads, writes = Effects(reads=(("a",),)), Effects(writes=(("a",),))
+    assert hazards(reads, reads) == frozenset()
+    assert hazards(writes, reads) == {Hazard.RAW}
+    assert hazards(reads, writes) == {Hazard.WAR}
+    assert hazards(writes, writes) == {Hazard.WAW}
+
+
+def test_a_call_without_effects_conflicts_with_nothing_and_an_undeclared_one_with_everything_else() -> None:
+    assert not hazards(UNDECLARED, Effects())
+    assert hazards(UNDECLARED, Effects(reads=(("x", "y"),)))
+    assert hazards(UNDECLARED, UNDECLARED)
+
+
+@pytest.mark.parametrize(
+    ("template", "arguments", "unresolved", "path"),
+    [
+        ("orders/{id}", {"id": 42}, set(), ("orders", "42")),
+        ("orders/{id}/lines", {"id": 42}, set(), ("orders", "42", "lines")),
+        ("orders/{id}/lines", {"id": "$f1"}, {"id"}, ("orders",)),
+        ("orders/{id}/lines", {}, set(), ("orders",)),
+        ("orders/{id}", {"id": None}, set(), ("orders",)),
+        ("{a}-{b}/x", {"a": 1, "b": 2}, set(), ("1-2", "x")),
+        ("files/{name}", {"name": "a/b"}, set(), ("files", "a/b")),
+    ],
+)
+def test_a_template_is_cut_in_front_of_the_first_argument_that_is_not_known(
+    template, arguments, unresolved, path
+) -> None:
+    assert PathTemplate.parse(template).expand(arguments, unresolved) == path
+
+
+@pytest.mark.parametrize("text", ["", "a//b", "a/{b", "a/b}"])
+def test_a_template_that_cannot_be_read_is_refused(text) -> None:
+    with pytest.raises(ValueError, match="path template"):
+        PathTemplate.parse(text)
+
+
+def test_nothing_declared_is_taken_for_everything() -> None:
+    assert EffectTemplates(declared=False).expand({}) is UNDECLARED
+
+
+@given(st.lists(effects, min_size=1, max_size=12), st.data())
+def test_the_index_finds_the_same_latest_conflict_as_comparing_with_every_earlier_call(calls, data) -> None:
+    index = Accesses()
+    for order, each in enumerate(calls):
+        index.add(order, each)
+    gone = data.draw(st.sets(st.integers(0, len(calls) - 1)))
+    for order in gone:
+        index.remove(order, calls[order])
+    for order, each in enumerate(calls):
+        earlier = [other for other in range(order) if other not in gone and hazards(calls[other], each)]
+        found = index.latest_before(order, each)
+        assert (found.order if found else None) == (max(earlier) if earlier else None)
+        if found:
+            assert found.hazard in hazards(calls[found.order], each)
