@@ -1,0 +1,97 @@
+"""Calling a tool's function: on the loop if it is async, else in a thread that carries the caller's context.
+
+The context matters in a notebook: it is how what a tool prints finds its way into the cell that asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from asyncfc_jupyter.runtime.tools import Tool
+
+#: Far above the limit on running calls, since a thread whose call was given up stays busy until its function returns.
+_MOST_THREADS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """The function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """The function raised, or ran out of time."""
+
+    kind: Literal["error", "timeout"]
+    message: str
+    error: BaseException | None = None
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="asyncfc-tool")
+
+
+async def call(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
+    """Call the tool and return what came of it, as a value in every case.
+
+    Cancelling this cancels an async function; one in a thread goes on there, and what it returns is discarded.
+    """
+    try:
+        async with asyncio.timeout(tool.timeout_s) as limit:
+            return await (_on_loop(tool, bound) if tool.is_async else _in_thread(tool, bound))
+    except TimeoutError as error:
+        if not limit.expired():
+            return _raised(error)
+        still = "" if tool.is_async else " It still runs in its thread; the result will be discarded."
+        return Raised(kind="timeout", message=f"{tool.name} took longer than {tool.timeout_s:g} s.{still}")
+
+
+async def _on_loop(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
+    return await _awaited(tool.function(*bound.args, **bound.kwargs))
+
+
+async def _in_thread(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    outcome = await loop.run_in_executor(_pool(), context.run, _guarded, tool, bound)
+    if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):
+        return await _awaited(outcome.value)  # a plain function that returned a coroutine, such as a partial
+    return outcome
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> Returned | Raised:
+    current = asyncio.current_task()
+    try:
+        return Returned(value=await awaitable)
+    except asyncio.CancelledError as error:
+        if current is None or current.cancelling():
+            raise
+        return _raised(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit in a tool is the tool's failure, not the kernel's end
+        return _raised(error)
+
+
+def _guarded(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
+    # An exception is carried as a value: a StopIteration cannot be set on a future, and would hang its waiter for ever.
+    try:
+        return Returned(value=tool.function(*bound.args, **bound.kwargs))
+    except BaseException as error:  # noqa: BLE001 - nothing a tool raises may kill the pool's thread
+        return _raised(error)
+
+
+def _raised(error: BaseException) -> Raised:
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return Raised(kind="error", message=f"{name}: {text}" if text else name, error=error)

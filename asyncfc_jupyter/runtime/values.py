@@ -1,0 +1,48 @@
+"""What becomes of a tool's result: kept by reference, snapshotted where it is plain, summarized for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: A bar's label: what fits beside it on a slide.
+_LABEL_CHARACTERS = 60
+
+
+def snapshot(value: Any) -> Any:
+    """Return a copy of plain data, and anything else as it is.
+
+    A tool may hand out its own live dictionary and change it later; what was seen must not change with it. Only plain
+    containers are copied: a DataFrame, an array or an open handle passes as the object it is.
+    """
+    if type(value) is dict:
+        return {key: snapshot(item) for key, item in value.items()}
+    if type(value) is list:
+        return [snapshot(item) for item in value]
+    if type(value) is tuple:
+        return tuple(snapshot(item) for item in value)
+    return set(value) if type(value) is set else value
+
+
+def describe(value: Any) -> str:
+    """Return a few words on a value for people: ``3 items``, ``'sunny'``, ``DataFrame 100 x 4``."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape and all(isinstance(side, int) for side in shape):
+        return f"{type(value).__name__} {' x '.join(map(str, shape))}"
+    if value is None or isinstance(value, str | bool | int | float):
+        return shorten(repr(value) if not isinstance(value, str) else value)
+    if isinstance(value, list | tuple | set):
+        return f"{len(value)} item{'' if len(value) == 1 else 's'}"
+    if isinstance(value, Mapping):
+        return shorten(", ".join(f"{key}: {_word(item)}" for key, item in value.items()) or "empty")
+    return type(value).__name__
+
+
+def _word(value: Any) -> str:
+    return str(value) if value is None or isinstance(value, str | bool | int | float) else describe(value)
+
+
+def shorten(text: str, characters: int = _LABEL_CHARACTERS) -> str:
+    """Return text on one line, cut to a length, for people."""
+    line = " ".join(text[: characters * 4].split())
+    return line if len(line) <= characters else line[: characters - 1] + "…"
