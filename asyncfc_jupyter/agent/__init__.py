@@ -1,0 +1,8 @@
+"""The agent: the wire protocol of futures, the loop, conversations and runs."""
+
+from asyncfc_jupyter.agent.agent import Agent
+from asyncfc_jupyter.agent.conversation import Conversation
+from asyncfc_jupyter.agent.modes import Mode
+from asyncfc_jupyter.agent.run import Future, Run
+
+__all__ = ["Agent", "Conversation", "Future", "Mode", "Run"]

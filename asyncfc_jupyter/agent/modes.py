@@ -1,0 +1,42 @@
+"""The four ways to call functions, on one engine, so that they can be compared."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from asyncfc_jupyter.core.errors import UsageError
+
+
+class Mode(StrEnum):
+    """When calls start, and what the model is told at the end of its reply."""
+
+    #: Calls run one at a time once the reply has ended; the next turn waits for all.
+    SEQUENTIAL = "sequential"
+    #: A reply's calls run together once it has ended; the next turn waits for all. What most frameworks do.
+    BATCH = "batch"
+    #: Each call starts as soon as its own arguments close; the next turn waits for all.
+    EAGER = "eager"
+    #: Each call starts as soon as its arguments close and returns a future; the next turn waits for none.
+    ASYNC = "async"
+
+    @property
+    def futures(self) -> bool:
+        """Whether the model is given futures rather than values."""
+        return self is Mode.ASYNC
+
+    @property
+    def starts_while_streaming(self) -> bool:
+        """Whether a call starts before the reply that holds it has ended."""
+        return self in (Mode.EAGER, Mode.ASYNC)
+
+
+def parse_mode(text: str) -> Mode:
+    """Return the mode of that name.
+
+    Raises:
+        UsageError: There is none; the error lists them.
+    """
+    try:
+        return Mode(text)
+    except ValueError:
+        raise UsageError(f"there is no mode {text!r}; the modes are: {', '.join(Mode)}.") from None

@@ -1,0 +1,180 @@
+"""A run and its futures, as the person holds them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from asyncfc_jupyter.core.errors import ToolFailed, ToolSkipped, UsageError
+from asyncfc_jupyter.core.events import CallIssued, TurnStarted
+from asyncfc_jupyter.core.futures import FutureName, State
+from asyncfc_jupyter.runtime.driver import Driver, Entry
+from asyncfc_jupyter.runtime.log import EventLog
+from asyncfc_jupyter.runtime.values import describe
+from asyncfc_jupyter.trace.metrics import Metrics, metrics
+from asyncfc_jupyter.trace.timeline import Timeline
+from asyncfc_jupyter.trace.trace import Trace
+from asyncfc_jupyter.trace.why import explain_wait
+
+if TYPE_CHECKING:
+    from asyncfc_jupyter.agent.conversation import Conversation
+
+Ended = Literal["answered", "failed", "interrupted", "stopped"]
+Outcome = Literal["running"] | Ended
+
+
+class Future:
+    """The result of one tool call, now or later. Awaiting it gives the value."""
+
+    def __init__(self, entry: Entry, driver: Driver) -> None:
+        self._entry, self._driver = entry, driver
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``f1``."""
+        return self._entry.name
+
+    @property
+    def tool(self) -> str:
+        """The name of the tool."""
+        return self._entry.tool
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments as the model wrote them, references included."""
+        return dict(self._entry.arguments)
+
+    @property
+    def state(self) -> State:
+        """What has become of it."""
+        return self._driver.machine.state(self._entry.name)
+
+    def done(self) -> bool:
+        """Return whether it has settled, in whatever way."""
+        return self._entry.status != "pending"
+
+    def result(self) -> Any:
+        """Return the very object that the tool returned; plain data as it was when the call finished.
+
+        Raises:
+            ToolFailed: The tool raised, timed out or could not take its arguments; the cause is chained.
+            ToolSkipped: The call was not made, or was cancelled.
+            UsageError: It has not settled yet; await it instead.
+        """
+        entry = self._entry
+        match entry.status:
+            case "done":
+                return entry.value
+            case "pending":
+                raise UsageError(
+                    f"{self.name} ({self.tool}) has no result yet; write `await` before the future to wait for it."
+                )
+            case "failed" | "timeout":
+                raise ToolFailed(self.name, self.tool, entry.error) from entry.exception
+            case _:
+                raise ToolSkipped(self.name, self.tool, entry.error)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from self._driver.wait([self._entry.name]).__await__()
+        return self.result()
+
+    def __repr__(self) -> str:
+        outcome = describe(self._entry.value) if self._entry.status == "done" else self._entry.error
+        return f"<Future {self.name} {self.tool}: {self.state}{': ' + outcome if outcome else ''}>"
+
+
+class Futures(Mapping[str, Future]):
+    """The futures of a conversation by name, in order of emission."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def __getitem__(self, name: str) -> Future:
+        try:
+            return Future(self._driver.entries[FutureName(name.removeprefix("$"))], self._driver)
+        except KeyError:
+            known = ", ".join(self._driver.entries) or "none yet"
+            raise KeyError(f"there is no future {name!r} (known: {known})") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._driver.entries)
+
+    def __len__(self) -> int:
+        return len(self._driver.entries)
+
+    def __repr__(self) -> str:
+        return "\n".join(repr(future) for future in self.values()) or "no futures yet"
+
+
+class Run:
+    """One request of the person and all that came of it. Made by `Agent.start` and `Agent.run`."""
+
+    def __init__(self, *, prompt: str, model: str, mode: str, conversation: Conversation, log: EventLog) -> None:
+        self.prompt, self.model, self.mode = prompt, model, mode
+        #: Pass it to another run to go on from here.
+        self.conversation = conversation
+        #: The text of the last reply; empty until the model has answered.
+        self.answer = ""
+        self.outcome: Outcome = "running"
+        #: The exception that ended the run, if one did.
+        self.error: BaseException | None = None
+        self.futures: Mapping[str, Future] = Futures(conversation.driver)
+        self._log = log
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def trace(self) -> Trace:
+        """All that has happened so far, in order."""
+        return Trace(tuple(self._log.events))
+
+    @property
+    def metrics(self) -> Metrics:
+        """The figures of the run: times in seconds, and ratios."""
+        return metrics(self.trace)
+
+    @property
+    def turns(self) -> int:
+        """Requests to the model so far."""
+        return sum(isinstance(stamped.event, TurnStarted) for stamped in self._log.events)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the start to the end, or to now."""
+        return self._log.now_s() if self.outcome == "running" else self.trace.end_s
+
+    def done(self) -> bool:
+        """Return whether the run has ended, in whatever way."""
+        return self.outcome != "running"
+
+    async def wait(self) -> Run:
+        """Return the run once it has ended.
+
+        Cancelling this does not cancel the run: call `cancel` for that.
+
+        Raises:
+            AsyncFCError: What ended the run without an answer; finished results are kept in `futures`.
+        """
+        if self._running is not None:
+            await asyncio.wait([self._running])
+        if self.error is not None:
+            raise self.error
+        return self
+
+    def cancel(self) -> None:
+        """Stop the run: what has finished is kept, what is pending is cancelled, the conversation stays usable."""
+        if self._running is not None:
+            self._running.cancel()
+
+    def why(self, future: str) -> str:
+        """Return one sentence on why a future waited, or that it did not."""
+        name = self.futures[future].name
+        return explain_wait(self.trace, FutureName(name))
+
+    def timeline(self) -> Timeline:
+        """Return the picture of the run; a notebook shows it, and it can be saved as HTML or SVG."""
+        return Timeline(self.trace)
+
+    def __repr__(self) -> str:
+        own = sum(isinstance(stamped.event, CallIssued) for stamped in self._log.events)
+        return f"<Run {self.outcome} in {self.elapsed_s:.1f} s: {own} futures, model {self.model}, mode {self.mode}>"

@@ -1,0 +1,369 @@
+"""The async mode, message by message: what the model is told, and when."""
+
+import asyncio
+import json
+
+import pytest
+
+from asyncfc_jupyter.agent import Agent, Conversation
+from asyncfc_jupyter.core.errors import AgentInterrupted, ServerError, TurnLimitReached
+from asyncfc_jupyter.core.events import AwaitOpened, CallStarted, ResultShown, TurnEnded, TurnStarted
+from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
+
+
+async def slow(seconds: float, answer: str = "slept") -> dict:
+    """Sleep, then answer."""
+    await asyncio.sleep(seconds)
+    return {"answer": answer, "seconds": seconds}
+
+
+async def shout(text: str) -> str:
+    """Say it louder."""
+    return text.upper()
+
+
+async def fails(reason: str) -> str:
+    """Fail."""
+    raise ValueError(reason)
+
+
+TOOLS = tuple(make_tool(function, pure=True) for function in (slow, shout, fails))
+
+
+def play(*replies, prompt="go", mode="async", tools=TOOLS, **options):
+    """Run a script to its end in virtual time; return the run and the model."""
+    model = ScriptedModel(*replies)
+    agent = Agent(model, tools=tools, mode=mode, **options)
+    return run_virtually(agent.run(prompt)), model
+
+
+def told(model, request):
+    """The tool messages of a request that the model had not been told before, decoded, by call id."""
+    before = len(model.requests[request - 1].messages) if request else 0
+    new = model.requests[request].messages[before:]
+    return {m["tool_call_id"]: json.loads(m["content"]) for m in new if m["role"] == "tool"}
+
+
+def times(run, kind):
+    return [stamped.at_s for stamped in run.trace if isinstance(stamped.event, kind)]
+
+
+def test_a_pending_call_is_answered_by_a_placeholder_that_cannot_be_taken_for_the_result() -> None:
+    _, model = play([Calls("slow", {"seconds": 5})], [Calls("shout", {"text": "a"})], [Says("done")], [Says("done")])
+    placeholder = told(model, 1)["s1"]
+    assert placeholder["future"] == "f1"
+    assert placeholder["status"] == "pending"
+    assert placeholder["value"] is None
+    assert "Not the result" in placeholder["note"]
+
+
+def test_a_call_that_finished_while_the_reply_streamed_is_answered_by_its_value() -> None:
+    _, model = play([Calls("slow", {"seconds": 1}), Thinks(2), Says("...")], [Says("done")])
+    assert told(model, 1)["s1"]["value"] == {"answer": "slept", "seconds": 1.0}
+    assert len(model.requests) == 2
+
+
+def test_a_call_starts_while_the_reply_that_holds_it_still_streams() -> None:
+    run, _ = play([Calls("slow", {"seconds": 1}), Thinks(3), Says("still talking")], [Says("done")])
+    assert times(run, CallStarted) == [0.0]
+    assert times(run, TurnEnded)[0] == 3.0
+
+
+def test_a_short_call_is_waited_for_inline_when_nothing_else_is_pending() -> None:
+    run, model = play([Calls("slow", {"seconds": 0.1})], [Says("done")])
+    assert told(model, 1)["s1"]["status"] == "done"
+    assert times(run, TurnStarted) == [0.0, 0.1]
+
+
+def test_a_call_known_to_take_long_is_not_waited_for_inline() -> None:
+    run, _ = play(
+        [Calls("slow", {"seconds": 1}), Thinks(2)], [Calls("slow", {"seconds": 1})], [Says("x")], [Says("done")]
+    )
+    assert times(run, TurnStarted)[1:3] == [2.0, 2.0]
+
+
+def test_a_result_that_became_ready_rides_along_with_the_next_tool_message() -> None:
+    _, model = play(
+        [Calls("slow", {"seconds": 1})],
+        [Thinks(2), Calls("slow", {"seconds": 9, "answer": "b"})],
+        [Says("done")],
+        [Says("done")],
+    )
+    second = told(model, 2)["s2"]
+    assert second["status"] == "pending"
+    assert [d["future"] for d in second["delivered"]] == ["f1"]
+    assert second["delivered"][0]["value"]["answer"] == "slept"
+    assert second["delivered"][0]["arguments"] == {"seconds": 1}
+    assert "still_pending" not in second
+
+
+def test_a_tool_message_names_what_is_still_pending() -> None:
+    _, model = play(
+        [Calls("slow", {"seconds": 60})],
+        [Calls("slow", {"seconds": 50})],
+        [Says("done")],
+        [Says("done")],
+        tools=[make_tool(slow, pure=True, timeout_s=None)],
+    )
+    assert told(model, 2)["s2"]["still_pending"] == ["f1"]
+
+
+def test_a_reference_is_replaced_by_the_value_before_and_after_it_is_there() -> None:
+    run, _ = play(
+        [Calls("slow", {"seconds": 1, "answer": "hi"}), Calls("shout", {"text": "$f1.answer"})],
+        [Thinks(2), Calls("shout", {"text": "$f1.answer"})],
+        [Says("done")],
+    )
+    assert run.futures["f2"].result() == run.futures["f3"].result() == "HI"
+    assert run.why("f2") == "f2 (shout) waited 1.0 s: needs $f1.answer"
+
+
+def test_await_future_waits_without_calling_the_model_and_answers_with_a_list() -> None:
+    run, model = play(
+        [Calls("slow", {"seconds": 5})],
+        [Calls("await_future", {"futures": ["$f1"]})],
+        [Says("done")],
+    )
+    (answer,) = told(model, 2)["s2"]
+    assert answer["status"] == "done"
+    assert answer["value"]["seconds"] == 5
+    assert len(model.requests) == 3
+    assert times(run, TurnStarted)[-1] == 5.0
+
+
+def test_await_future_gives_up_at_its_timeout_and_says_pending() -> None:
+    _, model = play(
+        [Calls("slow", {"seconds": 50})],
+        [Calls("await_future", {"futures": "f1", "timeout_s": 1})],
+        [Says("done")],
+        [Says("done")],
+    )
+    assert told(model, 2)["s2"][0]["status"] == "pending"
+
+
+def test_await_future_any_returns_with_the_first() -> None:
+    run, _ = play(
+        [Calls("slow", {"seconds": 9}), Calls("slow", {"seconds": 2})],
+        [Calls("await_future", {"futures": ["f1", "f2"], "mode": "any"})],
+        [Says("done")],
+        [Says("done")],
+    )
+    assert times(run, TurnStarted)[2] == 2.0
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"futures": []}, {"futures": ["f9"]}, {"futures": ["f1"], "mode": "some"}, "{nonsense"]
+)
+def test_a_wrong_await_is_an_error_for_the_model_and_the_run_goes_on(arguments) -> None:
+    run, model = play([Calls("shout", {"text": "a"}), Calls("await_future", arguments)], [Says("done")])
+    assert told(model, 1)["s2"][0]["status"] == "failed"
+    assert run.answer == "done"
+
+
+def test_an_answer_is_held_back_until_every_result_was_delivered() -> None:
+    run, model = play([Calls("slow", {"seconds": 5})], [Says("premature")], [Says("informed")])
+    assert run.answer == "informed"
+    assistant = model.requests[2].messages[-2]
+    assert assistant["content"] == "premature"
+    assert assistant["tool_calls"][0]["function"]["name"] == "await_future"
+    (delivered,) = json.loads(model.requests[2].messages[-1]["content"])
+    assert delivered["value"]["seconds"] == 5
+    assert [s.event.by_layer for s in run.trace if isinstance(s.event, AwaitOpened)] == [True]
+
+
+def test_the_model_sees_each_result_once_and_the_trace_says_when() -> None:
+    run, _ = play([Calls("slow", {"seconds": 5})], [Says("premature")], [Says("informed")])
+    assert [(s.event.future, s.event.turn) for s in run.trace if isinstance(s.event, ResultShown)] == [("f1", 3)]
+
+
+def test_a_failed_call_is_a_value_for_the_model_and_its_dependents_are_skipped() -> None:
+    _, model = play(
+        [Calls("fails", {"reason": "no power"}), Calls("shout", {"text": "$f1"}), Calls("shout", {"text": "b"})],
+        [Says("ok")],
+    )
+    answers = told(model, 1)
+    assert answers["s1"]["error"] == "ValueError: no power"
+    assert answers["s2"]["status"] == "skipped"
+    assert "f1 (fails) failed: ValueError: no power" in answers["s2"]["error"]
+    assert answers["s3"]["value"] == "B"
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (Calls("shuot", {"text": "a"}), "there is no tool 'shuot'; the tools are: slow, shout, fails."),
+        (Calls("shout", {"txt": "a"}), "'text' is missing; there is no parameter 'txt' (there are: text)"),
+        (Calls("shout", '{"text": '), "cannot be read"),
+        (Calls("shout", {"text": "$f7"}), "no earlier call produced $f7"),
+        (Calls("slow", {"seconds": "$f1.nothing"}), "f1 has no field 'nothing'; it has: answer, seconds"),
+        (Calls("shout", {"text": "f1"}), 'write "$f1"'),
+        (Calls("slow", {"seconds": "soon"}), "'seconds': input should be a valid number"),
+    ],
+)
+def test_a_call_that_cannot_be_made_fails_with_what_was_seen_and_the_way_out(call, error) -> None:
+    run, model = play([Calls("slow", {"seconds": 0.01}), call], [Says("sorry")])
+    answer = told(model, 1)["s2"]
+    assert (answer["future"], answer["status"]) == ("f2", "failed")
+    assert error in answer["error"]
+    assert run.answer == "sorry"
+
+
+def test_a_call_that_takes_too_long_is_a_timeout_for_the_model() -> None:
+    tool = make_tool(slow, pure=True, timeout_s=3)
+    run, model = play([Calls("slow", {"seconds": 9})], [Says("x")], [Says("done")], tools=[tool])
+    (delivered,) = json.loads(model.requests[2].messages[-1]["content"])
+    assert delivered["status"] == "timeout"
+    assert run.metrics.makespan_s == 3.0
+
+
+def test_text_that_merely_contains_a_reference_and_the_escape_stay_text() -> None:
+    run, _ = play([Calls("shout", {"text": "a $f1 b"}), Calls("shout", {"text": "$$f1"})], [Says("done")])
+    assert run.futures["f1"].result() == "A $F1 B"
+    assert run.futures["f2"].result() == "$F1"
+
+
+def test_a_reference_inside_a_result_is_not_followed() -> None:
+    async def tricky() -> str:
+        """Return text that looks like a reference."""
+        return "$f1"
+
+    tools = [*TOOLS, make_tool(tricky, pure=True)]
+    run, _ = play(
+        [Calls("shout", {"text": "x"}), Calls("tricky"), Calls("shout", {"text": "$f2"})], [Says("done")], tools=tools
+    )
+    assert run.futures["f3"].result() == "$F1"
+
+
+def test_the_turn_limit_stops_a_model_that_never_answers_and_keeps_its_results() -> None:
+    model = ScriptedModel(*[[Calls("shout", {"text": "again"})]] * 3)
+    conversation = Conversation()
+    agent = Agent(model, tools=TOOLS, max_turns=3)
+
+    async def main():
+        run = agent.start("go", conversation=conversation)
+        with pytest.raises(TurnLimitReached, match="has not answered after 3 turns"):
+            await run.wait()
+        return run
+
+    run = run_virtually(main())
+    assert run.outcome == "stopped"
+    assert run.futures["f3"].result() == "AGAIN"
+    conversation.check()
+
+
+def test_an_interrupted_run_leaves_a_history_that_the_next_request_can_go_on_from() -> None:
+    model = ScriptedModel(
+        [Calls("slow", {"seconds": 1}), Thinks(2)],
+        [Calls("slow", {"seconds": 50}), Says("thinking"), Thinks(60)],
+        [Says("as you like")],
+    )
+    conversation = Conversation()
+    agent = Agent(model, tools=TOOLS)
+
+    async def main():
+        run = agent.start("go", conversation=conversation)
+        await asyncio.sleep(5)
+        run.cancel()
+        with pytest.raises(AgentInterrupted):
+            await run.wait()
+        return run, await agent.run("and now?", conversation=conversation)
+
+    run, after = run_virtually(main())
+    assert run.outcome == "interrupted"
+    assert run.futures["f1"].result()["seconds"] == 1
+    assert run.futures["f2"].state == "cancelled"
+    assert told(model, 2)["s2"]["status"] == "cancelled"
+    assert after.answer == "as you like"
+
+
+def test_a_future_that_was_pending_at_an_interrupt_is_reported_cancelled_to_the_model() -> None:
+    model = ScriptedModel([Calls("slow", {"seconds": 50})], [Thinks(60)], [Says("as you like")])
+    conversation = Conversation()
+    agent = Agent(model, tools=TOOLS)
+
+    async def main():
+        run = agent.start("go", conversation=conversation)
+        await asyncio.sleep(5)
+        run.cancel()
+        with pytest.raises(AgentInterrupted):
+            await run.wait()
+        return await agent.run("and now?", conversation=conversation)
+
+    run_virtually(main())
+    (answer,) = [a for a in told(model, 2).values() if isinstance(a, list)]
+    assert [(o["future"], o["status"]) for o in answer] == [("f1", "cancelled")]
+
+
+def test_a_refused_first_request_leaves_the_conversation_as_it_was() -> None:
+    model = ScriptedModel([Breaks(ServerError("no", status=401))], [Says("hello")])
+    conversation = Conversation()
+    agent = Agent(model, tools=TOOLS)
+
+    async def main():
+        with pytest.raises(ServerError):
+            await agent.run("go", conversation=conversation)
+        await agent.run("again", conversation=conversation)
+
+    run_virtually(main())
+    assert [m["content"] for m in model.requests[1].messages if m["role"] == "user"] == ["again"]
+
+
+def test_a_stream_that_breaks_after_a_call_keeps_the_call_and_a_valid_history() -> None:
+    model = ScriptedModel(
+        [Calls("shout", {"text": "a"}), Thinks(1), Breaks(ServerError("cut off"))],
+        [Says("welcome back")],
+    )
+    conversation = Conversation()
+    agent = Agent(model, tools=TOOLS)
+
+    async def main():
+        run = agent.start("go", conversation=conversation)
+        with pytest.raises(ServerError):
+            await run.wait()
+        return run, await agent.run("again", conversation=conversation)
+
+    run, after = run_virtually(main())
+    assert run.futures["f1"].result() == "A"
+    assert told(model, 1)["s1"]["value"] == "A"
+    assert after.answer == "welcome back"
+
+
+def test_names_go_on_counting_in_the_next_run_of_a_conversation() -> None:
+    model = ScriptedModel([Calls("shout", {"text": "a"})], [Says("1")], [Calls("shout", {"text": "$f1"})], [Says("2")])
+    conversation = Conversation()
+    agent = Agent(model, tools=TOOLS)
+
+    async def main():
+        await agent.run("go", conversation=conversation)
+        return await agent.run("on", conversation=conversation)
+
+    run = run_virtually(main())
+    assert run.futures["f2"].result() == "A"
+
+
+def test_an_observer_that_raises_is_dropped_and_the_run_goes_on(caplog) -> None:
+    model = ScriptedModel([Says("hello")])
+    seen = []
+
+    def broken(stamped):
+        raise RuntimeError("bad listener")
+
+    run = run_virtually(Agent(model).run("go", observers=[broken, seen.append]))
+    assert run.answer == "hello"
+    assert [s.seq for s in seen] == list(range(len(run.trace)))
+    assert "broken" in caplog.text
+
+
+def test_the_stream_is_closed_when_a_run_is_cancelled() -> None:
+    model = ScriptedModel([Says("a"), Thinks(100)])
+
+    async def main():
+        run = Agent(model).start("go")
+        await asyncio.sleep(1)
+        run.cancel()
+        with pytest.raises(AgentInterrupted):
+            await run.wait()
+
+    run_virtually(main())
+    assert model.closed == 1

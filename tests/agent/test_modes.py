@@ -1,0 +1,97 @@
+"""The plain modes, and that all four come to the same end."""
+
+import asyncio
+import json
+
+import pytest
+
+from asyncfc_jupyter.agent import Agent
+from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.core.events import CallStarted, TurnStarted
+from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+
+
+async def slow(seconds: float) -> float:
+    """Sleep."""
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+async def echo(text: str) -> str:
+    """Return the text."""
+    return text
+
+
+TOOLS = [make_tool(slow, pure=True), make_tool(echo, pure=True)]
+TWO_CALLS = [Calls("slow", {"seconds": 1}), Thinks(1), Calls("slow", {"seconds": 2}), Thinks(1)]
+
+
+def play(mode, *replies):
+    model = ScriptedModel(*replies)
+    return run_virtually(Agent(model, tools=TOOLS, mode=mode).run("go")), model
+
+
+def times(run, kind):
+    return [stamped.at_s for stamped in run.trace if isinstance(stamped.event, kind)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "starts", "second_turn"),
+    # The async mode waits inline for a moment: the tool took one second before, and this call is due.
+    [("sequential", [2, 3], 5), ("batch", [2, 2], 4), ("eager", [0, 1], 3), ("async", [0, 1], 2.15)],
+)
+def test_each_mode_starts_its_calls_and_its_next_turn_when_it_says(mode, starts, second_turn) -> None:
+    run, _ = play(mode, TWO_CALLS, [Says("done")], [Says("done")])
+    assert times(run, CallStarted) == starts
+    assert times(run, TurnStarted)[1] == second_turn
+
+
+@pytest.mark.parametrize("mode", ["sequential", "batch", "eager"])
+def test_a_plain_mode_offers_no_futures_and_answers_with_the_value_alone(mode) -> None:
+    _, model = play(mode, [Calls("slow", {"seconds": 1})], [Says("done")])
+    assert [t["function"]["name"] for t in model.requests[0].tools] == ["slow", "echo"]
+    assert model.requests[0].tools[0]["function"]["parameters"]["properties"]["seconds"] == {"type": "number"}
+    assert model.requests[0].messages[0]["role"] == "user"
+    assert json.loads(model.requests[1].messages[-1]["content"]) == 1.0
+
+
+@pytest.mark.parametrize("mode", ["sequential", "batch", "eager"])
+def test_in_a_plain_mode_a_reference_is_ordinary_text(mode) -> None:
+    run, _ = play(
+        mode,
+        [Calls("echo", {"text": "a"}), Calls("echo", {"text": "$f1"}), Calls("echo", {"text": "$$f1"})],
+        [Says("")],
+    )
+    assert [run.futures[name].result() for name in ("f2", "f3")] == ["$f1", "$$f1"]
+
+
+@pytest.mark.parametrize("mode", ["sequential", "batch", "eager"])
+def test_in_a_plain_mode_an_error_is_told_as_such(mode) -> None:
+    _, model = play(mode, [Calls("slow", {"seconds": "soon"})], [Says("done")])
+    assert "'seconds'" in json.loads(model.requests[1].messages[-1]["content"])["error"]
+
+
+def test_the_async_mode_offers_await_future_and_explains_itself_once() -> None:
+    _, model = play("async", [Says("done")])
+    assert [t["function"]["name"] for t in model.requests[0].tools] == ["slow", "echo", "await_future"]
+    assert [m["role"] for m in model.requests[0].messages] == ["system", "user"]
+    assert "f1, f2, f3" in model.requests[0].messages[0]["content"]
+
+
+def test_a_mode_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(UsageError, match="no mode 'fast'; the modes are: sequential, batch, eager, async"):
+        Agent(ScriptedModel(), mode="fast")
+
+
+def test_an_empty_prompt_and_a_busy_conversation_are_refused() -> None:
+    async def main():
+        agent = Agent(ScriptedModel([Thinks(5), Says("x")]))
+        with pytest.raises(UsageError, match="the prompt is empty"):
+            agent.start("  \n")
+        run = agent.start("go")
+        with pytest.raises(UsageError, match="another run is using this conversation"):
+            agent.start("too", conversation=run.conversation)
+        await run.wait()
+
+    run_virtually(main())

@@ -1,0 +1,93 @@
+"""The layers, enforced: who may import whom, and what importing the package loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import asyncfc_jupyter
+
+ROOT = Path(asyncfc_jupyter.__file__).parent
+PACKAGE = "asyncfc_jupyter"
+
+#: Each room and the rooms below it. A room that nobody placed fails the test.
+BELOW = {
+    "core": set(),
+    "runtime": {"core"},
+    "models": {"core"},
+    "trace": {"core"},
+    "agent": {"core", "runtime", "models", "trace"},
+    "jupyter": {"core", "runtime", "models", "trace", "agent"},
+    "cli": {"core", "runtime", "models", "trace", "agent", "demo"},
+    "demo": {"core", "runtime", "models", "trace", "agent"},
+    "testing": {"core", "runtime", "models", "trace", "agent"},
+}
+#: Third parties that only one room may name.
+OWNED = {
+    "openai": {"models"},
+    "httpx": set(),
+    "IPython": {"jupyter"},
+    "ipywidgets": {"jupyter"},
+    "anywidget": {"jupyter"},
+    "ipykernel": {"jupyter"},
+    "nest_asyncio2": {"jupyter"},
+    "rich": {"cli", "demo"},
+}
+#: What the core may use of the standard library: nothing that tells time, draws lots, or reaches outside.
+CORE_MAY_USE = {
+    "__future__", "bisect", "collections", "dataclasses", "enum", "heapq", "re", "typing",
+}  # fmt: skip
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room(path):
+    first = path.relative_to(ROOT).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(path):
+    """Every module that a file imports, by full name, wherever in the file it does so."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the layer"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_room_has_its_place() -> None:
+    rooms = {room(path) for path in FILES} - {"__init__", "__main__", "_version"}
+    assert rooms == set(BELOW)
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in BELOW], ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_imports_only_what_lies_below_it(path) -> None:
+    mine = room(path)
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == PACKAGE and rest and rest[0] in BELOW:
+            assert rest[0] == mine or rest[0] in BELOW[mine], f"{mine} imports {name}"
+        if top in OWNED:
+            assert mine in OWNED[top], f"{mine} imports {name}"
+        if mine == "core" and top != PACKAGE:
+            assert top in CORE_MAY_USE, f"core imports {name}"
+
+
+def test_importing_the_package_loads_no_client_and_nothing_of_jupyter() -> None:
+    code = "import sys, asyncfc_jupyter; print(' '.join(sorted({m.split('.')[0] for m in sys.modules})))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"openai", "pydantic", "IPython", "ipywidgets", "anywidget", "rich"} & set(loaded)
+
+
+def test_the_public_names_are_those_in_all_and_each_can_be_had() -> None:
+    public = {name for name in asyncfc_jupyter.__all__ if name != "__version__"}
+    assert public == set(asyncfc_jupyter._HOME)
+    for name in asyncfc_jupyter.__all__:
+        assert getattr(asyncfc_jupyter, name) is not None
+    assert dir(asyncfc_jupyter) == sorted(asyncfc_jupyter.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = asyncfc_jupyter.nothing
