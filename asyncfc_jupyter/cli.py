@@ -1,0 +1,161 @@
+"""The command line: ``asyncfc-jupyter demo``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from asyncfc_jupyter._version import __version__
+from asyncfc_jupyter.agent import Mode
+from asyncfc_jupyter.core.errors import AsyncFCError
+from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, CallStarted, Stamped, TurnStarted
+from asyncfc_jupyter.demo import MODES, Comparison, Played, play_all
+
+#: Tool calls in the demonstration's plan, for the progress bar.
+_CALLS = 9
+#: The timeline is drawn no wider, since longer lines are hard to follow with the eye.
+_WIDEST = 120
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except AsyncFCError as error:
+        print(f"asyncfc-jupyter: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="asyncfc-jupyter", description="Asynchronous function calling: every tool call is a future."
+    )
+    parser.add_argument("--version", action="version", version=f"asyncfc-jupyter {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    demo = commands.add_parser(
+        "demo",
+        help="play one plan in every mode, offline, and compare",
+        description="Plays one plan against real tools in the modes sequential, batch, eager and async. Needs no key and no "
+        "network; takes about half a minute.",
+    )
+    demo.add_argument("--json", metavar="FILE", type=Path, help="write the figures as JSON")
+    demo.add_argument("--html", metavar="FILE", type=Path, help="write the timeline of the async run as a page")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    for path in (options.json, options.html):
+        if path is not None and not path.absolute().parent.is_dir():
+            print(f"asyncfc-jupyter: there is no folder {path.absolute().parent}; make it first.", file=sys.stderr)
+            return 2
+    console = Console()
+    comparison = _play(console)
+    _show(console, comparison)
+    if options.json is not None:
+        options.json.write_text(json.dumps(comparison.as_json(), indent=2) + "\n", encoding="utf-8")
+        console.print(f"figures: {options.json}", highlight=False)
+    if options.html is not None:
+        options.html.write_text(comparison.of(Mode.ASYNC).run.timeline().html(), encoding="utf-8")
+        console.print(f"timeline: {options.html}", highlight=False)
+    if not comparison.agree:
+        console.print("The modes do not agree: this is a bug, please report it.", style="bold red")
+        return 1
+    return 0
+
+
+def _play(console: Console) -> Comparison:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<11}"),
+        BarColumn(30),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[now]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bars = {mode: progress.add_task(mode.value, total=_CALLS, start=False, now="") for mode in MODES}
+
+        def watch(mode: Mode) -> Callable[[Stamped], None]:
+            progress.start_task(bars[mode])
+            if not console.is_terminal:
+                console.print(f"{mode.value} ...", highlight=False)
+
+            def tell(stamped: Stamped) -> None:
+                match stamped.event:
+                    case TurnStarted(turn=turn):
+                        progress.update(bars[mode], now=f"turn {turn}")
+                    case CallStarted(future=future):
+                        progress.update(bars[mode], now=f"{future} runs")
+                    case CallFinished() | CallFailed() | CallSkipped():
+                        progress.update(bars[mode], advance=1)
+
+            return tell
+
+        comparison = asyncio.run(play_all(watch))
+        for mode in MODES:
+            progress.update(bars[mode], completed=_CALLS, now=f"{comparison.of(mode).run.metrics.makespan_s:.1f} s")
+    return comparison
+
+
+def _show(console: Console, comparison: Comparison) -> None:
+    fastest = comparison.of(Mode.ASYNC)
+    console.print()
+    console.print(Text(fastest.run.timeline().text(width=min(console.width, _WIDEST))))
+    console.print()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("mode")
+    for heading in ("seconds", "speed-up", "turns", "decoding waited"):
+        table.add_column(heading, justify="right")
+    table.add_column("for (seconds)")
+    slowest = comparison.of(Mode.SEQUENTIAL).run.metrics.makespan_s
+    for played in comparison.played:
+        table.add_row(*_row(played, slowest), style="bold" if played is fastest else None)
+    console.print(table)
+    console.print()
+    console.print(
+        f"{comparison.speedup:.2f}x measured, of {comparison.bound:.2f}x that the bound allows: decoding plus tools, over the "
+        "longer of decoding and the tools' critical path.",
+        highlight=False,
+    )
+    if comparison.agree:
+        console.print(
+            f"Every mode left the same database ({len(fastest.database)} orders) and gave the same answer:",
+            highlight=False,
+        )
+        console.print(Text(fastest.run.answer, style="italic"))
+
+
+def _row(played: Played, slowest_s: float) -> tuple[str, ...]:
+    makespan_s = played.run.metrics.makespan_s
+    return (
+        played.mode.value,
+        f"{makespan_s:.2f}",
+        f"{slowest_s / makespan_s:.2f}x",
+        str(played.run.turns),
+        f"{sum(stall.seconds for stall in played.stalls):.2f}",
+        ", ".join(f"{_range(stall.futures)} ({stall.seconds:.1f})" for stall in played.stalls) or "nothing",
+    )
+
+
+def _range(futures: Sequence[str]) -> str:
+    numbers = sorted(int(future.removeprefix("f")) for future in futures)
+    if len(numbers) > 1 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"f{numbers[0]}-f{numbers[-1]}"
+    return " ".join(f"f{number}" for number in numbers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The command line, as a newcomer runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from asyncfc_jupyter import cli
+from asyncfc_jupyter.agent import Mode
+
+
+def test_the_demo_plays_every_mode_and_all_come_to_the_same_end(tmp_path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "asyncfc_jupyter.cli",
+        "demo",
+        "--json",
+        tmp_path / "d.json",
+        "--html",
+        tmp_path / "d.html",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "d.json").read_text())
+    assert list(figures["modes"]) == [mode.value for mode in Mode]
+    assert len({mode["answer"] for mode in figures["modes"].values()}) == 1
+    spans = {name: mode["makespan_s"] for name, mode in figures["modes"].items()}
+    assert figures["speedup"] == pytest.approx(spans["sequential"] / spans["async"])
+    assert 1 < figures["speedup"] <= figures["bound"] * 1.05
+    assert "Every mode left the same database (2 orders)" in done.stdout
+    assert "needs $f1[0].id" in done.stdout
+    page = (tmp_path / "d.html").read_text()
+    assert "search_flights" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_file_in_a_folder_that_does_not_exist_is_refused_before_anything_is_played(capsys, tmp_path) -> None:
+    assert cli.main(["demo", "--json", str(tmp_path / "nowhere" / "d.json")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def test_an_unknown_command_is_refused(capsys) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["dmeo"])
+    assert "invalid choice: 'dmeo'" in capsys.readouterr().err
