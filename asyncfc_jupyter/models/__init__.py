@@ -1,0 +1,1 @@
+"""The models a run can talk to, behind one narrow protocol (`asyncfc_jupyter.models.base`)."""

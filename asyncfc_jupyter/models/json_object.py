@@ -1,0 +1,86 @@
+"""Finding the end of a JSON object in text that arrives in pieces, and mending what the cuts between them broke."""
+
+from __future__ import annotations
+
+import re
+
+#: JSON's own whitespace: `str.strip` would remove more.
+BLANK = " \t\r\n"
+_STRUCTURE = re.compile(r'["{}]')
+_STRING_END = re.compile(r'["\\]')
+
+
+class JsonObject:
+    """Knows when one JSON object is complete, looking at each character of its text once.
+
+    It counts braces outside strings and nothing else: whether the text is valid JSON is for a parser to say, once.
+    """
+
+    __slots__ = ("_depth", "_escaped", "_in_string", "_pieces", "begun", "closed")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._depth = 0
+        self._in_string = self._escaped = False
+        #: Whether anything but whitespace came.
+        self.begun = False
+        #: Whether the object is complete, or can never be one because it does not begin with a brace.
+        self.closed = False
+
+    def feed(self, piece: str) -> str:
+        """Take a piece and return what of it lies behind the object's end."""
+        if not self.begun:
+            piece = piece.lstrip(BLANK)
+            if not piece:
+                return ""
+            self.begun = True
+            if piece[0] != "{":
+                self.closed = True
+                self._pieces.append(piece[0])
+                return ""
+        end = self._scan(piece)
+        self._pieces.append(piece[:end])
+        return piece[end:]
+
+    def _scan(self, piece: str) -> int:
+        """Return where the object ends in this piece, or the piece's length."""
+        if not piece:
+            return 0
+        at, length = int(self._escaped), len(piece)
+        self._escaped = False
+        while at < length:
+            match = (_STRING_END if self._in_string else _STRUCTURE).search(piece, at)
+            if match is None:
+                return length
+            at = match.end()
+            if match[0] == '"':
+                self._in_string = not self._in_string
+            elif match[0] == "\\":
+                self._escaped = at == length
+                at += 1
+            else:
+                self._depth += 1 if match[0] == "{" else -1
+                if not self._depth:
+                    self.closed = True
+                    return at
+        return length
+
+    @property
+    def text(self) -> str:
+        """All text up to the end of the object."""
+        return "".join(self._pieces)
+
+
+def join_halves(held: str, piece: str) -> tuple[str, str]:
+    """Join a character that was split between pieces: servers that count in UTF-16 cut emoji in two.
+
+    Returns:
+        The text that is whole, with lone halves replaced (nothing can encode those), and the half to hold for the next
+        piece.
+    """
+    text = held + piece
+    if text.isascii():
+        return text, ""
+    half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+    whole = text[: len(text) - len(half)]
+    return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), half

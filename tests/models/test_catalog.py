@@ -1,0 +1,83 @@
+"""The catalogue: which model a name means, where its key comes from, and what to set when something is missing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta
+from asyncfc_jupyter.models.catalog import open_model
+from asyncfc_jupyter.models.openai import OpenAIChat
+from tests.servers.scripted_server import ScriptedServer, reply, text_chunks
+
+KEY = "sk-very-secret-0123456789"
+
+
+async def ask(model: ChatModel) -> list[Delta]:
+    return [delta async for delta in model.stream(ChatRequest(messages=[{"role": "user", "content": "Hi"}]))]
+
+
+@pytest.fixture
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_no_environment")
+@pytest.mark.parametrize(
+    ("model", "base_url", "says"),
+    [
+        ("", None, "no model is named"),
+        ("gpt", None, "model 'gpt' needs a key; set OPENAI_API_KEY"),
+        ("gpt", "https://models.example/v1", "model 'gpt' needs a key; set OPENAI_API_KEY"),
+    ],
+)
+def test_without_model_or_key_the_error_says_what_to_set_and_offers_the_rehearsal(
+    model: str, base_url: str | None, says: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_model(model, base_url=base_url, api_key=None, options={})
+    assert says in str(caught.value)
+    assert "--model rehearsal" in str(caught.value)
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_a_server_on_this_machine_needs_no_key_and_the_environment_may_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer([reply(text_chunks("a"))] * 3) as server:
+        asyncio.run(ask(open_model("m", base_url=server.base_url, api_key=None, options={"temperature": 0})))
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        asyncio.run(ask(open_model("m", base_url=None, api_key=None, options={})))
+        asyncio.run(ask(open_model("m", base_url=None, api_key="mine", options={})))
+    assert server.requests[0].body["temperature"] == 0
+    keys = [request.headers["authorization"] for request in server.requests]
+    assert keys == ["Bearer none", f"Bearer {KEY}", "Bearer mine"]
+
+
+@pytest.mark.usefixtures("_no_environment")
+@pytest.mark.parametrize("base_url", ["localhost:8000/v1", "file:///etc", "http://", "http://[::1", "http:///v1"])
+def test_an_address_that_is_none_is_refused_at_once(base_url: str) -> None:
+    with pytest.raises(UsageError, match="base_url is not an address"):
+        open_model("m", base_url=base_url, api_key=KEY, options={})
+
+
+@pytest.mark.parametrize("key", ["", "two words", "schlüssel", "line\nbreak"])
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        OpenAIChat("m", api_key=key)
+    assert not key or key not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_an_adapter_without_a_key_says_so_when_it_is_asked() -> None:
+    with pytest.raises(UsageError, match="set OPENAI_API_KEY"):
+        asyncio.run(ask(OpenAIChat("m")))
+
+
+def test_the_rehearsal_model_is_in_the_catalogue_and_refuses_options_it_does_not_have() -> None:
+    model = open_model("rehearsal", base_url=None, api_key=None, options={"ttft_ms": 1, "tokens_per_s": 1000})
+    assert isinstance(model, ChatModel)
+    with pytest.raises(UsageError, match="no option 'temperature'; its options are: ttft_ms, tokens_per_s"):
+        open_model("rehearsal", base_url=None, api_key=None, options={"temperature": 1})

@@ -1,0 +1,334 @@
+"""An OpenAI-compatible streaming server over real HTTP, whose every byte the test decides.
+
+::
+
+    script = [reply(call_chunks(0, "a", "get_weather", {"city": "LIS"})), reply(text_chunks("Sunny."))]
+    with ScriptedServer(script) as server:
+        run = asyncio.run(Agent(model="any", base_url=server.base_url, api_key="k", tools=[...]).run("..."))
+    assert server.requests[1].messages[-1]["role"] == "tool"
+
+The script is a list of answers, one for each request in the order of arrival, or a function from the request's body to
+an answer, for driving a whole conversation. An answer is a `Stream` (made by `reply`) or an `HttpError`. A stream's
+steps are chunks (dicts), text sent as it is (str), a `Delay`, a `Gate` that the test opens, or `CUT`, which breaks the
+connection. Where the script runs out, or the function raises, the answer is 500 and the server raises when it closes.
+
+It runs on a thread and a loop of its own, binds 127.0.0.1, keeps connections open between requests, and uses the
+standard library alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, TypeVar
+
+#: How long a wait in a test lasts before it fails: far above what a loaded machine needs, below what a person bears.
+PATIENCE_S: Final = 20.0
+CUT: Final = object()
+Chunk = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A pause between two chunks, for tests that measure."""
+
+    seconds: float
+
+
+class Gate:
+    """A place in a stream where the server waits until the test lets it go on. May be opened before it is reached."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = False
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._reached = threading.Event()
+
+    def open(self) -> None:
+        """Let every stream that waits here, or will come here, go on."""
+        with self._lock:
+            self._open = True
+            for loop, event in self._waiting:
+                with contextlib.suppress(RuntimeError):  # the server is gone already
+                    loop.call_soon_threadsafe(event.set)
+
+    def wait_reached(self) -> None:
+        """Block until the server has sent everything before the gate."""
+        assert self._reached.wait(PATIENCE_S), "the server never came to this gate"
+
+    async def reached(self) -> None:
+        """Wait, without blocking the loop, until the server has sent everything before the gate."""
+        await asyncio.to_thread(self.wait_reached)
+
+    async def _pass(self) -> None:
+        event = asyncio.Event()
+        with self._lock:
+            if self._open:
+                event.set()
+            self._waiting.append((asyncio.get_running_loop(), event))
+        self._reached.set()
+        await event.wait()
+
+
+Step = Chunk | str | Delay | Gate | object
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer of server-sent events: dicts become ``data:`` lines, text is sent as it is."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpError:
+    """An answer that refuses the request."""
+
+    status: int
+    message: str = "scripted"
+    #: Further fields of the ``error`` object, such as ``param`` and ``code``.
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: The whole body as text, in the place of an ``error`` object.
+    body: str | None = None
+
+    def _encoded(self) -> bytes:
+        error = {"message": self.message, "type": "scripted", **self.fields}
+        return (json.dumps({"error": error}) if self.body is None else self.body).encode()
+
+
+Answer = Stream | HttpError
+Policy = Callable[[dict[str, Any]], Answer]
+
+
+class Recorded:
+    """One request, as it came, and what became of its stream."""
+
+    def __init__(self, path: str, headers: Mapping[str, str], body: dict[str, Any], connection: int) -> None:
+        self.path, self.headers, self.body = path, headers, body
+        #: Which of the client's connections it came on, from 0.
+        self.connection = connection
+        self._finished, self._disconnected = threading.Event(), threading.Event()
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages of the request."""
+        messages: list[dict[str, Any]] = self.body["messages"]
+        return messages
+
+    @property
+    def finished(self) -> bool:
+        """Whether the whole answer was sent."""
+        return self._finished.is_set()
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the client hung up before the answer's end."""
+        return self._disconnected.is_set()
+
+    def wait_disconnected(self) -> None:
+        """Block until the client hangs up in the middle of the answer."""
+        assert self._disconnected.wait(PATIENCE_S), "the client never hung up"
+
+
+class _CutByScriptError(ConnectionError):
+    """The script asked for the connection to break here."""
+
+
+class ScriptedServer:
+    """The server; a context manager.
+
+    Attributes:
+        base_url: Where it listens, such as ``http://127.0.0.1:40123/v1``.
+        requests: Every request so far, in the order of arrival.
+    """
+
+    def __init__(self, script: Sequence[Answer] | Policy) -> None:
+        self._policy = script if callable(script) else None
+        self._script = iter(() if callable(script) else script)
+        self.requests: list[Recorded] = []
+        self.base_url = ""
+        self._connections = 0
+        self._arrived = threading.Condition()
+        self._failure: BaseException | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scripted server", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = self._call(asyncio.start_server(self._connection, "127.0.0.1", 0))
+        host, port = self._server.sockets[0].getsockname()
+        self.base_url = f"http://{host}:{port}/v1"
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._call(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_S)
+        self._loop.close()
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    def wait_for_requests(self, count: int) -> None:
+        """Block until this many requests have arrived."""
+        with self._arrived:
+            enough = self._arrived.wait_for(lambda: len(self.requests) >= count, PATIENCE_S)
+        assert enough, f"only {len(self.requests)} of {count} requests arrived"
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number, self._connections = self._connections, self._connections + 1
+        # While an answer streams, the same read that will begin the next request tells when the client hangs up.
+        ahead = asyncio.ensure_future(reader.read(1))
+        try:
+            while first := await ahead:
+                path, headers, body = await _read_request(reader, first)
+                ahead = asyncio.ensure_future(reader.read(1))
+                if path.endswith("/chat/completions"):
+                    await self._answer(Recorded(path, headers, json.loads(body), number), writer, ahead)
+                else:
+                    await _refuse(writer, HttpError(status=404, message=f"no such path: {path}"))
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # also when the server closes: a cancelled handler would be logged as a failure
+        finally:
+            ahead.cancel()
+            writer.close()
+
+    async def _answer(self, request: Recorded, writer: asyncio.StreamWriter, ahead: asyncio.Future[bytes]) -> None:
+        with self._arrived:
+            self.requests.append(request)
+            self._arrived.notify_all()
+        answer = self._choose(request.body)
+        if isinstance(answer, HttpError):
+            await _refuse(writer, answer)
+            request._finished.set()
+            return
+        try:
+            await _stream(writer, answer, ahead)
+        except ConnectionError as error:
+            if not isinstance(error, _CutByScriptError):
+                request._disconnected.set()
+            raise
+        request._finished.set()
+
+    def _choose(self, body: dict[str, Any]) -> Answer:
+        try:
+            return self._policy(body) if self._policy else next(self._script)
+        except StopIteration:
+            self._failure = AssertionError(f"the script has no answer for request {len(self.requests)}")
+        except Exception as error:  # noqa: BLE001 - raised again in the test, by __exit__
+            self._failure = error
+        return HttpError(status=500, message=repr(self._failure), headers={"x-should-retry": "false"})
+
+    async def _close(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _read_request(reader: asyncio.StreamReader, first: bytes) -> tuple[str, dict[str, str], bytes]:
+    head = first + await reader.readuntil(b"\r\n\r\n")
+    start, *lines = head.decode("latin-1").split("\r\n")[:-2]
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return start.split(" ")[1], headers, await reader.readexactly(int(headers.get("content-length", "0")))
+
+
+async def _refuse(writer: asyncio.StreamWriter, error: HttpError) -> None:
+    body = error._encoded()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"HTTP/1.1 {error.status} Scripted\r\n{lines}\r\n".encode() + body)
+    await writer.drain()
+
+
+async def _stream(writer: asyncio.StreamWriter, stream: Stream, ahead: asyncio.Future[bytes]) -> None:
+    """Send a stream, chunked.
+
+    Raises:
+        ConnectionError: The client hung up, or the script cut the connection.
+    """
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+    for step in stream.steps:
+        if isinstance(step, (Delay, Gate)):
+            await writer.drain()
+            wait = asyncio.sleep(step.seconds) if isinstance(step, Delay) else step._pass()
+            pause: asyncio.Future[None] = asyncio.ensure_future(wait)
+            await asyncio.wait((pause, ahead), return_when=asyncio.FIRST_COMPLETED)
+            pause.cancel()
+        elif step is CUT:
+            raise _CutByScriptError
+        else:
+            data = (step if isinstance(step, str) else f"data: {json.dumps(step)}\n\n").encode()
+            writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        await writer.drain()
+        if ahead.done() and not ahead.result():
+            raise ConnectionResetError("the client hung up")
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+
+
+# -- what scripts are made of ----------------------------------------------------------------------------------------
+
+
+def reply(*steps: Step | Sequence[Step], finish: str | None = "auto", done: bool = True) -> Stream:
+    """Return a whole reply: these steps, a finish reason and the end mark.
+
+    Args:
+        steps: Steps, or lists of them as the functions below make.
+        finish: The reason, None for none; ``auto`` is ``tool_calls`` after calls and ``stop`` after text alone.
+        done: Whether the end mark is sent.
+    """
+    flat: list[Step] = []
+    for step in steps:
+        flat += step if isinstance(step, (list, tuple)) else [step]
+    if finish == "auto":
+        finish = "tool_calls" if any("tool_calls" in json.dumps(s) for s in flat if isinstance(s, dict)) else "stop"
+    if finish is not None:
+        flat.append(finish_chunk(finish))
+    return Stream((*flat, "data: [DONE]\n\n") if done else tuple(flat))
+
+
+def chunk(delta: Mapping[str, Any], finish_reason: str | None = None, **extra: Any) -> Chunk:
+    """Return a chunk with one choice that holds this delta."""
+    choice = {"index": 0, "delta": dict(delta), "finish_reason": finish_reason}
+    return {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice], **extra}
+
+
+def text_chunks(text: str, pieces: int = 1) -> list[Chunk]:
+    """Return text, cut into so many chunks."""
+    return [chunk({"content": piece}) for piece in _cut(text, pieces)]
+
+
+def call_chunks(
+    index: int, call_id: str, name: str, arguments: Mapping[str, Any] | str, pieces: int = 3
+) -> list[Chunk]:
+    """Return a tool call in the usual form: id and name first, then the arguments, cut into so many chunks."""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    first = {"index": index, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+    rest = [{"index": index, "function": {"arguments": piece}} for piece in _cut(text, pieces)]
+    return [chunk({"tool_calls": [call]}) for call in [first, *rest]]
+
+
+def finish_chunk(reason: str) -> Chunk:
+    """Return the chunk that says why the reply ends."""
+    return chunk({}, reason)
+
+
+def usage_chunk(input_tokens: int, output_tokens: int) -> Chunk:
+    """Return the chunk without choices that some servers end with."""
+    usage = {"prompt_tokens": input_tokens, "completion_tokens": output_tokens}
+    return {**chunk({}), "choices": [], "usage": {**usage, "total_tokens": input_tokens + output_tokens}}
+
+
+def _cut(text: str, pieces: int) -> Iterator[str]:
+    size = max(1, -(-len(text) // pieces))
+    return (text[at : at + size] for at in range(0, len(text), size))
