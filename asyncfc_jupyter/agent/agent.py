@@ -87,6 +87,7 @@ class Agent:
         run = Run(prompt=prompt, model=self.model.name, mode=self.mode, conversation=conversation, log=log)
         conversation.busy = True
         run._running = loop.create_task(self._drive(run, log), name="asyncfc run")  # noqa: SLF001 - a run is ours
+        run._running.add_done_callback(lambda _: _end_unbegun(run, log))  # noqa: SLF001
         return run
 
     async def run(
@@ -124,6 +125,16 @@ class Agent:
             conversation.busy = False
         log.record(RunEnded(outcome=outcome, detail=str(run.error or "")))
         run.outcome = outcome
+
+
+def _end_unbegun(run: Run, log: EventLog) -> None:
+    """End a run that was cancelled before its first step, which asyncio never lets it take."""
+    if run.outcome == "running":
+        run.conversation.busy = False
+        run.error = AgentInterrupted(_interrupted(run.conversation))
+        log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
+        log.record(RunEnded(outcome="interrupted", detail=str(run.error)))
+        run.outcome = "interrupted"
 
 
 async def _in_group(loop: Loop, conversation: Conversation, log: EventLog) -> str:

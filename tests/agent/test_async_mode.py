@@ -367,3 +367,19 @@ def test_the_stream_is_closed_when_a_run_is_cancelled() -> None:
 
     run_virtually(main())
     assert model.closed == 1
+
+
+def test_a_run_cancelled_before_its_first_step_has_ended_all_the_same() -> None:
+    model = ScriptedModel([Says("hello")])
+    conversation = Conversation()
+
+    async def main():
+        agent = Agent(model)
+        run = agent.start("go", conversation=conversation)
+        run.cancel()
+        with pytest.raises(AgentInterrupted):
+            await run.wait()
+        return run, await agent.run("again", conversation=conversation)
+
+    run, after = run_virtually(main())
+    assert (run.outcome, after.answer) == ("interrupted", "hello")

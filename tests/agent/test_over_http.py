@@ -1,0 +1,133 @@
+"""The whole agent over real HTTP: calls start in mid-stream, placeholders arrive at the server, and bad servers end well."""
+
+import asyncio
+import json
+
+import pytest
+
+from asyncfc_jupyter.agent import Agent, Conversation
+from asyncfc_jupyter.core.errors import AgentInterrupted, ServerError
+from asyncfc_jupyter.runtime.tools import make_tool
+from tests.servers.scripted_server import CUT, Gate, HttpError, ScriptedServer, call_chunks, reply, text_chunks
+
+KEY = "sk-planted-secret-0123456789"
+
+
+class Bell:
+    """A tool that says when it began and returns when it is let."""
+
+    def __init__(self):
+        self.began, self.may_return = asyncio.Event(), asyncio.Event()
+
+    async def ring(self, times: int) -> dict:
+        """Ring the bell."""
+        self.began.set()
+        await self.may_return.wait()
+        return {"rang": times}
+
+
+def echo(text: str) -> str:
+    """Return the text."""
+    return text
+
+
+def agent_for(server, *tools, **options):
+    return Agent(
+        "any-model", base_url=server.base_url, api_key=KEY, tools=[make_tool(t, pure=True) for t in tools], **options
+    )
+
+
+def test_a_call_runs_while_the_server_still_streams_and_its_value_reaches_the_next_request() -> None:
+    rest = Gate()
+    script = [
+        reply(call_chunks(0, "a", "ring", {"times": 3}), rest, call_chunks(1, "b", "echo", {"text": "$f1.rang"})),
+        reply(text_chunks("Rang thrice.", pieces=3)),
+    ]
+
+    async def main(server):
+        bell = Bell()
+        run = agent_for(server, bell.ring, echo).start("ring")
+        await asyncio.wait_for(bell.began.wait(), 10)  # the server is still held at the gate: the reply is not over
+        bell.may_return.set()
+        rest.open()
+        return await run.wait()
+
+    with ScriptedServer(script) as server:
+        run = asyncio.run(main(server))
+        tool_messages = [m for m in server.requests[1].messages if m["role"] == "tool"]
+    assert run.answer == "Rang thrice."
+    assert [m["tool_call_id"] for m in tool_messages] == ["a", "b"]
+    assert json.loads(tool_messages[0]["content"])["value"] == {"rang": 3}
+
+
+def test_a_value_that_is_not_text_is_refused_by_the_tool_of_text_and_the_model_is_told() -> None:
+    script = [
+        reply(call_chunks(0, "a", "echo", {"text": "x"}), call_chunks(1, "b", "echo", {"text": ["$f1"]})),
+        reply(text_chunks("Sorry.")),
+    ]
+    with ScriptedServer(script) as server:
+        run = asyncio.run(agent_for(server, echo).run("go"))
+        told = json.loads(server.requests[1].messages[-1]["content"])
+    assert told["status"] == "failed"
+    assert "'text': input should be a valid string, not list" in told["error"]
+    assert run.answer == "Sorry."
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (HttpError(status=401, message="bad key"), "key"),
+        (HttpError(status=429, message="slow down", headers={"Retry-After": "0"}), "429"),
+    ],
+)
+def test_a_server_that_refuses_is_one_line_without_the_key_and_the_conversation_goes_on(answer, says) -> None:
+    conversation = Conversation()
+
+    async def main(server):
+        agent = agent_for(server, echo)
+        with pytest.raises(ServerError) as caught:
+            await agent.run("go", conversation=conversation)
+        return caught.value, await agent.run("again", conversation=conversation)
+
+    refusals = 1 if answer.status == 401 else 3  # the client tries twice more after a 429
+    with ScriptedServer([*[answer] * refusals, reply(text_chunks("Hello."))]) as server:
+        error, run = asyncio.run(main(server))
+    assert says in str(error)
+    assert "\n" not in str(error)
+    assert KEY not in str(error) + repr(error) + run.trace.to_json()
+    assert run.answer == "Hello."
+
+
+def test_a_connection_lost_in_mid_stream_keeps_what_had_finished() -> None:
+    conversation = Conversation()
+    script = [reply(call_chunks(0, "a", "echo", {"text": "kept"}), CUT), reply(text_chunks("Back."))]
+
+    async def main(server):
+        agent = agent_for(server, echo)
+        run = agent.start("go", conversation=conversation)
+        with pytest.raises(ServerError):
+            await run.wait()
+        return run, await agent.run("again", conversation=conversation)
+
+    with ScriptedServer(script) as server:
+        run, after = asyncio.run(main(server))
+        ids = [m.get("tool_call_id") for m in server.requests[1].messages if m["role"] == "tool"]
+    assert run.outcome == "failed"
+    assert ids == ["a"]
+    assert after.answer == "Back."
+
+
+def test_cancelling_a_run_closes_its_stream_at_the_server() -> None:
+    never = Gate()
+
+    async def main(server):
+        run = agent_for(server, echo).start("go")
+        await never.reached()
+        run.cancel()
+        with pytest.raises(AgentInterrupted):
+            await run.wait()
+        await asyncio.to_thread(server.requests[0].wait_disconnected)
+
+    with ScriptedServer([reply(text_chunks("Once upon a time"), never)]) as server:
+        asyncio.run(main(server))
+        assert server.requests[0].disconnected
