@@ -1,0 +1,66 @@
+"""The timeline as one standalone page: the same script and style as in a notebook, and no network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import cache
+from html import escape
+from importlib import resources
+
+from asyncfc_jupyter.trace.svg import describe, render_svg
+from asyncfc_jupyter.trace.view import View
+
+#: A page that was tampered with, or a tool's text that got through, still loads and sends nothing.
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+
+#: Pixels. The picture is scaled to the output's width, which in most notebooks is a little less or more than this, so that
+#: its text stays close to the size of the text around it.
+_PICTURE_WIDTH = 860
+
+
+def render_html(view: View) -> str:
+    """Return the view as an HTML document that can be opened, mailed and kept: everything it needs is in it."""
+    title = escape(view["title"])
+    # Inside a script element only "<" can end it; as JSON it may be written in escaped form.
+    data = json.dumps(view, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+body {{ margin: 0; padding: 16px; background: light-dark(#ffffff, #0e1116); }}
+{asset("timeline.css")}</style>
+</head>
+<body>
+<main id="timeline"></main>
+<noscript>{picture(view)}</noscript>
+<script type="application/json" id="view">{data}</script>
+<script type="module">
+{asset("timeline.js")}
+mount(document.getElementById("timeline"), JSON.parse(document.getElementById("view").textContent));
+</script>
+</body>
+</html>
+"""
+
+
+def picture(view: View) -> str:
+    """Return the static picture as an ``img`` element that carries its SVG with it."""
+    svg = base64.b64encode(render_svg(view, width=_PICTURE_WIDTH).encode()).decode()
+    about = escape(describe(view))
+    source = f"data:image/svg+xml;base64,{svg}"
+    return f'<img class="asyncfc-picture" alt="{about}" src="{source}" style="width:100%;max-width:1080px">'
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the text of a file of the front end.
+
+    The file is found by its path below the package: this layer must not import the one that the file belongs to.
+    """
+    return resources.files("asyncfc_jupyter").joinpath("jupyter", "static", name).read_text(encoding="utf-8")

@@ -1,0 +1,34 @@
+"""One sentence on why a future waited."""
+
+from __future__ import annotations
+
+from asyncfc_jupyter.core.futures import FutureName, State
+from asyncfc_jupyter.trace.rows import Row
+from asyncfc_jupyter.trace.show import show_seconds
+from asyncfc_jupyter.trace.spans import fold
+from asyncfc_jupyter.trace.trace import Trace
+
+#: A wait below this is the scheduler's own work, not a reason.
+_NOTICEABLE_S = 0.001
+_WAITS = frozenset({"data", "hazard", "limit"})
+
+
+def explain_wait(trace: Trace, future: FutureName) -> str:
+    """Return why a future waited, and what became of it where it never ran."""
+    spans = fold(trace.events)
+    row = spans.futures.rows.get(future)
+    if row is None:
+        return f"{future} was not issued in this run"
+    waits = [
+        f"{show_seconds((trace.end_s if s.end is None else s.end) - s.start)}: {s.reason}"
+        for s in row.segments
+        if s.kind in _WAITS and (trace.end_s if s.end is None else s.end) - s.start >= _NOTICEABLE_S
+    ]
+    waited = f"waited {', then '.join(waits)}" if waits else "did not wait"
+    return f"{future} ({row.tool}) {waited}{_end(row)}"
+
+
+def _end(row: Row) -> str:
+    if row.state in (State.SKIPPED, State.CANCELLED) and not row.ran:
+        return f"; it never ran: {row.outcome}"
+    return ""

@@ -1,0 +1,51 @@
+"""Chromium for the tests that look at pictures, and a place for what they saw."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+CHROMIUM = Path(os.environ.get("ASYNCFC_CHROMIUM", "/usr/bin/chromium"))
+#: The browser must look nothing up and fetch nothing on its own, so that a page's own requests are the only ones.
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Playwright's driver, stopped at the end of the session."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Return one headless Chromium for the session; each test opens its own context in it."""
+    if not CHROMIUM.exists():
+        message = f"no Chromium at {CHROMIUM}; install it or set ASYNCFC_CHROMIUM to its path"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Return the directory for screenshots, below the repository's root."""
+    directory = Path(__file__).resolve().parents[2] / "test-artifacts"
+    directory.mkdir(exist_ok=True)
+    return directory
