@@ -1,0 +1,115 @@
+"""What the interrupt button does while a run goes on.
+
+A signal arrives in the main thread between two steps of whatever runs there. What may be done then depends on what that
+is:
+
+- the loop itself, waiting or turning: nothing may be raised, it would end the kernel. The loop is asked to cancel the
+  run.
+- a tool that blocks the loop: asking the loop is in vain until the tool lets go, so an exception is raised in the tool.
+- any other code that the loop runs, such as a ``repr`` that never ends: the same, but at the third press, since such
+  code is nearly always on its way back to the loop.
+
+The first press cancels the run. The second gives it up: the cell ends with a ``KeyboardInterrupt`` whatever the run and
+its tools do. A ``KeyboardInterrupt`` is raised only in a tool, and stops at the tool's border (`contain`): asyncio
+would carry it out of the task and through the kernel's loop.
+
+Refused: asyncio's ``add_signal_handler``, which runs on the loop and so never comes when a tool blocks it; and
+ipykernel's own handler, which cancels the cell but can neither reach a blocking tool nor tell a first press from a
+second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType
+from typing import Any, Literal
+
+from asyncfc_jupyter.core.errors import AgentInterrupted
+from asyncfc_jupyter.runtime.tools import Tool
+
+Place = Literal["loop", "tool", "code"]
+
+
+def contain(tool: Tool) -> Tool:
+    """Return the tool such that an interrupt inside its function is recognised, and ends that call and nothing else.
+
+    A tool that is not asynchronous is returned as it is: it runs in a thread, where no signal arrives.
+    """
+    if not tool.is_async:
+        return tool
+    function = tool.function
+
+    async def contained(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise AgentInterrupted("interrupted twice while it blocked the event loop") from None
+
+    _BORDERS.add(contained.__code__)
+    return dataclasses.replace(tool, function=functools.wraps(function)(contained))
+
+
+#: The code of ``contained`` above: one object, however many functions are made of it.
+_BORDERS: set[CodeType] = set()
+
+
+def place(frame: FrameType | None) -> Place:
+    """Return in what kind of code a frame is, by the nearest frame around it that tells."""
+    while frame is not None:
+        code = frame.f_code
+        if code in _BORDERS:
+            return "tool"
+        if code is asyncio.Handle._run.__code__:  # noqa: SLF001 - the one border between a loop and what it runs
+            return "code"
+        if code.co_name == "_run_once":
+            return "loop"
+        frame = frame.f_back
+    return "loop"
+
+
+class Interrupts:
+    """Counts the presses of one run and answers them.
+
+    Attributes:
+        cancel: Cancels the run; called on the loop. Nothing to begin with: whoever sets it looks at `presses` first.
+        given_up: Set by the second press; wait for it beside the run.
+    """
+
+    def __init__(self) -> None:
+        self.cancel: Callable[[], object] = lambda: None
+        self.given_up = asyncio.Event()
+        self.presses = 0
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, _signum: int, frame: FrameType | None) -> None:
+        """Answer a press: the handler for ``SIGINT``.
+
+        Raises:
+            AgentInterrupted: A tool blocks the loop, or from the third press on other code does.
+            KeyboardInterrupt: From the second press on, in a tool that blocks the loop.
+        """
+        self.presses += 1
+        where = place(frame)
+        self._loop.call_soon_threadsafe(self.cancel if self.presses == 1 else self.given_up.set)
+        if where == "tool" and self.presses > 1:
+            raise KeyboardInterrupt
+        if where == "tool" or (where == "code" and self.presses > 2):
+            raise AgentInterrupted("interrupted while it blocked the event loop")
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        """Take ``SIGINT`` for the time of the block; outside the main thread, where no signal arrives, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

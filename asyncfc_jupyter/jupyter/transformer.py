@@ -1,0 +1,85 @@
+"""Turn a top-level ``%%agent`` cell into an ``await``, so that IPython runs it on the kernel's own loop.
+
+An ordinary magic is a synchronous function. To wait for a run in one, the running loop must be entered a second time,
+which `nested` does where there is no other way. For a cell of its own there is: IPython awaits cells natively, so the
+cell becomes one ``await`` expression.
+
+Three kinds of cells stay ordinary magics: those that another cell is running (``%%time`` above ``%%agent``), since the
+code around them is synchronous; all of them under ``%autoawait off`` or a loop that is not asyncio's; and ``%%tool``,
+whose body must remain interruptible as any synchronous cell is. Of those, only comment lines above the magic are
+dropped: IPython itself recognises a cell magic on the first line alone.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import defaultdict
+from typing import Any
+
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
+
+_MAGIC = re.compile(r"%%(agent|tool)(?:\s(.*))?$", re.DOTALL)
+
+
+class RunningCells:
+    """Which cells are being run, by thread: a front end may run several at once in subshells.
+
+    IPython announces a cell's end also where it never announced its beginning (an empty cell, the cell that loads the
+    extension), so cells are recognised by identity and not merely counted.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[int, list[ExecutionInfo]] = defaultdict(list)
+
+    def started(self, info: ExecutionInfo) -> None:
+        """Note a cell's beginning: a handler of IPython's ``pre_run_cell``."""
+        self._running[threading.get_ident()].append(info)
+
+    def ended(self, result: ExecutionResult | None) -> None:
+        """Note a cell's end: a handler of IPython's ``post_run_cell``. A cancelled cell has no result."""
+        running = self._running[threading.get_ident()]
+        if result is None:
+            del running[-1:]
+        else:
+            running[:] = [info for info in running if info is not result.info]
+
+    @property
+    def outermost(self) -> ExecutionInfo | None:
+        """The cell that the person ran and this thread is running, if any."""
+        running = self._running[threading.get_ident()]
+        return running[0] if running else None
+
+
+class AgentCellTransformer:
+    """A clean-up transform for IPython, which sees a cell as a list of lines."""
+
+    #: Otherwise a terminal, which transforms each prefix of the input, would take the first line for a whole cell.
+    has_side_effects = True
+
+    def __init__(self, shell: InteractiveShell, cells: RunningCells) -> None:
+        self._shell, self._cells = shell, cells
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        """Return the cell to run instead of this one."""
+        first = _first_line_of_code(lines)
+        match = _MAGIC.match(lines[first].rstrip()) if first is not None else None
+        if first is None or match is None:
+            return lines
+        if match[1] == "agent" and self._can_await:
+            options, body = (match[2] or "").strip(), "".join(lines[first + 1 :])
+            return [f"await get_ipython().asyncfc.agent_cell({options!r}, {body!r})\n"]
+        return lines[first:]
+
+    @property
+    def _can_await(self) -> bool:
+        shell: Any = self._shell
+        asynchronous = shell.autoawait and shell.loop_runner_map["asyncio"][0] is shell.loop_runner
+        return asynchronous and not shell.trio_runner and self._cells.outermost is None
+
+
+def _first_line_of_code(lines: list[str]) -> int | None:
+    for number, line in enumerate(lines):
+        if line.strip() and not line.startswith("#"):
+            return number
+    return None

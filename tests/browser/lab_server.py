@@ -1,0 +1,113 @@
+"""A Jupyter server of its own, on this machine only, that keeps everything below one directory."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kernels.harness import environment
+
+#: A first start compiles nothing but imports a lot; on a busy machine it has been seen to take twenty seconds.
+START_LIMIT_S = 90.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a server listens, and what to show it."""
+
+    url: str
+    token: str
+    notebooks: Path
+
+    def page(self, path: str) -> str:
+        """Return the address of a page, with the key to it."""
+        return f"{self.url}/{path}{'&' if '?' in path else '?'}token={self.token}"
+
+
+@contextmanager
+def running_server(home: Path, notebooks: Path, *, dark: bool = False, kernels: bool = True) -> Iterator[Server]:
+    """Start JupyterLab, with Notebook 7 beside it.
+
+    Args:
+        home: Where settings, runtime files and the signatures of trusted notebooks go. An empty one trusts nothing.
+        notebooks: The directory it serves.
+        dark: Use the dark theme.
+        kernels: Offer kernels; without them a notebook is only looked at.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    _write_settings(home / "settings", dark=dark)
+    port, token = _free_port(), secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", *_options(notebooks, port, token, kernels=kernels)]
+    settings = {"JUPYTERLAB_SETTINGS_DIR": home / "settings", "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces"}
+    environ = environment(home) | {name: str(path) for name, path in settings.items()}
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(command, env=environ, cwd=home, stdout=log, stderr=log)
+        try:
+            server = Server(f"http://127.0.0.1:{port}", token, notebooks)
+            _wait_until_ready(server, process, home / "server.log")
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _options(notebooks: Path, port: int, token: str, *, kernels: bool) -> Sequence[str]:
+    options = [
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.open_browser=False",
+        f"--ServerApp.root_dir={notebooks}",
+        f"--IdentityProvider.token={token}",
+        "--LabApp.extension_manager=readonly",
+        "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
+        "--allow-root",
+    ]
+    if not kernels:
+        options += ["--KernelSpecManager.allowed_kernelspecs=none", "--KernelSpecManager.ensure_native_kernel=False"]
+    return options
+
+
+def _write_settings(directory: Path, *, dark: bool) -> None:
+    theme = {"theme": "JupyterLab Dark" if dark else "JupyterLab Light", "adaptive-theme": False}
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    for name, values in {"themes": theme, "notification": quiet}.items():
+        path = directory / "@jupyterlab" / "apputils-extension" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()[-4000:]
+        try:
+            with urllib.request.urlopen(server.page("api/status"), timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            # Nobody can be told when a port opens, so it is tried again.
+            time.sleep(0.1)
+    raise AssertionError(f"no server within {START_LIMIT_S:g} s: {log.read_text()[-4000:]}")

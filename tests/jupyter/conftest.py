@@ -1,0 +1,126 @@
+"""Real kernels with the extension loaded: one of this environment, one of the oldest supported ipykernel."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from tests.kernels.harness import Kernel, running_kernel
+from tests.kernels.old_kernel import python_with_old_kernel
+
+#: Tools of every kind, with times short enough for tests and long enough to be interrupted.
+TOOLS = """
+%load_ext asyncfc_jupyter
+
+import asyncio, time
+
+RELEASE = False
+"""
+
+OFFERED = '''
+%%tool --pure --timeout-s 120
+async def quick(x: int) -> int:
+    """Return x a little later.
+
+    Args:
+        x: Anything.
+    """
+    await asyncio.sleep(0.01)
+    return x
+
+async def sleeping(x: int) -> int:
+    """Sleep on the loop for a minute."""
+    print("sleeping began")
+    await asyncio.sleep(60)
+    return x
+
+def threaded(x: int) -> int:
+    """Wait in a thread until RELEASE is set."""
+    print("threaded began")
+    while not RELEASE:
+        time.sleep(0.005)
+    print("threaded ended")
+    return x
+
+async def blocking(x: int) -> int:
+    """Block the loop for a minute."""
+    print("blocking began")
+    time.sleep(60)
+    return x
+
+async def stubborn(x: int) -> int:
+    """Block the loop and swallow every ordinary exception."""
+    while True:
+        try:
+            print("stubborn began")
+            time.sleep(60)
+        except Exception:
+            print("stubborn shrugs")
+
+async def deaf(x: int) -> int:
+    """Ignore being cancelled until RELEASE is set."""
+    print("deaf began")
+    while not RELEASE:
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            print("deaf shrugs")
+    return x
+
+def talking(x: int) -> int:
+    """Print from a thread."""
+    print(f"thread says {x}")
+    return x
+
+async def whispering(x: int) -> int:
+    """Print from the loop."""
+    print(f"loop says {x}")
+    return x
+'''
+
+#: The rehearsal model, as quick as can be.
+AGENT = "%%agent --model rehearsal --ttft-ms 20 --tokens-per-s 2000"
+
+
+@pytest.fixture(scope="session")
+def bare_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
+    """Return IPython's shell without a kernel, a terminal or a history; a process has one, so it is shared."""
+    config = Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell.instance(config=config, ipython_dir=str(tmp_path_factory.mktemp("ipython")))
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture(scope="module", params=[pytest.param("new"), pytest.param("old", marks=pytest.mark.old_kernel)])
+def python(request: pytest.FixtureRequest) -> Path:
+    """Return an interpreter with each supported kind of ipykernel."""
+    return Path(sys.executable) if request.param == "new" else python_with_old_kernel()
+
+
+@pytest.fixture
+def kernel(python: Path, tmp_path: Path) -> Iterator[Kernel]:
+    """Return a fresh kernel with the extension loaded and tools to call."""
+    with _kernel_with_tools(python, tmp_path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def kernel_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """Return a kernel of this environment for tests that leave nothing behind."""
+    with _kernel_with_tools(Path(sys.executable), tmp_path_factory.mktemp("kernel")) as started:
+        yield started
+
+
+@contextmanager
+def _kernel_with_tools(python: Path, home: Path) -> Iterator[Kernel]:
+    with running_kernel(python, home) as started:
+        for code in (TOOLS, OFFERED):
+            cell = started.run(code)
+            assert cell.error is None, cell.traceback
+        yield started

@@ -1,0 +1,51 @@
+"""What ``%agent`` says, and that every wrong use of ``%%agent`` is one clear line."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.jupyter.conftest import AGENT
+from tests.kernels.harness import Kernel
+
+pytestmark = pytest.mark.kernel
+
+
+def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
+    empty = kernel.run("%agent").stdout
+    assert "none yet: add --model NAME to %%agent" in empty
+    assert "last run      none yet" in empty
+    assert "UsageError: %agent timeline: there is no run yet" in kernel.run("%agent timeline").traceback
+    kernel.run(f"{AGENT} --out mine\na = quick(x=1)\n\n'done'")
+    status = kernel.run("%agent").stdout
+    assert "model         rehearsal\nmode          async\n" in status
+    assert "1 future\nlast run      answered in" in status
+    assert "quick(x: int) -> int  [pure]" in kernel.run("%agent tools").stdout
+    for line in ("%agent timeline", "%agent timeline mine"):
+        assert "application/vnd.jupyter.widget-view+json" in kernel.run(line).displays[0]
+    assert "conversation  0 messages, 0 futures" in kernel.run("%agent reset\n%agent").stdout
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("%agent tols", "%agent: there is no command 'tols'; did you mean tools?"),
+        ("%agent timeline RELEASE", "%agent timeline: 'RELEASE' is a bool; name a run, such as _agent."),
+        ("%agent timeline nobody", "%agent timeline: 'nobody' is not defined"),
+        ("%%agent", "%%agent: the cell is empty"),
+        ("%%agent --model rehearsal\n \n", "%%agent: the cell is empty"),
+        ("%%agent\nhello", "%%agent: no model is chosen; add --model NAME, or --model rehearsal"),
+        ("%%agent --model gpt-6-luna\nhello", "set OPENAI_API_KEY"),
+        ("%%agent --model m --api-key-env MISSING\nhello", "the environment variable MISSING is not set"),
+        ("%%agent --model rehearsal --tools quick,qick\n'x'", "there is no tool 'qick'; did you mean quick?"),
+        ("%%agent --model rehearsal --mode fast\n'x'", "invalid choice: 'fast'"),
+        ("%%agent --model rehearsal --speed 3\n'x'", "there is no option --speed"),
+        ("%%time\n%%agent --model rehearsal --speed 3\n'x'", "there is no option --speed"),
+        ("%%agent --model rehearsal\nimport os", "plan, line 1"),
+        ("%%agent --model rehearsal\nx = nothing(a=1)\n\n'x'", "nothing"),
+    ],
+)
+def test_a_wrong_use_is_one_line(kernel_of_module: Kernel, cell: str, says: str) -> None:
+    shown = kernel_of_module.run(cell)
+    assert says in shown.traceback
+    assert "\n" not in shown.traceback.strip()
+    kernel_of_module.run("%agent reset")

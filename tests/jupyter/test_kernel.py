@@ -1,0 +1,195 @@
+"""What happens around ``%%agent`` in a real kernel: queued cells, interrupts, nesting, and whose cell an output lands in."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.jupyter.conftest import AGENT
+from tests.kernels.harness import Cell, Kernel
+
+pytestmark = pytest.mark.kernel
+
+
+def agent(*plan: str, options: str = "") -> str:
+    return "\n".join([f"{AGENT} {options}".rstrip(), *plan])
+
+
+def answer_of(cell: Cell) -> str:
+    """Return the text below the timeline."""
+    return str(cell.displays[-1]["text/plain"])
+
+
+def answered(kernel: Kernel, plan: str = "a = quick(x=7)\n\nf'it is {a}'") -> None:
+    """Check that the conversation is usable: a run in it comes to its answer."""
+    cell = kernel.run(agent(plan))
+    assert cell.status == "ok", cell.traceback
+    assert kernel.value("_agent.outcome") == "'answered'"
+    assert answer_of(cell).endswith("it is 7")
+
+
+def begun(kernel: Kernel, tool: str, *, above: str = "") -> Cell:
+    """Send a cell whose run calls the tool, and return it once the tool is running."""
+    cell = kernel.send(above + agent(f"a = {tool}(x=1)", "await a", "'never'"))
+    kernel.wait(lambda: f"{tool} began" in cell.stdout, f"{tool} to begin")
+    return cell
+
+
+def assert_one_line(cell: Cell, starts: str) -> None:
+    assert cell.status == "error"
+    assert cell.traceback.startswith(starts)
+    assert "\n" not in cell.traceback.strip()
+
+
+def test_every_cell_queued_behind_an_agent_cell_runs(kernel: Kernel) -> None:
+    first = kernel.send(agent("a = quick(x=1)", "", "f'one {a}'"))
+    rest = [kernel.send("print('two')"), kernel.send(agent("'three'")), kernel.send("print('four')")]
+    kernel.wait(lambda: all(cell.ended for cell in [first, *rest]), "all four cells")
+    assert [cell.status for cell in [first, *rest]] == ["ok"] * 4
+    assert answer_of(first) == "one 1"
+    assert [rest[0].stdout, answer_of(rest[1]), rest[2].stdout] == ["two\n", "three", "four\n"]
+
+
+def test_nested_below_time_it_works_and_the_cells_behind_it_run(kernel: Kernel) -> None:
+    cells = [kernel.send("%%time\n" + agent("a = quick(x=2)", "", "f'one {a}'"))]
+    cells += [kernel.send(f"print({number})") for number in range(5)]
+    cells += [kernel.send("%%time\n" + agent("'again'")), kernel.send("print('last')")]
+    kernel.wait(lambda: all(cell.ended for cell in cells), "all cells")
+    assert [cell.status for cell in cells] == ["ok"] * len(cells)
+    assert answer_of(cells[0]) == "one 2"
+    assert "Wall time" in cells[0].stdout
+    assert [cell.stdout for cell in cells[1:6]] == [f"{number}\n" for number in range(5)]
+    assert cells[-1].stdout == "last\n"
+
+
+def test_an_interrupt_cancels_an_async_tool_and_the_conversation_goes_on(kernel: Kernel) -> None:
+    cell = begun(kernel, "sleeping")
+    kernel.interrupt()
+    kernel.wait(lambda: cell.ended, "the interrupted cell")
+    assert_one_line(cell, "AgentInterrupted: the run was interrupted")
+    assert kernel.value("_agent.outcome, _agent.futures['f1'].state.value") == "('interrupted', 'cancelled')"
+    answered(kernel)
+
+
+def test_an_interrupt_leaves_a_thread_and_says_so_and_its_output_stays_in_its_cell(
+    kernel: Kernel, request: pytest.FixtureRequest
+) -> None:
+    cell = begun(kernel, "threaded")
+    kernel.interrupt()
+    kernel.wait(lambda: cell.ended, "the interrupted cell")
+    assert_one_line(cell, "AgentInterrupted: ")
+    assert "still runs in its thread" in cell.traceback
+    answered(kernel)
+    if kernel.value("__import__('ipykernel').version_info[0] >= 7") == "True":
+        following = kernel.run("RELEASE = True")
+        kernel.wait(lambda: "threaded ended" in cell.stdout, "the thread's last words in its own cell")
+        assert following.stdout == ""
+
+
+def test_an_interrupt_ends_a_tool_that_blocks_the_loop(kernel: Kernel) -> None:
+    cell = begun(kernel, "blocking")
+    kernel.interrupt()
+    kernel.wait(lambda: cell.ended, "the interrupted cell")
+    assert_one_line(cell, "AgentInterrupted: ")
+    answered(kernel)
+
+
+@pytest.mark.parametrize("tool", ["sleeping", "blocking"])
+def test_an_interrupt_ends_a_nested_run(kernel: Kernel, tool: str) -> None:
+    cell = begun(kernel, tool, above="%%time\n")
+    kernel.interrupt()
+    kernel.wait(lambda: cell.ended, "the interrupted cell")
+    assert "AgentInterrupted: " in cell.traceback
+    answered(kernel)
+
+
+def test_a_second_interrupt_is_a_keyboard_interrupt_even_when_a_tool_swallows_the_first(kernel: Kernel) -> None:
+    cell = begun(kernel, "stubborn")
+    kernel.interrupt()
+    kernel.wait(lambda: "stubborn shrugs" in cell.stdout, "the tool to swallow the first interrupt")
+    kernel.interrupt()
+    kernel.wait(lambda: cell.ended, "the end of the cell")
+    assert cell.status == "error"
+    answered(kernel)
+
+
+def test_a_second_interrupt_gives_up_a_run_whose_tool_ignores_being_cancelled(kernel: Kernel) -> None:
+    cell = begun(kernel, "deaf")
+    kernel.interrupt()
+    kernel.wait(lambda: "deaf shrugs" in cell.stdout, "the tool to ignore the first interrupt")
+    kernel.interrupt()
+    kernel.wait(lambda: cell.ended, "the end of the cell")
+    assert_one_line(cell, "KeyboardInterrupt: ")
+    answered(kernel)
+
+
+def test_what_tools_print_lands_in_the_cell_that_asked(kernel: Kernel) -> None:
+    before = kernel.send("print('before')")
+    cell = kernel.send(agent("a = talking(x=1)", "b = whispering(x=2)", "", "'done'"))
+    after = kernel.send("print('after')")
+    kernel.wait(lambda: before.ended and cell.ended and after.ended, "all cells")
+    assert "thread says 1" in cell.stdout
+    assert "loop says 2" in cell.stdout
+    assert (before.stdout, after.stdout) == ("before\n", "after\n")
+
+
+def test_a_run_that_ended_leaves_a_picture_and_no_widget(kernel: Kernel) -> None:
+    cell = kernel.run(agent("a = quick(x=1)", "", "'**done**'"))
+    picture, answer = cell.displays
+    assert "application/vnd.jupyter.widget-view+json" not in picture
+    assert "data:image/svg+xml;base64," in picture["text/html"]
+    assert "quick" in picture["text/plain"]
+    assert answer == {"text/html": "<p><strong>done</strong></p>\n", "text/plain": "**done**"}
+
+
+def test_running_a_tool_cell_again_replaces_what_it_defined(kernel: Kernel) -> None:
+    first = '%%tool --pure\ndef one(x: int) -> int:\n    """Give one."""\n    return 1\n'
+    cell = kernel.run(first + first.replace("one", "two").removeprefix("%%tool --pure\n"), cell_id="a-cell")
+    assert cell.stdout == "one(x: int) -> int  [pure]\ntwo(x: int) -> int  [pure]\n"
+    kernel.run(first.replace("return 1", "return 11"), cell_id="a-cell")
+    assert "two" not in kernel.run("%agent tools").stdout
+    cell = kernel.run(agent("a = one(x=1)", "", "f'it is {a}'"))
+    assert answer_of(cell) == "it is 11"
+    assert kernel.value("one(1)") == "11"
+
+
+def test_the_run_is_there_after_an_error(kernel: Kernel) -> None:
+    cell = kernel.run(agent("a = quick(x=1)", "", "b = quick(x=2)", "", "'x'", options="--out mine --max-turns 1"))
+    assert_one_line(cell, "TurnLimitReached: ")
+    assert kernel.value("mine.outcome, mine.futures['f1'].result()") == "('stopped', 1)"
+    answered(kernel)
+
+
+def test_a_conversation_goes_on_from_cell_to_cell_until_it_is_reset(kernel: Kernel) -> None:
+    kernel.run(agent("a = quick(x=5)", "", "'one'"))
+    cell = kernel.run("%%agent\nb = quick(x=6)\n\nf'{b}'")
+    assert answer_of(cell) == "6"
+    assert kernel.value("list(_agent.futures)") == "['f1', 'f2']"
+    kernel.run("%agent reset")
+    kernel.run("%%agent\na = quick(x=1)\n\n'x'")
+    assert kernel.value("list(_agent.futures)") == "['f1']"
+
+
+def test_loading_imports_neither_a_model_client_nor_widgets_and_loading_twice_or_unloading_is_clean(
+    kernel: Kernel,
+) -> None:
+    loading = (
+        "import sys, subprocess\n"
+        "code = '''import time, sys\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "shell.run_cell('import asyncio')\n"
+        "began = time.perf_counter()\n"
+        "shell.run_line_magic('load_ext', 'asyncfc_jupyter')\n"
+        "took = time.perf_counter() - began\n"
+        "late = ('openai', 'pydantic', 'ipywidgets', 'anywidget', 'nest_asyncio2')\n"
+        "print(took < 0.15, [name for name in late if name in sys.modules])'''\n"
+        "print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout)"
+    )
+    assert kernel.run(loading).stdout.strip() == "True []"
+    kernel.run("%load_ext asyncfc_jupyter\n%reload_ext asyncfc_jupyter")
+    assert "none yet" in kernel.run("%agent tools").stdout.replace("No tools yet", "none yet")
+    transformers = "sum('asyncfc' in type(t).__module__ for t in get_ipython().input_transformers_cleanup)"
+    assert kernel.value(transformers) == "1"
+    kernel.run("%unload_ext asyncfc_jupyter")
+    assert kernel.value(transformers) == "0"
+    assert kernel.run("%agent").status == "error" or "not found" in kernel.run("%agent").stderr

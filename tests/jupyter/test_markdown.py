@@ -1,0 +1,61 @@
+"""The model's Markdown is shown, and nothing in it can act."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from asyncfc_jupyter.jupyter.markdown import quoted, to_html
+
+
+class Elements(HTMLParser):
+    """Collects the elements and attributes of a text, as a browser would read it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_markdown_is_rendered() -> None:
+    html = to_html("**a** `b<c`\n\n| x |\n|---|\n| 1 |\n\n```python\nif a < b: pass\n```")
+    tags = {tag for tag, _ in Elements(html).found}
+    assert {"strong", "code", "table", "td", "pre"} <= tags
+    assert "b&lt;c" in html
+    assert "if a &lt; b: pass" in html
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "a <b onmouseover=alert(1)>b</b>",
+        "<iframe srcdoc='<script>1</script>'></iframe>",
+        "[x](javascript:alert(1))",
+        "[x](JaVaScRiPt:alert(1))",
+        "[x](data:text/html;base64,AAAA)",
+        "[x](vbscript:x)",
+        "<javascript:alert(1)>",
+        "![x](https://example.com/?secret=1)",
+        "[![x](https://example.com/a.png)](javascript:alert(1))",
+        '[x](https://example.com "a\\" onclick=\\"alert(1)")',
+        '```x onload=alert(1)"><script>\n```',
+        "<!-- --><script>1</script>",
+        "&lt;script&gt;",
+    ],
+)
+def test_nothing_hostile_becomes_an_element_or_attribute_that_acts(hostile: str) -> None:
+    for tag, attributes in Elements(to_html(hostile)).found:
+        assert tag in {"p", "a", "pre", "code"}
+        assert attributes.keys() <= {"href", "title", "class"}
+        assert (attributes.get("href") or "https:").startswith("https:")
+
+
+def test_a_quotation_holds_every_line() -> None:
+    assert quoted("a\n\nb") == "> a\n> \n> b"
+    assert to_html(quoted("a\n\nb")).count("<p>") == 2

@@ -1,0 +1,166 @@
+"""A real kernel and what its front end would see, with a hard limit on every wait.
+
+A cell that is sent is followed by its message id: every message on IOPub names the cell it belongs to, so the outputs
+of cells that run, wait or have ended long ago are kept apart just as a front end keeps them apart.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+#: Far above what any cell of the tests takes on a busy machine, and the end of a test that hangs.
+LIMIT_S = 60.0
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Cell:
+    """One cell that was sent, and what has come back so far."""
+
+    msg_id: str
+    status: str = "sent"
+    #: MIME bundles as they stand after all display updates, in order of appearance.
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    stdout: str = ""
+    stderr: str = ""
+    error: dict[str, Any] | None = None
+    #: Message types in order, for tests on traffic.
+    types: list[str] = field(default_factory=list)
+
+    @property
+    def traceback(self) -> str:
+        """The error as a front end shows it, without colours."""
+        return _COLOUR.sub("", "\n".join(self.error["traceback"])) if self.error else ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the kernel has answered the request and gone idle again."""
+        return self.status in {"ok", "error", "aborted"} and self.types[-1:] == ["idle"]
+
+
+class SpecFor(KernelSpecManager):
+    """Knows one kernel: that of a given interpreter."""
+
+    python: str = ""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [self.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="under test", language="python", interrupt_mode="signal")
+
+
+class Kernel:
+    """Sends cells and gathers what they show."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self._manager, self._client = manager, client
+        self._cells: dict[str, Cell] = {}
+        self._by_display: dict[str, dict[str, Any]] = {}
+
+    def send(self, code: str, *, cell_id: str | None = None) -> Cell:
+        """Send a cell and return at once."""
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+        message = self._client.session.msg("execute_request", {**content, "stop_on_error": True})
+        message["metadata"] = {"cellId": cell_id} if cell_id else {}
+        self._client.shell_channel.send(message)
+        cell = self._cells[message["header"]["msg_id"]] = Cell(message["header"]["msg_id"])
+        return cell
+
+    def run(self, code: str, *, cell_id: str | None = None) -> Cell:
+        """Send a cell and wait for its end."""
+        cell = self.send(code, cell_id=cell_id)
+        self.wait(lambda: cell.ended, f"the end of {code!r}")
+        return cell
+
+    def value(self, expression: str) -> str:
+        """Return the ``repr`` of an expression in the user's namespace."""
+        cell = self.run(f"print(repr(({expression})))")
+        assert cell.error is None, cell.traceback
+        return cell.stdout.strip()
+
+    def interrupt(self) -> None:
+        """Press the interrupt button."""
+        self._manager.interrupt_kernel()
+
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        """Take messages until the condition holds; fails the test when it does not within the limit."""
+        end = time.monotonic() + LIMIT_S
+        while not condition():
+            assert self._manager.is_alive(), f"the kernel died while a test waited for {what}"
+            assert time.monotonic() < end, f"not within {LIMIT_S:g} s: {what}; cells: {list(self._cells.values())}"
+            self._take(self._client.get_shell_msg, self._take_reply, timeout_s=0)
+            self._take(self._client.get_iopub_msg, self._take_output, timeout_s=0.05)
+
+    def _take(self, get: Callable[..., Any], take: Callable[[Cell, Any], None], *, timeout_s: float) -> None:
+        try:
+            message = get(timeout=timeout_s)
+        except queue.Empty:
+            return
+        cell = self._cells.get(message["parent_header"].get("msg_id", ""))
+        if cell is not None:
+            take(cell, message)
+
+    @staticmethod
+    def _take_reply(cell: Cell, message: dict[str, Any]) -> None:
+        if message["msg_type"] == "execute_reply":
+            cell.status = message["content"]["status"]
+
+    def _take_output(self, cell: Cell, message: dict[str, Any]) -> None:
+        kind, content = message["msg_type"], message["content"]
+        cell.types.append(content["execution_state"] if kind == "status" else kind)
+        if kind == "stream":
+            setattr(cell, content["name"], getattr(cell, content["name"]) + content["text"])
+        elif kind == "error":
+            cell.error = content
+        elif kind in {"display_data", "execute_result"}:
+            bundle = dict(content["data"])
+            cell.displays.append(bundle)
+            if display_id := content.get("transient", {}).get("display_id"):
+                self._by_display[display_id] = bundle
+        elif kind == "update_display_data" and content["transient"]["display_id"] in self._by_display:
+            shown = self._by_display[content["transient"]["display_id"]]
+            shown.clear()
+            shown.update(content["data"])
+
+
+@contextmanager
+def running_kernel(python: Path, home: Path) -> Iterator[Kernel]:
+    """Start a kernel of this interpreter that knows nothing of the person's own settings and keys."""
+    specs = SpecFor()
+    specs.python = str(python)
+    manager = KernelManager(kernel_spec_manager=specs, connection_file=str(home / "kernel.json"))
+    manager.start_kernel(env=environment(home), cwd=str(home))
+    client: BlockingKernelClient = manager.blocking_client()
+    try:
+        client.start_channels()
+        client.wait_for_ready(timeout=LIMIT_S)
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return an environment whose Jupyter and IPython keep everything below ``home``."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JUPYTER", "IPYTHON", "OPENAI", "PYTEST"))
+    }
+    own = {"HOME": home, "IPYTHONDIR": home / "ipython", "JUPYTER_CONFIG_DIR": home / "config"}
+    own |= {"JUPYTER_DATA_DIR": home / "data", "JUPYTER_RUNTIME_DIR": home / "runtime", "PYTHONPATH": REPOSITORY}
+    return kept | {name: str(value) for name, value in own.items()} | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
