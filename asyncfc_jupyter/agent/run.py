@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from asyncfc_jupyter.core.errors import ToolFailed, ToolSkipped, UsageError
+from asyncfc_jupyter.core.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
 from asyncfc_jupyter.core.events import CallIssued, TurnStarted
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.runtime.driver import Driver, Entry
@@ -91,11 +91,10 @@ class Futures(Mapping[str, Future]):
         self._driver = driver
 
     def __getitem__(self, name: str) -> Future:
-        try:
-            return Future(self._driver.entries[FutureName(name.removeprefix("$"))], self._driver)
-        except KeyError:
-            known = ", ".join(self._driver.entries) or "none yet"
-            raise KeyError(f"there is no future {name!r} (known: {known})") from None
+        entry = self._driver.entries.get(FutureName(str(name).removeprefix("$")))
+        if entry is None:
+            raise NoSuchFuture(str(name), known=tuple(self._driver.entries))
+        return Future(entry, self._driver)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._driver.entries)
@@ -177,4 +176,5 @@ class Run:
 
     def __repr__(self) -> str:
         own = sum(isinstance(stamped.event, CallIssued) for stamped in self._log.events)
-        return f"<Run {self.outcome} in {self.elapsed_s:.1f} s: {own} futures, model {self.model}, mode {self.mode}>"
+        futures = "1 future" if own == 1 else f"{own} futures"
+        return f"<Run {self.outcome} in {self.elapsed_s:.1f} s: {futures}, model {self.model}, mode {self.mode}>"

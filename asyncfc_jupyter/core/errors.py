@@ -5,6 +5,7 @@
     AsyncFCError
     ├── UsageError       the caller: a wrong option, a tool that cannot be registered, no key
     │   ├── ToolDefinitionError
+    │   ├── NoSuchFuture     also a KeyError
     │   └── PlanError
     ├── ModelError       the model or its server: refused, unreachable, or speaking nonsense
     │   ├── ServerError
@@ -46,6 +47,16 @@ class ToolDefinitionError(UsageError):
     def __init__(self, tool: str, problem: str, remedy: str) -> None:
         self.tool, self.problem, self.remedy = tool, problem, remedy
         super().__init__(f"tool {tool!r}: {problem}; {remedy}.")
+
+
+class NoSuchFuture(UsageError, KeyError):
+    """The person asked a run for a future that it does not have."""
+
+    __str__ = Exception.__str__  # a KeyError would show the message in quotes
+
+    def __init__(self, name: str, *, known: tuple[str, ...]) -> None:
+        self.name, self.known = name, known
+        super().__init__(f"there is no future {name!r}; there are: {', '.join(known) or 'none yet'}.")
 
 
 class PlanError(UsageError):

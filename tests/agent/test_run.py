@@ -1,0 +1,124 @@
+"""A run and its futures, as the person holds them."""
+
+import asyncio
+
+import pytest
+
+from asyncfc_jupyter.agent import Agent
+from asyncfc_jupyter.core.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
+from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+
+
+class Table:
+    """Stands for a large object: only ever passed by reference."""
+
+    shape = (1_000_000, 4)
+
+    def __deepcopy__(self, memo):
+        raise AssertionError("copied")
+
+    __copy__ = __deepcopy__
+    __reduce_ex__ = __deepcopy__
+
+
+LIVE = {"stock": 1}
+
+
+async def load() -> Table:
+    """Load a table."""
+    return Table()
+
+
+async def count(table: Table) -> int:
+    """Count its rows."""
+    return table.shape[0]
+
+
+async def live() -> dict:
+    """Hand out the live state."""
+    return LIVE
+
+
+async def fails() -> None:
+    """Fail."""
+    raise ValueError("no")
+
+
+async def slow() -> str:
+    """Sleep."""
+    await asyncio.sleep(10)
+    return "woke"
+
+
+TOOLS = [make_tool(each, pure=True) for each in (load, count, live, fails, slow)]
+
+
+def play(*replies):
+    model = ScriptedModel(*replies)
+    return run_virtually(Agent(model, tools=TOOLS).run("go")), model
+
+
+def test_a_large_object_passes_from_tool_to_tool_as_itself_and_the_model_sees_a_summary() -> None:
+    run, model = play([Calls("load"), Calls("count", {"table": "$f1"})], [Says("done")])
+    assert isinstance(run.futures["f1"].result(), Table)
+    assert run.futures["f2"].result() == 1_000_000
+    told = model.requests[1].messages[-2]["content"]
+    assert "Table 1000000 x 4" in told
+    assert '"summarized": true' in told
+    assert len(told) < 1000
+
+
+def test_what_a_tool_does_later_to_what_it_returned_changes_nothing_that_was_seen() -> None:
+    run, _ = play([Calls("live")], [Says("done")])
+    LIVE["stock"] = 99
+    assert run.futures["f1"].result() == {"stock": 1}
+
+
+def test_the_result_of_a_failed_call_raises_with_the_tools_own_exception_behind_it() -> None:
+    run, _ = play([Calls("fails"), Calls("count", {"table": "$f1"})], [Says("done")])
+    with pytest.raises(ToolFailed, match=r"f1 \(fails\) failed: ValueError: no") as caught:
+        run.futures["f1"].result()
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(ToolSkipped, match="f1"):
+        run.futures["f2"].result()
+
+
+def test_a_future_can_be_awaited_and_says_so_when_asked_too_early() -> None:
+    async def main():
+        run = Agent(ScriptedModel([Calls("slow"), Thinks(1)], [Says("x")], [Says("done")]), tools=TOOLS).start("go")
+        await asyncio.sleep(2)
+        future = run.futures["f1"]
+        assert (future.state, future.done()) == ("running", False)
+        with pytest.raises(UsageError, match="has no result yet; write `await`"):
+            future.result()
+        assert await future == "woke"
+        await run.wait()
+
+    run_virtually(main())
+
+
+def test_futures_are_found_by_name_with_or_without_the_dollar() -> None:
+    run, _ = play([Calls("live")], [Says("done")])
+    assert list(run.futures) == ["f1"]
+    assert run.futures["$f1"].tool == "live"
+    with pytest.raises(NoSuchFuture, match=r"there is no future 'f7'; there are: f1\.") as caught:
+        run.why("f7")
+    assert isinstance(caught.value, KeyError)
+    assert "f7" not in run.futures
+
+
+def test_a_run_says_in_one_line_what_came_of_it() -> None:
+    run, _ = play([Calls("live")], [Says("done")])
+    assert repr(run) == "<Run answered in 0.0 s: 1 future, model scripted, mode async>"
+    assert repr(run.futures["f1"]).startswith("<Future f1 live: done: stock: ")
+
+
+def test_a_timeline_is_saved_in_the_form_its_name_asks_for(tmp_path) -> None:
+    run, _ = play([Calls("live")], [Says("done")])
+    timeline = run.timeline()
+    assert timeline.save(tmp_path / "run.svg").read_text().startswith("<svg")
+    assert "<!doctype html>" in timeline.save(tmp_path / "run.html").read_text().lower()
+    assert timeline.save(tmp_path / "run.txt").read_text() == timeline.text() == repr(timeline)
+    with pytest.raises(UsageError, match=r"'run\.pdf'; end the name in \.html, \.svg, \.txt"):
+        timeline.save(tmp_path / "run.pdf")
