@@ -15,7 +15,7 @@ from asyncfc_jupyter.demo.trip import TravelOffice
 MODES: tuple[Mode, ...] = (Mode.SEQUENTIAL, Mode.BATCH, Mode.EAGER, Mode.ASYNC)
 
 PLAN = """\
-# Two seats, the weather, and one service that is down
+# Two seats, the weather, one service down
 lisbon = search_flights(city="LIS")
 porto = search_flights(city="OPO")
 weather = get_weather(city="LIS")
