@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from asyncfc_jupyter.core.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
-from asyncfc_jupyter.core.events import CallIssued, TurnStarted
+from asyncfc_jupyter.core.events import CallIssued, FirstTokenArrived, TurnStarted
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.runtime.driver import Driver, Entry
 from asyncfc_jupyter.runtime.log import EventLog
@@ -136,6 +136,11 @@ class Run:
     def turns(self) -> int:
         """Requests to the model so far."""
         return sum(isinstance(stamped.event, TurnStarted) for stamped in self._log.events)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the model has not said a thing: a request that was refused, a plan that cannot be read."""
+        return not any(isinstance(stamped.event, FirstTokenArrived) for stamped in self._log.events)
 
     @property
     def elapsed_s(self) -> float:

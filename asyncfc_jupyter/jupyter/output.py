@@ -26,6 +26,7 @@ from asyncfc_jupyter.trace.view import View, timeline_view
 UPDATES_PER_S = 10
 #: At most this share of the time goes into rendering a long answer again and again: the same loop runs the tools.
 _RENDERING_SHARE = 0.05
+_NOTHING = {"text/html": "", "text/plain": ""}
 
 
 def timeline_widget(view: View | None = None) -> Any:
@@ -107,7 +108,9 @@ class NotebookOutput:
         from asyncfc_jupyter.jupyter.widget import static_bundle  # noqa: PLC0415 - loaded by `begin`
 
         self._answer.show_now(self._text.markdown)
-        _publish(static_bundle(timeline_view(run.trace)), self._timeline_id, update=True)
+        # Of a run in which nothing was said, the error alone tells everything.
+        bundle = _NOTHING if run.silent else static_bundle(timeline_view(run.trace))
+        _publish(bundle, self._timeline_id, update=True)
         self._widget.close()
 
 
@@ -160,7 +163,8 @@ class TerminalOutput:
 
     def end(self, run: Run) -> None:
         """Print the timeline."""
-        sys.stdout.write(f"\n\n{run.timeline()}\n")
+        if not run.silent:
+            sys.stdout.write(f"\n\n{run.timeline()}\n")
 
 
 def _publish(bundle: dict[str, Any], display_id: str, *, update: bool) -> None:

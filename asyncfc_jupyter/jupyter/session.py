@@ -160,7 +160,6 @@ class Session:
 
 async def _ended(run: Run, interrupts: Interrupts) -> BaseException | None:
     """Wait for the run, or for the person to give it up, and return what to raise."""
-    await asyncio.sleep(0)  # a run cancelled before its first step would never know that it ended
     interrupts.cancel = run.cancel
     if interrupts.presses:
         run.cancel()
@@ -173,14 +172,15 @@ async def _ended(run: Run, interrupts: Interrupts) -> BaseException | None:
         raise
     finally:
         given_up.cancel()
-    if waiting.done():
+    if not interrupts.given_up.is_set():
         return waiting.exception()
+    # However the run ends now, nobody asks any more; asyncio would complain about an error that nobody looks at.
     waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     return _keyboard_interrupt()
 
 
 def _keyboard_interrupt() -> KeyboardInterrupt:
-    message = "the run was given up before its tools let go of it; what they still return is discarded."
+    message = "the run was given up; what its tools still return is discarded."
     error = KeyboardInterrupt(message)
     error._render_traceback_ = lambda: [f"KeyboardInterrupt: {message}"]  # type: ignore[attr-defined]
     return error

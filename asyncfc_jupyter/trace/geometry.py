@@ -176,11 +176,8 @@ def place_label(
     rooms = [(scale.right - after, after, "start"), (left - 9 - scale.left, left - 9, "end")]
     if keep_left and scale.right - after >= ROOM_TO_CUT:
         rooms = rooms[:1]
-    for room, x, anchor in rooms:
-        if text_width(text, size) <= room:
-            return Label(text, x, "start" if anchor == "start" else "end", inside=False)
-    room, x, anchor = max(rooms)
-    if inner > room and (cut := fit(text, size, inner)):
+    room, x, anchor = next((place for place in rooms if text_width(text, size) <= place[0]), max(rooms))
+    if text_width(text, size) > room and inner > room and (cut := fit(text, size, inner)):
         return Label(cut, start + 8, "start", inside=True)
     cut = fit(text, size, room)
     return Label(cut, x, "start" if anchor == "start" else "end", inside=False) if cut else None

@@ -19,7 +19,10 @@ _UNFIT = {"Cc", "Cs", "Co", "Cn"}
 def clean(text: str, limit: int) -> str:
     """Return ``text`` on one line, without characters that cannot be shown, at most ``limit`` characters long."""
     # Only a bounded head is looked at: cleaning a megabyte of tool output would stall the loop that runs the tools.
-    line = " ".join("".join(_visible(character) for character in text[: 4 * limit]).split())
+    head = text[: 4 * limit]
+    if not (head.isascii() and head.isprintable()):
+        head = "".join(_visible(character) for character in head)
+    line = " ".join(head.split())
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
 
 

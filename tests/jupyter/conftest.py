@@ -107,6 +107,8 @@ def python(request: pytest.FixtureRequest) -> Path:
 def kernel(python: Path, tmp_path: Path) -> Iterator[Kernel]:
     """Return a fresh kernel with the extension loaded and tools to call."""
     with _kernel_with_tools(python, tmp_path) as started:
+        version = started.value("__import__('ipykernel').__version__")
+        assert version.startswith("'6.31.") == (python != Path(sys.executable)), version
         yield started
 
 

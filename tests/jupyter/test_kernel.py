@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from tests.jupyter.conftest import AGENT
-from tests.kernels.harness import Cell, Kernel
+from tests.kernels.harness import Cell, Kernel, environment
 
 pytestmark = pytest.mark.kernel
 
@@ -108,7 +111,7 @@ def test_a_second_interrupt_is_a_keyboard_interrupt_even_when_a_tool_swallows_th
     kernel.wait(lambda: "stubborn shrugs" in cell.stdout, "the tool to swallow the first interrupt")
     kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the end of the cell")
-    assert cell.status == "error"
+    assert_one_line(cell, "KeyboardInterrupt: ")
     answered(kernel)
 
 
@@ -141,6 +144,27 @@ def test_a_run_that_ended_leaves_a_picture_and_no_widget(kernel: Kernel) -> None
     assert answer == {"text/html": "<p><strong>done</strong></p>\n", "text/plain": "**done**"}
 
 
+@pytest.mark.parametrize(
+    ("options", "plan", "says"),
+    [
+        ("", "import os", "PlanError: plan, line 1: plans have no imports: 'import os';"),
+        (
+            "--model m --base-url http://127.0.0.1:9/v1",
+            "hello",
+            "ServerError: no server answers at http://127.0.0.1:9/v1;",
+        ),
+    ],
+)
+def test_a_run_in_which_nothing_was_said_shows_its_error_and_nothing_else(
+    kernel: Kernel, options: str, plan: str, says: str
+) -> None:
+    cell = kernel.run(f"%%agent {options}\n{plan}" if options else agent(plan))
+    assert_one_line(cell, says)
+    assert [set(display.values()) for display in cell.displays] == [{""}]
+    kernel.run("%agent reset")
+    answered(kernel)
+
+
 def test_running_a_tool_cell_again_replaces_what_it_defined(kernel: Kernel) -> None:
     first = '%%tool --pure\ndef one(x: int) -> int:\n    """Give one."""\n    return 1\n'
     cell = kernel.run(first + first.replace("one", "two").removeprefix("%%tool --pure\n"), cell_id="a-cell")
@@ -169,27 +193,35 @@ def test_a_conversation_goes_on_from_cell_to_cell_until_it_is_reset(kernel: Kern
     assert kernel.value("list(_agent.futures)") == "['f1']"
 
 
-def test_loading_imports_neither_a_model_client_nor_widgets_and_loading_twice_or_unloading_is_clean(
-    kernel: Kernel,
-) -> None:
-    loading = (
-        "import sys, subprocess\n"
-        "code = '''import time, sys\n"
-        "from IPython.core.interactiveshell import InteractiveShell\n"
-        "shell = InteractiveShell.instance()\n"
-        "shell.run_cell('import asyncio')\n"
-        "began = time.perf_counter()\n"
-        "shell.run_line_magic('load_ext', 'asyncfc_jupyter')\n"
-        "took = time.perf_counter() - began\n"
-        "late = ('openai', 'pydantic', 'ipywidgets', 'anywidget', 'nest_asyncio2')\n"
-        "print(took < 0.15, [name for name in late if name in sys.modules])'''\n"
-        "print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout)"
-    )
-    assert kernel.run(loading).stdout.strip() == "True []"
-    kernel.run("%load_ext asyncfc_jupyter\n%reload_ext asyncfc_jupyter")
-    assert "none yet" in kernel.run("%agent tools").stdout.replace("No tools yet", "none yet")
-    transformers = "sum('asyncfc' in type(t).__module__ for t in get_ipython().input_transformers_cleanup)"
+def test_loading_is_quick_and_imports_neither_a_model_client_nor_widgets(python: Path, tmp_path: Path) -> None:
+    program = """
+import time, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+began_s = time.process_time()
+shell.run_line_magic("load_ext", "asyncfc_jupyter")
+late = ("openai", "pydantic", "ipywidgets", "anywidget", "nest_asyncio2")
+print([name for name in late if name in sys.modules])
+print(time.process_time() - began_s)
+"""
+    took_s = []
+    for _ in range(3):  # the first may compile, and any may share its processor with another program
+        command = [str(python), "-c", program]
+        ran = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=True)
+        loaded, seconds = ran.stdout.splitlines()
+        assert loaded == "[]"
+        took_s.append(float(seconds))
+    assert min(took_s) <= 0.15
+
+
+def test_loading_twice_starts_afresh_and_unloading_leaves_nothing(kernel: Kernel) -> None:
+    assert "quick" in kernel.run("%agent tools").stdout
+    kernel.run("%reload_ext asyncfc_jupyter")
+    assert kernel.run("%agent tools").stdout.startswith("No tools yet")
+    transformers = "sum('asyncfc' in type(item).__module__ for item in get_ipython().input_transformers_cleanup)"
     assert kernel.value(transformers) == "1"
     kernel.run("%unload_ext asyncfc_jupyter")
     assert kernel.value(transformers) == "0"
-    assert kernel.run("%agent").status == "error" or "not found" in kernel.run("%agent").stderr
+    assert "`%agent` not found" in kernel.run("%agent").stderr
+    kernel.run("%load_ext asyncfc_jupyter")
+    answered(kernel, "'it is 7'")

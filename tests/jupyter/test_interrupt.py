@@ -1,0 +1,66 @@
+"""Where a signal finds the program, and a press that comes before the run has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from asyncfc_jupyter.agent import Agent
+from asyncfc_jupyter.core.errors import AgentInterrupted
+from asyncfc_jupyter.jupyter.interrupt import Interrupts, Place, contain, place
+from asyncfc_jupyter.jupyter.session import _ended
+from asyncfc_jupyter.runtime.tools import make_tool
+
+
+def here() -> Place:
+    return place(sys._getframe())
+
+
+def test_a_frame_is_placed_by_the_nearest_border_around_it() -> None:
+    def deep(levels: int) -> Place:
+        return deep(levels - 1) if levels else here()
+
+    async def tool(levels: int) -> str:
+        """Say where it is."""
+        await asyncio.sleep(0)
+        return deep(levels)
+
+    async def main() -> tuple[str, str]:
+        return await contain(make_tool(tool)).function(20), here()
+
+    assert asyncio.run(main()) == ("tool", "code")
+    assert here() == "loop"  # nothing of asyncio is above: whatever this is, nothing may be raised in it
+
+
+def test_a_contained_tool_keeps_its_signature_and_turns_a_keyboard_interrupt_into_an_error() -> None:
+    async def tool(x: int = 3) -> int:
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+    contained = contain(make_tool(tool))
+    assert contained.signature.startswith("tool(x: ")
+    with pytest.raises(AgentInterrupted, match="interrupted twice"):
+        asyncio.run(contained.function())
+
+
+def test_a_tool_that_runs_in_a_thread_needs_no_containing() -> None:
+    def tool() -> int:
+        """Run in a thread."""
+        return 1
+
+    made = make_tool(tool)
+    assert contain(made) is made
+
+
+def test_a_press_before_the_runs_first_step_is_not_lost() -> None:
+    async def main() -> tuple[BaseException | None, str]:
+        interrupts = Interrupts()
+        interrupts(2, None)
+        run = Agent("rehearsal").start("'never'")
+        return await _ended(run, interrupts), run.outcome
+
+    error, outcome = asyncio.run(main())
+    assert isinstance(error, AgentInterrupted)
+    assert outcome == "interrupted"
