@@ -9,6 +9,7 @@ import pytest
 
 from tests.jupyter.conftest import AGENT
 from tests.kernels.harness import Cell, Kernel, environment
+from tests.servers.scripted_server import ScriptedServer, call_chunks, reply, text_chunks
 
 pytestmark = pytest.mark.kernel
 
@@ -163,6 +164,26 @@ def test_a_run_in_which_nothing_was_said_shows_its_error_and_nothing_else(
     assert [set(display.values()) for display in cell.displays] == [{""}]
     kernel.run("%agent reset")
     answered(kernel)
+
+
+def test_a_server_is_asked_with_the_key_of_the_named_variable_and_the_key_goes_nowhere_else(kernel: Kernel) -> None:
+    secret = "sk-planted-in-the-environment"
+    kernel.run(f"import os; os.environ['MY_KEY'] = {secret!r}")
+    script = [reply(call_chunks(0, "a", "quick", {"x": 4})), reply(text_chunks("It is **4**.", pieces=3))]
+    with ScriptedServer(script) as server:
+        cell = kernel.run(f"%%agent --model m --base-url {server.base_url} --api-key-env MY_KEY\nHow much?")
+        assert cell.status == "ok", cell.traceback
+        headers = {name.lower(): value for name, value in server.requests[0].headers.items()}
+        assert headers["authorization"] == f"Bearer {secret}"
+        assert [tool["function"]["name"] for tool in server.requests[0].body["tools"]][-1] == "await_future"
+    assert answer_of(cell) == "It is **4**."
+    status = kernel.run("%agent")
+    shown = [str(display) for display in cell.displays] + [
+        cell.stdout,
+        status.stdout,
+        kernel.value("_agent.trace.to_json()"),
+    ]
+    assert not any(secret in text for text in shown)
 
 
 def test_running_a_tool_cell_again_replaces_what_it_defined(kernel: Kernel) -> None:
