@@ -26,6 +26,26 @@ def test_after_an_interrupt_the_next_message_is_a_new_plan(futures: bool) -> Non
         talk.say('f"{z}"')
 
 
+def test_a_run_without_futures_keeps_the_results_it_had_when_it_was_interrupted() -> None:
+    talk = Talk(futures=False)
+    talk.say('x = search("A")\n\ny = search("B")')
+    talk.settle("a")
+    cancelled = {"future": "f2", "tool": "search", "status": "cancelled", "error": "the run was stopped"}
+    talk.messages.append({"role": "tool", "tool_call_id": talk.ids[0], "content": json.dumps(cancelled)})
+    assert talk.say('book(x)\n\nf"{y}"') == [("book", {"flight": "a"})]
+    talk.settle(1)
+    assert talk.text == "<y failed: the run was stopped>"
+
+
+@BOTH
+def test_a_name_whose_call_was_cut_off_stands_for_nothing(futures: bool) -> None:
+    talk = Talk(futures=futures)
+    talk.say('x = search("A")\ny = search("B")')
+    del talk.messages[-1]["tool_calls"][1:]
+    with pytest.raises(PlanError, match="nothing was assigned to 'y'"):
+        talk.say("book(y)")
+
+
 @BOTH
 def test_a_reply_that_was_cut_short_is_taken_up_behind_its_last_call(futures: bool) -> None:
     talk = Talk(futures=futures)

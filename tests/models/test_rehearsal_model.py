@@ -167,8 +167,8 @@ def test_without_futures_a_dependent_call_waits_for_the_next_reply_and_an_indepe
 
 def test_without_futures_a_text_as_an_argument_ends_the_reply_and_is_passed_as_it_is() -> None:
     talk = Talk(futures=False)
-    assert talk.say('x = search("A")\nbook(f"{x}")\n"Done."') == [("search", {"city": "A"})]
-    assert talk.tell("$f1") == [("book", {"flight": "$f1"})]
+    assert talk.say('x = search("A")\nbook(f"{x}1")\n"Done."') == [("search", {"city": "A"})]
+    assert talk.tell("$f") == [("book", {"flight": "$f1"})]
 
 
 def test_without_futures_a_value_that_looks_like_a_message_of_the_layer_stays_a_value() -> None:
@@ -261,8 +261,9 @@ def test_text_that_was_to_go_with_calls_that_were_not_made_stays_out_of_the_answ
 
 def test_a_text_argument_that_is_one_text_value_is_that_value_and_may_go_by_reference() -> None:
     talk = Talk()
-    talk.say('x = search("A")\n\nbook(f"{x.a}", note=f"{x.b}")\n"Done."')
-    assert talk.tell(done("f1", {"a": "f1", "b": "LIS"})) == [("book", {"flight": "$f1.a", "note": "LIS"})]
+    talk.say('x = search("A")\n\nbook(f"{x.a}", note=[f"{x.b}", f"{x.n}"])\n"Done."')
+    calls = talk.tell(done("f1", {"a": "f1", "b": "LIS", "n": 3}))
+    assert calls == [("book", {"flight": "$f1.a", "note": ["LIS", "3"]})]
 
 
 @BOTH

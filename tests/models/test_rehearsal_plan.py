@@ -82,6 +82,7 @@ def test_lines_are_counted_in_the_persons_own_text(end: str) -> None:
     plan = read_plan(end.join(["", "a('\x0c\u2028')", "", 'b(x="""', "", '""")', "'end'"]))
     assert [statement.line for statement in plan.statements] == [2, 4]
     assert [statement.block for statement in plan.statements] == [0, 1]
+    assert plan.statements[1].source == 'b(x="""'
     assert plan.answer is not None
     assert plan.answer.line == 7
 

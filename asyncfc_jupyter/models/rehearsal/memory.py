@@ -19,9 +19,6 @@ from asyncfc_jupyter.core.references import Field, Item, Reference
 from asyncfc_jupyter.models.base import Message
 from asyncfc_jupyter.models.rehearsal.plan import AWAIT_TOOL, Hole, Take, Text
 
-#: Ids of the calls that the layer adds to a reply itself begin with this: they are not the model's.
-GATE_PREFIX = "asyncfc_gate_"
-
 #: An error's text is cut to this many characters, so that an answer stays readable.
 _ERROR_LENGTH = 200
 
@@ -168,7 +165,11 @@ def one_line(text: str) -> str:
 
 
 def calls_in(message: Message) -> tuple[Asked, ...]:
-    """Return the tool calls that the model itself made in an assistant message, whatever else its history holds."""
+    """Return the tool calls of an assistant message, whatever else it holds.
+
+    An ``await_future`` that the layer attached to an answer is among them, and does no harm: it has no future, and the plan
+    had no further call to make.
+    """
     calls = []
     listed = message.get("tool_calls")
     for call in listed if isinstance(listed, list | tuple) else ():
@@ -176,9 +177,7 @@ def calls_in(message: Message) -> tuple[Asked, ...]:
             continue
         function = call.get("function")
         tool = function.get("name") if isinstance(function, Mapping) else None
-        call_id = str(call.get("id"))
-        if not call_id.startswith(GATE_PREFIX):
-            calls.append(Asked(call_id=call_id, tool=str(tool)))
+        calls.append(Asked(call_id=str(call.get("id")), tool=str(tool)))
     return tuple(calls)
 
 

@@ -31,8 +31,7 @@ def next_reply(request: ChatRequest) -> tuple[Reply, Memory]:
     memory = Memory()
     *earlier, (asked, last) = _runs(request.messages)
     for prompt, messages in earlier:
-        answers = [message for message in messages if message.get("role") == "tool"]
-        told = bool(answers) and all(map(speaks_of_futures, answers))
+        told = all(speaks_of_futures(message) for message in messages if message.get("role") == "tool")
         plan = _earlier_plan(prompt)
         _replay(Assignment(plan=plan, parameters=offered, futures=told, since=memory.count), messages, memory)
     plan = read_plan(text_of(asked))
