@@ -15,7 +15,7 @@ from asyncfc_jupyter.agent import wire
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.turn import Awaited, Made, Turn, Turns
-from asyncfc_jupyter.core.errors import TurnLimitReached
+from asyncfc_jupyter.core.errors import CallError, TurnLimitReached
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, ResultShown
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.runtime.driver import Entry
@@ -165,7 +165,7 @@ class Loop:
         self._driver.cancel_pending()
         turn, text = self._turns.current, ""
         if turn is not None and turn.messages:
-            answers = [wire.tool_message(call.call, self._cut_answer(call)) for call in turn.calls]
+            answers = [wire.tool_message(call.call, self._cut_answer(turn, call)) for call in turn.calls]
             self._conversation.append_reply(turn.text, turn.messages, answers)
             self._conversation.mark_shown(made.entry for made in turn.made if made.entry)
         elif turn is not None and turn.text:
@@ -174,10 +174,11 @@ class Loop:
             self._conversation.unsay()  # nothing came back: as if it had never been said
         self._conversation.close(text)
 
-    @staticmethod
-    def _cut_answer(call: Awaited | Made) -> Any:
+    def _cut_answer(self, turn: Turn, call: Awaited | Made) -> Any:
         if isinstance(call, Awaited):
             return [{"status": "cancelled", "error": "the run was stopped"}]
         if call.entry is None:
-            return {"tool": call.name, "status": "cancelled", "error": "the run was stopped before this call began"}
+            # It takes its name all the same, for a model that counts; with a problem, it is never started.
+            call.problem = call.problem or CallError("the run was stopped before this call began.")
+            call.entry = self._turns.issue(turn, call)
         return wire.result_object(call.entry)

@@ -49,7 +49,10 @@ class Item:
     key: int | str
 
     def __str__(self) -> str:
-        return f"[{self.key}]" if isinstance(self.key, int) else f'["{self.key}"]'
+        if isinstance(self.key, int):
+            return f"[{self.key}]"
+        escaped = self.key.replace("\\", "\\\\").replace('"', '\\"')
+        return f'["{escaped}"]'
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.agent import Agent, Conversation
+from asyncfc_jupyter.core.errors import AgentInterrupted, UsageError
 from asyncfc_jupyter.core.events import CallStarted, TurnStarted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
@@ -95,3 +95,24 @@ def test_an_empty_prompt_and_a_busy_conversation_are_refused() -> None:
         await run.wait()
 
     run_virtually(main())
+
+
+@pytest.mark.parametrize("mode", ["sequential", "batch"])
+def test_a_call_that_had_not_begun_when_the_run_was_stopped_takes_its_name_and_never_begins(mode) -> None:
+    model = ScriptedModel([Calls("echo", {"text": "a"}), Thinks(60)], [Says("as you like")])
+    conversation = Conversation()
+    agent = Agent(model, tools=TOOLS, mode=mode)
+
+    async def main():
+        run = agent.start("go", conversation=conversation)
+        await asyncio.sleep(5)
+        run.cancel()
+        with pytest.raises(AgentInterrupted):
+            await run.wait()
+        await agent.run("and now?", conversation=conversation)
+        return run
+
+    run = run_virtually(main())
+    assert run.futures["f1"].state == "failed"
+    assert not times(run, CallStarted)
+    assert "stopped before this call began" in model.requests[1].messages[-2]["content"]

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncfc_jupyter.core.errors import LookAlike, MissingField
-from asyncfc_jupyter.core.references import find_references, parse_reference, reject_look_alikes, substitute
+from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.references import (
+    Field,
+    Item,
+    Reference,
+    find_references,
+    parse_reference,
+    reject_look_alikes,
+    substitute,
+)
 
 Point = namedtuple("Point", "x y")
 
@@ -162,6 +171,12 @@ def test_escaping_every_reference_makes_any_json_pass_through_unchanged(value) -
         return item
 
     assert substitute(escape(value), lambda reference: pytest.fail(f"{reference} was not escaped")) == value
+
+
+@given(st.lists(st.integers() | st.text(), max_size=4))
+def test_a_reference_reads_back_as_it_is_written(keys) -> None:
+    reference = Reference(FutureName("f7"), (Field("a"), *map(Item, keys)))
+    assert parse_reference(str(reference)) == reference
 
 
 def test_a_string_key_works_on_a_record_and_a_number_does_not() -> None:
