@@ -23,16 +23,16 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    """Playwright's driver, stopped at the end of the session."""
+    """Playwright's driver, stopped at the end of the module: while it lives, an event loop runs in this thread."""
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """Return one headless Chromium for the session; each test opens its own context in it."""
+    """Return one headless Chromium for the module; each test opens its own context in it."""
     if not CHROMIUM.exists():
         message = f"no Chromium at {CHROMIUM}; install it or set ASYNCFC_CHROMIUM to its path"
         if os.environ.get("CI") == "true":
