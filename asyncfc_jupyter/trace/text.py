@@ -8,7 +8,7 @@ in the free place in front of it, or behind its outcome.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from asyncfc_jupyter.trace.geometry import ticks
 from asyncfc_jupyter.trace.view import WAITS, DecodeView, RowView, View, wait_reasons
@@ -55,7 +55,7 @@ def render_text(view: View, *, width: int = 100) -> str:
 def _lines(view: View, width: int) -> Iterator[str]:
     yield _cut(view["title"], width)
     yield _cut(view["subtitle"], width)
-    yield _cut(" · ".join(f"{figure['value']} {figure['label']}" for figure in view["figures"]), width)
+    yield from _joined((f"{figure['value']} {figure['label']}" for figure in view["figures"]), " · ", width)
     yield ""
     names = max((_cells(row["future"]) for row in view["rows"]), default=2)
     tools = min(20, max((_cells(row["tool"]) for row in view["rows"]), default=0))
@@ -147,13 +147,17 @@ def _legend(view: View, width: int) -> Iterator[str]:
     kinds: set[str] = {span["kind"] for span in view["decode"]}
     kinds |= {segment["kind"] for row in view["rows"] for segment in row["segments"]}
     kinds |= {"seen"} if any(row["seen"] is not None for row in view["rows"]) else set()
+    yield from _joined((text for kind, text in _LEGEND if kind in kinds), "   ", width)
+
+
+def _joined(texts: Iterable[str], between: str, width: int) -> Iterator[str]:
+    """Yield texts on as few lines as they fit on; a text is cut only where it is wider than a line."""
     line = ""
-    for kind, text in _LEGEND:
-        if kind in kinds:
-            if line and len(line) + 3 + len(text) > width:
-                yield line
-                line = ""
-            line += ("   " if line else "") + text
+    for text in texts:
+        if line and _cells(line) + len(between) + _cells(text) > width:
+            yield line
+            line = ""
+        line += (between if line else "") + _cut(text, width)
     yield line
 
 

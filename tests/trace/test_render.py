@@ -219,6 +219,13 @@ def test_waiting_running_failing_and_skipping_look_different() -> None:
     assert re.search("▒⊘", lanes(interrupted())["f1"])
 
 
+def test_in_a_narrow_terminal_the_figures_go_on_in_the_next_line_and_none_is_lost() -> None:
+    view = timeline_view(travel())
+    text = render_text(view, width=60)
+    for figure in view["figures"]:
+        assert f"{figure['value']} {figure['label']}" in text
+
+
 def test_bars_stand_in_the_column_of_their_time() -> None:
     found = lanes(travel())
     assert found["f4"].index("█") == pytest.approx(found["f1"].rindex("█") + 1, abs=1), "f4 starts as f1 ends"
