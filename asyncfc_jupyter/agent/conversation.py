@@ -25,8 +25,9 @@ class Conversation:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.driver = Driver()
-        #: Futures whose value or error is in the messages.
-        self.shown: set[FutureName] = set()
+        #: Futures whose value or error is not in the messages, of the first `_noted` that were issued.
+        self._undelivered: dict[FutureName, Entry] = {}
+        self._noted = 0
         self.call_ids: set[str] = set()
         #: The run that is using the conversation now, if any.
         self.busy = False
@@ -34,7 +35,13 @@ class Conversation:
 
     def undelivered(self) -> tuple[Entry, ...]:
         """Return the futures that the model has not been given the outcome of, in order."""
-        return tuple(entry for name, entry in self.driver.entries.items() if name not in self.shown)
+        return tuple(self._note_issued().values())
+
+    def _note_issued(self) -> dict[FutureName, Entry]:
+        # Only what is new is looked at: a run of ten thousand turns asks ten thousand times.
+        self._undelivered.update((entry.name, entry) for entry in self.driver.issued[self._noted :])
+        self._noted = len(self.driver.issued)
+        return self._undelivered
 
     def say(self, prompt: str) -> None:
         """Append what the person says."""
@@ -61,7 +68,10 @@ class Conversation:
 
     def mark_shown(self, entries: Iterable[Entry]) -> None:
         """Note that these entries' outcomes are in the messages."""
-        self.shown.update(entry.name for entry in entries if entry.status != "pending")
+        undelivered = self._note_issued()
+        for entry in entries:
+            if entry.status != "pending":
+                undelivered.pop(entry.name, None)
 
     def close(self, text: str = "") -> None:
         """Tell the model what became of everything it has not seen, so that the next request is valid and complete.

@@ -7,8 +7,10 @@ take an empty or friendly placeholder for the result. Its value follows in a lat
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -103,17 +105,45 @@ def read_await(arguments: Mapping[str, Any]) -> AwaitRequest | str:
 
 
 def value_fields(value: Any, name: FutureName) -> dict[str, Any]:
-    """Return the fields that show a result: itself when it is plain and short, else a bounded summary."""
+    """Return the fields that show a result: itself when it is plain and short, else a bounded summary.
+
+    A large result is never turned into JSON as a whole, and an iterator is not used up by being looked at.
+    """
     try:
-        plain = to_jsonable_python(value)
-        size = len(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace"))
+        head = _head(value, [RESULT_BYTES])
+        plain = to_jsonable_python(head.value)
+        text = json.dumps(plain, ensure_ascii=False)
     except (PydanticSerializationError, ValueError, TypeError, RecursionError):
         return _summary(_look_of(value), name)
-    if size <= RESULT_BYTES:
+    if head.whole and len(text.encode("utf-8", "replace")) <= RESULT_BYTES:
         return {"value": plain}
-    text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
-    preview = text[:_PREVIEW_CHARACTERS]
-    return _summary(f"{describe(value)}, {size} bytes, which begin: {preview}", name)
+    text = plain if isinstance(plain, str) else text
+    return _summary(f"{describe(value)}, which begins: {text[:_PREVIEW_CHARACTERS]}", name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    value: Any
+    whole: bool
+
+
+def _head(value: Any, budget: list[int]) -> _Head:
+    """Return as much of a value as the budget allows, counted in characters and items; the budget is used up."""
+    budget[0] -= 1
+    if isinstance(value, str):
+        kept = value[: max(0, budget[0] + 1)]
+        budget[0] -= len(kept)
+        return _Head(kept, whole=len(kept) == len(value))
+    if isinstance(value, Iterator):
+        raise TypeError("looking at an iterator would use it up")
+    if type(value) is dict:
+        heads = {k: _head(v, budget) for k, v in itertools.takewhile(lambda _: budget[0] > 0, value.items())}
+        whole = len(heads) == len(value) and all(head.whole for head in heads.values())
+        return _Head({key: head.value for key, head in heads.items()}, whole)
+    if type(value) in (list, tuple, set):
+        listed = [_head(item, budget) for item in itertools.takewhile(lambda _: budget[0] > 0, value)]
+        return _Head([head.value for head in listed], len(listed) == len(value) and all(head.whole for head in listed))
+    return _Head(value, whole=True)
 
 
 def _summary(text: str, name: FutureName) -> dict[str, Any]:

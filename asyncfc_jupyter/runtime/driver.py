@@ -74,6 +74,9 @@ class Driver:
     def __init__(self, *, limit: int = DEFAULT_LIMIT) -> None:
         self.machine = Machine(limit=limit)
         self.entries: dict[FutureName, Entry] = {}
+        #: The same, in order of emission.
+        self.issued: list[Entry] = []
+        self._pending: dict[FutureName, Entry] = {}
         self._durations: dict[str, deque[float]] = {}
         self._log: EventLog | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -118,7 +121,8 @@ class Driver:
             problem=problem,
         )
         found = self._references(entry)
-        self.entries[entry.name] = entry
+        self.entries[entry.name] = self._pending[entry.name] = entry
+        self.issued.append(entry)
         self._feed(
             CallIssued(
                 future=entry.name,
@@ -233,6 +237,7 @@ class Driver:
 
     def _settle(self, entry: Entry, status: Status, *, value: Any = None, error: str = "") -> None:
         entry.status, entry.value, entry.error = status, value, error
+        self._pending.pop(entry.name, None)
         waiting, entry.settled = entry.settled, []
         for wake in waiting:
             wake()
@@ -241,7 +246,7 @@ class Driver:
 
     def pending(self) -> tuple[Entry, ...]:
         """Return the futures that have not settled, in order."""
-        return tuple(entry for entry in self.entries.values() if entry.status == "pending")
+        return tuple(self._pending.values())
 
     async def wait(
         self, names: Iterable[FutureName], *, mode: Literal["all", "any"] = "all", timeout_s: float | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 #: A bar's label: what fits beside it on a slide.
 _LABEL_CHARACTERS = 60
+#: Entries of a mapping that can have a part in a label.
+_MOST_WORDS = 12
 
 
 def snapshot(value: Any) -> Any:
@@ -34,7 +37,8 @@ def describe(value: Any) -> str:
     if isinstance(value, list | tuple | set):
         return f"{len(value)} item{'' if len(value) == 1 else 's'}"
     if isinstance(value, Mapping):
-        return shorten(", ".join(f"{key}: {_word(item)}" for key, item in value.items()) or "empty")
+        first = itertools.islice(value.items(), _MOST_WORDS)
+        return shorten(", ".join(f"{key}: {_word(item)}" for key, item in first) or "empty")
     return type(value).__name__
 
 
