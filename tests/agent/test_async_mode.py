@@ -6,7 +6,7 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import AgentInterrupted, ServerError, TurnLimitReached
+from asyncfc_jupyter.core.errors import AgentInterrupted, ServerError, ToolSkipped, TurnLimitReached
 from asyncfc_jupyter.core.events import AwaitOpened, CallStarted, ResultShown, TurnEnded, TurnStarted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
@@ -346,13 +346,17 @@ def test_an_observer_that_raises_is_dropped_and_the_run_goes_on(caplog) -> None:
     model = ScriptedModel([Says("hello")])
     seen = []
 
+    told = []
+
     def broken(stamped):
+        told.append(stamped)
         raise RuntimeError("bad listener")
 
     run = run_virtually(Agent(model).run("go", observers=[broken, seen.append]))
     assert run.answer == "hello"
     assert [s.seq for s in seen] == list(range(len(run.trace)))
     assert "broken" in caplog.text
+    assert len(told) == 1
 
 
 def test_the_stream_is_closed_when_a_run_is_cancelled() -> None:
@@ -383,3 +387,61 @@ def test_a_run_cancelled_before_its_first_step_has_ended_all_the_same() -> None:
 
     run, after = run_virtually(main())
     assert (run.outcome, after.answer) == ("interrupted", "hello")
+
+
+def test_a_tool_that_returns_in_spite_of_being_cancelled_has_its_result_discarded() -> None:
+    async def stubborn() -> str:
+        """Never give up."""
+        try:
+            await asyncio.sleep(50)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+        return "late"
+
+    model = ScriptedModel([Calls("stubborn")], [Thinks(60)])
+
+    async def main():
+        run = Agent(model, tools=[make_tool(stubborn, pure=True)]).start("go")
+        await asyncio.sleep(5)
+        run.cancel()
+        with pytest.raises(AgentInterrupted):
+            await run.wait()
+        return run
+
+    run = run_virtually(main())
+    assert (run.futures["f1"].state, run.trace.end_s) == ("cancelled", 6.0)
+    with pytest.raises(ToolSkipped, match="cancelled"):
+        run.futures["f1"].result()
+
+
+def test_nothing_is_waited_for_inline_while_something_else_is_pending() -> None:
+    async def brief() -> str:
+        """Take a moment."""
+        await asyncio.sleep(0.1)
+        return "done"
+
+    run, model = play(
+        [Calls("slow", {"seconds": 5})],
+        [Calls("brief")],
+        [Says("x")],
+        [Says("y")],
+        tools=[*TOOLS, make_tool(brief, pure=True)],
+    )
+    assert times(run, TurnStarted)[:3] == [0.0, 0.15, 0.15]
+    assert told(model, 2)["s2"]["status"] == "pending"
+
+
+def test_a_call_that_was_cut_in_the_middle_stays_out_of_the_history() -> None:
+    model = ScriptedModel(
+        [Calls("shout", {"text": "a"}), Calls("shout", '{"text": '), Breaks(ServerError("cut off"))], [Says("back")]
+    )
+    conversation = Conversation()
+    agent = Agent(model, tools=TOOLS)
+
+    async def main():
+        with pytest.raises(ServerError):
+            await agent.run("go", conversation=conversation)
+        await agent.run("again", conversation=conversation)
+
+    run_virtually(main())
+    assert [len(m["tool_calls"]) for m in model.requests[1].messages if m["role"] == "assistant"] == [1]
