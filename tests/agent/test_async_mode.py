@@ -6,47 +6,11 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import AgentInterrupted, ServerError, ToolSkipped, TurnLimitReached
+from asyncfc_jupyter.core.errors import TurnLimitReached
 from asyncfc_jupyter.core.events import AwaitOpened, CallStarted, ResultShown, TurnEnded, TurnStarted
 from asyncfc_jupyter.runtime.tools import make_tool
-from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
-
-
-async def slow(seconds: float, answer: str = "slept") -> dict:
-    """Sleep, then answer."""
-    await asyncio.sleep(seconds)
-    return {"answer": answer, "seconds": seconds}
-
-
-async def shout(text: str) -> str:
-    """Say it louder."""
-    return text.upper()
-
-
-async def fails(reason: str) -> str:
-    """Fail."""
-    raise ValueError(reason)
-
-
-TOOLS = tuple(make_tool(function, pure=True) for function in (slow, shout, fails))
-
-
-def play(*replies, prompt="go", mode="async", tools=TOOLS, **options):
-    """Run a script to its end in virtual time; return the run and the model."""
-    model = ScriptedModel(*replies)
-    agent = Agent(model, tools=tools, mode=mode, **options)
-    return run_virtually(agent.run(prompt)), model
-
-
-def told(model, request):
-    """The tool messages of a request that the model had not been told before, decoded, by call id."""
-    before = len(model.requests[request - 1].messages) if request else 0
-    new = model.requests[request].messages[before:]
-    return {m["tool_call_id"]: json.loads(m["content"]) for m in new if m["role"] == "tool"}
-
-
-def times(run, kind):
-    return [stamped.at_s for stamped in run.trace if isinstance(stamped.event, kind)]
+from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from tests.agent.talk import TOOLS, play, slow, times, told
 
 
 def test_a_pending_call_is_answered_by_a_placeholder_that_cannot_be_taken_for_the_result() -> None:
@@ -252,83 +216,6 @@ def test_the_turn_limit_stops_a_model_that_never_answers_and_keeps_its_results()
     conversation.check()
 
 
-def test_an_interrupted_run_leaves_a_history_that_the_next_request_can_go_on_from() -> None:
-    model = ScriptedModel(
-        [Calls("slow", {"seconds": 1}), Thinks(2)],
-        [Calls("slow", {"seconds": 50}), Says("thinking"), Thinks(60)],
-        [Says("as you like")],
-    )
-    conversation = Conversation()
-    agent = Agent(model, tools=TOOLS)
-
-    async def main():
-        run = agent.start("go", conversation=conversation)
-        await asyncio.sleep(5)
-        run.cancel()
-        with pytest.raises(AgentInterrupted):
-            await run.wait()
-        return run, await agent.run("and now?", conversation=conversation)
-
-    run, after = run_virtually(main())
-    assert run.outcome == "interrupted"
-    assert run.futures["f1"].result()["seconds"] == 1
-    assert run.futures["f2"].state == "cancelled"
-    assert told(model, 2)["s2"]["status"] == "cancelled"
-    assert after.answer == "as you like"
-
-
-def test_a_future_that_was_pending_at_an_interrupt_is_reported_cancelled_to_the_model() -> None:
-    model = ScriptedModel([Calls("slow", {"seconds": 50})], [Thinks(60)], [Says("as you like")])
-    conversation = Conversation()
-    agent = Agent(model, tools=TOOLS)
-
-    async def main():
-        run = agent.start("go", conversation=conversation)
-        await asyncio.sleep(5)
-        run.cancel()
-        with pytest.raises(AgentInterrupted):
-            await run.wait()
-        return await agent.run("and now?", conversation=conversation)
-
-    run_virtually(main())
-    (answer,) = [a for a in told(model, 2).values() if isinstance(a, list)]
-    assert [(o["future"], o["status"]) for o in answer] == [("f1", "cancelled")]
-
-
-def test_a_refused_first_request_leaves_the_conversation_as_it_was() -> None:
-    model = ScriptedModel([Breaks(ServerError("no", status=401))], [Says("hello")])
-    conversation = Conversation()
-    agent = Agent(model, tools=TOOLS)
-
-    async def main():
-        with pytest.raises(ServerError):
-            await agent.run("go", conversation=conversation)
-        await agent.run("again", conversation=conversation)
-
-    run_virtually(main())
-    assert [m["content"] for m in model.requests[1].messages if m["role"] == "user"] == ["again"]
-
-
-def test_a_stream_that_breaks_after_a_call_keeps_the_call_and_a_valid_history() -> None:
-    model = ScriptedModel(
-        [Calls("shout", {"text": "a"}), Thinks(1), Breaks(ServerError("cut off"))],
-        [Says("welcome back")],
-    )
-    conversation = Conversation()
-    agent = Agent(model, tools=TOOLS)
-
-    async def main():
-        run = agent.start("go", conversation=conversation)
-        with pytest.raises(ServerError):
-            await run.wait()
-        return run, await agent.run("again", conversation=conversation)
-
-    run, after = run_virtually(main())
-    assert run.futures["f1"].result() == "A"
-    assert told(model, 1)["s1"]["value"] == "A"
-    assert after.answer == "welcome back"
-
-
 def test_names_go_on_counting_in_the_next_run_of_a_conversation() -> None:
     model = ScriptedModel([Calls("shout", {"text": "a"})], [Says("1")], [Calls("shout", {"text": "$f1"})], [Says("2")])
     conversation = Conversation()
@@ -359,61 +246,6 @@ def test_an_observer_that_raises_is_dropped_and_the_run_goes_on(caplog) -> None:
     assert len(told) == 1
 
 
-def test_the_stream_is_closed_when_a_run_is_cancelled() -> None:
-    model = ScriptedModel([Says("a"), Thinks(100)])
-
-    async def main():
-        run = Agent(model).start("go")
-        await asyncio.sleep(1)
-        run.cancel()
-        with pytest.raises(AgentInterrupted):
-            await run.wait()
-
-    run_virtually(main())
-    assert model.closed == 1
-
-
-def test_a_run_cancelled_before_its_first_step_has_ended_all_the_same() -> None:
-    model = ScriptedModel([Says("hello")])
-    conversation = Conversation()
-
-    async def main():
-        agent = Agent(model)
-        run = agent.start("go", conversation=conversation)
-        run.cancel()
-        with pytest.raises(AgentInterrupted):
-            await run.wait()
-        return run, await agent.run("again", conversation=conversation)
-
-    run, after = run_virtually(main())
-    assert (run.outcome, after.answer) == ("interrupted", "hello")
-
-
-def test_a_tool_that_returns_in_spite_of_being_cancelled_has_its_result_discarded() -> None:
-    async def stubborn() -> str:
-        """Never give up."""
-        try:
-            await asyncio.sleep(50)
-        except asyncio.CancelledError:
-            await asyncio.sleep(1)
-        return "late"
-
-    model = ScriptedModel([Calls("stubborn")], [Thinks(60)])
-
-    async def main():
-        run = Agent(model, tools=[make_tool(stubborn, pure=True)]).start("go")
-        await asyncio.sleep(5)
-        run.cancel()
-        with pytest.raises(AgentInterrupted):
-            await run.wait()
-        return run
-
-    run = run_virtually(main())
-    assert (run.futures["f1"].state, run.trace.end_s) == ("cancelled", 6.0)
-    with pytest.raises(ToolSkipped, match="cancelled"):
-        run.futures["f1"].result()
-
-
 def test_nothing_is_waited_for_inline_while_something_else_is_pending() -> None:
     async def brief() -> str:
         """Take a moment."""
@@ -429,19 +261,3 @@ def test_nothing_is_waited_for_inline_while_something_else_is_pending() -> None:
     )
     assert times(run, TurnStarted)[:3] == [0.0, 0.15, 0.15]
     assert told(model, 2)["s2"]["status"] == "pending"
-
-
-def test_a_call_that_was_cut_in_the_middle_stays_out_of_the_history() -> None:
-    model = ScriptedModel(
-        [Calls("shout", {"text": "a"}), Calls("shout", '{"text": '), Breaks(ServerError("cut off"))], [Says("back")]
-    )
-    conversation = Conversation()
-    agent = Agent(model, tools=TOOLS)
-
-    async def main():
-        with pytest.raises(ServerError):
-            await agent.run("go", conversation=conversation)
-        await agent.run("again", conversation=conversation)
-
-    run_virtually(main())
-    assert [len(m["tool_calls"]) for m in model.requests[1].messages if m["role"] == "assistant"] == [1]

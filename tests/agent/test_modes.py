@@ -6,10 +6,11 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import AgentInterrupted, UsageError
+from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import CallStarted, TurnStarted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from tests.agent.talk import interrupted, times
 
 
 async def slow(seconds: float) -> float:
@@ -30,10 +31,6 @@ TWO_CALLS = [Calls("slow", {"seconds": 1}), Thinks(1), Calls("slow", {"seconds":
 def play(mode, *replies):
     model = ScriptedModel(*replies)
     return run_virtually(Agent(model, tools=TOOLS, mode=mode).run("go")), model
-
-
-def times(run, kind):
-    return [stamped.at_s for stamped in run.trace if isinstance(stamped.event, kind)]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +101,7 @@ def test_a_call_that_had_not_begun_when_the_run_was_stopped_takes_its_name_and_n
     agent = Agent(model, tools=TOOLS, mode=mode)
 
     async def main():
-        run = agent.start("go", conversation=conversation)
-        await asyncio.sleep(5)
-        run.cancel()
-        with pytest.raises(AgentInterrupted):
-            await run.wait()
+        run = await interrupted(agent, after_s=5, conversation=conversation)
         await agent.run("and now?", conversation=conversation)
         return run
 
