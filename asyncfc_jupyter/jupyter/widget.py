@@ -16,7 +16,7 @@ import anywidget
 import traitlets
 
 from asyncfc_jupyter.core.events import Stamped
-from asyncfc_jupyter.trace.html import asset, picture
+from asyncfc_jupyter.trace.html import asset, picture, script
 from asyncfc_jupyter.trace.text import render_text
 from asyncfc_jupyter.trace.view import LiveTimeline, View
 
@@ -44,7 +44,7 @@ class TimelineWidget(anywidget.AnyWidget):
     script, nothing is sent until `flush` or `finish`.
     """
 
-    _esm = asset("timeline.js")
+    _esm = script()
     _css = asset("timeline.css")
     view = traitlets.Dict().tag(sync=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from functools import cache
 from html import escape
 from importlib import resources
@@ -41,7 +42,7 @@ body {{ margin: 0; padding: 16px; background: light-dark(#ffffff, #0e1116); }}
 <noscript>{picture(view)}</noscript>
 <script type="application/json" id="view">{data}</script>
 <script type="module">
-{asset("timeline.js")}
+{script()}
 mount(document.getElementById("timeline"), JSON.parse(document.getElementById("view").textContent));
 </script>
 </body>
@@ -55,6 +56,17 @@ def picture(view: View) -> str:
     about = escape(describe(view))
     source = f"data:image/svg+xml;base64,{svg}"
     return f'<img class="asyncfc-picture" alt="{about}" src="{source}" style="width:100%;max-width:1080px">'
+
+
+#: Each imports from those before it only.
+_MODULES = ("layout.js", "elements.js", "timeline.js")
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
+
+
+@cache
+def script() -> str:
+    """Return the front end as one module, as a notebook and a page with nothing beside it need it."""
+    return "".join(_IMPORT.sub("", asset(name)) for name in _MODULES)
 
 
 @cache

@@ -112,13 +112,3 @@ def test_a_run_says_in_one_line_what_came_of_it() -> None:
     run, _ = play([Calls("live")], [Says("done")])
     assert repr(run) == "<Run answered in 0.0 s: 1 future, model scripted, mode async>"
     assert repr(run.futures["f1"]).startswith("<Future f1 live: done: stock: ")
-
-
-def test_a_timeline_is_saved_in_the_form_its_name_asks_for(tmp_path) -> None:
-    run, _ = play([Calls("live")], [Says("done")])
-    timeline = run.timeline()
-    assert timeline.save(tmp_path / "run.svg").read_text().startswith("<svg")
-    assert "<!doctype html>" in timeline.save(tmp_path / "run.html").read_text().lower()
-    assert timeline.save(tmp_path / "run.txt").read_text() == timeline.text() == repr(timeline)
-    with pytest.raises(UsageError, match=r"'run\.pdf'; end the name in \.html, \.svg, \.txt"):
-        timeline.save(tmp_path / "run.pdf")

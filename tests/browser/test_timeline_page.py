@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from asyncfc_jupyter.core.events import CallIssued, CallStarted, RunStarted, Stamped
 from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.trace.html import asset, picture, render_html
+from asyncfc_jupyter.trace.html import asset, picture, render_html, script
 from asyncfc_jupyter.trace.palette import DARK, LIGHT
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import LiveTimeline, View, timeline_view
@@ -70,7 +70,7 @@ def start(page: Page, view: View, *, around: str = "") -> None:
     page.set_content(
         f"<!DOCTYPE html><style>{asset('timeline.css')}</style><body {around}><div id=host></div>"
         f"<script type='application/json' id=view>{data}</script>"
-        f"<script type=module>{asset('timeline.js')}\n{MODEL}</script>"
+        f"<script type=module>{script()}\n{MODEL}</script>"
     )
     page.wait_for_selector(".asyncfc-timeline")
 

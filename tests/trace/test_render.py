@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import (
     CallFailed,
     CallHeld,
@@ -23,7 +24,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.trace.geometry import Scale, fit, place_label, text_width, ticks, wrap
-from asyncfc_jupyter.trace.html import asset, render_html
+from asyncfc_jupyter.trace.html import asset, render_html, script
 from asyncfc_jupyter.trace.layout import MOST_ROWS
 from asyncfc_jupyter.trace.palette import DARK, LIGHT
 from asyncfc_jupyter.trace.svg import render_svg
@@ -277,9 +278,9 @@ def test_the_page_needs_no_network_and_hostile_text_adds_no_element() -> None:
 
 
 def test_the_front_end_sets_no_markup_and_evaluates_nothing() -> None:
-    script = asset("timeline.js")
+    source = script()
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "</script"):
-        assert word not in script
+        assert word not in source
     assert "</style" not in asset("timeline.css")
 
 
@@ -290,11 +291,17 @@ def test_a_timeline_is_saved_in_the_form_its_name_tells(tmp_path: Path) -> None:
         assert path.read_text(encoding="utf-8").startswith(begin)
 
 
+def test_a_name_that_tells_no_form_is_refused_with_those_that_do(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'run\.pdf'; end the name in \.html, \.svg, \.txt"):
+        Timeline(travel()).save(tmp_path / "run.pdf")
+    assert not list(tmp_path.iterdir())
+
+
 def test_python_and_the_front_end_agree_on_the_legend_and_the_waits() -> None:
-    script = asset("timeline.js")
+    source = script()
     python = Path(__file__).parents[2] / "asyncfc_jupyter" / "trace" / "layout.py"
     labels = re.findall(r'\(\s*"(\w+)",\s*"([^"]+)"\)', python.read_text(encoding="utf-8"))
     assert len(labels) == 14
     for kind, label in itertools.islice(labels, None):
         name = "first_token" if kind == "first" else kind
-        assert f'["{name}", "{label}"]' in script
+        assert f'["{name}", "{label}"]' in source
