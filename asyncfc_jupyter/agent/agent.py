@@ -12,7 +12,7 @@ from asyncfc_jupyter.agent.modes import parse_mode
 from asyncfc_jupyter.agent.run import Ended, Run
 from asyncfc_jupyter.agent.turn import Turns
 from asyncfc_jupyter.core.errors import AgentInterrupted, RunStopped, UsageError
-from asyncfc_jupyter.core.events import RunEnded, RunStarted
+from asyncfc_jupyter.core.events import CallCancelled, CallIssued, RunEnded, RunStarted
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import open_model
 from asyncfc_jupyter.runtime.log import EventLog, Observer
@@ -103,6 +103,23 @@ class Agent:
 
     async def _drive(self, run: Run, log: EventLog) -> None:
         conversation = run.conversation
+        log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
+        conversation.say(run.prompt)
+        outcome: Ended = "answered"
+        try:
+            loop = self._loop(conversation, log)
+            run.answer = await _in_group(loop, conversation, log)
+            run.note = loop.note
+        except asyncio.CancelledError:
+            outcome, run.error = "interrupted", AgentInterrupted(_interrupted(log))
+        except Exception as error:  # noqa: BLE001 - whatever ended the run is raised to whoever waits for it
+            outcome, run.error = ("stopped" if isinstance(error, RunStopped) else "failed"), error
+        finally:
+            conversation.busy = False
+        log.record(RunEnded(outcome=outcome, detail=str(run.error or run.note)))
+        run.outcome = outcome
+
+    def _loop(self, conversation: Conversation, log: EventLog) -> Loop:
         turns = Turns(
             model=self.model,
             tools=self.tools,
@@ -111,27 +128,14 @@ class Agent:
             conversation=conversation,
             log=log,
         )
-        loop = Loop(turns=turns, conversation=conversation, mode=self.mode, log=log, max_turns=self.max_turns)
-        log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
-        conversation.say(run.prompt)
-        outcome: Ended = "answered"
-        try:
-            run.answer = await _in_group(loop, conversation, log)
-        except asyncio.CancelledError:
-            outcome, run.error = "interrupted", AgentInterrupted(_interrupted(conversation))
-        except Exception as error:  # noqa: BLE001 - whatever ended the run is raised to whoever waits for it
-            outcome, run.error = ("stopped" if isinstance(error, RunStopped) else "failed"), error
-        finally:
-            conversation.busy = False
-        log.record(RunEnded(outcome=outcome, detail=str(run.error or "")))
-        run.outcome = outcome
+        return Loop(turns=turns, conversation=conversation, mode=self.mode, log=log, max_turns=self.max_turns)
 
 
 def _end_unbegun(run: Run, log: EventLog) -> None:
     """End a run that was cancelled before its first step, which asyncio never lets it take."""
     if run.outcome == "running":
         run.conversation.busy = False
-        run.error = AgentInterrupted(_interrupted(run.conversation))
+        run.error = AgentInterrupted(_interrupted(log))
         log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
         log.record(RunEnded(outcome="interrupted", detail=str(run.error)))
         run.outcome = "interrupted"
@@ -159,8 +163,9 @@ async def _in_group(loop: Loop, conversation: Conversation, log: EventLog) -> st
     return answer
 
 
-def _interrupted(conversation: Conversation) -> str:
-    threads = [entry for entry in conversation.driver.entries.values() if "still running" in entry.error]
-    named = ", ".join(f"{entry.name} ({entry.tool})" for entry in threads)
-    rest = f"; {named} cannot be stopped and still runs in its thread, the result will be discarded" if threads else ""
+def _interrupted(log: EventLog) -> str:
+    tools = {s.event.future: s.event.tool for s in log.events if isinstance(s.event, CallIssued)}
+    threads = [s.event.future for s in log.events if isinstance(s.event, CallCancelled) and s.event.still_running]
+    named = ", ".join(f"{future} ({tools[future]})" for future in threads)
+    rest = f"; what runs in a thread cannot be stopped, its result will be discarded: {named}" if threads else ""
     return f"the run was interrupted; finished results are kept in its futures{rest}."

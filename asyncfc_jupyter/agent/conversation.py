@@ -45,7 +45,7 @@ class Conversation:
 
     def say(self, prompt: str) -> None:
         """Append what the person says."""
-        self.messages.append({"role": "user", "content": prompt})
+        self.messages.append({"role": "user", "content": wire.encodable(prompt)})
 
     def unsay(self) -> None:
         """Take back the person's last message: the server refused it, so it was never said."""

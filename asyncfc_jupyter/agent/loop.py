@@ -25,6 +25,13 @@ from asyncfc_jupyter.runtime.log import EventLog
 INLINE_WAIT_S = 0.15
 
 
+#: Ends of a last reply after which its text is not the whole answer.
+_NOTES = {
+    "length": "the server cut the answer off at its limit of tokens",
+    "content_filter": "the server's content filter cut the answer off",
+}
+
+
 class Loop:
     """Drives one run of a conversation to its answer."""
 
@@ -32,6 +39,8 @@ class Loop:
         self._turns, self._conversation, self._mode, self._log = turns, conversation, mode, log
         self._driver = conversation.driver
         self._max_turns = max_turns
+        #: What the person should know of the answer; nothing when all is well.
+        self.note = ""
         #: Futures whose outcome the next request holds for the first time.
         self._news: list[Entry] = []
 
@@ -51,6 +60,7 @@ class Loop:
             else:
                 self._conversation.append_reply(turn.text, [])
                 self._turns.current = None
+                self.note = _NOTES.get(turn.reason, "" if turn.text else "the model answered without a text")
                 return turn.text
             self._turns.current = None
         raise TurnLimitReached(self._max_turns)

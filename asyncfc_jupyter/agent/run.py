@@ -115,6 +115,8 @@ class Run:
         self.conversation = conversation
         #: The text of the last reply; empty until the model has answered.
         self.answer = ""
+        #: What to know of the answer, such as that the server cut it off; empty when all is well.
+        self.note = ""
         self.outcome: Outcome = "running"
         #: The exception that ended the run, if one did.
         self.error: BaseException | None = None

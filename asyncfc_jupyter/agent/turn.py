@@ -61,6 +61,8 @@ class Turn:
 
     number: int
     text: str = ""
+    #: Why it ended, in the server's own word.
+    reason: str = CUT
     #: In the order in which the model wrote them.
     calls: list[Awaited | Made] = field(default_factory=list)
     #: The calls as they go into the assistant message.
@@ -117,7 +119,7 @@ class Turns:
         try:
             await self._stream(turn, accumulator)
             reply = accumulator.finish()
-            reason = reply.finish_reason
+            reason = turn.reason = reply.finish_reason
             for part in reply.parts:
                 self._take(turn, part)
         finally:

@@ -19,7 +19,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.runtime.driver import Entry
 from asyncfc_jupyter.runtime.tools import AWAIT_FUTURE
-from asyncfc_jupyter.runtime.values import describe
+from asyncfc_jupyter.runtime.values import describe, plain_scalar
 
 #: A result up to this many bytes of JSON is shown whole; beyond it the model sees a preview and passes the future on.
 RESULT_BYTES = 8_000
@@ -130,6 +130,7 @@ class _Head:
 def _head(value: Any, budget: list[int]) -> _Head:
     """Return as much of a value as the budget allows, counted in characters and items; the budget is used up."""
     budget[0] -= 1
+    value = plain_scalar(value)
     if isinstance(value, str):
         kept = value[: max(0, budget[0] + 1)]
         budget[0] -= len(kept)
@@ -206,4 +207,9 @@ def assistant_message(text: str, calls: Sequence[Mapping[str, Any]]) -> dict[str
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return encodable(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def encodable(text: str) -> str:
+    """Return text with lone surrogates replaced, such as the names of files that are no text: a request cannot hold them."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -6,7 +6,7 @@ of the two is written.
 
 A template such as ``orders/{order_id}`` becomes a path when a call's arguments are known. While ``order_id`` is still a
 future, the path is cut in front of it: the call then stands for the whole family ``orders/*``. An optional argument that was
-not given cuts it there too.
+not given, or is empty, cuts it there too. A value such as ``src/main.py`` stands for a place below ``src``.
 
 Source: the data hazards of Hennessy and Patterson, applied to named state instead of registers; AsyncFC's state tree.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 Path = tuple[str, ...]
@@ -121,11 +121,19 @@ class PathTemplate:
             names = _PLACEHOLDER.findall(segment)
             if any(name in unresolved or arguments.get(name) is None for name in names):
                 break
-            path.append(_PLACEHOLDER.sub(lambda match: str(arguments[match.group(1)]), segment))
+            text = _PLACEHOLDER.sub(lambda match: _as_text(arguments[match.group(1)]), segment)
+            places = [place for place in text.split("/") if place]
+            if not places:
+                break
+            path += places
         return tuple(path)
 
     def __str__(self) -> str:
         return "/".join(self.segments)
+
+
+def _as_text(value: Any) -> str:
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +143,11 @@ class EffectTemplates:
     reads: tuple[PathTemplate, ...] = ()
     writes: tuple[PathTemplate, ...] = ()
     declared: bool = True
+
+    @property
+    def arguments(self) -> frozenset[str]:
+        """Names of the arguments the templates mention."""
+        return frozenset[str]().union(*(template.arguments for template in (*self.reads, *self.writes)))
 
     def expand(self, arguments: Mapping[str, Any], unresolved: Set[str] = frozenset()) -> Effects:
         """Return the effects of one call with these arguments."""

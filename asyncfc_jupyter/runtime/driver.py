@@ -162,8 +162,10 @@ class Driver:
 
     @staticmethod
     def _expand(tool: Tool, arguments: Mapping[str, Any], unresolved: Set[str] = frozenset()) -> Effects:
-        # From the arguments as given, not as coerced: a path may only grow longer when a future resolves, never turn elsewhere.
-        return tool.effects.expand({**tool.parameters_of.defaults, **arguments}, unresolved)
+        # An argument becomes the same text whenever it is asked, so a path only grows longer when a future resolves.
+        wanted = tool.effects.arguments
+        known = {name: value for name, value in {**tool.parameters_of.defaults, **arguments}.items() if name in wanted}
+        return tool.effects.expand(tool.parameters_of.canonical(known), unresolved)
 
     # -- the machine's orders ----------------------------------------------------------------------------------------
 
@@ -205,12 +207,16 @@ class Driver:
                 raise entry.problem or CallError(f"there is no tool {entry.tool!r}")
             arguments = dict(entry.arguments)
             if entry.references:
-                arguments = substitute(arguments, lambda ref: ref.resolve(self.entries[ref.future].value))
+                arguments = substitute(arguments, self._value_of)
             entry.bound = entry.function.parameters_of.bind(arguments)
         except CallError as error:
             self._settle(entry, "failed", error=str(error))
             return CallFailed(future=entry.name, kind="arguments", message=str(error))
         return ArgumentsResolved(future=entry.name, effects=self._expand(entry.function, arguments))
+
+    def _value_of(self, reference: Reference) -> Any:
+        # Plain data is copied once more, or what one tool does to its argument would reach another, and the result itself.
+        return snapshot(reference.resolve(self.entries[reference.future].value))
 
     def _start(self, entry: Entry) -> None:
         if self._group is None or self._log is None:
@@ -221,15 +227,14 @@ class Driver:
     async def _run(self, entry: Entry) -> None:
         if entry.function is None or entry.bound is None:
             raise AssertionError("a call starts with its tool and its arguments")
-        outcome = await executor.call(entry.function, entry.bound)
+        outcome = _kept(await executor.call(entry.function, entry.bound))
         if self.machine.state(entry.name) is not State.RUNNING:
             return  # cancelled meanwhile: whatever came of it is discarded
         entry.bound = None
         self._note_duration(entry)
         if isinstance(outcome, executor.Returned):
-            value = snapshot(outcome.value)
-            self._settle(entry, "done", value=value)
-            self._feed(CallFinished(future=entry.name, summary=describe(value)))
+            self._settle(entry, "done", value=outcome.value)
+            self._feed(CallFinished(future=entry.name, summary=describe(outcome.value)))
         else:
             entry.exception = outcome.error
             self._settle(entry, "timeout" if outcome.kind == "timeout" else "failed", error=outcome.message)
@@ -314,6 +319,16 @@ class Driver:
         if self._log is None:
             raise AssertionError("a driver is lent a log before it is used")
         self._log.record(event)
+
+
+def _kept(outcome: executor.Returned | executor.Raised) -> executor.Returned | executor.Raised:
+    if isinstance(outcome, executor.Raised):
+        return outcome
+    try:
+        return executor.Returned(value=snapshot(outcome.value))
+    except RecursionError as error:
+        message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
+        return executor.Raised(kind="error", message=message, error=error)
 
 
 def _shown(arguments: Mapping[str, Any]) -> str:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
 import inspect
-from collections.abc import Awaitable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from asyncfc_jupyter.runtime.tools import Tool
+from asyncfc_jupyter.runtime.values import shorten
 
-#: Far above the limit on running calls, since a thread whose call was given up stays busy until its function returns.
-_MOST_THREADS = 256
+#: What a model and a person are told of an exception, in characters: a tool may put a whole page into one.
+_MESSAGE_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,25 @@ class Raised:
     error: BaseException | None = None
 
 
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="asyncfc-tool")
+class _Threads(Executor):
+    """A thread for each call, which does not outlive the program: one that hangs would keep it from ever ending.
+
+    The standard library's pool waits for its threads at the end of the program, and a thread whose call was given up stays
+    in the pool until its function returns.
+    """
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_result(function(*args, **kwargs))
+
+        threading.Thread(target=work, name="asyncfc-tool", daemon=True).start()
+        return future
+
+
+_THREADS = _Threads()
 
 
 async def call(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
@@ -63,7 +80,7 @@ async def _on_loop(tool: Tool, bound: inspect.BoundArguments) -> Returned | Rais
 async def _in_thread(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
-    outcome = await loop.run_in_executor(_pool(), context.run, _guarded, tool, bound)
+    outcome = await loop.run_in_executor(_THREADS, context.run, _guarded, tool, bound)
     if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):
         return await _awaited(outcome.value)  # a plain function that returned a coroutine, such as a partial
     return outcome
@@ -87,11 +104,14 @@ def _guarded(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
     # An exception is carried as a value: a StopIteration cannot be set on a future, and would hang its waiter for ever.
     try:
         return Returned(value=tool.function(*bound.args, **bound.kwargs))
-    except BaseException as error:  # noqa: BLE001 - nothing a tool raises may kill the pool's thread
+    except BaseException as error:  # noqa: BLE001 - nothing a tool raises may be lost with its thread
         return _raised(error)
 
 
 def _raised(error: BaseException) -> Raised:
-    text = " ".join(str(error).split())
     name = type(error).__name__
+    try:
+        text = shorten(str(error), _MESSAGE_CHARACTERS)
+    except Exception as another:  # noqa: BLE001 - an exception that cannot be shown is still the tool's failure
+        text = f"its text raised {type(another).__name__}"
     return Raised(kind="error", message=f"{name}: {text}" if text else name, error=error)

@@ -6,20 +6,21 @@ The parameters become a `TypedDict` rather than a pydantic model, so that a para
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NotRequired, get_type_hints
 
 import docstring_parser
-from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter, ValidationError, with_config
-from pydantic.errors import PydanticUndefinedAnnotation
+from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, with_config
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticOmit, to_jsonable_python
 from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict, is_typeddict
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch, ToolDefinitionError
+from asyncfc_jupyter.runtime.values import shorten
 
 #: What a reference looks like, for a model's eyes; the layer itself parses the whole grammar.
 REFERENCE_SCHEMA: Mapping[str, Any] = {"type": "string", "pattern": r"^\$f\d+"}
@@ -27,6 +28,8 @@ REFERENCE_SCHEMA: Mapping[str, Any] = {"type": "string", "pattern": r"^\$f\d+"}
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 #: Problems listed for the model before the rest is only counted: enough to repair a call in one go.
 _MOST_PROBLEMS = 5
+#: What an error shows of a value that does not fit.
+_VALUE_CHARACTERS = 40
 
 
 class Parameters:
@@ -36,7 +39,10 @@ class Parameters:
         self._name = name
         self._signature = _signature(name, function)
         self.description, about = _docstring(name, function)
-        self._adapter = _adapter(name, function, self._signature, about)
+        self._hints = _hints(name, function, self._signature)
+        #: Adapters for single parameters, made when one is first asked for.
+        self._each: dict[str, TypeAdapter[Any]] = {}
+        self._adapter = _adapter(name, self._hints, self._signature, about)
         self.schema: dict[str, Any] = self._adapter.json_schema(schema_generator=_Schema)
         self.schema.pop("title", None)
         parameters = self._signature.parameters.values()
@@ -66,6 +72,24 @@ class Parameters:
             raise ArgumentMismatch(self._name, (*problems[:_MOST_PROBLEMS], *more)) from None
         return _bound(self._signature, checked)
 
+    def canonical(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments as the function will see them, each checked by itself; one that does not fit stays as it is.
+
+        So ``42``, ``"42"`` and ``42.0`` are one thing where an integer is meant. What one argument becomes does not depend
+        on the others, nor on when it is asked.
+        """
+        return {name: self._canonical(name, value) for name, value in arguments.items()}
+
+    def _canonical(self, name: str, value: Any) -> Any:
+        if name not in self._hints:
+            return value
+        if name not in self._each:
+            self._each[name] = TypeAdapter(self._hints[name], config=_adapter_config(self._hints[name]))
+        try:
+            return self._each[name].validate_python(value)
+        except ValidationError:
+            return value
+
     def widened(self) -> dict[str, Any]:
         """Return the schema with a reference accepted wherever a value is not already a string."""
         widened: dict[str, Any] = _widen_inside(self.schema)
@@ -73,12 +97,18 @@ class Parameters:
 
 
 def _signature(name: str, function: Callable[..., Any]) -> inspect.Signature:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ToolDefinitionError(name, "it is a generator, and a result is one value", "return a list")
     signature = inspect.signature(function)
     for parameter in signature.parameters.values():
         if parameter.kind in _VARIADIC:
             stars = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "**"
             raise ToolDefinitionError(
                 name, f"{stars}{parameter.name} cannot be described to a model", "name each parameter, or take one list"
+            )
+        if parameter.name == "self" and parameter.annotation is inspect.Parameter.empty:
+            raise ToolDefinitionError(
+                name, "it is a method without its object", "pass the bound method, such as `desk.book`"
             )
         if parameter.annotation is inspect.Parameter.empty:
             raise ToolDefinitionError(
@@ -111,19 +141,38 @@ def _docstring(name: str, function: Callable[..., Any]) -> tuple[str, dict[str, 
     return description, {param.arg_name: param.description or "" for param in parsed.params}
 
 
-def _adapter(
-    name: str, function: Callable[..., Any], signature: inspect.Signature, about: Mapping[str, str]
-) -> TypeAdapter[Any]:
+_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+def _hints(name: str, function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
     try:
         hints = get_type_hints(_written(function), include_extras=True)
-        fields = {p.name: _field(p, hints.get(p.name, p.annotation), about) for p in signature.parameters.values()}
-        config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-        return TypeAdapter(with_config(config)(TypedDict(name, fields)))  # type: ignore[operator]
-    except (NameError, TypeError, PydanticUndefinedAnnotation, PydanticSchemaGenerationError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ToolDefinitionError(
-            name, f"its annotations cannot be read ({reason})", "use types that are defined and that pydantic knows"
-        ) from None
+    except (NameError, TypeError) as error:
+        raise _unreadable(name, error) from None
+    return {p.name: hints.get(p.name, p.annotation) for p in signature.parameters.values()}
+
+
+def _adapter(
+    name: str, hints: Mapping[str, Any], signature: inspect.Signature, about: Mapping[str, str]
+) -> TypeAdapter[Any]:
+    fields = {p.name: _field(p, hints[p.name], about) for p in signature.parameters.values()}
+    try:
+        return TypeAdapter(with_config(_CONFIG)(TypedDict(name, fields)))  # type: ignore[operator]
+    except (NameError, TypeError, PydanticUserError) as error:
+        raise _unreadable(name, error) from None
+
+
+def _adapter_config(hint: Any) -> ConfigDict | None:
+    """Return the configuration for a type by itself; pydantic refuses one for a type that carries its own."""
+    own = hasattr(hint, "__pydantic_core_schema__") or dataclasses.is_dataclass(hint) or is_typeddict(hint)
+    return None if own else ConfigDict(arbitrary_types_allowed=True)
+
+
+def _unreadable(name: str, error: Exception) -> ToolDefinitionError:
+    reason = " ".join(str(error).split("\n\nFor further")[0].split())[:300].rstrip(".")
+    return ToolDefinitionError(
+        name, f"its annotations cannot be read ({reason})", "use types that are defined and that pydantic knows"
+    )
 
 
 def _field(parameter: inspect.Parameter, hint: Any, about: Mapping[str, str]) -> Any:
@@ -159,8 +208,13 @@ def _problem(detail: Any, names: tuple[str, ...]) -> str:
         return f"there is no parameter {where!r} (there are: {', '.join(names) or 'none'})"
     if detail["type"] == "missing":
         return f"{where!r} is missing"
-    given = type(detail["input"]).__name__
-    return f"{where!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {given}"
+    return f"{where!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {_shown(detail['input'])}"
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, str | bool | int | float):
+        return shorten(repr(value), _VALUE_CHARACTERS)
+    return type(value).__name__
 
 
 def _bound(signature: inspect.Signature, checked: Mapping[str, Any]) -> inspect.BoundArguments:

@@ -28,7 +28,20 @@ def snapshot(value: Any) -> Any:
 
 
 def describe(value: Any) -> str:
-    """Return a few words on a value for people: ``3 items``, ``'sunny'``, ``DataFrame 100 x 4``."""
+    """Return a few words on a value for people: ``3 items``, ``sunny``, ``DataFrame 100 x 4``."""
+    try:
+        return _described(plain_scalar(value))
+    except Exception as error:  # noqa: BLE001 - a value that cannot say what it is costs its label, not the run
+        return f"{type(value).__name__} (describing it raised {type(error).__name__})"
+
+
+def plain_scalar(value: Any) -> Any:
+    """Return the Python number in a scalar of an array library, and anything else as it is."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "shape", None) == () else value
+
+
+def _described(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape and all(isinstance(side, int) for side in shape):
         return f"{type(value).__name__} {' x '.join(map(str, shape))}"
@@ -43,6 +56,7 @@ def describe(value: Any) -> str:
 
 
 def _word(value: Any) -> str:
+    value = plain_scalar(value)
     return str(value) if value is None or isinstance(value, str | bool | int | float) else describe(value)
 
 

@@ -1,11 +1,18 @@
 """Effects: which paths meet, what a template becomes, and which pairs of calls may overlap."""
 
+import enum
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncfc_jupyter.core.accesses import Accesses
 from asyncfc_jupyter.core.effects import UNDECLARED, Effects, EffectTemplates, Hazard, PathTemplate, hazards, meet
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
 
 paths = st.lists(st.sampled_from("abc"), max_size=3).map(tuple)
 effects = st.builds(
@@ -44,7 +51,10 @@ def test_a_call_without_effects_conflicts_with_nothing_and_an_undeclared_one_wit
         ("orders/{id}/lines", {}, set(), ("orders",)),
         ("orders/{id}", {"id": None}, set(), ("orders",)),
         ("{a}-{b}/x", {"a": 1, "b": 2}, set(), ("1-2", "x")),
-        ("files/{name}", {"name": "a/b"}, set(), ("files", "a/b")),
+        ("files/{name}", {"name": "a/b"}, set(), ("files", "a", "b")),
+        ("files/{name}", {"name": "/a/"}, set(), ("files", "a")),
+        ("files/{name}/x", {"name": ""}, set(), ("files",)),
+        ("paint/{colour}", {"colour": Colour.RED}, set(), ("paint", "red")),
     ],
 )
 def test_a_template_is_cut_in_front_of_the_first_argument_that_is_not_known(
