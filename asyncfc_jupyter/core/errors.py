@@ -28,6 +28,14 @@ Every message is one line that names the object, the rule, what was seen and the
 
 from __future__ import annotations
 
+#: Names listed in an error before the rest is only counted: an error is one readable line.
+_MOST_NAMES = 12
+
+
+def _listed(names: tuple[str, ...], nothing: str) -> str:
+    more = f", ... ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
+    return (", ".join(names[:_MOST_NAMES]) or nothing) + more
+
 
 class AsyncFCError(Exception):
     """Base of every exception this package raises on purpose."""
@@ -56,7 +64,7 @@ class NoSuchFuture(UsageError, KeyError):
 
     def __init__(self, name: str, *, known: tuple[str, ...]) -> None:
         self.name, self.known = name, known
-        super().__init__(f"there is no future {name!r}; there are: {', '.join(known) or 'none yet'}.")
+        super().__init__(f"there is no future {name!r}; there are: {_listed(known, 'none yet')}.")
 
 
 class PlanError(UsageError):
@@ -92,7 +100,7 @@ class UnknownFuture(CallError):
 
     def __init__(self, name: str, *, known: tuple[str, ...]) -> None:
         self.name, self.known = name, known
-        listed = ", ".join(known) or "none yet"
+        listed = _listed(known, "none yet")
         super().__init__(f"no earlier call produced ${name} (known: {listed}); pass a known future or a literal value.")
 
 
@@ -101,7 +109,7 @@ class UnknownTool(CallError):
 
     def __init__(self, name: str, *, known: tuple[str, ...]) -> None:
         self.name, self.known = name, known
-        super().__init__(f"there is no tool {name!r}; the tools are: {', '.join(known) or 'none'}.")
+        super().__init__(f"there is no tool {name!r}; the tools are: {_listed(known, 'none')}.")
 
 
 class MissingField(CallError):

@@ -17,7 +17,7 @@ from typing import Any
 from asyncfc_jupyter.core.errors import LookAlike, MissingField
 from asyncfc_jupyter.core.futures import FutureName
 
-_STEP = r"""(?:\.[^\W\d]\w*|\[-?\d+\]|\["(?:[^"\\]|\\.)*"\]|\['(?:[^'\\]|\\.)*'\])"""
+_STEP = r"""(?:\.[^\W\d]\w*|\[-?\d{1,9}\]|\["(?:[^"\\]|\\.)*"\]|\['(?:[^'\\]|\\.)*'\])"""
 _REFERENCE = re.compile(rf"\$(f[1-9]\d*)({_STEP}*)", re.DOTALL)
 _ESCAPED = re.compile(rf"\$+{_REFERENCE.pattern}", re.DOTALL)
 _STEPS = re.compile(
@@ -148,6 +148,21 @@ def reject_look_alikes(arguments: Mapping[str, Any], known: Collection[str]) -> 
             raise LookAlike(name, text, f'"${match.group(1)}{match.group(2)}"')
 
 
+def nested_deeper_than(levels: int, argument: Any) -> bool:
+    """Return whether a JSON value holds lists and mappings within each other beyond so many levels."""
+    inside = [argument]
+    for _ in range(levels + 1):
+        inside = [
+            item
+            for holder in inside
+            if isinstance(holder, Mapping | list)
+            for item in (holder.values() if isinstance(holder, Mapping) else holder)
+        ]
+        if not inside:
+            return False
+    return True
+
+
 def _strings(argument: Any) -> Iterator[str]:
     if isinstance(argument, str):
         yield argument
@@ -166,13 +181,13 @@ def _follow(value: Any, step: Field | Item, where: str) -> Any:
         if isinstance(step.key, str) and not hasattr(value, "__getitem__"):
             return _field(value, Field(step.key), where)
         return value[step.key]
-    except (LookupError, TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - the object's own code decides what it raises where there is nothing
         raise MissingField(where, _step_name(step), _what_it_has(value)) from None
 
 
 def _field(value: Any, step: Field, where: str) -> Any:
-    if isinstance(value, Mapping):
-        if step.name in value:
+    if isinstance(value, Mapping) or _keys(value):
+        if step.name in _keys(value):
             return value[step.name]
     elif not step.name.startswith("_") and step.name in field_names(value):
         return getattr(value, step.name)
@@ -190,6 +205,15 @@ def field_names(value: Any) -> tuple[str, ...]:
     return tuple(name for name in getattr(value, "__dict__", {}) if not name.startswith("_"))
 
 
+def _keys(value: Any) -> Sequence[Any]:
+    """Return the keys of a mapping or of what behaves like one, such as the columns of a DataFrame."""
+    keys = getattr(value, "keys", None)
+    try:
+        return list(keys()) if callable(keys) and hasattr(value, "__getitem__") else ()
+    except Exception:  # noqa: BLE001 - a method that happens to be called so
+        return ()
+
+
 def _step_name(step: Field | Item) -> str:
     if isinstance(step, Field):
         return f"field {step.name!r}"
@@ -197,8 +221,9 @@ def _step_name(step: Field | Item) -> str:
 
 
 def _what_it_has(value: Any) -> str:
-    if isinstance(value, Mapping):
-        names: Sequence[str] = [str(key) for key in value]
+    keys = _keys(value)
+    if keys:
+        names: Sequence[str] = [str(key) for key in keys]
     elif isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return f"{len(value)} items" if value else "no items"
     else:

@@ -7,6 +7,7 @@ run's results. A run lends it a log and a task group while it lasts. All methods
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import json
 from collections import deque
@@ -31,7 +32,13 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
 from asyncfc_jupyter.core.machine import DEFAULT_LIMIT, Machine
-from asyncfc_jupyter.core.references import Reference, find_references, reject_look_alikes, substitute
+from asyncfc_jupyter.core.references import (
+    Reference,
+    find_references,
+    nested_deeper_than,
+    reject_look_alikes,
+    substitute,
+)
 from asyncfc_jupyter.runtime import executor
 from asyncfc_jupyter.runtime.log import EventLog
 from asyncfc_jupyter.runtime.tools import Tool
@@ -39,6 +46,8 @@ from asyncfc_jupyter.runtime.values import describe, shorten, snapshot
 
 #: What the log keeps of a call's arguments, in characters: enough to recognise the call by.
 _ARGUMENTS_SHOWN = 400
+#: Levels of nesting in a call's arguments: far beyond any real one, far below where recursion ends.
+_DEEPEST = 64
 #: Calls of one tool that its expected duration is taken from: recent enough to follow a service that slows down.
 _RECENT = 9
 
@@ -80,10 +89,13 @@ class Driver:
         self._durations: dict[str, deque[float]] = {}
         self._log: EventLog | None = None
         self._group: asyncio.TaskGroup | None = None
+        #: The run's own context: a call must not inherit that of the tool whose end let it start.
+        self._context = contextvars.Context()
 
     def lend(self, log: EventLog, group: asyncio.TaskGroup) -> None:
         """Use a run's log and task group from here on."""
         self._log, self._group = log, group
+        self._context = contextvars.copy_context()
 
     # -- issuing -----------------------------------------------------------------------------------------------------
 
@@ -111,6 +123,8 @@ class Driver:
             references: Whether strings such as ``$f1`` are references; in the plain modes they are text.
             problem: Why the call cannot be made, when that is known already.
         """
+        if nested_deeper_than(_DEEPEST, arguments):
+            arguments, problem = {}, CallError(f"the arguments are nested deeper than {_DEEPEST} levels; pass less.")
         entry = Entry(
             name=future_name(len(self.entries) + 1),
             call=call,
@@ -121,6 +135,7 @@ class Driver:
             problem=problem,
         )
         found = self._references(entry)
+        effects = self._effects(entry)
         self.entries[entry.name] = self._pending[entry.name] = entry
         self.issued.append(entry)
         self._feed(
@@ -132,7 +147,7 @@ class Driver:
                 arguments=_shown(arguments),
                 needs=tuple(dict.fromkeys(reference.future for reference in found)),
                 references=tuple(map(str, found)),
-                effects=self._effects(entry),
+                effects=effects,
             )
         )
         return entry
@@ -145,7 +160,11 @@ class Driver:
             for reference in found:
                 if reference.future not in self.entries:
                     raise UnknownFuture(reference.future, known=tuple(self.entries))
-            reject_look_alikes(entry.arguments, self.entries)
+            listed = entry.function.parameters_of.listed if entry.function is not None else {}
+            reject_look_alikes(
+                {name: value for name, value in entry.arguments.items() if value not in listed.get(name, ())},
+                self.entries,
+            )
         except CallError as error:
             entry.problem = error
             return ()
@@ -192,11 +211,9 @@ class Driver:
                 self._record(CallHeld(future=entry.name, wait=wait))
             case SkipCall(because=because):
                 cause = self.entries[because]
-                message = (
-                    f"{because} ({cause.tool}) {cause.status}: {cause.error}"
-                    if cause.error
-                    else f"{because} {cause.status}"
-                )
+                # Of a chain of skipped calls only the first cause is told: told again at each link, it would grow without end.
+                told = f"{because} ({cause.tool}) {cause.status}: {cause.error}"
+                message = cause.error if cause.status == "skipped" else told
                 self._record(CallSkipped(future=entry.name, because=because, message=message))
                 self._settle(entry, "skipped", error=message)
         return None
@@ -205,14 +222,15 @@ class Driver:
         try:
             if entry.problem is not None or entry.function is None:
                 raise entry.problem or CallError(f"there is no tool {entry.tool!r}")
-            arguments = dict(entry.arguments)
-            if entry.references:
-                arguments = substitute(arguments, self._value_of)
+            given = dict(entry.arguments)
+            arguments = substitute(given, self._value_of) if entry.references else snapshot(given)
             entry.bound = entry.function.parameters_of.bind(arguments)
-        except CallError as error:
-            self._settle(entry, "failed", error=str(error))
-            return CallFailed(future=entry.name, kind="arguments", message=str(error))
-        return ArgumentsResolved(future=entry.name, effects=self._expand(entry.function, arguments))
+            effects = self._expand(entry.function, arguments)
+        except Exception as error:  # noqa: BLE001 - values and validators are the user's, and may raise anything
+            message = str(error) if isinstance(error, CallError) else executor.show_exception(error)
+            self._settle(entry, "failed", error=message)
+            return CallFailed(future=entry.name, kind="arguments", message=message)
+        return ArgumentsResolved(future=entry.name, effects=effects)
 
     def _value_of(self, reference: Reference) -> Any:
         # Plain data is copied once more, or what one tool does to its argument would reach another, and the result itself.
@@ -222,12 +240,20 @@ class Driver:
         if self._group is None or self._log is None:
             raise AssertionError("a driver is lent a log and a task group before it is used")
         entry.started_s = self._log.now_s()
-        entry.running = self._group.create_task(self._run(entry), name=f"asyncfc {entry.name} {entry.tool}")
+        entry.running = self._group.create_task(
+            self._run(entry), name=f"asyncfc {entry.name} {entry.tool}", context=self._context.copy()
+        )
 
     async def _run(self, entry: Entry) -> None:
         if entry.function is None or entry.bound is None:
             raise AssertionError("a call starts with its tool and its arguments")
-        outcome = _kept(await executor.call(entry.function, entry.bound))
+        try:
+            outcome = _kept(await executor.call(entry.function, entry.bound))
+        except asyncio.CancelledError:
+            if self.machine.state(entry.name) is State.RUNNING:  # by somebody else than `cancel`
+                self._settle(entry, "cancelled", error="cancelled from outside")
+                self._feed(CallCancelled(future=entry.name))
+            raise
         if self.machine.state(entry.name) is not State.RUNNING:
             return  # cancelled meanwhile: whatever came of it is discarded
         entry.bound = None
@@ -295,9 +321,9 @@ class Driver:
         self._feed(CallCancelled(future=name, still_running=in_thread))
 
     def cancel_pending(self) -> tuple[Entry, ...]:
-        """Take back every future that has not settled, the latest first, so that no cancellation starts another call."""
+        """Take back every future that has not settled: first what has not begun, so that no cancellation starts a call."""
         pending = self.pending()
-        for entry in reversed(pending):
+        for entry in sorted(pending, key=lambda entry: entry.running is not None):
             self.cancel(entry.name)
         return pending
 

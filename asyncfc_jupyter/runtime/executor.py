@@ -71,10 +71,15 @@ async def call(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
             return _raised(error)
         still = "" if tool.is_async else " It still runs in its thread; the result will be discarded."
         return Raised(kind="timeout", message=f"{tool.name} took longer than {tool.timeout_s:g} s.{still}")
+    except Exception as error:  # noqa: BLE001 - such as no thread to be had
+        return _raised(error)
 
 
 async def _on_loop(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
-    return await _awaited(tool.function(*bound.args, **bound.kwargs))
+    async def begin() -> Any:
+        return await tool.function(*bound.args, **bound.kwargs)
+
+    return await _awaited(begin())
 
 
 async def _in_thread(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
@@ -109,9 +114,14 @@ def _guarded(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
 
 
 def _raised(error: BaseException) -> Raised:
+    return Raised(kind="error", message=show_exception(error), error=error)
+
+
+def show_exception(error: BaseException) -> str:
+    """Return an exception's type and text on one bounded line, whatever its text does."""
     name = type(error).__name__
     try:
         text = shorten(str(error), _MESSAGE_CHARACTERS)
     except Exception as another:  # noqa: BLE001 - an exception that cannot be shown is still the tool's failure
         text = f"its text raised {type(another).__name__}"
-    return Raised(kind="error", message=f"{name}: {text}" if text else name, error=error)
+    return f"{name}: {text}" if text else name

@@ -45,6 +45,8 @@ class Parameters:
         self._adapter = _adapter(name, self._hints, self._signature, about)
         self.schema: dict[str, Any] = self._adapter.json_schema(schema_generator=_Schema)
         self.schema.pop("title", None)
+        #: Texts that a parameter lists as its values, which are then never taken for anything else.
+        self.listed = {name: _listed(inner, self.schema) for name, inner in self.schema.get("properties", {}).items()}
         parameters = self._signature.parameters.values()
         #: What the function itself uses for arguments that are not given.
         self.defaults: dict[str, Any] = {p.name: p.default for p in parameters if p.default is not p.empty}
@@ -227,10 +229,14 @@ def _bound(signature: inspect.Signature, checked: Mapping[str, Any]) -> inspect.
     return signature.bind(*positional, **named)
 
 
-#: Keywords of a schema that hold one schema, a list of them, or a mapping of names to them.
+def _listed(schema: Mapping[str, Any], root: Mapping[str, Any]) -> tuple[Any, ...]:
+    inner = root.get("$defs", {}).get(str(schema.get("$ref", "")).removeprefix("#/$defs/"), {})
+    values = [*schema.get("enum", ()), *inner.get("enum", ()), *(schema[k] for k in ("const",) if k in schema)]
+    return (*values, *(value for option in schema.get("anyOf", ()) for value in _listed(option, root)))
+
+
+#: Keywords of a schema that hold one schema.
 _HOLD_ONE = ("items", "additionalProperties")
-_HOLD_MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
-_HOLD_NAMED = ("properties", "$defs")
 
 
 def _widen_inside(schema: Any) -> Any:
