@@ -58,9 +58,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    for path in (options.json, options.html):
-        if path is not None and not path.absolute().parent.is_dir():
-            print(f"asyncfc-jupyter: there is no folder {path.absolute().parent}; make it first.", file=sys.stderr)
+    for path in filter(None, (options.json, options.html)):
+        try:
+            path.open("a", encoding="utf-8").close()
+        except OSError as error:
+            print(f"asyncfc-jupyter: cannot write {path}: {error.strerror}; name another file.", file=sys.stderr)
             return 2
     console = Console()
     comparison = _play(console)

@@ -36,9 +36,10 @@ def test_the_demo_plays_every_mode_and_all_come_to_the_same_end(tmp_path) -> Non
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_a_file_in_a_folder_that_does_not_exist_is_refused_before_anything_is_played(capsys, tmp_path) -> None:
-    assert cli.main(["demo", "--json", str(tmp_path / "nowhere" / "d.json")]) == 2
-    assert "there is no folder" in capsys.readouterr().err
+@pytest.mark.parametrize(("name", "why"), [("nowhere/d.json", "No such file or directory"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_played(capsys, tmp_path, name, why) -> None:
+    assert cli.main(["demo", "--json", str(tmp_path / name)]) == 2
+    assert f"{why}; name another file." in capsys.readouterr().err
 
 
 def test_an_unknown_command_is_refused(capsys) -> None:

@@ -99,6 +99,7 @@ class Agent:
             return await run.wait()
         except asyncio.CancelledError:
             run.cancel()
+            await run.ended()
             raise
 
     async def _drive(self, run: Run, log: EventLog) -> None:
@@ -155,7 +156,7 @@ async def _in_group(loop: Loop, conversation: Conversation, log: EventLog) -> st
                 raise
             except Exception as error:  # noqa: BLE001 - raised again outside, not wrapped in a group
                 failure = error
-                loop.give_up()
+                loop.give_up(refused=not isinstance(error, RunStopped))
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     if failure is not None:
@@ -167,5 +168,7 @@ def _interrupted(log: EventLog) -> str:
     tools = {s.event.future: s.event.tool for s in log.events if isinstance(s.event, CallIssued)}
     threads = [s.event.future for s in log.events if isinstance(s.event, CallCancelled) and s.event.still_running]
     named = ", ".join(f"{future} ({tools[future]})" for future in threads)
-    rest = f"; what runs in a thread cannot be stopped, its result will be discarded: {named}" if threads else ""
+    rest = (
+        f"; still runs in its thread, which cannot be stopped; the result will be discarded: {named}" if threads else ""
+    )
     return f"the run was interrupted; finished results are kept in its futures{rest}."

@@ -32,6 +32,8 @@ class Conversation:
         #: The run that is using the conversation now, if any.
         self.busy = False
         self._gates = 0
+        #: Messages that `check` has found in order: they never change again.
+        self._checked = 0
 
     def undelivered(self) -> tuple[Entry, ...]:
         """Return the futures that the model has not been given the outcome of, in order."""
@@ -51,6 +53,7 @@ class Conversation:
         """Take back the person's last message: the server refused it, so it was never said."""
         if self.messages and self.messages[-1]["role"] == "user":
             self.messages.pop()
+            self._checked = min(self._checked, len(self.messages))
 
     def append_reply(
         self, text: str, calls: Sequence[Mapping[str, Any]], answers: Iterable[Mapping[str, Any]] = ()
@@ -63,6 +66,8 @@ class Conversation:
     def gate_call(self, names: Sequence[FutureName]) -> dict[str, Any]:
         """Return an ``await_future`` call of the layer's own, with an id of its own."""
         self._gates += 1
+        while f"{wire.GATE_ID}{self._gates}" in self.call_ids:
+            self._gates += 1
         arguments = '{"futures": [' + ", ".join(f'"{name}"' for name in names) + "]}"
         return wire.call_message(f"{wire.GATE_ID}{self._gates}", AWAIT_FUTURE, arguments)
 
@@ -80,8 +85,9 @@ class Conversation:
         """
         undelivered = self.undelivered()
         if not undelivered:
-            if self.messages and (text or self.messages[-1]["role"] == "user"):
-                self.append_reply(text or "(interrupted)", [])
+            # Some servers refuse a person's message behind another, or behind a tool's.
+            if self.messages and (text or self.messages[-1]["role"] != "assistant"):
+                self.append_reply(text or "(stopped)", [])
             return
         call = self.gate_call([entry.name for entry in undelivered])
         answer = wire.tool_message(call["id"], [wire.result_object(e, with_arguments=True) for e in undelivered])
@@ -95,7 +101,7 @@ class Conversation:
             InvariantBroken: A tool call has no tool message or more than one, or a tool message answers nothing.
         """
         open_ids: list[str] = []
-        for number, message in enumerate(self.messages):
+        for number, message in enumerate(self.messages[self._checked :], self._checked):
             if message["role"] == "tool":
                 if message["tool_call_id"] not in open_ids:
                     raise InvariantBroken("a tool message answers one open call", f"message {number}: {message}")
@@ -108,3 +114,4 @@ class Conversation:
                 raise InvariantBroken("the ids of tool calls differ", f"message {number}: {open_ids}")
         if open_ids:
             raise InvariantBroken("every tool call is answered before the next request", f"{open_ids}")
+        self._checked = len(self.messages)

@@ -15,7 +15,7 @@ from asyncfc_jupyter.agent import wire
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.turn import Awaited, Made, Turn, Turns
-from asyncfc_jupyter.core.errors import CallError, TurnLimitReached
+from asyncfc_jupyter.core.errors import CallError, TurnLimitReached, UnknownFuture
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, ResultShown
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.runtime.driver import Entry
@@ -25,6 +25,8 @@ from asyncfc_jupyter.runtime.log import EventLog
 INLINE_WAIT_S = 0.15
 
 
+#: Pending futures that a tool message names: it goes into every later request.
+_MOST_NAMES = 20
 #: Ends of a last reply after which its text is not the whole answer.
 _NOTES = {
     "length": "the server cut the answer off at its limit of tokens",
@@ -132,10 +134,8 @@ class Loop:
         for name in dict.fromkeys(awaited.request.futures):
             entry = self._driver.entries.get(FutureName(name))
             if entry is None:
-                known = ", ".join(self._driver.entries) or "none yet"
-                answer.append(
-                    {"future": name, "status": "failed", "error": f"there is no future {name} (known: {known})"}
-                )
+                problem = str(UnknownFuture(name, known=tuple(self._driver.entries)))
+                answer.append({"future": name, "status": "failed", "error": problem})
                 continue
             shown[entry.name] = entry
             answer.append(wire.result_object(entry, with_arguments=True))
@@ -153,7 +153,9 @@ class Loop:
                 content["delivered"] = delivered
             others = [e.name for e in self._driver.pending() if e.name not in shown]
             if others:
-                content["still_pending"] = others
+                content["still_pending"] = others[:_MOST_NAMES]
+            if len(others) > _MOST_NAMES:
+                content["still_pending_in_all"] = len(others)
         shown.update((entry.name, entry) for entry in ready)
 
     async def _gate(self, turn: Turn) -> None:
@@ -170,8 +172,12 @@ class Loop:
 
     # -- a run that is cut short -------------------------------------------------------------------------------------
 
-    def give_up(self) -> None:
-        """Take back what is pending and leave a history that the next request can go on from."""
+    def give_up(self, *, refused: bool = False) -> None:
+        """Take back what is pending and leave a history that the next request can go on from.
+
+        Args:
+            refused: Whether the model or its server, rather than the person, ended the run.
+        """
         self._driver.cancel_pending()
         turn, text = self._turns.current, ""
         if turn is not None and turn.messages:
@@ -180,8 +186,8 @@ class Loop:
             self._conversation.mark_shown(made.entry for made in turn.made if made.entry)
         elif turn is not None and turn.text:
             text = turn.text
-        elif turn is not None and turn.number == 1:
-            self._conversation.unsay()  # nothing came back: as if it had never been said
+        elif refused and (turn is None or (turn.number == 1 and not turn.heard)):
+            self._conversation.unsay()  # the first request was refused: as if it had never been said
         self._conversation.close(text)
 
     def _cut_answer(self, turn: Turn, call: Awaited | Made) -> Any:

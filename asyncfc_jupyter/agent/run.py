@@ -140,9 +140,10 @@ class Run:
         return sum(isinstance(stamped.event, TurnStarted) for stamped in self._log.events)
 
     @property
-    def silent(self) -> bool:
-        """Whether the model has not said a thing: a request that was refused, a plan that cannot be read."""
-        return not any(isinstance(stamped.event, FirstTokenArrived) for stamped in self._log.events)
+    def refused(self) -> bool:
+        """Whether it failed before the model said a thing: a request that was refused, a plan that cannot be read."""
+        said = any(isinstance(stamped.event, FirstTokenArrived) for stamped in self._log.events)
+        return self.outcome == "failed" and not said
 
     @property
     def elapsed_s(self) -> float:
@@ -161,11 +162,15 @@ class Run:
         Raises:
             AsyncFCError: What ended the run without an answer; finished results are kept in `futures`.
         """
-        if self._running is not None:
-            await asyncio.wait([self._running])
+        await self.ended()
         if self.error is not None:
             raise self.error
         return self
+
+    async def ended(self) -> None:
+        """Return once the run has ended, in whatever way, and nothing of it is left on the loop."""
+        if self._running is not None:
+            await asyncio.wait([self._running])
 
     def cancel(self) -> None:
         """Stop the run: what has finished is kept, what is pending is cancelled, the conversation stays usable."""
@@ -175,7 +180,7 @@ class Run:
     def why(self, future: str) -> str:
         """Return one sentence on why a future waited, or that it did not."""
         name = self.futures[future].name
-        return explain_wait(self.trace, FutureName(name))
+        return explain_wait(self.trace, FutureName(name), now_s=self.elapsed_s)
 
     def timeline(self) -> Timeline:
         """Return the picture of the run; a notebook shows it, and it can be saved as HTML or SVG."""

@@ -61,6 +61,8 @@ class Turn:
 
     number: int
     text: str = ""
+    #: Whether any of it arrived.
+    heard: bool = False
     #: Why it ended, in the server's own word.
     reason: str = CUT
     #: In the order in which the model wrote them.
@@ -136,11 +138,10 @@ class Turns:
     async def _stream(self, turn: Turn, accumulator: Accumulator) -> None:
         system = [{"role": "system", "content": self._system}] if self._system else []
         request = ChatRequest(messages=[*system, *self._conversation.messages], tools=self._definitions)
-        silent = True
         async with contextlib.aclosing(self._model.stream(request)) as deltas:
             async for delta in deltas:
-                if silent and not isinstance(delta, Finish | Usage):
-                    silent = False
+                if not turn.heard and not isinstance(delta, Finish | Usage):
+                    turn.heard = True
                     self._log.record(FirstTokenArrived(turn=turn.number))
                 for part in accumulator.feed(delta):
                     self._take(turn, part)

@@ -7,9 +7,10 @@ take an empty or friendly placeholder for the result. Its value follows in a lat
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -137,11 +138,15 @@ def _head(value: Any, budget: list[int]) -> _Head:
         return _Head(kept, whole=len(kept) == len(value))
     if isinstance(value, Iterator):
         raise TypeError("looking at an iterator would use it up")
-    if type(value) is dict:
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
         heads = {k: _head(v, budget) for k, v in itertools.takewhile(lambda _: budget[0] > 0, value.items())}
         whole = len(heads) == len(value) and all(head.whole for head in heads.values())
         return _Head({key: head.value for key, head in heads.items()}, whole)
-    if type(value) in (list, tuple, set):
+    if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray | memoryview):
         listed = [_head(item, budget) for item in itertools.takewhile(lambda _: budget[0] > 0, value)]
         return _Head([head.value for head in listed], len(listed) == len(value) and all(head.whole for head in listed))
     return _Head(value, whole=True)
@@ -154,6 +159,8 @@ def _summary(text: str, name: FutureName) -> dict[str, Any]:
 def _look_of(value: Any) -> str:
     head = getattr(value, "head", None)
     try:
+        if isinstance(value, bytes | bytearray):
+            value = value[:_PREVIEW_CHARACTERS]
         shown = repr(head()) if callable(head) and hasattr(value, "shape") else repr(value)
     except Exception as error:  # noqa: BLE001 - a repr that raises is the tool's, and only a summary is lost
         shown = f"its repr raised {type(error).__name__}"
@@ -193,12 +200,12 @@ def tool_message(call: CallId | str, content: Any) -> dict[str, Any]:
 
 def call_message(call: str, name: str, arguments_json: str) -> dict[str, Any]:
     """Return a tool call as it stands in an assistant message."""
-    return {"id": call, "type": "function", "function": {"name": name, "arguments": arguments_json}}
+    return {"id": call, "type": "function", "function": {"name": name, "arguments": encodable(arguments_json)}}
 
 
 def assistant_message(text: str, calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the model's reply as it goes into the history."""
-    message: dict[str, Any] = {"role": "assistant", "content": text or None}
+    message: dict[str, Any] = {"role": "assistant", "content": encodable(text) or None}
     if calls:
         message["tool_calls"] = [dict(call) for call in calls]
     elif not text:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from asyncfc_jupyter.agent import Conversation, Run
 from asyncfc_jupyter.core.effects import EffectTemplates
 from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.jupyter.options import ModelChoice, nearest
-from asyncfc_jupyter.jupyter.output import timeline_widget
+from asyncfc_jupyter.models.catalog import show_address
 from asyncfc_jupyter.runtime.tools import Tool
-from asyncfc_jupyter.trace.view import timeline_view
+from asyncfc_jupyter.runtime.values import shorten
 
 COMMANDS = ("status", "tools", "timeline", "reset")
 
@@ -44,14 +43,19 @@ def show_tools(tools: Iterable[Tool]) -> str:
 
 
 def status(
-    *, model: ModelChoice | None, mode: str, tools: Iterable[Tool], conversation: Conversation, last: Run | None
+    *,
+    model: ModelChoice | None,
+    system: str | None,
+    tools: Iterable[Tool],
+    conversation: Conversation,
+    last: Run | None,
 ) -> str:
     """Return where the session stands."""
-    address = f" at {model.base_url}" if model and model.base_url else ""
+    address = f" at {show_address(model.base_url)}" if model and model.base_url else ""
     futures = len(conversation.driver.entries)
     rows = {
         "model": model.name + address if model else "none yet: add --model NAME to %%agent",
-        "mode": mode,
+        "system": shorten(system) if system else "none",
         "tools": ", ".join(tool.name for tool in tools) or "none yet: start a cell with %%tool",
         "conversation": f"{_count(len(conversation.messages), 'message')}, {_count(futures, 'future')}",
         "last run": repr(last).strip("<>").removeprefix("Run ") if last else "none yet",
@@ -69,11 +73,6 @@ def run_named(name: str, value: object) -> Run:
         return value
     seen = "is not defined" if value is None else f"is a {type(value).__name__}"
     raise UsageError(f"%agent timeline: {name!r} {seen}; name a run, such as _agent.")
-
-
-def timeline(run: Run) -> Any:
-    """Return the interactive timeline of a run; of one that still goes on, what has happened so far."""
-    return timeline_widget(timeline_view(run.trace))
 
 
 def _count(number: int, noun: str) -> str:

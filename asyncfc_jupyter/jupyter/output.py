@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import uuid4
@@ -20,6 +21,7 @@ from IPython.display import display, publish_display_data
 from asyncfc_jupyter.agent import Run
 from asyncfc_jupyter.core.events import AwaitOpened, CallOpened, Stamped, TextStreamed
 from asyncfc_jupyter.jupyter.markdown import quoted, to_html
+from asyncfc_jupyter.trace.html import static_bundle
 from asyncfc_jupyter.trace.view import View, timeline_view
 
 #: Reading goes no faster, and each update is a message that the server counts.
@@ -105,11 +107,10 @@ class NotebookOutput:
 
     def end(self, run: Run) -> None:
         """Put the picture in the place of the widget, and the whole answer below it."""
-        from asyncfc_jupyter.jupyter.widget import static_bundle  # noqa: PLC0415 - loaded by `begin`
-
-        self._answer.show_now(self._text.markdown)
+        note = f"*{run.note}*" if run.note else ""
+        self._answer.show_now("\n\n".join(filter(None, (self._text.markdown, note))))
         # Of a run in which nothing was said, the error alone tells everything.
-        bundle = _NOTHING if run.silent else static_bundle(timeline_view(run.trace))
+        bundle = _NOTHING if run.refused else static_bundle(timeline_view(run.trace))
         _publish(bundle, self._timeline_id, update=True)
         self._widget.close()
 
@@ -157,14 +158,20 @@ class TerminalOutput:
         """Print text as it comes, each turn's in a paragraph of its own."""
         event = stamped.event
         if isinstance(event, TextStreamed):
-            sys.stdout.write("\n\n" * (self._turn not in {0, event.turn}) + event.text)
+            sys.stdout.write("\n\n" * (self._turn not in {0, event.turn}) + _printable(event.text))
             sys.stdout.flush()
             self._turn = event.turn
 
     def end(self, run: Run) -> None:
         """Print the timeline."""
-        if not run.silent:
-            sys.stdout.write(f"\n\n{run.timeline()}\n")
+        if not run.refused:
+            note = f"\n({run.note})" if run.note else ""
+            sys.stdout.write(f"{note}\n\n{run.timeline()}\n")
+
+
+def _printable(text: str) -> str:
+    """Return text without the characters that steer a terminal."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
 
 
 def _publish(bundle: dict[str, Any], display_id: str, *, update: bool) -> None:

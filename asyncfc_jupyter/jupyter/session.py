@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.agent import Agent, Conversation, Run
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.core.errors import ToolDefinitionError, UsageError
 from asyncfc_jupyter.jupyter import commands
 from asyncfc_jupyter.jupyter.interrupt import Interrupts, contain
 from asyncfc_jupyter.jupyter.options import AgentOptions, ModelChoice, ToolOptions, nearest
 from asyncfc_jupyter.jupyter.output import output_for
 from asyncfc_jupyter.jupyter.toolcell import run_body
 from asyncfc_jupyter.jupyter.transformer import RunningCells
-from asyncfc_jupyter.runtime.tools import Tool, ToolRegistry, as_tool, make_tool
+from asyncfc_jupyter.runtime.tools import Tool, ToolRegistry, as_tool, is_declared, make_tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +43,9 @@ class Session:
         self.shell = shell
         self.registry = ToolRegistry()
         self.conversation = Conversation()
-        #: The model, system text and mode of the last cell; the next one keeps the first two unless it names others.
+        #: The model and system text of the last cell, which the next one keeps unless it names others.
         self.model: ModelChoice | None = None
         self.system: str | None = None
-        self.mode = "async"
         self.last: Run | None = None
         self._cells = cells
 
@@ -91,16 +92,16 @@ class Session:
         """
         match line.split():
             case ["timeline", *names]:
-                return commands.timeline(self._run(names))
+                return self._run(names).timeline()
             case ["tools"]:
                 return commands.show_tools(self.registry.tools())
             case ["reset"]:
                 self.conversation, self.system = Conversation(), None
-                return "A new conversation begins; tools and model stay."
+                return "A new conversation begins, without a system text; tools and model stay."
             case [] | ["status"]:
                 return commands.status(
                     model=self.model,
-                    mode=self.mode,
+                    system=self.system,
                     tools=self.registry.tools(),
                     conversation=self.conversation,
                     last=self.last,
@@ -124,13 +125,14 @@ class Session:
             max_turns=options.max_turns,
             model_options=dict(choice.options),
         )
-        self.model, self.system, self.mode = choice, system, options.mode
+        self.model, self.system = choice, system
         return agent
 
     def _free_conversation(self) -> Conversation:
         # A run that was given up holds its conversation until its tools let go; no other can, as cells run one by one.
         if self.conversation.busy:
             self.conversation = Conversation()
+            print("The run that was given up still holds its conversation; a new one begins.")  # noqa: T201 - see `magics`
         return self.conversation
 
     def _tools(self, names: tuple[str, ...] | None) -> tuple[Tool, ...]:
@@ -187,8 +189,14 @@ def _keyboard_interrupt() -> KeyboardInterrupt:
 
 
 def _make(function: Any, options: ToolOptions) -> Tool:
-    if options == ToolOptions():
-        return as_tool(function)  # it may carry the declaration of @tool
+    if (options.reads, options.writes, options.pure) == (None, None, False):
+        marked = as_tool(function)  # it may carry the declaration of @tool
+        given = options.timeout_s != ToolOptions().timeout_s
+        return dataclasses.replace(marked, timeout_s=options.timeout_s) if given else marked
+    if is_declared(function):
+        raise ToolDefinitionError(
+            function.__name__, "both @tool and %%tool declare what it reads and writes", "keep one of the two"
+        )
     return make_tool(
         function, reads=options.reads, writes=options.writes, pure=options.pure, timeout_s=options.timeout_s
     )
@@ -198,9 +206,14 @@ def _api_key(variable: str | None) -> str | None:
     if variable is None:
         return None
     key = os.environ.get(variable)
-    if not key:
+    if key:
+        return key
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):  # it may be the key itself, and is not repeated
         raise UsageError(
-            f"--api-key-env: the environment variable {variable} is not set in this kernel; set it before the kernel "
-            f"starts or in a cell (os.environ[{variable!r}] = ...), or use --model rehearsal, which needs no key."
+            "--api-key-env takes the name of an environment variable, such as MY_KEY, and what it was given is none; put "
+            "the key into a variable, and keep it out of the notebook."
         )
-    return key
+    raise UsageError(
+        f"--api-key-env: the environment variable {variable} is not set in this kernel; set it before the kernel "
+        f"starts or in a cell (os.environ[{variable!r}] = ...), or use --model rehearsal, which needs no key."
+    )

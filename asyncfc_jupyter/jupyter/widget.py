@@ -16,8 +16,7 @@ import anywidget
 import traitlets
 
 from asyncfc_jupyter.core.events import Stamped
-from asyncfc_jupyter.trace.html import asset, picture, script
-from asyncfc_jupyter.trace.text import render_text
+from asyncfc_jupyter.trace.html import asset, script
 from asyncfc_jupyter.trace.view import LiveTimeline, View
 
 #: Seconds between two batches: twenty pictures a second look smooth, since the front end lets bars grow by itself.
@@ -25,16 +24,6 @@ BATCH_S = 0.05
 #: Seconds after which a batch goes out although nothing happened. A front end that hears nothing for some seconds takes
 #: the kernel to be blocked or gone, and stops the clock.
 HEARTBEAT_S = 1.0
-
-#: Follows the notebook's own theme where style sheets of outputs are kept; elsewhere the picture follows the browser's.
-_THEME = (
-    "<style>"
-    "body[data-jp-theme-light=true] .asyncfc-picture,body[data-vscode-theme-kind*=light] .asyncfc-picture"
-    "{color-scheme:light}"
-    "body[data-jp-theme-light=false] .asyncfc-picture,body[data-vscode-theme-kind*=dark] .asyncfc-picture"
-    "{color-scheme:dark}"
-    "</style>"
-)
 
 
 class TimelineWidget(anywidget.AnyWidget):
@@ -120,11 +109,3 @@ class TimelineWidget(anywidget.AnyWidget):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def static_bundle(view: View) -> dict[str, str]:
-    """Return what is kept of a timeline: a picture and a text that need no kernel, no script and no widget.
-
-    The picture is an image, since inline SVG is stripped from notebooks that are not trusted.
-    """
-    return {"text/html": _THEME + picture(view), "text/plain": render_text(view)}

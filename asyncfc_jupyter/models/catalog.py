@@ -34,6 +34,9 @@ def open_model(model: str, *, base_url: str | None, api_key: str | None, options
     if model == REHEARSAL:
         return _open_rehearsal(options)
     base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+    if base_url is not None and "://" not in base_url:
+        shown = show_address(base_url)
+        raise UsageError(f"the address {shown!r} does not say how to reach it; write http://{shown} (--base-url).")
     api_key = api_key or os.environ.get("OPENAI_API_KEY", "").strip() or None
     if api_key is None:
         if base_url is None or not _on_this_machine(base_url):
@@ -61,3 +64,9 @@ def _on_this_machine(base_url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def show_address(url: str) -> str:
+    """Return an address without the name, password and query that it may carry."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")

@@ -29,6 +29,7 @@ from weakref import WeakKeyDictionary
 
 from asyncfc_jupyter.core.errors import ServerError, UsageError
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta, Usage
+from asyncfc_jupyter.models.catalog import show_address
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -124,8 +125,9 @@ class OpenAIChat:
             warnings.warn(f"{address} refuses the option {refused!r}; going on without it.", stacklevel=2)
             return await self._create(client, request, {n: v for n, v in options.items() if n != refused})
         except known as error:
-            # From None: the library's own exception holds the request, with key and messages.
-            raise self._server_error(client, error) from None
+            refusal = self._server_error(client, error)
+        # Out here: the library's own exception holds the request, with key and messages, and would stay behind as context.
+        raise refusal
 
     async def _create(self, client: AsyncOpenAI, request: ChatRequest, options: Mapping[str, Any]) -> Any:
         body: dict[str, Any] = {"messages": request.messages, **options}
@@ -138,10 +140,13 @@ class OpenAIChat:
 
     async def _next(self, client: AsyncOpenAI, chunks: AsyncIterator[Any]) -> Any:
         """Return the next chunk, or None at the end; whatever breaks on the way is told as a `ServerError`."""
+        broken: ServerError | None = None
         try:
             chunk = await anext(chunks, None)
         except Exception as error:  # noqa: BLE001 - the library lets the exceptions of its HTTP library through
-            raise self._server_error(client, error, streaming=True) from None
+            broken = self._server_error(client, error, streaming=True)
+        if broken is not None:
+            raise broken
         if chunk is not None and (said := _get(chunk, "error")):
             raise self._server_error(client, said, streaming=True)
         return chunk
@@ -245,11 +250,12 @@ def _deltas(chunk: Any) -> Iterator[Delta]:
                 yield TextDelta(text=text)
         for call in _get(delta, "tool_calls") or ():
             function = _get(call, "function")
+            name = _get(function, "name")
             call_id = _get(call, "id")
             yield CallDelta(
                 index=_get(call, "index"),
                 call_id=None if call_id is None else str(call_id),
-                name=_get(function, "name"),
+                name=name if isinstance(name, str) else None,
                 arguments=_get(function, "arguments"),
             )
         if reason := _get(choice, "finish_reason"):
@@ -269,14 +275,8 @@ def _is_http(url: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def _shown(url: str) -> str:
-    """Return an address without the name, password and query that it may carry."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
-
-
 def _address(client: AsyncOpenAI) -> str:
-    return _shown(str(client.base_url))
+    return show_address(str(client.base_url))
 
 
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,7 +96,8 @@ def make_tool(
     Raises:
         ToolDefinitionError: Says what keeps the function from being a tool, and how to mend it.
     """
-    name = name or str(getattr(function, "__name__", type(function).__name__))
+    inner = function.func if isinstance(function, functools.partial) else function
+    name = name or str(getattr(inner, "__name__", type(inner).__name__))
     if not callable(function):
         raise ToolDefinitionError(name, f"{type(function).__name__} cannot be called", "pass a function")
     if not _NAME.fullmatch(name) or name == AWAIT_FUTURE:
@@ -162,7 +165,18 @@ def as_tool(function: Callable[..., Any] | Tool) -> Tool:
     if isinstance(function, Tool):
         return function
     marked = getattr(function, _MARK, None)
-    return marked if isinstance(marked, Tool) else make_tool(function)
+    if not isinstance(marked, Tool):
+        return make_tool(function)
+    if marked.function is function:
+        return marked
+    # A wrapper took the mark over with everything else: it is what is to be called.
+    return dataclasses.replace(marked, function=function, parameters_of=Parameters(marked.name, function))
+
+
+def is_declared(function: Callable[..., Any]) -> bool:
+    """Return whether ``@tool`` has declared what the function reads and writes."""
+    marked = getattr(function, _MARK, None)
+    return isinstance(marked, Tool) and marked.effects.declared
 
 
 def as_tools(functions: Iterable[Callable[..., Any] | Tool]) -> dict[str, Tool]:
@@ -200,11 +214,6 @@ class ToolRegistry:
     def tools(self) -> tuple[Tool, ...]:
         """Return every tool, in order of registration."""
         return tuple(tool for _, tool in self._tools.values())
-
-    def get(self, name: str) -> Tool | None:
-        """Return the tool of that name, or None."""
-        entry = self._tools.get(name)
-        return entry[1] if entry else None
 
     def by_name(self) -> Mapping[str, Tool]:
         """Return the tools by name."""

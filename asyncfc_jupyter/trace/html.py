@@ -10,6 +10,7 @@ from html import escape
 from importlib import resources
 
 from asyncfc_jupyter.trace.svg import describe, render_svg
+from asyncfc_jupyter.trace.text import render_text
 from asyncfc_jupyter.trace.view import View
 
 #: A page that was tampered with, or a tool's text that got through, still loads and sends nothing.
@@ -18,6 +19,17 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 #: Pixels. The picture is scaled to the output's width, which in most notebooks is a little less or more than this, so that
 #: its text stays close to the size of the text around it.
 _PICTURE_WIDTH = 860
+
+
+#: Follows the notebook's own theme where style sheets of outputs are kept; elsewhere the picture follows the browser's.
+_THEME = (
+    "<style>"
+    "body[data-jp-theme-light=true] .asyncfc-picture,body[data-vscode-theme-kind*=light] .asyncfc-picture"
+    "{color-scheme:light}"
+    "body[data-jp-theme-light=false] .asyncfc-picture,body[data-vscode-theme-kind*=dark] .asyncfc-picture"
+    "{color-scheme:dark}"
+    "</style>"
+)
 
 
 def render_html(view: View) -> str:
@@ -56,6 +68,14 @@ def picture(view: View) -> str:
     about = escape(describe(view))
     source = f"data:image/svg+xml;base64,{svg}"
     return f'<img class="asyncfc-picture" alt="{about}" src="{source}" style="width:100%;max-width:1080px">'
+
+
+def static_bundle(view: View) -> dict[str, str]:
+    """Return what is kept of a timeline: a picture and a text that need no kernel, no script and no widget.
+
+    The picture is an image, since inline SVG is stripped from notebooks that are not trusted.
+    """
+    return {"text/html": _THEME + picture(view), "text/plain": render_text(view)}
 
 
 #: Each imports from those before it only.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.core.errors import UsageError
-from asyncfc_jupyter.trace.html import render_html
+from asyncfc_jupyter.trace.html import render_html, static_bundle
 from asyncfc_jupyter.trace.svg import render_svg
 from asyncfc_jupyter.trace.text import render_text
 from asyncfc_jupyter.trace.trace import Trace
@@ -53,4 +53,4 @@ class Timeline:
         return self.text()
 
     def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, str]:
-        return {"text/plain": self.text()}
+        return static_bundle(self.view())

@@ -13,16 +13,23 @@ _NOTICEABLE_S = 0.001
 _WAITS = frozenset({"data", "hazard", "limit"})
 
 
-def explain_wait(trace: Trace, future: FutureName) -> str:
-    """Return why a future waited, and what became of it where it never ran."""
+def explain_wait(trace: Trace, future: FutureName, *, now_s: float | None = None) -> str:
+    """Return why a future waited, and what became of it where it never ran.
+
+    Args:
+        trace: The run, as far as it has come.
+        future: The future's name.
+        now_s: Seconds since the run started, while it goes on; by default the time of its last fact.
+    """
+    now_s = trace.end_s if now_s is None else now_s
     spans = fold(trace.events)
     row = spans.futures.rows.get(future)
     if row is None:
         return f"{future} was not issued in this run"
     waits = [
-        f"{show_seconds((trace.end_s if s.end is None else s.end) - s.start)}: {s.reason}"
+        f"{show_seconds((now_s if s.end is None else s.end) - s.start)}: {s.reason}"
         for s in row.segments
-        if s.kind in _WAITS and (trace.end_s if s.end is None else s.end) - s.start >= _NOTICEABLE_S
+        if s.kind in _WAITS and (now_s if s.end is None else s.end) - s.start >= _NOTICEABLE_S
     ]
     waited = f"waited {', then '.join(waits)}" if waits else "did not wait"
     return f"{future} ({row.tool}) {waited}{_end(row)}"

@@ -136,4 +136,4 @@ def test_a_call_that_was_cut_in_the_middle_stays_out_of_the_history() -> None:
         await agent.run("again", conversation=conversation)
 
     run_virtually(main())
-    assert [len(m["tool_calls"]) for m in model.requests[1].messages if m["role"] == "assistant"] == [1]
+    assert [len(m["tool_calls"]) for m in model.requests[1].messages if "tool_calls" in m] == [1]

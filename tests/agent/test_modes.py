@@ -108,4 +108,4 @@ def test_a_call_that_had_not_begun_when_the_run_was_stopped_takes_its_name_and_n
     run = run_virtually(main())
     assert run.futures["f1"].state == "failed"
     assert not times(run, CallStarted)
-    assert "stopped before this call began" in model.requests[1].messages[-2]["content"]
+    assert "stopped before this call began" in model.requests[1].messages[-3]["content"]

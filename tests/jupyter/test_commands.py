@@ -17,7 +17,7 @@ def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
     assert "UsageError: %agent timeline: there is no run yet" in kernel.run("%agent timeline").traceback
     kernel.run(f"{AGENT} --out mine\na = quick(x=1)\n\n'done'")
     status = kernel.run("%agent").stdout
-    assert "model         rehearsal\nmode          async\n" in status
+    assert "model         rehearsal\nsystem        none\n" in status
     assert "1 future\nlast run      answered in" in status
     assert "quick(x: int) -> int  [pure]" in kernel.run("%agent tools").stdout
     for line in ("%agent timeline", "%agent timeline mine"):
@@ -35,6 +35,8 @@ def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
         ("%%agent --model rehearsal\n \n", "%%agent: the cell is empty"),
         ("%%agent\nhello", "%%agent: no model is chosen; add --model NAME, or --model rehearsal"),
         ("%%agent --model gpt-6-luna\nhello", "set OPENAI_API_KEY"),
+        ("%%agent --help", "run %%agent? in a cell"),
+        ("%%agent --model m --base-url 127.0.0.1:1/v1\nhello", "write http://127.0.0.1:1/v1"),
         ("%%agent --model m --api-key-env MISSING\nhello", "the environment variable MISSING is not set"),
         ("%%agent --model rehearsal --tools quick,qick\n'x'", "there is no tool 'qick'; did you mean quick?"),
         ("%%agent --model rehearsal --mode fast\n'x'", "invalid choice: 'fast'"),
@@ -49,3 +51,21 @@ def test_a_wrong_use_is_one_line(kernel_of_module: Kernel, cell: str, says: str)
     assert says in shown.traceback
     assert "\n" not in shown.traceback.strip()
     kernel_of_module.run("%agent reset")
+
+
+def test_a_key_or_password_given_in_the_wrong_place_is_not_repeated(kernel: Kernel) -> None:
+    cell = kernel.run("%%agent --model m --api-key-env sk-verysecretkey\nhello")
+    assert "takes the name of an environment variable" in cell.traceback
+    kernel.run("%%agent --model m --base-url http://me:hunter2@127.0.0.1:9/v1?key=hunter2\nhello")
+    shown = cell.traceback + kernel.run("%agent").stdout
+    assert "http://127.0.0.1:9/v1" in shown
+    assert "secretkey" not in shown
+    assert "hunter2" not in shown
+
+
+def test_a_run_shows_its_own_timeline_interactive_and_with_a_picture_to_keep(kernel: Kernel) -> None:
+    kernel.run(f"{AGENT}\na = quick(x=1)\n\n'done'")
+    (shown,) = kernel.run("display(_agent.timeline())").displays
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert "data:image/svg+xml;base64," in shown["text/html"]
+    assert "quick" in shown["text/plain"]

@@ -71,10 +71,14 @@ def test_nothing_declared_is_said_and_a_cell_without_functions_is_said_too(run) 
     assert run("%%tool", "x = 1")[1].startswith("No tool: the cell defines no function")
 
 
-def test_a_declaration_of_the_function_itself_is_kept_unless_the_cell_declares(run) -> None:
+def test_a_declaration_of_the_function_itself_is_kept_and_not_overruled_in_silence(run) -> None:
     cell = ["from asyncfc_jupyter import tool", "@tool(reads='a')", "def f() -> int:", '    """F."""', "    return 1"]
     assert "[reads a]" in run("%%tool", *cell)[1]
-    assert "[writes b]" in run("%%tool --writes b", *cell)[1]
+    assert "[reads a]" in run("%%tool --timeout-s 5", *cell)[1]
+    assert (
+        "both @tool and %%tool declare what it reads and writes; keep one of the two."
+        in run("%%tool --writes b", *cell)[1]
+    )
 
 
 def test_the_users_own_error_is_shown_once_with_the_users_own_lines(run) -> None:

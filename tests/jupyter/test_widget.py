@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.jupyter.widget import BATCH_S, HEARTBEAT_S, TimelineWidget, static_bundle
+from asyncfc_jupyter.jupyter.widget import BATCH_S, HEARTBEAT_S, TimelineWidget
+from asyncfc_jupyter.trace.html import static_bundle
 from asyncfc_jupyter.trace.view import timeline_view
 from tests.trace.sample import fan_out, travel, until
 

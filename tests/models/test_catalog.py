@@ -57,7 +57,7 @@ def test_a_server_on_this_machine_needs_no_key_and_the_environment_may_name_it(m
 
 
 @pytest.mark.usefixtures("_no_environment")
-@pytest.mark.parametrize("base_url", ["localhost:8000/v1", "file:///etc", "http://", "http://[::1", "http:///v1"])
+@pytest.mark.parametrize("base_url", ["file:///etc", "http://", "http://[::1", "http:///v1"])
 def test_an_address_that_is_none_is_refused_at_once(base_url: str) -> None:
     with pytest.raises(UsageError, match="base_url is not an address"):
         open_model("m", base_url=base_url, api_key=KEY, options={})
@@ -81,3 +81,9 @@ def test_the_rehearsal_model_is_in_the_catalogue_and_refuses_options_it_does_not
     assert isinstance(model, ChatModel)
     with pytest.raises(UsageError, match="no option 'temperature'; its options are: ttft_ms, tokens_per_s"):
         open_model("rehearsal", base_url=None, api_key=None, options={"temperature": 1})
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_an_address_without_a_scheme_is_given_back_with_one() -> None:
+    with pytest.raises(UsageError, match=r"write http://127\.0\.0\.1:8080/v1"):
+        open_model("m", base_url="127.0.0.1:8080/v1", api_key=None, options={})

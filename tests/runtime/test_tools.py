@@ -1,7 +1,10 @@
 """Tools: what can be one, the schema a model sees, and the check of what it sends."""
 
 import enum
-from typing import Annotated, Any, Literal
+import functools
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 from pydantic import BaseModel, Field
@@ -115,6 +118,24 @@ def test_positional_only_and_keyword_only_parameters_are_called_rightly() -> Non
     assert mixed(*bound.args, **bound.kwargs) == (1, 2, 3)
 
 
+class Loose(TypedDict):
+    a: int
+
+
+def typed(x: Loose) -> None:
+    """Do."""
+
+
+def generating(x: int) -> Iterator[int]:
+    """Do."""
+    yield x
+
+
+class Desk:
+    def book(self, x: int) -> None:
+        """Do."""
+
+
 def bare(x):
     """Do."""
 
@@ -135,6 +156,8 @@ def variadic(*xs: int) -> None:
             {},
             "'x' has no annotation, so a model cannot know what to pass; write its type, such as `x: str`.",
         ),
+        (generating, {}, "it is a generator, and a result is one value; return a list"),
+        (Desk.book, {}, "it is a method without its object; pass the bound method"),
         (silent, {}, "tool 'silent': it has no docstring"),
         (variadic, {}, r"tool 'variadic': \*xs cannot be described"),
         (search, {"reads": "flights/{town}"}, "names 'town', which is no parameter; use one of: city, max_price, tags"),
@@ -174,5 +197,41 @@ def test_a_registry_replaces_what_the_same_place_defined_before() -> None:
     assert [each.name for each in registry.tools()] == ["third", "renamed"]
     newer = make_tool(search, name="third")
     registry.replace("cell 3", [newer])
-    assert registry.get("third") is newer
-    assert registry.get("search") is None
+    assert registry.by_name()["third"] is newer
+    assert "search" not in registry.by_name()
+
+
+def test_a_typed_dict_is_a_tools_parameter_or_its_refusal_is_one_line() -> None:
+    if sys.version_info >= (3, 12):
+        assert make_tool(typed).parameters_of.bind({"x": {"a": "1"}}).arguments == {"x": {"a": 1}}
+    else:  # pydantic asks for the one of typing_extensions there, and says so
+        with pytest.raises(ToolDefinitionError, match="typing_extensions"):
+            make_tool(typed)
+
+
+def test_a_wrapper_around_a_marked_function_is_what_is_called() -> None:
+    @tool(writes="x", timeout_s=5)
+    def five() -> int:
+        """Give five."""
+        return 5
+
+    @functools.wraps(five)
+    def doubled() -> int:
+        return 2 * five()
+
+    made = as_tool(doubled)
+    assert made.function() == 10
+    assert (made.effects.declared, made.timeout_s) == (True, 5)
+
+
+def test_a_bound_method_is_a_tool_under_its_own_name() -> None:
+    assert make_tool(Desk().book).name == "book"
+    assert make_tool(functools.partial(search, max_price=3)).name == "search"
+
+
+def test_an_error_on_an_argument_shows_the_value() -> None:
+    def double(x: int) -> int:
+        """Double."""
+
+    with pytest.raises(ArgumentMismatch, match="not 'soon'"):
+        make_tool(double).parameters_of.bind({"x": "soon"})

@@ -1,0 +1,307 @@
+"""Whatever a tool returns, raises or does, and whatever a model writes: an outcome of one call, never the end of the run."""
+
+import asyncio
+import contextvars
+import enum
+import json
+import math
+import threading
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BeforeValidator
+
+from asyncfc_jupyter.agent import Agent, Conversation
+from asyncfc_jupyter.core.events import CallStarted
+from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from tests.agent.talk import TOOLS, play, times, told
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("not even that")
+
+
+class Shapeless:
+    @property
+    def shape(self):
+        raise OSError("gone")
+
+
+class Prickly:
+    def __getitem__(self, key):
+        raise AttributeError("ouch")
+
+
+def cyclic():
+    holder = []
+    holder.append(holder)
+    return holder
+
+
+def refuse(value):
+    raise TypeError("a validator's own mistake")
+
+
+OUTCOME: list[Any] = []
+
+
+async def give() -> Any:
+    """Return or raise what the test wants."""
+    value = OUTCOME[-1]()
+    if isinstance(value, BaseException):
+        raise value
+    return value
+
+
+async def touchy(x: Annotated[int, BeforeValidator(refuse)]) -> int:
+    """Take what its validator chokes on."""
+    return x
+
+
+GIVING = [*TOOLS, make_tool(give), make_tool(touchy)]
+
+
+def giving(outcome, *calls):
+    OUTCOME.append(outcome)
+    return play([Calls("give"), *calls], [Says("done")], [Says("done")], tools=GIVING)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        cyclic,
+        Mute,
+        Shapeless,
+        Prickly,
+        lambda: math.factorial(2000),
+        lambda: [iter("ab")],
+        lambda: b"\xff" * 10_000_000,
+    ],
+)
+def test_a_strange_outcome_is_one_calls_and_the_next_call_goes_on(outcome) -> None:
+    run, model = giving(outcome, Calls("give"), Calls("shout", {"text": "a"}))
+    assert run.answer == "done"
+    assert {future.state.value for future in run.futures.values()} <= {"done", "failed"}
+    assert run.futures["f3"].result() == "A"
+    assert all(len(m["content"] or "") < 20_000 for m in model.requests[-1].messages)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Calls("touchy", {"x": 1}),
+        Calls("shout", {"text": "$f1[0]"}),
+        Calls("shout", {"text": f"$f1[{'9' * 5000}]"}),
+        Calls("shout", '{"text": ' + "[" * 600 + "]" * 600 + "}"),
+    ],
+)
+def test_a_call_that_chokes_on_its_arguments_fails_alone_and_has_one_future(call) -> None:
+    run, _ = giving(Prickly, call, Calls("shout", {"text": "b"}))
+    assert run.futures["f2"].state.value == "failed" or run.futures["f2"].result() == f"$F1[{'9' * 5000}]"
+    assert run.futures["f3"].result() == "B"
+    assert len(run.futures) == 3
+    assert run.answer == "done"
+
+
+@pytest.mark.parametrize(
+    "outcome", [lambda: ["caf\udce9.txt"], lambda: FileNotFoundError("caf\udce9.txt"), lambda: {"\ud800": 1}]
+)
+def test_names_that_are_no_text_can_be_sent(outcome) -> None:
+    _, model = giving(outcome)
+    for request in model.requests:
+        json.dumps(request.messages, ensure_ascii=False).encode("utf-8")
+
+
+def test_an_endless_error_text_is_cut() -> None:
+    run, model = giving(lambda: ValueError("SELECT " + "x" * 2_000_000))
+    assert len(told(model, 1)["s1"]["error"]) < 2_100
+    assert len(repr(run.futures)) < 2_500
+
+
+def test_a_long_chain_of_skipped_calls_tells_the_first_cause_once_each() -> None:
+    calls = [Calls("fails", {"reason": "no power"})]
+    calls += [Calls("shout", {"text": f"$f{number}"}) for number in range(1, 200)]
+    _, model = play(calls, [Says("done")])
+    errors = [answer["error"] for answer in told(model, 1).values()]
+    assert set(errors[1:]) == {"f1 (fails) failed: ValueError: no power"}
+
+
+def test_what_a_tool_does_to_its_argument_reaches_neither_the_result_nor_another_call() -> None:
+    async def items() -> dict:
+        """Return some items."""
+        return {"items": [1, 2]}
+
+    async def spoil(box: Any) -> int:
+        """Change what it was given."""
+        box["items"].append(99)
+        return len(box["items"])
+
+    tools = [make_tool(items, pure=True), make_tool(spoil, pure=True)]
+    run, _ = play([Calls("items"), *[Calls("spoil", {"box": "$f1"})] * 3], [Says("done")], tools=tools)
+    assert run.futures["f1"].result() == {"items": [1, 2]}
+    assert [run.futures[name].result() for name in ("f2", "f3", "f4")] == [3, 3, 3]
+
+
+mood = contextvars.ContextVar("mood", default="clean")
+
+
+def test_a_call_does_not_inherit_the_context_of_the_tool_that_let_it_start() -> None:
+    async def taint() -> str:
+        """Set a context variable."""
+        await asyncio.sleep(1)
+        mood.set("tainted")
+        return "x"
+
+    async def look(text: str = "") -> str:
+        """Read it."""
+        return mood.get()
+
+    tools = [make_tool(taint, pure=True), make_tool(look, pure=True)]
+    run, _ = play([Calls("taint"), Calls("look", {"text": "$f1"})], [Says("a")], [Says("b")], tools=tools)
+    assert run.futures["f2"].result() == "clean"
+
+
+def overlap(tool, *arguments):
+    """Return the starts of calls that each take a second."""
+    run, _ = play([Calls(tool.name, each) for each in arguments], [Says("a")], [Says("b")], tools=[tool])
+    return times(run, CallStarted)
+
+
+async def put(n: int = 7, v: int = 0) -> int:
+    """Write a number's place."""
+    await asyncio.sleep(1)
+    return n
+
+
+async def paint(colour: Colour = Colour.RED, v: int = 0) -> None:
+    """Write a colour's place."""
+    await asyncio.sleep(1)
+
+
+async def save(path: str) -> None:
+    """Write a file's place."""
+    await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        (make_tool(put, writes="q/{n}"), [{"n": 42}, {"n": 42.0}, {"n": "042"}]),
+        (make_tool(put, writes="q/{n}"), [{}, {"n": 7}, {"v": 2}]),
+        (make_tool(paint, writes="q/{colour}"), [{"v": 1}, {"colour": "red"}, {}]),
+        (make_tool(save, writes="files/{path}"), [{"path": "a"}, {"path": "/a/"}, {"path": "a/b"}]),
+    ],
+)
+def test_one_place_by_several_spellings_is_one_place(tool, arguments) -> None:
+    assert overlap(tool, *arguments) == [0, 1, 2]
+
+
+def test_other_places_still_overlap() -> None:
+    assert overlap(make_tool(save, writes="files/{path}"), {"path": "a/b"}, {"path": "a/c"}, {"path": "ab"}) == [
+        0,
+        0,
+        0,
+    ]
+
+
+def test_a_word_that_a_parameter_lists_is_never_taken_for_a_future() -> None:
+    async def score(metric: Literal["accuracy", "f1"]) -> str:
+        """Score."""
+        return metric
+
+    tools = [make_tool(score, pure=True)]
+    run, _ = play([Calls("score", {"metric": "f1"})] * 2, [Says("done")], tools=tools)
+    assert run.futures["f2"].result() == "f1"
+
+
+def test_a_tool_cancelled_by_somebody_else_settles_and_the_run_goes_on() -> None:
+    async def suicidal() -> None:
+        """Cancel its own task."""
+        asyncio.current_task().cancel()
+        await asyncio.sleep(1)
+
+    run, _ = play([Calls("suicidal")], [Says("x")], [Says("done")], tools=[make_tool(suicidal, pure=True)])
+    assert run.futures["f1"].state == "cancelled"
+
+
+def test_cancelling_agent_run_leaves_nothing_behind_and_the_conversation_free() -> None:
+    conversation = Conversation()
+    model = ScriptedModel([Calls("slow", {"seconds": 50})], [Thinks(60)], [Says("again")])
+    agent = Agent(model, tools=TOOLS)
+
+    async def main():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(agent.run("go", conversation=conversation), 5)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return await agent.run("again", conversation=conversation)
+
+    assert run_virtually(main()).answer == "again"
+
+
+def test_stopping_starts_nothing_that_was_waiting_for_a_place() -> None:
+    began = []
+
+    def block() -> None:
+        """Say that it began."""
+        began.append(threading.current_thread().name)
+
+    calls = [*[Calls("slow", {"seconds": 50})] * 16, Calls("block")]
+    model = ScriptedModel(calls, [Thinks(60)])
+
+    async def main():
+        run = Agent(model, tools=[*TOOLS, make_tool(block, pure=True)]).start("go")
+        await asyncio.sleep(5)
+        run.cancel()
+        await run.ended()
+        return run
+
+    run = run_virtually(main())
+    assert len(times(run, CallStarted)) == 16
+    assert not began
+    assert "thread" not in str(run.error)
+
+
+def test_an_interrupt_in_mid_reply_keeps_what_the_person_said() -> None:
+    conversation = Conversation()
+    model = ScriptedModel([Says("Let me"), Thinks(60)], [Says("go on")])
+    agent = Agent(model, tools=TOOLS)
+
+    async def main():
+        run = agent.start("remember 42", conversation=conversation)
+        await asyncio.sleep(5)
+        run.cancel()
+        await run.ended()
+        await agent.run("and?", conversation=conversation)
+
+    run_virtually(main())
+    roles = [(m["role"], m["content"]) for m in model.requests[1].messages[1:]]
+    assert roles == [("user", "remember 42"), ("assistant", "Let me"), ("user", "and?")]
+
+
+def test_an_answer_that_the_server_cut_off_says_so() -> None:
+    class Cut(ScriptedModel):
+        async def stream(self, request):
+            from asyncfc_jupyter.models.base import Finish
+
+            async for delta in super().stream(request):
+                yield Finish(reason="length") if isinstance(delta, Finish) else delta
+
+    run = run_virtually(Agent(Cut([Says("half an ans")])).run("go"))
+    assert (run.answer, run.note) == ("half an ans", "the server cut the answer off at its limit of tokens")
+    assert run_virtually(Agent(ScriptedModel([])).run("go")).note == "the model answered without a text"
+
+
+def test_a_mistake_before_the_first_request_is_that_mistake_and_no_interrupt() -> None:
+    async def main():
+        run = Agent(ScriptedModel(), system=3).start("go")
+        await run.ended()
+        return run
+
+    run = run_virtually(main())
+    assert (run.outcome, type(run.error)) == ("failed", TypeError)
