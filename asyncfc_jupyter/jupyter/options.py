@@ -123,7 +123,7 @@ def _about_the_rest(parser: MagicArgumentParser, rest: list[str], hint: str) -> 
         return f"unexpected {' '.join(rest)!r}; {hint}"
     name = option.partition("=")[0]
     if name in {"-h", "--help"}:
-        return f"for help, run {parser.prog}? in a cell; the options are {', '.join(known)}"
+        return f"for help, run %%{parser.prog}? in a cell; the options are {', '.join(known)}"
     return f"there is no option {name}" + (nearest(name, known) or f"; the options are {', '.join(known)}")
 
 
