@@ -54,6 +54,8 @@ class Agent:
     ) -> None:
         if max_turns < 1:
             raise UsageError(f"max_turns is {max_turns}; a run needs at least 1.")
+        if not isinstance(tools, Iterable):
+            raise UsageError(f"tools is a {type(tools).__name__}, not a list; write tools=[search_flights].")
         options = dict(model_options or {})
         self.mode = parse_mode(mode)
         self.tools = as_tools(tools)

@@ -31,7 +31,7 @@ class TraceFileError(UsageError):
         super().__init__(f"{where} is not a readable trace: {problem}; {remedy}.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trace:
     """The ordered facts of one run."""
 
@@ -42,6 +42,9 @@ class Trace:
 
     def __iter__(self) -> Iterator[Stamped]:
         return iter(self.events)
+
+    def __repr__(self) -> str:
+        return f"<Trace of {len(self)} events in {self.end_s:.1f} s>"
 
     @property
     def end_s(self) -> float:

@@ -81,6 +81,11 @@ def test_a_mode_that_does_not_exist_is_refused_with_those_that_do() -> None:
         Agent(ScriptedModel(), mode="fast")
 
 
+def test_a_lone_function_in_the_place_of_a_list_is_refused_with_the_right_form() -> None:
+    with pytest.raises(UsageError, match=r"tools is a function, not a list; write tools=\[search_flights\]"):
+        Agent(ScriptedModel(), tools=echo)
+
+
 def test_an_empty_prompt_and_a_busy_conversation_are_refused() -> None:
     async def main():
         agent = Agent(ScriptedModel([Thinks(5), Says("x")]))

@@ -111,3 +111,8 @@ def test_effects_keep_the_root_path_apart_from_none() -> None:
     effects = Effects(reads=((),), writes=((), ("orders", "42")), declared=False)
     trace = Trace((Stamped(seq=0, at_s=0.0, event=ArgumentsResolved(future=FutureName("f1"), effects=effects)),))
     assert Trace.from_json(trace.to_json()) == trace
+
+
+def test_a_trace_shows_itself_in_one_short_line() -> None:
+    assert repr(Trace(())) == "<Trace of 0 events in 0.0 s>"
+    assert "\n" not in repr(travel())
