@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from asyncfc_jupyter.agent.conversation import Conversation
@@ -112,7 +112,7 @@ class Agent:
         try:
             loop = self._loop(conversation, log)
             run.answer = await _in_group(loop, conversation, log)
-            run.note = loop.note
+            run.note = "; ".join(filter(None, (loop.note, *_blocking(conversation))))
         except asyncio.CancelledError:
             outcome, run.error = "interrupted", AgentInterrupted(_interrupted(log))
         except Exception as error:  # noqa: BLE001 - whatever ended the run is raised to whoever waits for it
@@ -164,6 +164,14 @@ async def _in_group(loop: Loop, conversation: Conversation, log: EventLog) -> st
     if failure is not None:
         raise failure
     return answer
+
+
+def _blocking(conversation: Conversation) -> Iterator[str]:
+    for tool, seconds in conversation.driver.blocked_s.items():
+        yield (
+            f"{tool} kept the event loop, and decoding with it, waiting for {seconds:.1f} s, which the figures count twice: "
+            "write it as a plain def, which runs in a thread, or await what takes long"
+        )
 
 
 def _interrupted(log: EventLog) -> str:

@@ -12,7 +12,7 @@ import inspect
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, Literal
 
@@ -48,6 +48,8 @@ from asyncfc_jupyter.runtime.values import describe, shorten, snapshot
 _ARGUMENTS_SHOWN = 400
 #: Levels of nesting in a call's arguments: far beyond any real one, far below where recursion ends.
 _DEEPEST = 64
+#: Seconds for which a tool may keep the event loop to itself before the person is told: a hiccup that one can see.
+_NOTICEABLE_BLOCK_S = 0.2
 #: Calls of one tool that its expected duration is taken from: recent enough to follow a service that slows down.
 _RECENT = 9
 
@@ -87,6 +89,8 @@ class Driver:
         self.issued: list[Entry] = []
         self._pending: dict[FutureName, Entry] = {}
         self._durations: dict[str, deque[float]] = {}
+        #: Tools of this run that kept the event loop to themselves, with the longest stretch in seconds.
+        self.blocked_s: dict[str, float] = {}
         self._log: EventLog | None = None
         self._group: asyncio.TaskGroup | None = None
         #: The run's own context: a call must not inherit that of the tool whose end let it start.
@@ -95,6 +99,7 @@ class Driver:
     def lend(self, log: EventLog, group: asyncio.TaskGroup) -> None:
         """Use a run's log and task group from here on."""
         self._log, self._group = log, group
+        self.blocked_s = {}
         self._context = contextvars.copy_context()
 
     # -- issuing -----------------------------------------------------------------------------------------------------
@@ -259,6 +264,8 @@ class Driver:
         entry.bound = None
         self._note_duration(entry)
         if isinstance(outcome, executor.Returned):
+            if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
+                self.blocked_s[entry.tool] = max(outcome.blocked_s, self.blocked_s.get(entry.tool, 0.0))
             self._settle(entry, "done", value=outcome.value)
             self._feed(CallFinished(future=entry.name, summary=describe(outcome.value)))
         else:
@@ -351,7 +358,7 @@ def _kept(outcome: executor.Returned | executor.Raised) -> executor.Returned | e
     if isinstance(outcome, executor.Raised):
         return outcome
     try:
-        return executor.Returned(value=snapshot(outcome.value))
+        return replace(outcome, value=snapshot(outcome.value))
     except RecursionError as error:
         message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
         return executor.Raised(kind="error", message=message, error=error)

@@ -9,9 +9,11 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
+import time
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from asyncfc_jupyter.runtime.tools import Tool
@@ -26,6 +28,8 @@ class Returned:
     """The function returned."""
 
     value: Any
+    #: The longest stretch, in seconds, for which an async function kept the event loop to itself.
+    blocked_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,28 @@ async def _on_loop(tool: Tool, bound: inspect.BoundArguments) -> Returned | Rais
     async def begin() -> Any:
         return await tool.function(*bound.args, **bound.kwargs)
 
-    return await _awaited(begin())
+    longest = [0.0]
+    outcome = await _awaited(_stepped(begin(), longest))
+    return replace(outcome, blocked_s=longest[0]) if isinstance(outcome, Returned) else outcome
+
+
+@types.coroutine
+def _stepped(coroutine: Coroutine[Any, Any, Any], longest: list[float]) -> Generator[Any, Any, Any]:
+    """Await a coroutine and note how long its longest step between two waits took."""
+    step: Callable[[Any], Any] = coroutine.send
+    argument: Any = None
+    while True:
+        began = time.perf_counter()
+        try:
+            waits_for = step(argument)
+        except StopIteration as end:
+            return end.value
+        finally:
+            longest[0] = max(longest[0], time.perf_counter() - began)
+        try:
+            step, argument = coroutine.send, (yield waits_for)
+        except BaseException as error:  # noqa: BLE001 - a cancellation, say: the coroutine's own to answer
+            step, argument = coroutine.throw, error
 
 
 async def _in_thread(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:

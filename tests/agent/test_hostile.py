@@ -6,6 +6,7 @@ import enum
 import json
 import math
 import threading
+import time
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -305,3 +306,23 @@ def test_a_mistake_before_the_first_request_is_that_mistake_and_no_interrupt() -
 
     run = run_virtually(main())
     assert (run.outcome, type(run.error)) == ("failed", TypeError)
+
+
+def test_a_tool_that_blocks_the_event_loop_is_named_with_the_remedy() -> None:
+    async def blocks() -> int:
+        """Block."""
+        await asyncio.sleep(0)
+        time.sleep(0.25)  # noqa: ASYNC251 - the mistake itself
+        return 1
+
+    run, _ = play(
+        [Calls("blocks"), Calls("shout", {"text": "a"})], [Says("done")], tools=[*TOOLS, make_tool(blocks, pure=True)]
+    )
+    assert run.note.startswith("blocks kept the event loop, and decoding with it, waiting for 0.")
+    assert "write it as a plain def" in run.note
+    assert "shout" not in run.note
+
+
+def test_a_tool_that_waits_long_but_blocks_nothing_is_not_named() -> None:
+    run, _ = play([Calls("slow", {"seconds": 50})], [Says("x")], [Says("done")])
+    assert run.note == ""

@@ -118,4 +118,4 @@ def test_an_object_whose_call_is_async_runs_on_the_loop() -> None:
             """Double."""
             return 2 * x
 
-    assert call(make_tool(Service(), name="service"), x=4) == Returned(value=8)
+    assert call(make_tool(Service(), name="service"), x=4).value == 8
