@@ -129,10 +129,10 @@ class Session:
         return agent
 
     def _free_conversation(self) -> Conversation:
-        # A run that was given up holds its conversation until its tools let go; no other can, as cells run one by one.
+        # A run that was given up holds its conversation until its tools let go, and so does one in another subshell.
         if self.conversation.busy:
             self.conversation = Conversation()
-            print("The run that was given up still holds its conversation; a new one begins.")  # noqa: T201 - see `magics`
+            print("An earlier run still holds the conversation; a new one begins.")  # noqa: T201 - see `magics`
         return self.conversation
 
     def _tools(self, names: tuple[str, ...] | None) -> tuple[Tool, ...]:
