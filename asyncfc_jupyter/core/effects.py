@@ -153,6 +153,8 @@ class EffectTemplates:
         """Return the effects of one call with these arguments."""
         if not self.declared:
             return UNDECLARED
+        if not self.reads and not self.writes:
+            return PURE
         return Effects(
             reads=tuple(template.expand(arguments, unresolved) for template in self.reads),
             writes=tuple(template.expand(arguments, unresolved) for template in self.writes),

@@ -12,6 +12,9 @@ from typing import Literal
 from asyncfc_jupyter.core.effects import PURE, Effects, Hazard, Path, show_path
 from asyncfc_jupyter.core.futures import CallId, FutureName
 
+#: Ends of a reply after which it is not what the model meant to say, in the servers' own words; ``cut`` is ours.
+BROKEN_ENDS = frozenset({"cut", "length", "max_tokens", "content_filter", "error"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -32,7 +35,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
-    """Nothing more will happen in this run. Always the last event."""
+    """The run is over. Only what detached calls and late results still bring about may follow."""
 
     outcome: Literal["answered", "failed", "interrupted", "stopped"]
     #: The error's one line, or nothing.
@@ -65,6 +68,14 @@ class TextStreamed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningStreamed(Event):
+    """A piece of the model's reasoning arrived: shown in the decode lane, never part of the answer."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallOpened(Event):
     """The name of a tool call arrived; its arguments begin to stream."""
 
@@ -89,6 +100,29 @@ class TurnEnded(Event):
     #: The server's own word: ``stop``, ``tool_calls``, ``length``, ...; or ``cut`` when the stream did not end by itself.
     reason: str
     calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRetried(Event):
+    """A request failed, or its reply broke off in the middle, and the model is asked again after a pause.
+
+    What had started of the reply by then goes on; text of a reply that made no call is no longer valid.
+    """
+
+    turn: int
+    #: The attempt that failed, from 1.
+    attempt: int
+    message: str
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensCounted(Event):
+    """What a turn took, as the server counts it."""
+
+    turn: int
+    input_tokens: int
+    output_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +158,10 @@ class ResultShown(Event):
 class Wait:
     """One reason why a future has not started."""
 
-    kind: Literal["data", "hazard", "limit"]
-    #: The futures it waits for; nothing for a limit.
+    kind: Literal["data", "hazard", "irreversible", "approval", "limit", "same"]
+    #: The futures it waits for; nothing for a limit, and for an approval that is only asked for.
     on: tuple[FutureName, ...] = ()
-    #: For data: the references that wait, such as ``$f1.order_id``. For a limit: its name.
+    #: For data: the references that wait, such as ``$f1.order_id``. For a limit: its name, such as ``limit 2 on search``.
     detail: str = ""
     hazard: Hazard | None = None
     path: Path = ()
@@ -135,14 +169,37 @@ class Wait:
     declared: bool = True
 
     def __str__(self) -> str:
-        if self.kind == "data":
-            return f"needs {self.detail}"
-        if self.kind == "limit":
-            return self.detail
-        verb = "reads" if self.hazard is Hazard.WAR else "writes"
+        match self.kind:
+            case "data":
+                return f"needs {self.detail}"
+            case "limit":
+                return self.detail
+            case "approval":
+                return "held: approval"
+            case "same":
+                return f"the same call as {self.on[0]}"
+            case "irreversible":
+                cause = f"{self.on[0]} may still fail" if self.on else "the reply may still be cut off"
+                return f"held: irreversible, {cause}"
+        return self._conflict()
+
+    def _conflict(self) -> str:
         if not self.declared:
             return f"{self.on[0]} goes first: no effects declared ({self.hazard})"
+        verb = "reads" if self.hazard is Hazard.WAR else "writes"
         return f"{self.on[0]} {verb} {show_path(self.path)} ({self.hazard})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A call that carries this starts only while fewer than so many calls run that carry the same name."""
+
+    #: What is limited, for people: ``the run``, a tool's name, or a path such as ``api/github``.
+    name: str
+    places: int
+
+    def __str__(self) -> str:
+        return f"limit {self.places} on {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +218,14 @@ class CallIssued(Event):
     references: tuple[str, ...] = ()
     #: What the call touches, as far as its arguments are known: widened where they are not.
     effects: Effects = PURE
+    #: It starts only after every earlier call has succeeded, and its own reply has ended well.
+    irreversible: bool = False
+    #: The person is asked before it starts.
+    approve: bool = False
+    #: The run's end does not wait for it.
+    detached: bool = False
+    #: The pending call that this one repeats: it is not made again, and takes that one's outcome.
+    same_as: FutureName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +242,24 @@ class ArgumentsResolved(Event):
 
     future: FutureName
     effects: Effects
+    #: The limits that the call's arguments put it under, beside the run's own.
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAsked(Event):
+    """The person was asked whether the call may be made. Everything else goes on meanwhile."""
+
+    future: FutureName
+    #: The arguments as the function will get them, such as ``euros=5``, bounded: a reference would say nothing to a person.
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalGiven(Event):
+    """The person said yes. A no, and no answer in time, is a `CallSkipped`."""
+
+    future: FutureName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +267,36 @@ class CallStarted(Event):
     """The function was called."""
 
     future: FutureName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallProgressed(Event):
+    """The running function told how far it is, through its ``ToolContext``."""
+
+    future: FutureName
+    #: From 0 to 1; None when it told only what it is at.
+    fraction: float | None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPrinted(Event):
+    """The running function printed something: a piece of text, bounded."""
+
+    future: FutureName
+    text: str
+    stream: Literal["stdout", "stderr"] = "stdout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRetried(Event):
+    """An attempt failed, and the call is made again after a pause; it stays running meanwhile."""
+
+    future: FutureName
+    #: The attempt that failed, from 1.
+    attempt: int
+    message: str
+    pause_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,10 +319,14 @@ class CallFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSkipped(Event):
-    """The call was not made, because one whose value it needs did not succeed."""
+    """The call was not made.
+
+    One whose value it needs did not succeed; or it is irreversible and an earlier one did not; or it was not approved.
+    """
 
     future: FutureName
-    because: FutureName
+    #: The call whose failure is the reason; None when the person, or the end of its reply, is.
+    because: FutureName | None
     message: str
 
 
@@ -220,6 +337,17 @@ class CallCancelled(Event):
     future: FutureName
     #: True when its function cannot be stopped and still runs in its thread.
     still_running: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultDiscarded(Event):
+    """A function returned or raised after its call had timed out or been cancelled: nobody sees what came of it."""
+
+    future: FutureName
+    #: A short text for people, as in `CallFinished`; of an exception its one line.
+    summary: str
+    #: Whether it raised.
+    raised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

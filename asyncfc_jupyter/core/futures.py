@@ -33,9 +33,10 @@ class State(StrEnum):
 #: From each state, the states that may follow and what brings each about.
 TRANSITIONS: dict[State, dict[State, str]] = {
     State.PENDING: {
-        State.RUNNING: "arguments known, hazards clear, a place free",
+        State.RUNNING: "arguments known, hazards clear, earlier calls safe, approved, a place free",
+        State.DONE: "the same call, made before, returned",
         State.FAILED: "the arguments do not fit the tool",
-        State.SKIPPED: "a call it needs did not succeed",
+        State.SKIPPED: "a call it needs did not succeed, or it was not approved",
         State.CANCELLED: "cancelled",
     },
     State.RUNNING: {

@@ -1,58 +1,93 @@
 """References: how a model's arguments name a result that may not exist yet.
 
-A reference is a JSON string that is, whole, ``$f1`` followed by any number of steps: ``.order_id``, ``[0]``, ``["a key"]``.
-It is replaced by the object it names, with its type; nothing is turned into text. ``$$f1`` is the literal text ``$f1``. Text
-that merely contains a reference is left alone. Only a model's arguments are searched, never a tool's result, so what a tool
-returns cannot make the layer pass on something else.
+A reference is a JSON string that is, whole, ``$f1`` followed by any number of steps: ``.order_id``, ``[0]``, ``["a
+key"]``. It is replaced by the object it names, with its type; nothing is turned into text. Text that merely contains a
+reference is left alone, and so are the keys of objects. Only a model's arguments are searched, never a tool's result,
+so what a tool returns cannot make the layer pass on something else.
+
+Two ways lead to text that would otherwise be taken for something else: ``$$f1`` is the text ``$f1``, and ``$text:`` in
+front of any text is that text, also where it merely looks like a reference (`reject_look_alikes`).
+
+What the steps find inside an object is said in `asyncfc_jupyter.core.reaching`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asyncfc_jupyter.core.errors import LookAlike, MissingField
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.reaching import reach_field, reach_item
 
-_STEP = r"""(?:\.[^\W\d]\w*|\[-?\d{1,9}\]|\["(?:[^"\\]|\\.)*"\]|\['(?:[^'\\]|\\.)*'\])"""
-_REFERENCE = re.compile(rf"\$(f[1-9]\d*)({_STEP}*)", re.DOTALL)
-_ESCAPED = re.compile(rf"\$+{_REFERENCE.pattern}", re.DOTALL)
+#: Digits of an index: far beyond any key, and below the length at which Python refuses to read a number.
+_MOST_DIGITS = 600
+
+_NAME = r"[^\W\d]\w*"
+_STEP = rf"""(?:\.{_NAME}|\[-?[0-9]{{1,{_MOST_DIGITS}}}\]|\["(?:[^"\\]|\\.)*"\]|\['(?:[^'\\]|\\.)*'\])"""
+#: A reference without its dollar: the future's name and the steps. Every repetition begins with a character that cannot
+#: end the one before, so matching takes time in proportion to the text.
+BARE = rf"(?P<future>f[1-9][0-9]*)(?P<steps>{_STEP}*)"
+_REFERENCE = re.compile(rf"\${BARE}", re.DOTALL)
+_ESCAPED = re.compile(rf"\$+{BARE}", re.DOTALL)
 _STEPS = re.compile(
-    r"""\.(?P<field>[^\W\d]\w*)|\[(?P<index>-?\d+)\]|\[(?P<quote>["'])(?P<key>(?:\\.|(?!(?P=quote)).)*)(?P=quote)\]""",
+    rf"""\.(?P<field>{_NAME})|\[(?P<index>-?[0-9]+)\]|\[(?P<quote>["'])(?P<key>(?:\\.|(?!(?P=quote)).)*)(?P=quote)\]""",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-#: ``f1``, ``<f1.id>``, ``{f1}``, ``{{f1}}``, ``${f1}``: what models write when they mean ``$f1``.
-_LOOK_ALIKE = re.compile(rf"[$<{{\s]*(f[1-9]\d*)({_STEP}*)[>}}\s]*", re.DOTALL)
 
-#: Names of what an object has are listed in an error up to this many, so that it stays one readable line.
-_MOST_NAMES = 12
+#: What holds JSON values. The first two are told from a text at once, the last one slowly.
+_HOLDERS = (dict, list, Mapping)
+#: In front of a text: the text is meant as it stands.
+TEXT = "$text:"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The step ``.order_id``: a key of a mapping or a field of a record."""
+    """The step ``.order_id``: a key of a mapping or a field of a record.
+
+    Raises:
+        ValueError: The name cannot be written behind a dot; a key of any text is an `Item`.
+    """
 
     name: str
+
+    def __post_init__(self) -> None:
+        if re.fullmatch(_NAME, self.name) is None:
+            raise ValueError(f"{self.name!r} cannot be written behind a dot; use Item for a key of any text")
 
     def __str__(self) -> str:
         return f".{self.name}"
 
+    def reach(self, value: Any, where: str) -> Any:
+        """Return what the step finds in a value that stands at ``where``."""
+        return reach_field(value, self.name, where)
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The step ``[0]`` or ``["a key"]``."""
+    """The step ``[0]`` or ``["a key"]``.
+
+    Raises:
+        ValueError: The number has more than 600 digits.
+    """
 
     key: int | str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.key, int) and abs(self.key) >= 10**_MOST_DIGITS:
+            raise ValueError(f"an index of more than {_MOST_DIGITS} digits cannot be written")
 
     def __str__(self) -> str:
         if isinstance(self.key, int):
             return f"[{self.key}]"
         escaped = self.key.replace("\\", "\\\\").replace('"', '\\"')
         return f'["{escaped}"]'
+
+    def reach(self, value: Any, where: str) -> Any:
+        """Return what the step finds in a value that stands at ``where``."""
+        return reach_item(value, self.key, where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +108,7 @@ class Reference:
         """
         value, where = result, str(self.future)
         for step in self.steps:
-            value = _follow(value, step, where)
+            value = step.reach(value, where)
             where += str(step)
         return value
 
@@ -83,7 +118,7 @@ def parse_reference(text: str) -> Reference | None:
     match = _REFERENCE.fullmatch(text)
     if match is None:
         return None
-    return Reference(FutureName(match.group(1)), tuple(_steps(match.group(2))))
+    return Reference(FutureName(match["future"]), tuple(_steps(match["steps"])))
 
 
 def _steps(text: str) -> Iterator[Field | Item]:
@@ -96,56 +131,44 @@ def _steps(text: str) -> Iterator[Field | Item]:
             yield Item(_ESCAPE.sub(r"\1", match["key"]))
 
 
+def is_escaped(text: str) -> bool:
+    """Return whether a text says of itself that it is text: ``$$f1``, or anything behind ``$text:``."""
+    return text.startswith(TEXT) or (text.startswith("$$") and _ESCAPED.fullmatch(text) is not None)
+
+
 def find_references(argument: Any) -> Iterator[Reference]:
     """Yield every reference in a JSON value, nested positions included, in order of appearance."""
     if isinstance(argument, str):
         reference = parse_reference(argument) if argument.startswith("$") else None
         if reference is not None:
             yield reference
-    elif isinstance(argument, Mapping):
-        for value in argument.values():
-            yield from find_references(value)
-    elif isinstance(argument, list):
-        for value in argument:
+    elif isinstance(argument, _HOLDERS):
+        for value in argument if isinstance(argument, list) else argument.values():
             yield from find_references(value)
 
 
 def substitute(argument: Any, value_of: Callable[[Reference], Any]) -> Any:
-    """Return a JSON value with every reference replaced by its value and every ``$$f1`` by ``$f1``.
+    """Return a JSON value with every reference replaced by its value, and text that was escaped as it is meant.
 
     Raises:
         MissingField: A reference leads nowhere.
     """
     if isinstance(argument, str):
-        if not argument.startswith("$"):
-            return argument
-        reference = parse_reference(argument)
-        if reference is not None:
-            return value_of(reference)
-        return argument[1:] if _ESCAPED.fullmatch(argument) else argument
-    if isinstance(argument, Mapping):
-        return {key: substitute(value, value_of) for key, value in argument.items()}
+        return _substituted(argument, value_of) if argument.startswith("$") else argument
+    if not isinstance(argument, _HOLDERS):
+        return argument
     if isinstance(argument, list):
         return [substitute(value, value_of) for value in argument]
-    return argument
+    return {key: substitute(value, value_of) for key, value in argument.items()}
 
 
-def reject_look_alikes(arguments: Mapping[str, Any], known: Collection[str]) -> None:
-    """Refuse strings that name a known future but are not references, such as ``f1`` or ``<f1.id>``.
-
-    Args:
-        arguments: The model's arguments by name.
-        known: Names of the futures there are: the text ``f9`` is ordinary while no future has that name.
-
-    Raises:
-        LookAlike: Says which argument it is and how to write what is meant.
-    """
-    for name, argument in arguments.items():
-        for text in _strings(argument):
-            match = _LOOK_ALIKE.fullmatch(text)
-            if match is None or match.group(1) not in known or _REFERENCE.fullmatch(text) or _ESCAPED.fullmatch(text):
-                continue
-            raise LookAlike(name, text, f'"${match.group(1)}{match.group(2)}"')
+def _substituted(text: str, value_of: Callable[[Reference], Any]) -> Any:
+    reference = parse_reference(text)
+    if reference is not None:
+        return value_of(reference)
+    if text.startswith(TEXT):
+        return text.removeprefix(TEXT)
+    return text[1:] if is_escaped(text) else text
 
 
 def nested_deeper_than(levels: int, argument: Any) -> bool:
@@ -155,80 +178,9 @@ def nested_deeper_than(levels: int, argument: Any) -> bool:
         inside = [
             item
             for holder in inside
-            if isinstance(holder, Mapping | list)
-            for item in (holder.values() if isinstance(holder, Mapping) else holder)
+            if not isinstance(holder, str) and isinstance(holder, _HOLDERS)
+            for item in (holder if isinstance(holder, list) else holder.values())
         ]
         if not inside:
             return False
     return True
-
-
-def _strings(argument: Any) -> Iterator[str]:
-    if isinstance(argument, str):
-        yield argument
-    elif isinstance(argument, Mapping):
-        for value in argument.values():
-            yield from _strings(value)
-    elif isinstance(argument, list):
-        for value in argument:
-            yield from _strings(value)
-
-
-def _follow(value: Any, step: Field | Item, where: str) -> Any:
-    if isinstance(step, Field):
-        return _field(value, step, where)
-    try:
-        if isinstance(step.key, str) and not hasattr(value, "__getitem__"):
-            return _field(value, Field(step.key), where)
-        return value[step.key]
-    except Exception:  # noqa: BLE001 - the object's own code decides what it raises where there is nothing
-        raise MissingField(where, _step_name(step), _what_it_has(value)) from None
-
-
-def _field(value: Any, step: Field, where: str) -> Any:
-    if isinstance(value, Mapping) or _keys(value):
-        if step.name in _keys(value):
-            return value[step.name]
-    elif not step.name.startswith("_") and step.name in field_names(value):
-        return getattr(value, step.name)
-    raise MissingField(where, _step_name(step), _what_it_has(value))
-
-
-def field_names(value: Any) -> tuple[str, ...]:
-    """Return the names a reference may ask a record for: its public data, never its methods."""
-    if dataclasses.is_dataclass(value):
-        return tuple(field.name for field in dataclasses.fields(value))
-    for declared in ("model_fields", "_fields"):
-        names = getattr(type(value), declared, None)
-        if isinstance(names, Mapping | tuple):
-            return tuple(names)
-    return tuple(name for name in getattr(value, "__dict__", {}) if not name.startswith("_"))
-
-
-def _keys(value: Any) -> Sequence[Any]:
-    """Return the keys of a mapping or of what behaves like one, such as the columns of a DataFrame."""
-    keys = getattr(value, "keys", None)
-    try:
-        return list(keys()) if callable(keys) and hasattr(value, "__getitem__") else ()
-    except Exception:  # noqa: BLE001 - a method that happens to be called so
-        return ()
-
-
-def _step_name(step: Field | Item) -> str:
-    if isinstance(step, Field):
-        return f"field {step.name!r}"
-    return f"index {step.key}" if isinstance(step.key, int) else f"key {step.key!r}"
-
-
-def _what_it_has(value: Any) -> str:
-    keys = _keys(value)
-    if keys:
-        names: Sequence[str] = [str(key) for key in keys]
-    elif isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        return f"{len(value)} items" if value else "no items"
-    else:
-        names = field_names(value)
-    if not names:
-        return f"nothing to refer to (it is a {type(value).__name__})"
-    more = f", ... ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more

@@ -11,10 +11,12 @@ from asyncfc_jupyter.core.events import (
     CallFailed,
     CallFinished,
     CallIssued,
+    Limit,
     RunStarted,
     Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State
+from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.core.machine import Machine
 
 
@@ -29,9 +31,9 @@ def effects(reads=(), writes=()):
 class Driver:
     """Feeds a machine, resolving arguments at once unless told to hold them; checks every rule after every event."""
 
-    def __init__(self, limit=16, narrow=None):
+    def __init__(self, limit=16, narrow=None, limits=None):
         self.machine = Machine(limit=limit)
-        self.narrow = narrow or {}
+        self.narrow, self.limits = narrow or {}, limits or {}
         self.effects = {}
         self.count = 0
 
@@ -57,13 +59,14 @@ class Driver:
         todo = [event]
         while todo:
             for command in self.machine.handle(todo.pop(0)):
-                self.machine.check()
+                check(self.machine)
                 if isinstance(command, ResolveArguments):
                     exact = self.narrow.get(command.future, self.effects[command.future])
-                    todo.append(ArgumentsResolved(future=command.future, effects=exact))
+                    limits = self.limits.get(command.future, ())
+                    todo.append(ArgumentsResolved(future=command.future, effects=exact, limits=limits))
                 else:
                     seen.append(command)
-            self.machine.check()
+            check(self.machine)
         return seen
 
     def finish(self, name):
@@ -178,6 +181,22 @@ def test_places_are_taken_in_order_of_emission_and_never_more_than_the_limit() -
     assert driver.finish("f1") == [StartCall("f2")]
 
 
+def test_a_call_that_names_one_limit_twice_takes_one_place() -> None:
+    driver = Driver(limits={name: (Limit(name="db", places=2),) * 2 for name in ("f1", "f2")})
+    assert driver.issue(declared=PURE) == [StartCall("f1")]
+    assert driver.issue(declared=PURE) == [StartCall("f2")]
+
+
+def test_where_a_limit_has_two_numbers_each_call_goes_by_its_own() -> None:
+    one, two = (Limit(name="db", places=places) for places in (1, 2))
+    driver = Driver(limits={"f1": (two,), "f2": (two,), "f3": (one,), "f4": (two,)})
+    for _ in range(4):
+        driver.issue(declared=PURE)
+    assert driver.finish("f1") == [StartCall("f4")]
+    assert driver.finish("f2") == []
+    assert driver.finish("f4") == [StartCall("f3")]
+
+
 def test_a_cancelled_call_skips_its_dependents_and_frees_its_place() -> None:
     driver = Driver(limit=1)
     driver.issue(declared=PURE)
@@ -212,3 +231,15 @@ def test_an_event_that_schedules_nothing_is_refused() -> None:
 def test_an_event_about_an_unknown_future_is_refused() -> None:
     with pytest.raises(InvariantBroken, match="was issued"):
         Machine().handle(CallFinished(future=FutureName("f9")))
+
+
+def test_a_call_that_takes_many_values_is_told_of_by_halves_and_of_the_last_few_one_by_one() -> None:
+    driver = Driver(limit=100)
+    for _ in range(40):
+        driver.issue(declared=PURE)
+    names = [FutureName(f"f{number}") for number in range(1, 41)]
+    (first,) = driver.issue(declared=PURE, needs=names)
+    assert len(first.wait.on) == 40
+    told = [len(command.wait.on) for name in names[:-1] for command in driver.finish(name)]
+    assert told == [20, 10, 8, 7, 6, 5, 4, 3, 2, 1]
+    assert driver.finish(names[-1]) == [StartCall("f41")]
