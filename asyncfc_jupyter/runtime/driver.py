@@ -1,82 +1,67 @@
 """The driver: gives each call its future, tells the machine what happened and carries out what it orders.
 
 One driver lives as long as its conversation, since futures are numbered per conversation and a later run may take an earlier
-run's results. A run lends it a log and a task group while it lasts. All methods are called on the event loop.
+run's results. A run lends it a log and a person to ask; a call keeps those of the run that issued it, so that a detached call
+that ends after its run is told in the right place. All methods are called on the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import inspect
-import json
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
-from statistics import median
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal
 
-from asyncfc_jupyter.core.commands import Command, HoldCall, ResolveArguments, SkipCall, StartCall
-from asyncfc_jupyter.core.effects import PURE, Effects
-from asyncfc_jupyter.core.errors import CallError, UnknownFuture
+from asyncfc_jupyter.core.commands import (
+    AskApproval,
+    Command,
+    CopyOutcome,
+    HoldCall,
+    ResolveArguments,
+    SkipCall,
+    StartCall,
+)
+from asyncfc_jupyter.core.effects import Effects
+from asyncfc_jupyter.core.errors import AgentInterrupted, CallError
 from asyncfc_jupyter.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     ArgumentsResolved,
     CallCancelled,
     CallFailed,
     CallFinished,
     CallHeld,
-    CallIssued,
+    CallProgressed,
     CallSkipped,
     CallStarted,
     Event,
+    ResultShown,
+    TurnEnded,
+    TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
+from asyncfc_jupyter.core.look_alikes import Situation
 from asyncfc_jupyter.core.machine import DEFAULT_LIMIT, Machine
-from asyncfc_jupyter.core.references import (
-    Reference,
-    find_references,
-    nested_deeper_than,
-    reject_look_alikes,
-    substitute,
-)
-from asyncfc_jupyter.runtime import executor
+from asyncfc_jupyter.core.references import Reference
+from asyncfc_jupyter.runtime import arguments as reading
+from asyncfc_jupyter.runtime.approvals import APPROVAL_TIMEOUT_S, declined, question
+from asyncfc_jupyter.runtime.attempts import begin_call, begin_printing, came_to, give_up, make_call, note_error
+from asyncfc_jupyter.runtime.context import ToolContext
+from asyncfc_jupyter.runtime.durations import Durations
+from asyncfc_jupyter.runtime.endings import same_end, settled, why_skipped
+from asyncfc_jupyter.runtime.entries import Approval, Approver, Entry, Lease, Status
+from asyncfc_jupyter.runtime.executor import Attempt, Outcome, Raised, Returned, raised, show_exception, still_running
 from asyncfc_jupyter.runtime.log import EventLog
+from asyncfc_jupyter.runtime.prints import Capture
 from asyncfc_jupyter.runtime.tools import Tool
-from asyncfc_jupyter.runtime.values import describe, shorten, snapshot
+from asyncfc_jupyter.runtime.values import describe, snapshot
 
-#: What the log keeps of a call's arguments, in characters: enough to recognise the call by.
-_ARGUMENTS_SHOWN = 400
-#: Levels of nesting in a call's arguments: far beyond any real one, far below where recursion ends.
-_DEEPEST = 64
 #: Seconds for which a tool may keep the event loop to itself before the person is told: a hiccup that one can see.
 _NOTICEABLE_BLOCK_S = 0.2
-#: Calls of one tool that its expected duration is taken from: recent enough to follow a service that slows down.
-_RECENT = 9
-
-Status = Literal["pending", "done", "failed", "timeout", "cancelled", "skipped"]
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Entry:
-    """One future, with the values that the machine does not hold."""
-
-    name: FutureName
-    call: CallId
-    tool: str
-    #: As the model wrote them: references are still text.
-    arguments: Mapping[str, Any]
-    status: Status = "pending"
-    value: Any = None
-    error: str = ""
-    #: The exception the tool raised, if any, for the person to look at.
-    exception: BaseException | None = None
-    started_s: float | None = None
-    references: bool = True
-    function: Tool | None = None
-    problem: CallError | None = None
-    bound: inspect.BoundArguments | None = None
-    running: asyncio.Task[None] | None = None
-    settled: list[Callable[[], None]] = field(default_factory=list)
+#: Seconds that a cancelled coroutine has for its clean-up before the run ends without it: an interrupt must feel like one.
+UNWIND_S = 0.05
 
 
 class Driver:
@@ -88,19 +73,40 @@ class Driver:
         #: The same, in order of emission.
         self.issued: list[Entry] = []
         self._pending: dict[FutureName, Entry] = {}
-        self._durations: dict[str, deque[float]] = {}
+        #: Pending calls that another may share, by what makes two calls the same.
+        self._shareable: dict[str, FutureName] = {}
+        #: What calls took, by tool.
+        self.durations = Durations()
         #: Tools of this run that kept the event loop to themselves, with the longest stretch in seconds.
         self.blocked_s: dict[str, float] = {}
-        self._log: EventLog | None = None
-        self._group: asyncio.TaskGroup | None = None
-        #: The run's own context: a call must not inherit that of the tool whose end let it start.
-        self._context = contextvars.Context()
+        #: What is left on the loop: calls under way, and what was given up and has not stopped yet.
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._given_up: dict[Attempt, Entry] = {}
+        self._lease: Lease | None = None
 
-    def lend(self, log: EventLog, group: asyncio.TaskGroup) -> None:
-        """Use a run's log and task group from here on."""
-        self._log, self._group = log, group
+    def lend(
+        self,
+        log: EventLog,
+        *,
+        approver: Approver | None = None,
+        approval_timeout_s: float = APPROVAL_TIMEOUT_S,
+        capture: Capture | None = None,
+    ) -> None:
+        """Use a run's log, context, person to ask and sinks for output from here on."""
+        self._lease = Lease(log=log, approver=approver, approval_timeout_s=approval_timeout_s, capture=capture)
         self.blocked_s = {}
-        self._context = contextvars.copy_context()
+
+    @property
+    def lease(self) -> Lease:
+        """What the current run lends."""
+        if self._lease is None:
+            raise AssertionError("a driver is lent a log before it is used")
+        return self._lease
+
+    def tell(self, event: TurnStarted | TurnEnded | ResultShown) -> None:
+        """Log a fact that is not about one call's execution, and let the machine draw its conclusions."""
+        self.lease.log.record(event)
+        self._obey(self.machine.handle(event))
 
     # -- issuing -----------------------------------------------------------------------------------------------------
 
@@ -117,7 +123,8 @@ class Driver:
     ) -> Entry:
         """Give a tool call its future and start it as soon as it may.
 
-        A call that cannot be made gets a future all the same, which has failed: the model counts its calls.
+        A call that cannot be made gets a future all the same, which has failed: the model counts its calls. So does one that
+        repeats a pending call of a tool that may be repeated: it is not made, and takes that one's outcome.
 
         Args:
             call: The id the model's server gave the call.
@@ -128,152 +135,198 @@ class Driver:
             references: Whether strings such as ``$f1`` are references; in the plain modes they are text.
             problem: Why the call cannot be made, when that is known already.
         """
-        if nested_deeper_than(_DEEPEST, arguments):
-            arguments, problem = {}, CallError(f"the arguments are nested deeper than {_DEEPEST} levels; pass less.")
+        if (too_deep := reading.check_depth(arguments)) is not None:
+            arguments, problem = {}, too_deep
         entry = Entry(
             name=future_name(len(self.entries) + 1),
             call=call,
             tool=name,
             arguments=arguments,
+            lease=self.lease,
             references=references,
             function=tool,
             problem=problem,
         )
         found = self._references(entry)
-        effects = self._effects(entry)
+        effects = reading.effects_of(entry)
+        entry.same_as = self._share(entry, effects)
         self.entries[entry.name] = self._pending[entry.name] = entry
         self.issued.append(entry)
-        self._feed(
-            CallIssued(
-                future=entry.name,
-                call=call,
-                turn=turn,
-                tool=name,
-                arguments=_shown(arguments),
-                needs=tuple(dict.fromkeys(reference.future for reference in found)),
-                references=tuple(map(str, found)),
-                effects=effects,
-            )
-        )
+        self._feed(reading.issued(entry, turn, found, effects))
         return entry
 
     def _references(self, entry: Entry) -> tuple[Reference, ...]:
-        if entry.problem is not None or not entry.references:
-            return ()
-        found = tuple(find_references(dict(entry.arguments)))
+        tool = entry.function
+        situation = Situation(
+            known=self.entries,
+            pending=self._pending,
+            results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.status == "done"),
+            **({} if tool is None else {"meant": tool.parameters_of.mentions}),
+        )
         try:
-            for reference in found:
-                if reference.future not in self.entries:
-                    raise UnknownFuture(reference.future, known=tuple(self.entries))
-            listed = entry.function.parameters_of.listed if entry.function is not None else {}
-            reject_look_alikes(
-                {name: value for name, value in entry.arguments.items() if value not in listed.get(name, ())},
-                self.entries,
-            )
+            return reading.references_in(entry, situation)
         except CallError as error:
             entry.problem = error
             return ()
-        return found
 
-    def _effects(self, entry: Entry) -> Effects:
-        if entry.function is None or entry.problem is not None:
-            return PURE
-        if not entry.references:
-            return self._expand(entry.function, entry.arguments)
-        known = {n: v for n, v in entry.arguments.items() if next(find_references(v), None) is None}
-        unresolved = entry.arguments.keys() - known.keys()
-        return self._expand(entry.function, substitute(known, lambda reference: reference), unresolved)
-
-    @staticmethod
-    def _expand(tool: Tool, arguments: Mapping[str, Any], unresolved: Set[str] = frozenset()) -> Effects:
-        # An argument becomes the same text whenever it is asked, so a path only grows longer when a future resolves.
-        wanted = tool.effects.arguments
-        known = {name: value for name, value in {**tool.parameters_of.defaults, **arguments}.items() if name in wanted}
-        return tool.effects.expand(tool.parameters_of.canonical(known), unresolved)
+    def _share(self, entry: Entry, effects: Effects) -> FutureName | None:
+        tool = entry.function
+        if tool is None or not tool.repeatable or entry.problem is not None:
+            return None
+        entry.same_call = reading.same_call(tool, entry.arguments)
+        earlier = self._shareable.get(entry.same_call)
+        if earlier is not None and self.machine.may_share(earlier, effects):
+            return earlier
+        self._shareable[entry.same_call] = entry.name
+        return None
 
     # -- the machine's orders ----------------------------------------------------------------------------------------
 
     def _feed(self, event: Event) -> None:
+        self._record(event)
+        self._obey(self.machine.handle(event))
+
+    def _obey(self, commands: Iterable[Command]) -> None:
         # Orders may bring further events at once; they wait their turn, so that facts are logged in the order they became so.
-        events = deque([event])
-        while events:
-            current = events.popleft()
-            self._record(current)
-            for command in self.machine.handle(current):
-                further = self._carry_out(command)
-                if further is not None:
-                    events.append(further)
+        todo = deque([commands])
+        while todo:
+            for command in todo.popleft():
+                event = self._carry_out(command)
+                if event is not None:
+                    self._record(event)
+                    todo.append(self.machine.handle(event))
 
     def _carry_out(self, command: Command) -> Event | None:
         entry = self.entries[command.future]
         match command:
             case ResolveArguments():
-                return self._resolve(entry)
+                # Settled already when, of two calls to resolve, the first failed and the second is irreversible.
+                return None if self.machine.state(entry.name).settled else self._resolve(entry)
             case StartCall():
                 self._record(CallStarted(future=entry.name))
+                entry.started_s = entry.lease.log.now_s()
+                entry.printed = begin_printing(entry)
                 self._start(entry)
             case HoldCall(wait=wait):
                 self._record(CallHeld(future=entry.name, wait=wait))
+            case AskApproval():
+                asked = question(entry)
+                self._record(ApprovalAsked(future=entry.name, arguments=asked.shown))
+                entry.task = self._spawn(entry, self._ask(entry, asked))
             case SkipCall(because=because):
-                cause = self.entries[because]
-                # Of a chain of skipped calls only the first cause is told: told again at each link, it would grow without end.
-                told = f"{because} ({cause.tool}) {cause.status}: {cause.error}"
-                message = cause.error if cause.status == "skipped" else told
+                message = why_skipped(None if because is None else self.entries[because])
                 self._record(CallSkipped(future=entry.name, because=because, message=message))
                 self._settle(entry, "skipped", error=message)
+            case CopyOutcome(of=of):
+                self._copy(entry, self.entries[of])
         return None
 
     def _resolve(self, entry: Entry) -> Event:
+        tool = entry.function
+        if tool is not None and tool.parameters_of.takes_context:
+            entry.given_up = threading.Event()
+            entry.context = ToolContext(
+                call_id=entry.call,
+                future=entry.name,
+                tool=entry.tool,
+                report=lambda fraction, text: self._progressed(entry, fraction, text),
+                cancelled=entry.given_up,
+            )
         try:
-            if entry.problem is not None or entry.function is None:
-                raise entry.problem or CallError(f"there is no tool {entry.tool!r}")
-            given = dict(entry.arguments)
-            arguments = substitute(given, self._value_of) if entry.references else snapshot(given)
-            entry.bound = entry.function.parameters_of.bind(arguments)
-            effects = self._expand(entry.function, arguments)
+            entry.bound, effects, limits = reading.resolve(entry, self._value_of, entry.context)
         except Exception as error:  # noqa: BLE001 - values and validators are the user's, and may raise anything
-            message = str(error) if isinstance(error, CallError) else executor.show_exception(error)
+            message = str(error) if isinstance(error, CallError) else show_exception(error)
             self._settle(entry, "failed", error=message)
             return CallFailed(future=entry.name, kind="arguments", message=message)
-        return ArgumentsResolved(future=entry.name, effects=effects)
+        return ArgumentsResolved(future=entry.name, effects=effects, limits=limits)
 
     def _value_of(self, reference: Reference) -> Any:
         # Plain data is copied once more, or what one tool does to its argument would reach another, and the result itself.
         return snapshot(reference.resolve(self.entries[reference.future].value))
 
-    def _start(self, entry: Entry) -> None:
-        if self._group is None or self._log is None:
-            raise AssertionError("a driver is lent a log and a task group before it is used")
-        entry.started_s = self._log.now_s()
-        entry.running = self._group.create_task(
-            self._run(entry), name=f"asyncfc {entry.name} {entry.tool}", context=self._context.copy()
-        )
+    def _copy(self, entry: Entry, of: Entry) -> None:
+        entry.exception = of.exception
+        self._record(same_end(entry, of))
+        self._settle(entry, of.status, value=of.value, error=of.error)
 
-    async def _run(self, entry: Entry) -> None:
-        if entry.function is None or entry.bound is None:
-            raise AssertionError("a call starts with its tool and its arguments")
-        try:
-            outcome = _kept(await executor.call(entry.function, entry.bound))
-        except asyncio.CancelledError:
-            if self.machine.state(entry.name) is State.RUNNING:  # by somebody else than `cancel`
-                self._settle(entry, "cancelled", error="cancelled from outside")
-                self._feed(CallCancelled(future=entry.name))
-            raise
-        if self.machine.state(entry.name) is not State.RUNNING:
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def _spawn(self, entry: Entry, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(
+            work, name=f"asyncfc {entry.name} {entry.tool}", context=entry.lease.context.copy()
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: self._ended(entry, task))
+        return task
+
+    def _ended(self, entry: Entry, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self._reached(entry, None)
+        elif entry.status == "pending" and (error := task.exception()) is not None:
+            self._reached(entry, raised(error))  # a fault of ours must not leave the run waiting for ever
+
+    async def _ask(self, entry: Entry, asked: Approval) -> None:
+        no = await declined(entry, asked)
+        if entry.status != "pending":
+            return
+        if no is None:
+            self._feed(ApprovalGiven(future=entry.name))
+        else:
+            self._settle(entry, "skipped", error=no)
+            self._feed(CallSkipped(future=entry.name, because=None, message=no))
+
+    def _start(self, entry: Entry) -> None:
+        given_up = partial(self._note_given_up, entry)
+        if entry.function is not None and entry.function.retries:
+            entry.task = self._spawn(entry, self._run(entry, given_up))
+        else:
+            begin_call(entry, given_up, partial(self._reached, entry))
+
+    async def _run(self, entry: Entry, given_up: Callable[[Attempt], None]) -> None:
+        self._reached(entry, await make_call(entry, given_up))
+
+    def _reached(self, entry: Entry, outcome: Outcome | None) -> None:
+        if entry.status != "pending":
             return  # cancelled meanwhile: whatever came of it is discarded
-        entry.bound = None
-        self._note_duration(entry)
-        if isinstance(outcome, executor.Returned):
+        if outcome is None:  # by somebody else than `cancel`, such as the end of the event loop
+            self._cancelled(entry, "cancelled from outside")
+        else:
+            self._conclude(entry, outcome)
+
+    def _cancelled(self, entry: Entry, error: str, *, still_running: bool = False) -> None:
+        self._settle(entry, "cancelled", error=error)
+        self._feed(CallCancelled(future=entry.name, still_running=still_running))
+
+    def _conclude(self, entry: Entry, outcome: Outcome) -> None:
+        if isinstance(outcome, Raised) and isinstance(outcome.error, AgentInterrupted):
+            # An interrupt is the person's, and no failure of the function that it happened to hit.
+            self._cancelled(entry, outcome.message)
+            return
+        if (elapsed_s := entry.elapsed_s) is not None:
+            self.durations.note(entry.tool, elapsed_s)
+        if isinstance(outcome, Returned):
             if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
                 self.blocked_s[entry.tool] = max(outcome.blocked_s, self.blocked_s.get(entry.tool, 0.0))
             self._settle(entry, "done", value=outcome.value)
             self._feed(CallFinished(future=entry.name, summary=describe(outcome.value)))
         else:
-            entry.exception = outcome.error
+            note_error(entry, outcome.error)
             self._settle(entry, "timeout" if outcome.kind == "timeout" else "failed", error=outcome.message)
             self._feed(CallFailed(future=entry.name, kind=outcome.kind, message=outcome.message))
 
+    def _note_given_up(self, entry: Entry, attempt: Attempt) -> None:
+        self._given_up[attempt] = entry
+        attempt.when_over(lambda: self._given_up.pop(attempt, None))
+
+    def _progressed(self, entry: Entry, fraction: float | None, text: str) -> None:
+        if entry.status == "pending":
+            self._record(CallProgressed(future=entry.name, fraction=fraction, text=text))
+
     def _settle(self, entry: Entry, status: Status, *, value: Any = None, error: str = "") -> None:
+        if self._shareable.get(entry.same_call) == entry.name:
+            del self._shareable[entry.same_call]
+        entry.let_go()
         entry.status, entry.value, entry.error = status, value, error
         self._pending.pop(entry.name, None)
         waiting, entry.settled = entry.settled, []
@@ -282,87 +335,54 @@ class Driver:
 
     # -- waiting and cancelling --------------------------------------------------------------------------------------
 
-    def pending(self) -> tuple[Entry, ...]:
-        """Return the futures that have not settled, in order."""
-        return tuple(self._pending.values())
+    def pending(self) -> Collection[Entry]:
+        """Return the futures that have not settled, in order: a view, which changes as they do."""
+        return self._pending.values()
 
     async def wait(
         self, names: Iterable[FutureName], *, mode: Literal["all", "any"] = "all", timeout_s: float | None = None
     ) -> None:
         """Return when all, or any, of these futures have settled, or the time is up."""
-        entries = [self.entries[name] for name in dict.fromkeys(names)]
-        missing = [entry for entry in entries if entry.status == "pending"]
-        if not missing or (mode == "any" and len(missing) < len(entries)):
-            return
-        reached = asyncio.get_running_loop().create_future()
-        left = 1 if mode == "any" else len(missing)
-
-        def wake() -> None:
-            nonlocal left
-            left -= 1
-            if left == 0 and not reached.done():
-                reached.set_result(None)
-
-        for entry in missing:
-            entry.settled.append(wake)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await reached
-        except TimeoutError:
-            return
-        finally:
-            for entry in missing:
-                if wake in entry.settled:
-                    entry.settled.remove(wake)
+        await settled([self.entries[name] for name in dict.fromkeys(names)], mode=mode, timeout_s=timeout_s)
 
     def cancel(self, name: FutureName) -> None:
-        """Take a future back. Its dependents are skipped; what its function still returns is discarded."""
+        """Take a future back. Its dependents are skipped; what its function still returns is discarded.
+
+        A call whose function has returned is done, although nobody may have been told yet: what it did cannot be undone.
+        """
         entry = self.entries[name]
         if entry.status != "pending":
             return
-        in_thread = entry.running is not None and entry.function is not None and not entry.function.is_async
-        error = "cancelled" + ("; still running in its thread, the result will be discarded" if in_thread else "")
-        if entry.running is not None:
-            entry.running.cancel()
-        self._settle(entry, "cancelled", error=error)
-        self._feed(CallCancelled(future=name, still_running=in_thread))
+        if (outcome := came_to(entry)) is not None:
+            self._conclude(entry, outcome)
+            return
+        goes_on = give_up(entry, partial(self._note_given_up, entry))
+        error = f"cancelled. {still_running(entry.function)}" if goes_on and entry.function is not None else "cancelled"
+        if entry.task is not None:
+            entry.task.cancel()
+        self._cancelled(entry, error, still_running=goes_on)
 
     def cancel_pending(self) -> tuple[Entry, ...]:
-        """Take back every future that has not settled: first what has not begun, so that no cancellation starts a call."""
-        pending = self.pending()
-        for entry in sorted(pending, key=lambda entry: entry.running is not None):
+        """Take back every future that has not settled: first what has not begun, so that no cancellation starts a call.
+
+        Detached calls that run go on: nobody waits for them.
+        """
+        running = {e.name for e in self.pending() if self.machine.state(e.name) is State.RUNNING}
+        pending = tuple(entry for entry in self.pending() if not (entry.detached and entry.name in running))
+        for entry in sorted(pending, key=lambda entry: entry.name in running):
             self.cancel(entry.name)
         return pending
 
-    # -- durations ---------------------------------------------------------------------------------------------------
+    def lingering(self) -> tuple[Entry, ...]:
+        """Return the calls that were given up and whose functions are still at work."""
+        return tuple(dict.fromkeys(self._given_up.values()))
 
-    def expected_rest_s(self, entry: Entry) -> float | None:
-        """Return how much longer a running call is expected to take, in seconds; None when there is nothing to go by."""
-        recent = self._durations.get(entry.tool)
-        if recent is None or entry.started_s is None or self._log is None:
-            return None
-        return median(recent) - (self._log.now_s() - entry.started_s)
-
-    def _note_duration(self, entry: Entry) -> None:
-        if entry.started_s is not None and self._log is not None:
-            recent = self._durations.setdefault(entry.tool, deque(maxlen=_RECENT))
-            recent.append(self._log.now_s() - entry.started_s)
+    async def unwound(self, timeout_s: float = UNWIND_S) -> None:
+        """Return when nothing that was given up is left on the loop, or the time is up."""
+        stopping: list[asyncio.Task[Any]] = [task for task in self._tasks if task.cancelling()]
+        stopping += [attempt.stopping for attempt in self._given_up if attempt.stopping is not None]
+        if stopping:
+            await asyncio.wait(stopping, timeout=timeout_s)
 
     def _record(self, event: Event) -> None:
-        if self._log is None:
-            raise AssertionError("a driver is lent a log before it is used")
-        self._log.record(event)
-
-
-def _kept(outcome: executor.Returned | executor.Raised) -> executor.Returned | executor.Raised:
-    if isinstance(outcome, executor.Raised):
-        return outcome
-    try:
-        return replace(outcome, value=snapshot(outcome.value))
-    except RecursionError as error:
-        message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
-        return executor.Raised(kind="error", message=message, error=error)
-
-
-def _shown(arguments: Mapping[str, Any]) -> str:
-    return shorten(json.dumps(arguments, ensure_ascii=False, default=str), _ARGUMENTS_SHOWN)
+        self.entries[event.future].lease.log.record(event)  # type: ignore[attr-defined]

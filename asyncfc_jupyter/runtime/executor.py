@@ -1,6 +1,17 @@
-"""Calling a tool's function: on the loop if it is async, else in a thread that carries the caller's context.
+"""Calling a tool's function: on the loop, in a thread, in another process or in any executor, as the tool says.
 
-The context matters in a notebook: it is how what a tool prints finds its way into the cell that asked for it.
+Theory of operation
+-------------------
+An `Attempt` is one call of the function that is under way. Whoever waits for it waits for a future that always gets a value,
+`Returned` or `Raised`, and never an exception: nothing that a tool raises may end a run, or be lost with its thread. Giving an
+attempt up cancels what can be cancelled. A function in a thread or another process goes on, and so does a coroutine that
+swallows its cancellation; what comes of them later is told to whoever asked for it with `Attempt.when_late`.
+
+A thread carries the context of the caller: in a notebook, that is how what a tool prints finds its way into the cell that
+asked for it. Another process gets copies of the arguments and gives a copy of the result.
+
+Methods of one object that declare nothing about what they touch take turns on that object (`runtime.exclusive`), also across
+conversations: an object is seldom made for several threads at once.
 """
 
 from __future__ import annotations
@@ -8,16 +19,22 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import pickle
 import threading
 import time
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from asyncfc_jupyter.runtime.exclusive import exclusive_of
+from asyncfc_jupyter.runtime.kept import Stream, listening, print_here
+from asyncfc_jupyter.runtime.prints import LISTENER, Printed, context_of
 from asyncfc_jupyter.runtime.tools import Tool
+from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.runtime.values import shorten
+from asyncfc_jupyter.runtime.watch import Watch
 
 #: What a model and a person are told of an exception, in characters: a tool may put a whole page into one.
 _MESSAGE_CHARACTERS = 2_000
@@ -41,6 +58,201 @@ class Raised:
     error: BaseException | None = None
 
 
+Outcome = Returned | Raised
+T = TypeVar("T")
+
+
+class Attempt:
+    """One call of a tool's function that is under way. Made on the event loop, which it needs.
+
+    Args:
+        tool: The tool.
+        bound: Its arguments.
+        printed: Notes what the function prints, if anybody wants to know.
+    """
+
+    def __init__(self, tool: Tool, bound: inspect.BoundArguments, printed: Printed | None = None) -> None:
+        self._tool, self._bound = tool, bound
+        self._exclusive = exclusive_of(tool)
+        self._given_up = False
+        #: Whether what another process prints is sent back; else it appears as it comes, wherever that process prints.
+        self._collects = printed is not None and printed.sink is not None
+        #: What an executor was handed, from when it has it until what it gave back arrived: only this cannot be stopped.
+        self._sent: Future[Any] | None = None
+        begin = {"loop": self._on_loop, "thread": self._in_thread, "process": self._elsewhere}
+        work = begin.get(tool.run_in, self._elsewhere) if isinstance(tool.run_in, str) else self._elsewhere
+        self._work: asyncio.Task[Outcome] = asyncio.get_running_loop().create_task(
+            _as_value(work), name=f"asyncfc call of {tool.name}", context=context_of(printed)
+        )
+        if printed is not None:
+            # Until nothing of it is left, which may be long after the call was given up.
+            LISTENER.begin()
+            self._work.add_done_callback(lambda _: LISTENER.end())
+
+    def when_reached(self, tell: Callable[[], None], context: contextvars.Context | None = None) -> Callable[[], None]:
+        """Tell, once, that the call is over or that its time is up: then ask for its `result`.
+
+        Args:
+            tell: Called on the event loop.
+            context: What it is called in; the current one by default.
+
+        Returns:
+            What takes it back.
+        """
+        return Watch(self._work, self._tool.timeout_s, tell, context).stop
+
+    async def reached(self) -> None:
+        """Return when the call is over or its time is up. Cancelling this leaves it as it is: call `give_up`."""
+        reached = asyncio.get_running_loop().create_future()
+        stop = self.when_reached(lambda: None if reached.done() else reached.set_result(None))
+        try:
+            await reached
+        finally:
+            stop()
+
+    async def outcome(self) -> Outcome:
+        """Wait for what comes of the call: `reached`, then `result`."""
+        await self.reached()
+        return self.result()
+
+    def result(self) -> Outcome:
+        """Return what came of the call, now that it is over; or that its time is up: it is given up then.
+
+        Raises:
+            asyncio.CancelledError: It was cancelled by somebody else than `give_up`. A function that cancels itself has failed.
+        """
+        if self._work.done():
+            return self._value()
+        still = f" {still_running(self._tool)}" if self.give_up() else ""
+        return Raised(kind="timeout", message=f"{self._tool.name} took longer than {self._tool.timeout_s:g} s.{still}")
+
+    def give_up(self) -> bool:
+        """Stop the call if it can be stopped, and do not begin it if it has not begun.
+
+        Returns:
+            Whether it goes on all the same: nothing stops a function in a thread or in another process.
+        """
+        self._given_up = True
+        if self._sent is None or self._sent.cancel():
+            self._work.cancel()
+            return False
+        return not self._sent.done()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of the call is left, on the loop or elsewhere."""
+        return self._work.done()
+
+    def came_to(self) -> Outcome | None:
+        """Return what the function returned or raised, if it is over and was not stopped: what it did is done."""
+        return None if not self._work.done() or self._work.cancelled() else self._value()
+
+    @property
+    def stopping(self) -> asyncio.Task[Outcome] | None:
+        """The coroutine that was told to stop and has not yet, or None."""
+        return self._work if self._given_up and self._sent is None and not self._work.done() else None
+
+    def when_late(self, tell: Callable[[Outcome], None]) -> None:
+        """Tell what the call came to after it was given up; a call that was stopped came to nothing."""
+
+        def over(work: asyncio.Task[Outcome]) -> None:
+            if not work.cancelled() and work.exception() is None:
+                tell(work.result())
+
+        self._work.add_done_callback(over)
+
+    def when_over(self, tell: Callable[[], object]) -> None:
+        """Tell when nothing of the call is left."""
+        self._work.add_done_callback(lambda _: tell())
+
+    def _value(self) -> Outcome:
+        if self._work.cancelled():
+            raise asyncio.CancelledError("cancelled from outside")
+        interrupt = self._work.exception()
+        return self._work.result() if interrupt is None else raised(interrupt)
+
+    # -- where it runs -----------------------------------------------------------------------------------------------
+
+    async def _on_loop(self) -> Outcome:
+        if self._exclusive is None:
+            return await _on_this_loop(_begun(self._tool.function, self._bound))
+        await self._exclusive.enter()
+        try:
+            return await _on_this_loop(_begun(self._tool.function, self._bound))
+        finally:
+            self._exclusive.leave()
+
+    async def _in_thread(self) -> Outcome:
+        return await self._in_this_process(_THREADS)
+
+    async def _elsewhere(self) -> Outcome:
+        where = _processes() if isinstance(self._tool.run_in, str) else self._tool.run_in
+        if isinstance(where, ThreadPoolExecutor):
+            return await self._in_this_process(where)
+        if self._collects and (isinstance(self._tool.run_in, str) or isinstance(where, ProcessPoolExecutor)):
+            # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
+            outcome, printed = await self._send(
+                where, call_and_listen, self._tool.function, self._bound.args, self._bound.kwargs
+            )
+            print_here(printed)
+            return outcome
+        return await self._send(where, call_far_away, self._tool.function, self._bound.args, self._bound.kwargs)
+
+    async def _in_this_process(self, threads: Executor) -> Outcome:
+        call = _call_whole if self._tool.is_async else _guarded
+        context = contextvars.copy_context()
+        outcome: Outcome = await self._send(
+            threads, context.run, call, self._tool.function, self._bound.args, self._bound.kwargs
+        )
+        if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):
+            if not self._given_up:
+                return await _on_this_loop(_waited(outcome.value))  # a plain function that returned a coroutine
+            if inspect.iscoroutine(outcome.value):
+                outcome.value.close()
+        return outcome
+
+    async def _send(self, executor: Executor, function: Callable[..., T], *args: Any) -> T:
+        exclusive = self._exclusive
+        if exclusive is not None:
+            await exclusive.enter()
+
+        def sent(future: Future[Any]) -> None:
+            self._sent = future
+            if exclusive is not None:
+                future.add_done_callback(lambda _: exclusive.leave())
+
+        try:
+            waiting = asyncio.get_running_loop().run_in_executor(_Noting(executor, sent), function, *args)
+        except BaseException:
+            if exclusive is not None:
+                exclusive.leave()  # an executor that takes no more work, say
+            raise
+        outcome: T = await waiting
+        self._sent = None
+        return outcome
+
+
+async def _on_this_loop(work: Coroutine[Any, Any, Any]) -> Outcome:
+    longest = [0.0]
+    outcome = await _awaited(_stepped(work, longest))
+    return Returned(value=outcome.value, blocked_s=longest[0]) if isinstance(outcome, Returned) else outcome
+
+
+async def _begun(function: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
+    value = function(*bound.args, **bound.kwargs)
+    return await value if inspect.isawaitable(value) else value
+
+
+async def _waited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+def still_running(tool: Tool) -> str:
+    """Return what to say of a call that was given up and cannot be stopped."""
+    place = {"thread": "its thread", "process": "its process"}.get(str(tool.run_in), "its executor")
+    return f"It still runs in {place}; the result will be discarded."
+
+
 class _Threads(Executor):
     """A thread for each call, which does not outlive the program: one that hangs would keep it from ever ending.
 
@@ -62,30 +274,44 @@ class _Threads(Executor):
 _THREADS = _Threads()
 
 
-async def call(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
-    """Call the tool and return what came of it, as a value in every case.
+class _Noting(Executor):
+    """Hands on to another executor and tells which future stands for the work."""
 
-    Cancelling this cancels an async function; one in a thread goes on there, and what it returns is discarded.
-    """
+    def __init__(self, executor: Executor, note: Callable[[Future[Any]], None]) -> None:
+        self._executor, self._note = executor, note
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = self._executor.submit(function, *args, **kwargs)
+        self._note(future)
+        return future
+
+
+async def ask_in_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function in a thread with the context of the caller, and return or raise what it does."""
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    outcome = await loop.run_in_executor(_THREADS, context.run, _guarded, function, args, {})
+    if isinstance(outcome, Raised):
+        raise outcome.error or RuntimeError(outcome.message)
+    return outcome.value
+
+
+def _processes() -> Executor:
+    """Return a pool of processes that can run functions defined in a notebook; it is made when first needed."""
+    from loky import get_reusable_executor  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
+
+    executor: Executor = get_reusable_executor()
+    return executor
+
+
+# -- whatever a tool raises is a value -------------------------------------------------------------------------------
+
+
+async def _as_value(work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
     try:
-        async with asyncio.timeout(tool.timeout_s) as limit:
-            return await (_on_loop(tool, bound) if tool.is_async else _in_thread(tool, bound))
-    except TimeoutError as error:
-        if not limit.expired():
-            return _raised(error)
-        still = "" if tool.is_async else " It still runs in its thread; the result will be discarded."
-        return Raised(kind="timeout", message=f"{tool.name} took longer than {tool.timeout_s:g} s.{still}")
-    except Exception as error:  # noqa: BLE001 - such as no thread to be had
-        return _raised(error)
-
-
-async def _on_loop(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
-    async def begin() -> Any:
-        return await tool.function(*bound.args, **bound.kwargs)
-
-    longest = [0.0]
-    outcome = await _awaited(_stepped(begin(), longest))
-    return replace(outcome, blocked_s=longest[0]) if isinstance(outcome, Returned) else outcome
+        return await work()
+    except Exception as error:  # noqa: BLE001 - such as no thread to be had, or arguments that cannot be sent away
+        return raised(error)
 
 
 @types.coroutine
@@ -107,39 +333,60 @@ def _stepped(coroutine: Coroutine[Any, Any, Any], longest: list[float]) -> Gener
             step, argument = coroutine.throw, error
 
 
-async def _in_thread(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
-    context = contextvars.copy_context()
-    loop = asyncio.get_running_loop()
-    outcome = await loop.run_in_executor(_THREADS, context.run, _guarded, tool, bound)
-    if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):
-        return await _awaited(outcome.value)  # a plain function that returned a coroutine, such as a partial
-    return outcome
-
-
-async def _awaited(awaitable: Awaitable[Any]) -> Returned | Raised:
+async def _awaited(awaitable: Awaitable[Any]) -> Outcome:
     current = asyncio.current_task()
     try:
         return Returned(value=await awaitable)
     except asyncio.CancelledError as error:
         if current is None or current.cancelling():
             raise
-        return _raised(error)
+        return raised(error)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit in a tool is the tool's failure, not the kernel's end
-        return _raised(error)
+        return raised(error)
 
 
-def _guarded(tool: Tool, bound: inspect.BoundArguments) -> Returned | Raised:
+def _guarded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     # An exception is carried as a value: a StopIteration cannot be set on a future, and would hang its waiter for ever.
     try:
-        return Returned(value=tool.function(*bound.args, **bound.kwargs))
+        return Returned(value=function(*args, **kwargs))
     except BaseException as error:  # noqa: BLE001 - nothing a tool raises may be lost with its thread
-        return _raised(error)
+        return raised(error)
 
 
-def _raised(error: BaseException) -> Raised:
-    return Raised(kind="error", message=show_exception(error), error=error)
+def _call_whole(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+    """Call a function, and run the coroutine it may return on a loop of its own: where it is called there is none."""
+    outcome = _guarded(function, args, kwargs)
+    if isinstance(outcome, Raised) or not inspect.iscoroutine(outcome.value):
+        return outcome
+    return _guarded(asyncio.run, (outcome.value,), {})
+
+
+def call_far_away(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+    """Call a function where only copies arrive, and return what can be sent back."""
+    outcome = _call_whole(function, args, kwargs)
+    if isinstance(outcome, Raised):
+        note_traceback(outcome.error)
+        try:
+            pickle.loads(pickle.dumps(outcome.error))  # noqa: S301 - our own bytes of a moment ago
+        except Exception:  # noqa: BLE001 - an exception that cannot travel is told by its text
+            return replace(outcome, error=None)
+    return outcome
+
+
+def call_and_listen(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Outcome, list[tuple[str, Stream]]]:
+    """Call a function in a process that makes one call at a time, and return what it printed as well."""
+    with listening() as kept:
+        outcome = call_far_away(function, args, kwargs)
+    return outcome, kept.pieces
+
+
+def raised(error: BaseException) -> Raised:
+    """Return an exception as a value, with the frames of its traceback that are the user's."""
+    return Raised(kind="error", message=show_exception(error), error=own_frames(error))
 
 
 def show_exception(error: BaseException) -> str:

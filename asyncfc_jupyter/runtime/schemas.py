@@ -6,24 +6,28 @@ The parameters become a `TypedDict` rather than a pydantic model, so that a para
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
+import json
+import re
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NotRequired, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints
 
 import docstring_parser
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, with_config
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticOmit, to_jsonable_python
+from pydantic_core import CoreSchema, PydanticOmit, PydanticSerializationError, to_jsonable_python
 from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
 from typing_extensions import TypedDict, is_typeddict
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch, ToolDefinitionError
+from asyncfc_jupyter.runtime.context import ToolContext
 from asyncfc_jupyter.runtime.values import shorten
-
-#: What a reference looks like, for a model's eyes; the layer itself parses the whole grammar.
-REFERENCE_SCHEMA: Mapping[str, Any] = {"type": "string", "pattern": r"^\$f\d+"}
+from asyncfc_jupyter.runtime.widening import REFERENCE_SCHEMA, may_hold_nulls, widened, without_nulls
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 #: Problems listed for the model before the rest is only counted: enough to repair a call in one go.
@@ -37,42 +41,89 @@ class Parameters:
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self._name = name
-        self._signature = _signature(name, function)
+        whole = _signature(name, function)
+        hints = _hints(name, function, whole)
+        #: Parameters that take the call's own `ToolContext`, each with what it takes where there is none.
+        self._contexts = _contexts(whole, hints)
+        self._whole = whole
+        seen = [p for p in whole.parameters.values() if p.name not in self._contexts]
+        self._signature = whole.replace(parameters=seen)
+        self._hints = {name: hint for name, hint in hints.items() if name not in self._contexts}
         self.description, about = _docstring(name, function)
-        self._hints = _hints(name, function, self._signature)
+        #: The whole of it, as it is written.
+        self.docstring = inspect.getdoc(_written(function)) or ""
+        #: What each parameter's schema says in words, found out when it is first asked for.
+        self._spoken: dict[str, _Spoken] = {}
         #: Adapters for single parameters, made when one is first asked for.
         self._each: dict[str, TypeAdapter[Any]] = {}
         self._adapter = _adapter(name, self._hints, self._signature, about)
         self.schema: dict[str, Any] = self._adapter.json_schema(schema_generator=_Schema)
         self.schema.pop("title", None)
-        #: Texts that a parameter lists as its values, which are then never taken for anything else.
-        self.listed = {name: _listed(inner, self.schema) for name, inner in self.schema.get("properties", {}).items()}
+        #: Whether nulls that stand for nothing are to be looked for inside of values.
+        self._nested = any(map(may_hold_nulls, self.schema.get("properties", {}).values()))
         parameters = self._signature.parameters.values()
         #: What the function itself uses for arguments that are not given.
         self.defaults: dict[str, Any] = {p.name: p.default for p in parameters if p.default is not p.empty}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the parameters, in order."""
+        """Names of the parameters that a model may fill, in order."""
         return tuple(self._signature.parameters)
 
-    def bind(self, arguments: Mapping[str, Any]) -> inspect.BoundArguments:
+    @property
+    def signature(self) -> inspect.Signature:
+        """The function's signature, its types not as strings, without the parameters that take a `ToolContext`."""
+        return self._signature
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether the function asks for a `ToolContext`."""
+        return bool(self._contexts)
+
+    def mentions(self, name: str, text: str) -> bool:
+        """Return whether a parameter lists a text among its values, or its description has it as a word.
+
+        Such a text is meant, whatever else it looks like.
+        """
+        if name not in self._spoken:
+            self._spoken[name] = _spoken(self.schema.get("properties", {}).get(name), self.schema)
+        spoken = self._spoken[name]
+        if text in spoken.listed:
+            return True
+        # A pattern is made for a text that is there only: to make one takes as long as the rest of the call.
+        mentioned = text in spoken.described
+        return mentioned and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", spoken.described) is not None
+
+    def bind(self, arguments: Mapping[str, Any], context: ToolContext | None = None) -> inspect.BoundArguments:
         """Check arguments against the signature and return them ready to call with.
 
-        Objects pass as they are wherever the annotation is not one that pydantic must look into.
+        Objects pass as they are wherever the annotation is not one that pydantic must look into. Null counts as not given
+        where there is a default and null itself is no value.
+
+        Args:
+            arguments: By name, with values in the place of references.
+            context: Given to each parameter annotated so. Without one, such a parameter takes its own default, or a context
+                that reports to nobody.
 
         Raises:
             ArgumentMismatch: Names each argument that does not fit, what was expected and what was given.
         """
         try:
-            checked = self._adapter.validate_python(dict(arguments))
+            checked = self._adapter.validate_python(self._given(arguments))
         except ValidationError as error:
             problems = [
                 _problem(detail, self.names) for detail in error.errors(include_url=False, include_context=False)
             ]
             more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
             raise ArgumentMismatch(self._name, (*problems[:_MOST_PROBLEMS], *more)) from None
-        return _bound(self._signature, checked)
+        contexts = {name: absent() if context is None else context for name, absent in self._contexts.items()}
+        return _bound(self._whole, {**checked, **contexts})
+
+    def _given(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        given = dict(arguments)
+        if self._nested or any(value is None for value in given.values()):
+            return dict(without_nulls(given, self.schema, self.schema))
+        return given
 
     def canonical(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return arguments as the function will see them, each checked by itself; one that does not fit stays as it is.
@@ -92,10 +143,10 @@ class Parameters:
         except ValidationError:
             return value
 
+    @functools.cached_property
     def widened(self) -> dict[str, Any]:
-        """Return the schema with a reference accepted wherever a value is not already a string."""
-        widened: dict[str, Any] = _widen_inside(self.schema)
-        return widened
+        """The schema with a reference accepted wherever a value is not already a string."""
+        return widened(self.schema)
 
 
 def _signature(name: str, function: Callable[..., Any]) -> inspect.Signature:
@@ -118,7 +169,34 @@ def _signature(name: str, function: Callable[..., Any]) -> inspect.Signature:
                 f"parameter {parameter.name!r} has no annotation, so a model cannot know what to pass",
                 f"write its type, such as `{parameter.name}: str`",
             )
+    with contextlib.suppress(Exception):  # what cannot be read is found, and told, with the hints
+        signature = inspect.signature(function, eval_str=True)
     return signature
+
+
+def _contexts(signature: inspect.Signature, hints: Mapping[str, Any]) -> dict[str, Callable[[], ToolContext | None]]:
+    """Return the parameters that take a `ToolContext`, each with what makes its value where there is none."""
+    contexts: dict[str, Callable[[], ToolContext | None]] = {}
+    for parameter in signature.parameters.values():
+        kinds = _alternatives(hints[parameter.name])
+        if ToolContext in kinds:
+            contexts[parameter.name] = _absent(parameter, optional=NoneType in kinds)
+    return contexts
+
+
+def _absent(parameter: inspect.Parameter, *, optional: bool) -> Callable[[], ToolContext | None]:
+    if parameter.default is parameter.empty:
+        return (lambda: None) if optional else ToolContext
+    return lambda: parameter.default
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """Return the types that a hint allows, looked up behind `Annotated` and unions."""
+    if get_origin(hint) is Annotated:
+        return _alternatives(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(kind for option in get_args(hint) for kind in _alternatives(option))
+    return (hint,)
 
 
 def _written(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,8 +259,17 @@ def _field(parameter: inspect.Parameter, hint: Any, about: Mapping[str, str]) ->
     description = about.get(parameter.name) or None
     if parameter.default is inspect.Parameter.empty:
         return Annotated[hint, Field(description=description)]
-    default = to_jsonable_python(parameter.default, fallback=repr)
-    return NotRequired[Annotated[hint, Field(description=description, json_schema_extra={"default": default})]]
+    return NotRequired[Annotated[hint, Field(description=description, json_schema_extra=_default(parameter.default))]]
+
+
+def _default(default: Any) -> dict[str, Any]:
+    """Return what a schema says of a default; nothing where JSON has no form for it."""
+    try:
+        shown = to_jsonable_python(default)
+        json.dumps(shown, allow_nan=False)
+    except (PydanticSerializationError, ValueError, TypeError):
+        return {}
+    return {"default": shown}
 
 
 class _Schema(GenerateJsonSchema):
@@ -220,60 +307,45 @@ def _shown(value: Any) -> str:
 
 
 def _bound(signature: inspect.Signature, checked: Mapping[str, Any]) -> inspect.BoundArguments:
-    positional, named = [], {}
-    for parameter in signature.parameters.values():
-        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-            positional.append(checked.get(parameter.name, parameter.default))
-        elif parameter.name in checked:
-            named[parameter.name] = checked[parameter.name]
-    return signature.bind(*positional, **named)
+    # What `Signature.bind` would return, which finds out once more what is known here.
+    given = {
+        name: checked.get(name, parameter.default)
+        for name, parameter in signature.parameters.items()
+        if name in checked or parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+    }
+    return inspect.BoundArguments(signature, OrderedDict(given))
 
 
-def _listed(schema: Mapping[str, Any], root: Mapping[str, Any]) -> tuple[Any, ...]:
-    inner = root.get("$defs", {}).get(str(schema.get("$ref", "")).removeprefix("#/$defs/"), {})
-    values = [*schema.get("enum", ()), *inner.get("enum", ()), *(schema[k] for k in ("const",) if k in schema)]
-    return (*values, *(value for option in schema.get("anyOf", ()) for value in _listed(option, root)))
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Spoken:
+    """What a schema says in words: the texts it lists as values, and its descriptions."""
+
+    listed: frozenset[str]
+    described: str
 
 
-#: Keywords of a schema that hold one schema.
-_HOLD_ONE = ("items", "additionalProperties")
+def _spoken(schema: Any, root: Mapping[str, Any]) -> _Spoken:
+    listed: set[str] = set()
+    described: list[str] = []
+    inside, seen = [schema], set[str]()
+    while inside:
+        part = inside.pop()
+        if isinstance(part, list):
+            inside += part
+        if not isinstance(part, Mapping):
+            continue
+        for key, value in part.items():
+            if key in _LIST_VALUES:
+                listed |= {each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)}
+            elif key == "description" and isinstance(value, str):
+                described.append(value)
+            elif key == "$ref" and value not in seen:
+                seen.add(value)
+                inside.append(root.get("$defs", {}).get(value.removeprefix("#/$defs/")))
+            else:
+                inside.append(value)
+    return _Spoken(frozenset(listed), "\n".join(described))
 
 
-def _widen_inside(schema: Any) -> Any:
-    if not isinstance(schema, Mapping):
-        return schema
-    widened = dict(schema)
-    for key in _HOLD_ONE:
-        if isinstance(schema.get(key), Mapping):
-            widened[key] = _widen(schema[key])
-    if isinstance(schema.get("prefixItems"), list):
-        widened["prefixItems"] = [_widen(item) for item in schema["prefixItems"]]
-    if isinstance(schema.get("properties"), Mapping):
-        widened["properties"] = {name: _widen(inner) for name, inner in schema["properties"].items()}
-    if isinstance(schema.get("$defs"), Mapping):
-        widened["$defs"] = {name: _widen_inside(inner) for name, inner in schema["$defs"].items()}
-    for key in ("anyOf", "oneOf", "allOf"):
-        if isinstance(schema.get(key), list):
-            widened[key] = [_widen_inside(inner) for inner in schema[key]]
-    return widened
-
-
-def _widen(schema: Mapping[str, Any]) -> dict[str, Any]:
-    inner: dict[str, Any] = _widen_inside(schema)
-    if _takes_any_text(schema):
-        return inner
-    outer: dict[str, Any] = {key: inner.pop(key) for key in ("description", "default", "title") if key in inner}
-    options = inner.pop("anyOf") if set(inner) == {"anyOf"} else [inner]
-    return {**outer, "anyOf": [*options, dict(REFERENCE_SCHEMA)]}
-
-
-def _takes_any_text(schema: Mapping[str, Any]) -> bool:
-    if not set(schema) - {"description", "default", "title"}:
-        return True  # it says nothing, so it takes everything
-    if "anyOf" in schema:
-        return any(_takes_any_text(option) for option in schema["anyOf"])
-    return (
-        bool(schema.get("type") == "string")
-        and not set(schema) & {"enum", "const", "format", "maxLength"}
-        and (schema.get("pattern") in (None, REFERENCE_SCHEMA["pattern"]))
-    )
+#: Keywords of a schema that list values.
+_LIST_VALUES = frozenset({"enum", "const", "default", "examples"})

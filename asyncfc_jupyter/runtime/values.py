@@ -8,6 +8,7 @@ from typing import Any
 
 #: A bar's label: what fits beside it on a slide.
 _LABEL_CHARACTERS = 60
+_SCALARS = (str, bool, int, float)
 #: Entries of a mapping that can have a part in a label.
 _MOST_WORDS = 12
 
@@ -16,7 +17,8 @@ def snapshot(value: Any) -> Any:
     """Return a copy of plain data, and anything else as it is.
 
     A tool may hand out its own live dictionary and change it later; what was seen must not change with it. Only plain
-    containers are copied: a DataFrame, an array or an open handle passes as the object it is.
+    containers are copied, named tuples among them: a DataFrame, an array or an open handle passes as the object it is. So does
+    a dataclass or any other object of a class, with all that it holds: it may be compared by identity, or hold a connection.
     """
     if type(value) is dict:
         return {key: snapshot(item) for key, item in value.items()}
@@ -24,6 +26,9 @@ def snapshot(value: Any) -> Any:
         return [snapshot(item) for item in value]
     if type(value) is tuple:
         return tuple(snapshot(item) for item in value)
+    make = getattr(type(value), "_make", None) if isinstance(value, tuple) else None
+    if make is not None:
+        return make(snapshot(item) for item in value)
     return set(value) if type(value) is set else value
 
 
@@ -36,16 +41,21 @@ def describe(value: Any) -> str:
 
 
 def plain_scalar(value: Any) -> Any:
-    """Return the Python number in a scalar of an array library, and anything else as it is."""
+    """Return the Python value in a scalar of an array library, a time as text, and anything else as it is."""
+    if value is None or type(value) in _SCALARS:  # not what is derived from them: an array library's numbers are
+        return value
     item = getattr(value, "item", None)
-    return item() if callable(item) and getattr(value, "shape", None) == () else value
+    if not callable(item) or getattr(value, "shape", None) != ():
+        return value
+    # A time of an array library becomes a bare count of nanoseconds in Python.
+    return str(value) if getattr(getattr(value, "dtype", None), "kind", None) in {"M", "m"} else item()
 
 
 def _described(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape and all(isinstance(side, int) for side in shape):
         return f"{type(value).__name__} {' x '.join(map(str, shape))}"
-    if value is None or isinstance(value, str | bool | int | float):
+    if value is None or isinstance(value, _SCALARS):
         return shorten(repr(value) if not isinstance(value, str) else value)
     if isinstance(value, list | tuple | set):
         return f"{len(value)} item{'' if len(value) == 1 else 's'}"
@@ -57,7 +67,7 @@ def _described(value: Any) -> str:
 
 def _word(value: Any) -> str:
     value = plain_scalar(value)
-    return str(value) if value is None or isinstance(value, str | bool | int | float) else describe(value)
+    return str(value) if value is None or isinstance(value, _SCALARS) else describe(value)
 
 
 def shorten(text: str, characters: int = _LABEL_CHARACTERS) -> str:

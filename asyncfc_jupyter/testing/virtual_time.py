@@ -73,6 +73,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._returned)
         return future
 
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        """End the default executor, whose threads a thread waits for."""
+        self.threads += 1
+        try:
+            await super().shutdown_default_executor(*args)
+        finally:
+            self.threads -= 1
+
     def _returned(self, _future: asyncio.Future[Any]) -> None:
         self.threads -= 1
 

@@ -3,21 +3,26 @@
 import asyncio
 import contextvars
 import functools
+import gc
 import threading
+import warnings
 
 import pytest
 
-from asyncfc_jupyter.runtime import executor
-from asyncfc_jupyter.runtime.executor import Raised, Returned
+from asyncfc_jupyter.runtime.executor import Attempt, Raised, Returned
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import run_virtually
 
 cell = contextvars.ContextVar("cell", default="none")
 
 
+async def outcome_of(tool, **arguments):
+    return await Attempt(tool, tool.parameters_of.bind(arguments)).outcome()
+
+
 def call(function, **arguments):
     tool = function if hasattr(function, "effects") else make_tool(function)
-    return run_virtually(executor.call(tool, tool.parameters_of.bind(arguments)))
+    return run_virtually(outcome_of(tool, **arguments))
 
 
 def test_a_plain_function_runs_in_a_thread_and_an_async_one_on_the_loop() -> None:
@@ -41,7 +46,7 @@ def test_a_thread_carries_the_context_of_its_caller() -> None:
     async def main():
         cell.set("cell 7")
         tool = make_tool(read)
-        return await executor.call(tool, tool.parameters_of.bind({}))
+        return await outcome_of(tool)
 
     assert run_virtually(main()) == Returned(value="cell 7")
 
@@ -85,7 +90,7 @@ def test_a_thread_that_takes_too_long_is_said_to_go_on() -> None:
 
     async def main():
         tool = make_tool(stuck, timeout_s=0.05)
-        return await executor.call(tool, tool.parameters_of.bind({}))
+        return await outcome_of(tool)
 
     try:
         outcome = asyncio.run(main())
@@ -107,7 +112,7 @@ def test_a_plain_callable_that_returns_a_coroutine_is_awaited() -> None:
     tool = make_tool(functools.partial(later, b=2), name="add")
     assert not tool.is_async
     assert tool.description == "Add, in a moment."
-    assert run_virtually(executor.call(tool, tool.parameters_of.bind({"a": 1, "b": 2}))) == Returned(value=3)
+    assert run_virtually(outcome_of(tool, a=1, b=2)).value == 3
 
 
 def test_an_object_whose_call_is_async_runs_on_the_loop() -> None:
@@ -119,3 +124,21 @@ def test_an_object_whose_call_is_async_runs_on_the_loop() -> None:
             return 2 * x
 
     assert call(make_tool(Service(), name="service"), x=4).value == 8
+
+
+def test_a_call_that_is_given_up_before_its_first_step_leaves_nothing_unawaited() -> None:
+    async def look() -> int:
+        """Look."""
+        return 1
+
+    async def main() -> None:
+        tool = make_tool(look)
+        attempt = Attempt(tool, tool.parameters_of.bind({}))
+        attempt.give_up()
+        await asyncio.sleep(0)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run_virtually(main())
+        gc.collect()
+    assert [str(each.message) for each in caught] == []

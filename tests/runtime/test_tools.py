@@ -10,8 +10,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch, ToolDefinitionError
-from asyncfc_jupyter.runtime.schemas import REFERENCE_SCHEMA
-from asyncfc_jupyter.runtime.tools import ToolRegistry, as_tool, as_tools, make_tool, tool
+from asyncfc_jupyter.runtime.registry import ToolRegistry
+from asyncfc_jupyter.runtime.tools import as_tool, as_tools, make_tool, tool
+from asyncfc_jupyter.runtime.widening import REFERENCE_SCHEMA
 
 
 class Colour(enum.Enum):
@@ -86,6 +87,17 @@ def test_a_type_without_a_json_form_takes_a_reference_only_and_the_object_itself
     assert made.parameters_of.bind({"frame": frame}).arguments["frame"] is frame
     with pytest.raises(ArgumentMismatch, match="'frame'"):
         made.parameters_of.bind({"frame": "text"})
+
+
+def test_a_signature_reads_the_same_whether_or_not_its_types_are_written_as_strings() -> None:
+    def strings(city: "str", price: "float | None" = None) -> "list[int]":
+        """Look."""
+
+    def types(city: str, price: float | None = None) -> list[int]:
+        """Look."""
+
+    assert make_tool(strings).signature == make_tool(types).signature.replace("types", "strings")
+    assert make_tool(strings).signature == "strings(city: str, price: float | None = None) -> list[int]"
 
 
 def test_arguments_take_the_types_of_the_signature() -> None:

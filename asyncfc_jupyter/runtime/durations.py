@@ -1,0 +1,30 @@
+"""How long the calls of a conversation took lately: what the next one is expected to take."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+#: Calls that an expectation is taken from: recent enough to follow a service that slows down.
+_RECENT = 9
+
+
+class Durations:
+    """Remembers the latest calls of each tool, and of all tools together."""
+
+    def __init__(self) -> None:
+        self._by_tool: dict[str, deque[float]] = {}
+        self._all: deque[float] = deque(maxlen=_RECENT)
+
+    def note(self, tool: str, seconds: float) -> None:
+        """Note what a call took."""
+        self._by_tool.setdefault(tool, deque(maxlen=_RECENT)).append(seconds)
+        self._all.append(seconds)
+
+    def recent_s(self, tool: str) -> Sequence[float]:
+        """Return what the latest calls of a tool took, in seconds.
+
+        Of a tool that was never called, those of all tools: many are called once in a conversation, and an agent's tools are
+        often of one service. Nothing as long as no call has ended.
+        """
+        return self._by_tool.get(tool) or self._all

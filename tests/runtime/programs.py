@@ -1,0 +1,149 @@
+"""Random programs of tool calls, played through the real driver, and compared with the same calls made one by one."""
+
+import asyncio
+from dataclasses import replace
+
+from asyncfc_jupyter.core.events import ResultShown, TurnEnded, TurnStarted
+from asyncfc_jupyter.core.futures import CallId, State
+from asyncfc_jupyter.core.invariants import check
+from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.log import EventLog
+from tests.choices import Choices
+from tests.runtime.serial import Call, Serial
+from tests.runtime.world import FAMILIES, LEAVES, TOO_LONG, TOOLS, Here, approves
+
+#: Decisions that the longest program takes, about.
+SIZE = 128
+#: The cheap tools come up more often than those that need a thread.
+NAMES = (
+    "add",
+    "look",
+    "copy",
+    "put",
+    "calculate",
+    "shake",
+    "send",
+    "grant",
+    "add",
+    "look",
+    "copy",
+    "send",
+    "add",
+    "look",
+)
+#: Seconds between two things that happen; as odd as the tools' own times, so that no two ends meet.
+PAUSES = (0.0, 0.0, 0.45, 1.7, 3.9)
+
+
+def a_call(choices, number, *, threads):
+    """Return a random call that may take the results of earlier ones."""
+    name = choices.pick((*NAMES, *(("look_in_thread", "add_in_thread") if threads else ())))
+    arguments = {"amount": choices.below(12), "nap": choices.below(TOO_LONG)}
+    if choices.once_in(12):
+        arguments["nap"] = TOO_LONG
+    if "family" in TOOLS[name].parameters_of.names:
+        arguments["family"] = choices.pick(FAMILIES)
+        if not choices.once_in(4):
+            arguments["leaf"] = choices.pick(LEAVES)
+    if name == "copy":
+        arguments["target"] = choices.pick(FAMILIES)
+    for _ in range(choices.below(3) if number else 0):
+        which = choices.pick([each for each in ("amount", "leaf", "family") if each in arguments])
+        field = choices.pick(("nothing", "leaf")) if choices.once_in(10) else {"amount": "value"}.get(which, which)
+        arguments[which] = f"$f{1 + choices.below(number)}.{field}"
+    return Call(name, arguments)
+
+
+class Played:
+    """One program on its way through the driver."""
+
+    def __init__(self, choices, driver, *, threads=True, pauses=PAUSES):
+        self.choices, self.driver, self.threads, self.pauses = choices, driver, threads, pauses
+        self.calls, self.shown, self.reply = [], set(), []
+        self.open = False
+
+    async def play(self):
+        for _ in range(2 + self.choices.below(14)):
+            calls = (self.issue,) * 6
+            step = self.choices.pick((*calls, self.pause, self.pause, self.end, self.tell, self.cancel))
+            await step()
+            check(self.driver.machine)
+        await self.end(good=True)
+        await self.driver.wait(tuple(self.driver.entries))
+        check(self.driver.machine)
+
+    async def issue(self):
+        if not self.open:
+            self.driver.tell(TurnStarted(turn=1))
+            self.open = True
+        again = self.calls and self.choices.once_in(5)
+        call = self.choices.pick(self.calls) if again else a_call(self.choices, len(self.calls), threads=self.threads)
+        call = replace(call, told=frozenset(self.shown), cut_off=False, taken_back=False)
+        self.driver.issue(
+            call=CallId(f"c{len(self.calls)}"), turn=1, name=call.tool, tool=TOOLS[call.tool], arguments=call.arguments
+        )
+        self.calls.append(call)
+        self.reply.append(call)
+
+    async def pause(self):
+        await asyncio.sleep(self.choices.pick(self.pauses))
+
+    async def end(self, *, good=False):
+        if not self.open:
+            return
+        broken = not good and self.choices.once_in(4)
+        for call in self.reply:
+            call.cut_off = broken
+        self.driver.tell(TurnEnded(turn=1, reason="cut" if broken else "stop", calls=len(self.reply)))
+        self.reply, self.open = [], False
+
+    async def tell(self):
+        """Tell the model of all that is settled, as the next request does."""
+        for entry in self.driver.issued:
+            if entry.status != "pending" and entry.name not in self.shown:
+                self.shown.add(entry.name)
+                self.driver.tell(ResultShown(future=entry.name, turn=1))
+
+    async def cancel(self):
+        """Take a call back that can still be stopped."""
+        pending = [
+            entry
+            for entry in self.driver.pending()
+            if entry.function.stoppable or self.driver.machine.state(entry.name) is not State.RUNNING
+        ]
+        if pending:
+            self.driver.cancel(self.choices.pick(pending).name)
+
+
+async def _approver(request):
+    await asyncio.sleep(Here.world.naps[1])
+    return approves(request.arguments["amount"])
+
+
+async def overlapping(data, world, *, threads=True, pauses=PAUSES, driver=Driver):
+    """Play a random program; return its calls with what came from outside, and the driver."""
+    choices, Here.world = Choices(data), world
+    driver = driver(limit=choices.pick((16, 1, 2, 3)))
+    driver.lend(EventLog(asyncio.get_running_loop().time), approver=_approver)
+    played = Played(choices, driver, threads=threads, pauses=pauses)
+    await played.play()
+    for call, entry in zip(played.calls, driver.issued, strict=True):
+        call.taken_back = entry.status == "cancelled"
+    return played.calls, driver
+
+
+def _status(entry):
+    """Return what became of a call. Time may decide which of several reasons for not making it is told."""
+    misfit = entry.status == "failed" and entry.exception is None
+    return "not made" if misfit or entry.status == "skipped" else entry.status
+
+
+def compare(calls, entries, world, reference):
+    """Raise unless results and final state are those of the calls one by one."""
+    serial = Serial(reference).run(calls)
+    for entry in entries:
+        status, value, raised = serial.outcomes[entry.name]
+        story = f"{entry.name} of {[(call.tool, call.arguments) for call in calls]}"
+        assert (_status(entry), entry.value) == (status, value), story
+        assert raised in entry.error, story
+    assert world.state == reference.state

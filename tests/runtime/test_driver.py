@@ -1,0 +1,207 @@
+"""The driver in virtual time: what it does with the machine's orders."""
+
+import asyncio
+import gc
+import warnings
+
+import pytest
+
+from asyncfc_jupyter.core.errors import AgentInterrupted
+from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.log import EventLog
+from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.testing import run_virtually
+
+
+async def find(city: str) -> dict:
+    """Find something, after a while."""
+    await asyncio.sleep(1)
+    return {"id": city}
+
+
+async def book(flight: str) -> str:
+    """Book."""
+    return flight
+
+
+FIND, BOOK = make_tool(find, pure=True), make_tool(book, irreversible=True)
+
+
+def issue(driver, tool, **arguments):
+    call = CallId(f"c{len(driver.issued)}")
+    return driver.issue(call=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
+
+
+def test_a_call_that_is_taken_back_as_it_begins_leaves_nothing_unawaited() -> None:
+    async def main():
+        driver = Driver()
+        driver.lend(EventLog(asyncio.get_running_loop().time))
+        entry = issue(driver, FIND, city="LIS")
+        while entry.attempt is None:  # noqa: ASYNC110 - the very step in which it begins
+            await asyncio.sleep(0)
+        driver.cancel(entry.name)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            await driver.unwound()
+            gc.collect()
+        return told
+
+    assert run_virtually(main()) == []
+
+
+async def taken_back_as_it_returns(tool):
+    """Cancel a call in the very moment in which its function is over and nobody has been told."""
+    driver = Driver()
+    driver.lend(EventLog(asyncio.get_running_loop().time))
+    entry = issue(driver, tool, city="LIS")
+    issue(driver, FIND, city="$f1.id")
+    while entry.attempt is None or not entry.attempt.over:  # noqa: ASYNC110 - the very step in which it returns
+        await asyncio.sleep(0)
+    assert entry.status == "pending"
+    driver.cancel(entry.name)
+    await driver.wait(tuple(driver.entries))
+    return driver
+
+
+def test_a_call_whose_function_has_returned_is_done_though_taken_back_at_that_very_moment() -> None:
+    async def give(city: str) -> dict:
+        """Give it back at once."""
+        return {"id": city}
+
+    driver = run_virtually(taken_back_as_it_returns(make_tool(give, pure=True)))
+    assert [(entry.status, entry.value) for entry in driver.issued] == [("done", {"id": "LIS"})] * 2
+
+
+def test_a_call_whose_function_has_raised_has_failed_though_taken_back_at_that_very_moment() -> None:
+    async def miss(city: str) -> dict:
+        """Find nothing."""
+        raise LookupError(city)
+
+    driver = run_virtually(taken_back_as_it_returns(make_tool(miss, pure=True)))
+    assert [entry.status for entry in driver.issued] == ["failed", "skipped"]
+    driver = run_virtually(taken_back_as_it_returns(make_tool(miss, idempotent=True, retries=1)))
+    assert [entry.status for entry in driver.issued] == ["cancelled", "skipped"]
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_call_that_an_interrupt_hit_is_cancelled_and_has_not_failed(taken_back) -> None:
+    async def hit(city: str) -> dict:
+        """Be interrupted."""
+        raise AgentInterrupted("interrupted while it blocked the event loop")
+
+    async def main():
+        if taken_back:
+            return await taken_back_as_it_returns(make_tool(hit, pure=True))
+        driver = Driver()
+        driver.lend(EventLog(asyncio.get_running_loop().time))
+        issue(driver, make_tool(hit, pure=True), city="LIS")
+        issue(driver, FIND, city="$f1.id")
+        await driver.wait(tuple(driver.entries))
+        return driver
+
+    driver = run_virtually(main())
+    assert [entry.status for entry in driver.entries.values()] == ["cancelled", "skipped"]
+
+
+def test_an_irreversible_call_is_skipped_when_the_one_before_it_fails_as_both_get_their_arguments_and_others_go_on() -> (
+    None
+):
+    async def main():
+        driver = Driver()
+        driver.lend(EventLog(asyncio.get_running_loop().time))
+        issue(driver, FIND, city="LIS")
+        issue(driver, FIND, city="$f1.nothing")
+        issue(driver, BOOK, flight="$f1.id")
+        await driver.wait(tuple(driver.entries))
+        issue(driver, FIND, city="OPO")
+        await driver.wait(tuple(driver.entries))
+        return driver
+
+    driver = run_virtually(main())
+    assert [entry.status for entry in driver.issued] == ["done", "failed", "skipped", "done"]
+    assert driver.entries[FutureName("f3")].error.startswith("f2 (find) failed: f1 has no field 'nothing'")
+
+
+def test_what_may_be_shared_is_forgotten_when_it_settles_in_whatever_way() -> None:
+    async def fail(city: str) -> dict:
+        """Fail."""
+        raise LookupError(city)
+
+    async def main():
+        driver = Driver()
+        driver.lend(EventLog(asyncio.get_running_loop().time))
+        for tool, city in ((FIND, "LIS"), (FIND, "LIS"), (make_tool(fail, pure=True), "OPO"), (FIND, "FAO")):
+            issue(driver, tool, city=city)
+        assert [entry.same_as for entry in driver.issued] == [None, "f1", None, None]
+        driver.cancel(FutureName("f4"))
+        await driver.wait(tuple(driver.entries))
+        again = issue(driver, FIND, city="LIS")
+        assert again.same_as is None
+        await driver.wait(tuple(driver.entries))
+        return driver
+
+    driver = run_virtually(main())
+    assert [entry.status for entry in driver.issued] == ["done", "done", "failed", "cancelled", "done"]
+    assert driver._shareable == {}
+    assert not any(entry.same_call for entry in driver.issued)
+
+
+class Unkeepable(tuple):
+    """A named tuple, as far as one can see, that cannot be made again."""
+
+    __slots__ = ()
+    _fields = ("x",)
+
+    @classmethod
+    def _make(cls, items):
+        raise ValueError("made once")
+
+
+async def odd() -> Unkeepable:
+    """Return what cannot be kept."""
+    return Unkeepable((1,))
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_result_that_cannot_be_kept_fails_the_call_and_nobody_waits_for_ever(retries) -> None:
+    async def main():
+        driver = Driver()
+        driver.lend(EventLog(asyncio.get_running_loop().time))
+        entry = issue(driver, make_tool(odd, pure=True, retries=retries))
+        await driver.wait(tuple(driver.entries), timeout_s=60)
+        return entry
+
+    entry = run_virtually(main())
+    assert (entry.status, entry.error) == ("failed", "ValueError: made once")
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_call_whose_task_somebody_else_cancels_is_cancelled_and_its_dependents_are_skipped(retries) -> None:
+    async def main():
+        driver = Driver()
+        driver.lend(EventLog(asyncio.get_running_loop().time))
+        entry = issue(driver, make_tool(find, pure=True, retries=retries), city="LIS")
+        later = issue(driver, FIND, city="$f1.id")
+        await asyncio.sleep(0.5)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await driver.wait(tuple(driver.entries), timeout_s=60)
+        return entry, later
+
+    entry, later = run_virtually(main())
+    assert (entry.status, entry.error) == ("cancelled", "cancelled from outside")
+    assert later.status == "skipped"
+
+
+def test_a_call_that_is_made_once_has_one_task() -> None:
+    async def main():
+        driver = Driver()
+        driver.lend(EventLog(asyncio.get_running_loop().time))
+        issue(driver, FIND, city="LIS")
+        await asyncio.sleep(0.5)
+        tasks = len(asyncio.all_tasks())
+        await driver.wait(tuple(driver.entries))
+        return tasks
+
+    assert run_virtually(main()) == 2  # and that of the test

@@ -1,0 +1,95 @@
+"""Faults planted in the driver are found by the comparison with calls made one by one, which finds nothing without one."""
+
+import pytest
+
+from asyncfc_jupyter.core.effects import PURE
+from asyncfc_jupyter.core.events import CallFailed, CallFinished
+from asyncfc_jupyter.runtime import attempts
+from asyncfc_jupyter.runtime import driver as module
+from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.testing import run_virtually
+from tests.choices import goes_wrong
+from tests.runtime.programs import SIZE, compare, overlapping
+from tests.runtime.world import World
+
+
+class ResolvesNoEffects(Driver):
+    """What a call touches is forgotten when its arguments become known."""
+
+    def _resolve(self, entry):
+        event = super()._resolve(entry)
+        return event if isinstance(event, CallFailed) else type(event)(future=event.future, effects=PURE, limits=())
+
+
+class SharesAcrossWrites(Driver):
+    """A repeat takes a pending call's outcome although a call in between changes what it looks at."""
+
+    def _share(self, entry, effects):
+        self.machine.may_share, kept = (lambda *_: True), self.machine.may_share
+        try:
+            return super()._share(entry, effects)
+        finally:
+            self.machine.may_share = kept
+
+
+class PassesOtherValues(Driver):
+    """A reference is replaced by the first result instead of the one that it names."""
+
+    def _value_of(self, reference):
+        first = next(entry for entry in self.issued if entry.status == "done")
+        return reference.resolve(first.value)
+
+
+class HidesFailures(Driver):
+    """A call that failed is told to the machine as one that finished: what must not happen after a failure happens."""
+
+    def _feed(self, event):
+        super()._feed(CallFinished(future=event.future, summary="") if isinstance(event, CallFailed) else event)
+
+
+class NeverAsks(Driver):
+    """Everybody says yes."""
+
+    async def _ask(self, entry, asked):
+        self._feed(module.ApprovalGiven(future=entry.name))
+
+
+class LosesAWakeUp(Driver):
+    """Of two who wait for a future only the first is told."""
+
+    def _settle(self, entry, status, **how):
+        entry.settled = entry.settled[:1] if len(self.issued) % 2 else []
+        super()._settle(entry, status, **how)
+
+
+class TakesAnOutcomeTooEarly(Driver):
+    """A call counts as done before its function has returned."""
+
+    async def _run(self, entry):
+        self._conclude(entry, attempts.Returned(value=None))
+
+
+MUTANTS = (
+    ResolvesNoEffects,
+    SharesAcrossWrites,
+    PassesOtherValues,
+    HidesFailures,
+    NeverAsks,
+    LosesAWakeUp,
+    TakesAnOutcomeTooEarly,
+)
+
+
+def _play(data, driver):
+    world = World()
+    calls, played = run_virtually(overlapping(data, world, threads=False, driver=driver))
+    compare(calls, played.issued, world, World())
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_program_that_shows_the_fault_is_found(mutant) -> None:
+    assert goes_wrong(lambda data: _play(data, mutant), SIZE)
+
+
+def test_the_same_search_finds_nothing_without_a_fault() -> None:
+    assert not goes_wrong(lambda data: _play(data, Driver), SIZE)

@@ -1,0 +1,35 @@
+"""Results and final state are those of one call after another: random programs, in virtual time and on the real clock."""
+
+import asyncio
+
+from hypothesis import given
+
+from asyncfc_jupyter.testing import run_virtually
+from tests.choices import programs, share
+from tests.runtime.programs import SIZE, compare, overlapping
+from tests.runtime.world import World
+
+
+@share(40)
+@given(programs(SIZE))
+def test_overlapping_calls_come_to_what_one_after_another_comes_to(data) -> None:
+    world = World()
+    calls, driver = run_virtually(overlapping(data, world, threads=False))
+    compare(calls, driver.issued, world, World())
+
+
+@share(5)
+@given(programs(SIZE))
+def test_so_do_calls_in_threads_beside_others(data) -> None:
+    world = World()
+    calls, driver = run_virtually(overlapping(data, world))
+    compare(calls, driver.issued, world, World())
+
+
+@share(1)
+@given(programs(SIZE))
+def test_so_do_calls_on_the_real_clock(data) -> None:
+    quick = {"naps": (0.0, 0.002, 0.001, 0.003, 0.004, 0.0), "flaky": False}
+    world = World(**quick)
+    calls, driver = asyncio.run(overlapping(data, world, pauses=(0.0, 0.001, 0.002)))
+    compare(calls, driver.issued, world, World(**quick))
