@@ -28,10 +28,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, TextDelta, Usage
+from asyncfc_jupyter.models.base import (
+    CallDelta,
+    Delta,
+    Finish,
+    ReasoningDelta,
+    ReplyItem,
+    TextDelta,
+    Usage,
+)
 from asyncfc_jupyter.models.json_object import BLANK, JsonObject, join_halves
 
 #: The reason given for a reply whose stream ended without one.
@@ -48,6 +56,13 @@ _NAME_CHARS = 64
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextPart:
     """A piece of the reply's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningPart:
+    """A piece of the model's reasoning."""
 
     text: str
 
@@ -82,7 +97,7 @@ class CallMalformedPart:
     problem: str
 
 
-Part = TextPart | CallOpenedPart | CallClosedPart | CallMalformedPart
+Part = TextPart | ReasoningPart | CallOpenedPart | CallClosedPart | CallMalformedPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +123,9 @@ class Reply:
     usage: Usage | None
     #: The parts that only the end of the reply settled.
     parts: tuple[Part, ...]
+    #: What the same model wants to see again beside text and calls: ``items`` of the Responses API, or the reasoning as
+    #: ``text`` under the ``field`` in which it came. Empty for most models.
+    replay: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Call:
@@ -204,6 +222,9 @@ class Accumulator:
         self._made = 0
         self._text: list[str] = []
         self._half = ""
+        self._reasoning: list[str] = []
+        self._reasoning_field = ""
+        self._items: list[Mapping[str, Any]] = []
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
@@ -221,11 +242,20 @@ class Accumulator:
         if isinstance(delta, TextDelta):
             text, self._half = join_halves(self._half, delta.text)
             return self._add_text(text)
-        if isinstance(delta, Finish):
+        if isinstance(delta, ReasoningDelta):
+            return self._add_reasoning(delta)
+        if isinstance(delta, ReplyItem):
+            self._items.append(delta.item)
+        elif isinstance(delta, Finish):
             self._reason = delta.reason
-        else:
+        elif isinstance(delta, Usage):
             self._usage = delta
         return ()
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a call has opened."""
+        return bool(self._calls)
 
     def finish(self) -> Reply:
         """Settle what is open, now that the stream has ended, and return the whole reply: the same when asked again."""
@@ -256,7 +286,24 @@ class Accumulator:
             finish_reason=self._reason,
             usage=self._usage,
             parts=tuple(parts),
+            replay=self._replay(),
         )
+
+    def _replay(self) -> dict[str, Any]:
+        if self._items:
+            return {"items": self._items}
+        if self._reasoning_field:
+            return {"field": self._reasoning_field, "text": "".join(self._reasoning)}
+        return {}
+
+    def _add_reasoning(self, delta: ReasoningDelta) -> tuple[Part, ...]:
+        # A request cannot hold half a character; of reasoning, one lost at a cut is no loss.
+        text, _ = join_halves("", delta.text)
+        if not text:
+            return ()
+        self._reasoning_field = delta.field or self._reasoning_field
+        self._reasoning.append(text)
+        return (ReasoningPart(text=text),)
 
     def _add_text(self, text: str) -> tuple[Part, ...]:
         if not text:

@@ -33,6 +33,32 @@ class CallDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningDelta:
+    """A piece of the model's reasoning as text: for the eye, never part of the answer."""
+
+    text: str
+    #: The field of an assistant message in which the server wants to see it again; empty when it does not.
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyItem:
+    """An item of the reply in the form in which the Responses API wants it back, in the order of the reply."""
+
+    item: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """The request failed before anything of the reply came; it is made again after a pause. Only ever before all else."""
+
+    #: The attempt that failed, from 1.
+    attempt: int
+    message: str
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """The server said why the reply ends. Usage may still follow."""
 
@@ -47,7 +73,11 @@ class Usage:
     output_tokens: int
 
 
-Delta = TextDelta | CallDelta | Finish | Usage
+Delta = TextDelta | CallDelta | ReasoningDelta | ReplyItem | Retrying | Finish | Usage
+
+#: The key of an assistant message under which stands what only the model that wrote it wants to see again (`Reply.replay`).
+#: Adapters read it and leave it out of what they send.
+REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,5 +107,21 @@ class ChatModel(Protocol):
 
         Raises:
             ServerError: The server cannot be reached or refuses the request.
+        """
+        ...
+
+
+@runtime_checkable
+class ForetellingModel(Protocol):
+    """A model that knows what its next request will say, because it plays back a conversation."""
+
+    def foretold(self, messages: Sequence[Message]) -> frozenset[str] | None:
+        """Return the futures whose outcomes the request shows that goes on from these messages.
+
+        Args:
+            messages: The history up to the reply that is being answered, without it.
+
+        Returns:
+            Their names; None when no such request is known.
         """
         ...

@@ -1,50 +1,123 @@
-"""From a model's name to a model: the one place that knows which kinds there are and where keys come from."""
+"""From a model's name to a model: the one place that knows which kinds there are and how each is reached."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import ChatModel
+from asyncfc_jupyter.models.cassette import Recording, Replay
+from asyncfc_jupyter.models.keys import find_key, key_file
+from asyncfc_jupyter.models.line import show_address
+from asyncfc_jupyter.models.profiles import ANY, PROFILES, Api, Profile, api_named, profile_named
+from asyncfc_jupyter.models.secret import Secret
 
 REHEARSAL = "rehearsal"
 _REHEARSAL_OPTIONS = ("ttft_ms", "tokens_per_s")
-_NO_KEY_NEEDED = "none"
+_NO_KEY_NEEDED = Secret("none")
 _OFFLINE = f'for a model without key and network: --model {REHEARSAL}, or model="{REHEARSAL}"'
 
 
-def open_model(model: str, *, base_url: str | None, api_key: str | None, options: Mapping[str, Any]) -> ChatModel:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """How a model is reached: everything but its name. What is None is left to the server's profile."""
+
+    #: A server's name, such as ``ollama`` (`profiles`).
+    server: str | None = None
+    #: Its address; goes before that of the profile, which goes before ``OPENAI_BASE_URL``.
+    base_url: str | None = None
+    #: ``chat``, ``responses`` or ``native``.
+    api: str | None = None
+    api_key: str | Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taping:
+    """Whether a model's requests are written down, or played back. At most one of the two."""
+
+    record: str | Path | None = None
+    replay: str | Path | None = None
+    #: How many times as fast as recorded; ``"instant"`` without any pause.
+    speed: float | str = 1.0
+
+
+def open_model(
+    model: str | ChatModel, *, where: Where | None = None, options: Mapping[str, Any], taping: Taping | None = None
+) -> ChatModel:
     """Return the model of this name.
 
     Args:
-        model: ``rehearsal``, or the name by which an OpenAI-compatible server knows its model.
-        base_url: The server's address; None for ``OPENAI_BASE_URL``, and without that for OpenAI's own.
-        api_key: The server's key; None for ``OPENAI_API_KEY``. A server on this machine needs none.
+        model: ``rehearsal``, an alias, or the name by which a server knows its model; or a model, which is only taped.
+        where: How it is reached; by default at ``OPENAI_BASE_URL``, and without that at OpenAI.
         options: For the rehearsal model ``ttft_ms`` and ``tokens_per_s``; for others fields of the request's body.
+        taping: Whether its requests are recorded; or replayed, so that neither the server nor a key is needed.
 
     Raises:
-        UsageError: There is no model or no key, or an option cannot be used; says what to set.
+        UsageError: There is no model, server or key of that name, or an option cannot be used; says what to set.
     """
+    taping = taping or Taping()
+    if taping.replay is not None:
+        if taping.record is not None:
+            raise UsageError("a run is recorded or replayed, not both; leave out record or replay.")
+        return Replay(taping.replay, speed=taping.speed, model=model if isinstance(model, str) else model.name)
+    if isinstance(model, str):
+        model = _open(model, where or Where(), options)
+    return Recording(model, taping.record) if taping.record is not None else model
+
+
+def address_of(where: Where) -> str:
+    """Return the address that a model is reached at, for people."""
+    return show_address(_server(where)[1] or "https://api.openai.com/v1")
+
+
+def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
     if not model.strip():
         raise UsageError(f"no model is named; set one with model (--model); {_OFFLINE}.")
+    model = resolve(model)
     if model == REHEARSAL:
         return _open_rehearsal(options)
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+    profile, base_url = _server(where)
+    key = _key(where, profile, base_url, model)
+    api: Api = api_named(where.api) if where.api else profile.api
+    if api == "chat":
+        from asyncfc_jupyter.models.openai import OpenAIChat  # noqa: PLC0415 - a rehearsal does without it
+
+        return OpenAIChat(model, base_url=base_url, api_key=key, options=options)
+    from asyncfc_jupyter.models.native import OpenAINative  # noqa: PLC0415 - see above
+    from asyncfc_jupyter.models.responses import OpenAIResponses  # noqa: PLC0415 - see above
+
+    kind = OpenAINative if api == "native" else OpenAIResponses
+    return kind(model, base_url=base_url, api_key=key, options=options)
+
+
+def _server(where: Where) -> tuple[Profile, str | None]:
+    profile = profile_named(where.server) if where.server else None
+    base_url = where.base_url or (profile.base_url if profile else os.environ.get("OPENAI_BASE_URL")) or None
     if base_url is not None and "://" not in base_url:
         shown = show_address(base_url)
         raise UsageError(f"the address {shown!r} does not say how to reach it; write http://{shown} (--base-url).")
-    api_key = api_key or os.environ.get("OPENAI_API_KEY", "").strip() or None
-    if api_key is None:
-        if base_url is None or not _on_this_machine(base_url):
-            raise UsageError(f"model {model!r} needs a key; set OPENAI_API_KEY, or pass api_key; {_OFFLINE}.")
-        api_key = _NO_KEY_NEEDED
-    from asyncfc_jupyter.models.openai import OpenAIChat  # noqa: PLC0415 - a rehearsal does without it
+    return profile or (ANY if base_url else PROFILES["openai"]), base_url
 
-    return OpenAIChat(model, base_url=base_url, api_key=api_key, options=options)
+
+def _key(where: Where, profile: Profile, base_url: str | None, model: str) -> Secret:
+    if where.api_key:
+        return where.api_key if isinstance(where.api_key, Secret) else Secret(where.api_key)
+    key = find_key(profile)
+    if key is None and base_url is not None and _on_this_machine(base_url):
+        return _NO_KEY_NEEDED
+    if key is None:
+        raise UsageError(
+            f"model {model!r} needs a key; set {profile.key_variable}, pass api_key, or keep it in the keyring or in "
+            f"{key_file()}; {_OFFLINE}."
+        )
+    return key
 
 
 def _open_rehearsal(options: Mapping[str, Any]) -> ChatModel:
@@ -64,9 +137,3 @@ def _on_this_machine(base_url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def show_address(url: str) -> str:
-    """Return an address without the name, password and query that it may carry."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")

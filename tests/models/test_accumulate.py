@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -24,6 +23,7 @@ from asyncfc_jupyter.models.accumulate import (
     TextPart,
 )
 from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, TextDelta, Usage
+from tests.steps import steps
 
 STOP, CALLS, LENGTH = Finish(reason="stop"), Finish(reason="tool_calls"), Finish(reason="length")
 TRICKY = {"text": 'a "quoted" } brace \\ and {', "nested": {"empty": {}, "list": [{"k": "}"}]}, "emoji": "é🙂"}
@@ -293,14 +293,10 @@ def test_a_name_no_server_takes_back_is_made_harmless_in_the_history_and_kept_fo
     assert reply.calls[0].name == ("functions_get_" + "x" * 99)[:64]
 
 
-def test_the_time_for_long_arguments_grows_with_their_length_and_not_with_its_square() -> None:
-    def seconds(kilobytes: int) -> float:
+def test_the_work_for_long_arguments_grows_with_their_length_and_not_with_its_square() -> None:
+    def work(kilobytes: int) -> int:
         text = json.dumps({"x": '"{}\\' * (kilobytes * 1000 // 6)})
         pieces = [call(0, "a", "get", text[i : i + 16]) for i in range(0, len(text), 16)]
-        start = time.perf_counter()
-        parts, _ = accumulate(pieces)
-        assert isinstance(parts[-1], CallClosedPart)
-        return time.perf_counter() - start
+        return steps(lambda: accumulate(pieces))
 
-    small = min(seconds(250) for _ in range(3))
-    assert min(seconds(2000) for _ in range(2)) < small * 24  # 8 if linear, 64 if quadratic
+    assert work(160) < 9 * work(20)

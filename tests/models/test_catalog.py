@@ -8,7 +8,7 @@ import pytest
 
 from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta
-from asyncfc_jupyter.models.catalog import open_model
+from asyncfc_jupyter.models.catalog import Where, open_model
 from asyncfc_jupyter.models.openai import OpenAIChat
 from tests.servers.scripted_server import ScriptedServer, reply, text_chunks
 
@@ -38,7 +38,7 @@ def test_without_model_or_key_the_error_says_what_to_set_and_offers_the_rehearsa
     model: str, base_url: str | None, says: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        open_model(model, base_url=base_url, api_key=None, options={})
+        open_model(model, where=Where(base_url=base_url), options={})
     assert says in str(caught.value)
     assert "--model rehearsal" in str(caught.value)
 
@@ -46,11 +46,11 @@ def test_without_model_or_key_the_error_says_what_to_set_and_offers_the_rehearsa
 @pytest.mark.usefixtures("_no_environment")
 def test_a_server_on_this_machine_needs_no_key_and_the_environment_may_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer([reply(text_chunks("a"))] * 3) as server:
-        asyncio.run(ask(open_model("m", base_url=server.base_url, api_key=None, options={"temperature": 0})))
+        asyncio.run(ask(open_model("m", where=Where(base_url=server.base_url), options={"temperature": 0})))
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
-        asyncio.run(ask(open_model("m", base_url=None, api_key=None, options={})))
-        asyncio.run(ask(open_model("m", base_url=None, api_key="mine", options={})))
+        asyncio.run(ask(open_model("m", options={})))
+        asyncio.run(ask(open_model("m", where=Where(api_key="mine"), options={})))
     assert server.requests[0].body["temperature"] == 0
     keys = [request.headers["authorization"] for request in server.requests]
     assert keys == ["Bearer none", f"Bearer {KEY}", "Bearer mine"]
@@ -60,7 +60,7 @@ def test_a_server_on_this_machine_needs_no_key_and_the_environment_may_name_it(m
 @pytest.mark.parametrize("base_url", ["file:///etc", "http://", "http://[::1", "http:///v1"])
 def test_an_address_that_is_none_is_refused_at_once(base_url: str) -> None:
     with pytest.raises(UsageError, match="base_url is not an address"):
-        open_model("m", base_url=base_url, api_key=KEY, options={})
+        open_model("m", where=Where(base_url=base_url, api_key=KEY), options={})
 
 
 @pytest.mark.parametrize("key", ["", "two words", "schlüssel", "line\nbreak"])
@@ -77,13 +77,13 @@ def test_an_adapter_without_a_key_says_so_when_it_is_asked() -> None:
 
 
 def test_the_rehearsal_model_is_in_the_catalogue_and_refuses_options_it_does_not_have() -> None:
-    model = open_model("rehearsal", base_url=None, api_key=None, options={"ttft_ms": 1, "tokens_per_s": 1000})
+    model = open_model("rehearsal", options={"ttft_ms": 1, "tokens_per_s": 1000})
     assert isinstance(model, ChatModel)
     with pytest.raises(UsageError, match="no option 'temperature'; its options are: ttft_ms, tokens_per_s"):
-        open_model("rehearsal", base_url=None, api_key=None, options={"temperature": 1})
+        open_model("rehearsal", options={"temperature": 1})
 
 
 @pytest.mark.usefixtures("_no_environment")
 def test_an_address_without_a_scheme_is_given_back_with_one() -> None:
     with pytest.raises(UsageError, match=r"write http://127\.0\.0\.1:8080/v1"):
-        open_model("m", base_url="127.0.0.1:8080/v1", api_key=None, options={})
+        open_model("m", where=Where(base_url="127.0.0.1:8080/v1"), options={})

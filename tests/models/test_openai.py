@@ -1,29 +1,36 @@
-"""The adapter against a real HTTP server: what it sends, what it makes of what comes, what it says when all breaks."""
+"""The adapter for Chat Completions against a real HTTP server: what it sends, and what it makes of what comes."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import socket
 import subprocess
 import sys
-import traceback
 import types
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from asyncfc_jupyter.core.errors import ServerError, UsageError
+from asyncfc_jupyter.core.errors import ServerError
+from asyncfc_jupyter.models import clients, line
 from asyncfc_jupyter.models import openai as adapter
-from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, Delta, Finish, TextDelta, Usage
+from asyncfc_jupyter.models.base import (
+    CallDelta,
+    ChatModel,
+    ChatRequest,
+    Delta,
+    Finish,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
 from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.secret import Secret
+from tests.models.chat_talk import KEY, MESSAGES, TOOL, ask, talk
 from tests.servers.scripted_server import (
-    CUT,
-    Answer,
     Gate,
     HttpError,
     ScriptedServer,
@@ -33,41 +40,6 @@ from tests.servers.scripted_server import (
     text_chunks,
     usage_chunk,
 )
-
-KEY = "sk-very-secret-0123456789"
-MESSAGES = [{"role": "user", "content": "private words"}]
-TOOL = {"type": "function", "function": {"name": "get", "description": "", "parameters": {"type": "object"}}}
-#: Makes the library ask again at once: its own pauses are for real servers.
-AT_ONCE = {"retry-after-ms": "1"}
-
-
-async def ask(model: ChatModel, **request: Any) -> list[Delta]:
-    return [delta async for delta in model.stream(ChatRequest(messages=MESSAGES, **request))]
-
-
-def talk(
-    answers: Sequence[Answer], *, asks: int = 1, options: Any = None, **request: Any
-) -> tuple[list[Delta], ScriptedServer]:
-    """The deltas of the last of several requests of one model, and the server that has seen them."""
-
-    async def requests(model: ChatModel) -> list[Delta]:
-        for _ in range(asks - 1):
-            await ask(model, **request)
-        return await ask(model, **request)
-
-    with ScriptedServer(answers) as server:
-        deltas = asyncio.run(requests(OpenAIChat("m", base_url=server.base_url, api_key=KEY, options=options)))
-    return deltas, server
-
-
-def failure(answer: Answer, times: int = 1) -> ServerError:
-    with pytest.raises(ServerError) as caught:
-        talk([answer] * times)
-    shown = "".join(traceback.format_exception(caught.value))
-    assert KEY not in shown
-    assert "private words" not in shown
-    assert "\n" not in str(caught.value)
-    return caught.value
 
 
 def test_the_package_loads_without_openai() -> None:
@@ -86,7 +58,7 @@ def test_only_what_the_user_set_is_sent_and_messages_arrive_as_they_are() -> Non
     }  # fmt: skip
 
 
-def test_messages_go_around_the_librarys_own_parameter_which_would_rebuild_each_of_them(
+def test_requests_go_out_and_events_come_in_as_they_are_past_what_the_library_would_build_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent: dict[str, Any] = {}
@@ -100,18 +72,44 @@ def test_messages_go_around_the_librarys_own_parameter_which_would_rebuild_each_
         async def close(self) -> None:
             sent["closed"] = True
 
-    async def create(**parameters: Any) -> Chunks:
-        sent.update(parameters)
+    async def post(path: str, **parameters: Any) -> Chunks:
+        sent.update(parameters, path=path)
         return Chunks()
 
     async def client(*_: Any) -> Any:
-        return types.SimpleNamespace(chat=types.SimpleNamespace(completions=types.SimpleNamespace(create=create)))
+        return types.SimpleNamespace(post=post, base_url="http://x")
 
-    monkeypatch.setattr(adapter, "_client", client)
+    monkeypatch.setattr(line, "client_for", client)
     assert asyncio.run(ask(OpenAIChat("m", api_key=KEY))) == [TextDelta(text="a"), Finish(reason="stop")]
-    assert sent == {
-        "model": "m", "messages": [], "stream": True, "extra_body": {"messages": MESSAGES}, "closed": True,
-    }  # fmt: skip
+    assert sent.pop("options")["timeout"].connect == 5
+    assert sent.pop("stream_cls") is not None
+    body = {"model": "m", "stream": True, "messages": MESSAGES}
+    assert sent == {"path": "/chat/completions", "body": body, "cast_to": object, "stream": True, "closed": True}
+    assert sent["body"]["messages"][0] is MESSAGES[0]
+
+
+def test_an_error_among_the_events_ends_the_reply_and_closes_the_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+
+    class Chunks:
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            yield {"choices": [{"delta": {"content": "a"}}]}
+            yield {"error": {"message": "out of memory"}}
+            yield {"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}
+
+        async def close(self) -> None:
+            closed.append(True)
+
+    async def post(*_: Any, **__: Any) -> Chunks:
+        return Chunks()
+
+    async def client(*_: Any) -> Any:
+        return types.SimpleNamespace(post=post, base_url="http://x")
+
+    monkeypatch.setattr(line, "client_for", client)
+    with pytest.raises(ServerError, match="out of memory"):
+        asyncio.run(ask(OpenAIChat("m", api_key=KEY)))
+    assert closed == [True]
 
 
 def test_the_options_of_a_request_go_before_those_of_the_model() -> None:
@@ -205,15 +203,15 @@ def test_requests_of_one_loop_share_a_connection_and_each_loop_closes_its_own() 
     with ScriptedServer([reply(text_chunks("a"))] * 3) as server:
 
         async def twice() -> None:
-            await asyncio.gather(*(adapter._client(server.base_url, KEY) for _ in range(3)))
-            assert len(adapter._clients[asyncio.get_running_loop()]) == 1
+            await asyncio.gather(*(clients.client_for(server.base_url, Secret(KEY)) for _ in range(3)))
+            assert len(clients._clients[asyncio.get_running_loop()]) == 1
             for _ in range(2):  # two models, one server and key
                 await ask(OpenAIChat("m", base_url=server.base_url, api_key=KEY))
 
         asyncio.run(twice())
         if not openai.VERSION.startswith("2."):  # that version leaves the end of a reply unread, and so hangs up
             assert [request.connection for request in server.requests] == [0, 0]
-        assert not any(adapter._clients.values())
+        assert not any(clients._clients.values())
         asyncio.run(ask(OpenAIChat("m", base_url=server.base_url, api_key=KEY)))
         assert server.requests[2].connection > server.requests[1].connection
     gc.collect()  # a socket left open would warn here, and warnings are errors
@@ -224,163 +222,49 @@ def test_the_client_of_a_loop_closed_rudely_is_forgotten_with_the_next_loop() ->
         model = OpenAIChat("m", base_url=server.base_url, api_key=KEY)
         rude = asyncio.new_event_loop()
         rude.run_until_complete(ask(model))
-        client, _ = adapter._clients[rude][server.base_url, KEY]
+        client, _ = clients._clients[rude][server.base_url, Secret(KEY)]
         rude.run_until_complete(client.close())
         rude.run_until_complete(rude.shutdown_asyncgens())  # the client library's own, which would complain on 3.13
         rude.close()
         asyncio.run(ask(model))
-        assert rude not in adapter._clients
+        assert rude not in clients._clients
 
 
-# -- refused options -------------------------------------------------------------------------------------------------
+def test_reasoning_comes_as_deltas_of_its_own_and_goes_back_where_a_call_was_made() -> None:
+    thought = [chunk({"reasoning_content": "Hm"}), chunk({"reasoning_content": "m."})]
+    deltas, _ = talk([reply(thought, text_chunks("a"))])
+    field = "reasoning_content"
+    assert deltas[:2] == [ReasoningDelta(text="Hm", field=field), ReasoningDelta(text="m.", field=field)]
+    kept = {"model": "m", "field": field, "text": "Hmm."}
+    call = {"id": "c", "type": "function", "function": {"name": "get", "arguments": "{}"}}
+    history = [
+        {"role": "assistant", "content": "x", "replay": kept},
+        {"role": "assistant", "content": None, "tool_calls": [call], "replay": kept},
+        {"role": "tool", "tool_call_id": "c", "content": "1"},
+        {"role": "assistant", "content": None, "tool_calls": [call], "replay": {**kept, "model": "another"}},
+    ]
+    refuses = HttpError(status=422, message="messages.1.reasoning_content: Extra inputs are not permitted")
+    with ScriptedServer([reply(text_chunks("a")), refuses, reply(text_chunks("a"))]) as server:
+        model = OpenAIChat("m", base_url=server.base_url, api_key=KEY)
+
+        async def twice() -> None:
+            for _ in range(2):
+                assert [d async for d in model.stream(ChatRequest(messages=history))]
+
+        asyncio.run(twice())
+    sent = [[message.get(field) for message in request.messages] for request in server.requests]
+    assert sent == [[None, "Hmm.", None, None]] * 2 + [[None] * 4]
+    assert not any("replay" in message for request in server.requests for message in request.messages)
+    assert "replay" in history[1]
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        HttpError(
-            status=400, message="Unsupported parameter", fields={"param": "top_k", "code": "unsupported_parameter"}
-        ),
-        HttpError(status=400, message="Unrecognized request argument supplied: top_k"),
-        HttpError(status=422, body='{"detail": [{"loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]}'),
-    ],
-)
-def test_an_option_the_server_does_not_know_is_left_out_from_then_on_with_one_warning(refusal: HttpError) -> None:
-    good = reply(text_chunks("a"))
-    with pytest.warns(UserWarning, match="refuses the option 'top_k'") as warned:
-        deltas, server = talk([refusal, good, good], asks=2, options={"top_k": 3, "temperature": 0})
-    assert len(warned) == 1
-    assert deltas == [TextDelta(text="a"), Finish(reason="stop")]
-    assert ["top_k" in request.body for request in server.requests] == [True, False, False]
-    assert all(request.body["temperature"] == 0 for request in server.requests)
-
-
-@pytest.mark.parametrize(
-    ("message", "options"),
-    [("temperature must be at most 2", {"temperature": 9}), ("Unsupported parameter: tools", {"temperature": 0})],
-)
-def test_a_value_out_of_range_or_anything_the_user_did_not_set_is_an_error(message: str, options: Any) -> None:
-    with pytest.raises(ServerError, match=message):
-        talk([HttpError(status=400, message=message)], options=options)
-
-
-@pytest.mark.parametrize("name", ["messages", "model", "n", "stream", "tools"])
-def test_what_the_adapter_decides_is_no_option(name: str) -> None:
-    with pytest.raises(UsageError, match=f"model option '{name}' is not yours to set"):
-        OpenAIChat("m", api_key=KEY, options={name: 1})
-
-
-# -- what can go wrong -----------------------------------------------------------------------------------------------
-
-
-def test_a_dead_server_is_named_with_the_way_out() -> None:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # bound but not listening: nothing else can take the port
-        url = f"http://user:password@127.0.0.1:{held.getsockname()[1]}/v1?secret=1"
-        with pytest.raises(ServerError) as caught:
-            asyncio.run(ask(OpenAIChat("m", base_url=url, api_key=KEY)))
-        port = held.getsockname()[1]
-    assert str(caught.value) == (
-        f"no server answers at http://127.0.0.1:{port}/v1; start it, or set another with base_url (--base-url)."
-    )
-    assert caught.value.status is None
-
-
-@pytest.mark.parametrize(
-    ("status", "parts"),
-    [
-        (400, ("refuses the request (400): no good", "tools' parameters")),
-        (401, ("does not accept the key (401)", "OPENAI_API_KEY")),
-        (403, ("does not let this key use 'm' (403): no good", "OPENAI_API_KEY")),
-        (404, ("does not know the model 'm' (404): no good", "--model", "/v1")),
-        (429, ("limits requests (429)", "no good", "wait")),
-        (503, ("failed (503)", "no good", "later")),
-    ],
-)
-def test_a_refused_request_says_what_to_do_and_keeps_the_status(status: int, parts: tuple[str, ...]) -> None:
-    answer = HttpError(status=status, message=f"no\ngood {KEY} here", headers=AT_ONCE)
-    error = failure(answer, times=3 if status in {429, 503} else 1)
-    assert error.status == status
-    assert str(error).startswith("http://127.0.0.1:")
-    for part in parts:
-        assert part in str(error)
-
-
-def test_a_page_in_the_place_of_an_error_is_not_shown() -> None:
-    assert "html" not in str(failure(HttpError(status=404, body="<html><body>lost</body></html>")))
-    long = str(failure(HttpError(status=400, message="x" * 5000)))
-    assert len(long) < 500
-
-
-def test_a_rate_limit_is_waited_out_for_as_long_as_the_server_says() -> None:
-    limited = HttpError(status=429, headers={"retry-after": "0.25"})
-
-    async def measure(model: OpenAIChat) -> float:
-        start = asyncio.get_running_loop().time()
-        assert (await ask(model))[0] == TextDelta(text="a")
-        return asyncio.get_running_loop().time() - start
-
-    with ScriptedServer([limited, reply(text_chunks("a"))]) as server:
-        took_s = asyncio.run(measure(OpenAIChat("m", base_url=server.base_url, api_key=KEY)))
-        assert len(server.requests) == 2
-    assert took_s >= 0.25
-
-
-@pytest.mark.parametrize(
-    ("end", "message"),
-    [
-        (CUT, "broke off in the middle of the reply"),
-        ("data: {not json}\n\n", "broke off in the middle of the reply"),
-        ("data: [DONE]\n\n", "ended without a finish reason"),
-        (": nothing more\n\n", "ended without a finish reason"),
-        ({"error": {"message": f"out of memory {KEY}"}}, "ended the reply with an error: out of memory"),
-        ('event: error\ndata: {"error": "gone"}\n\n', "ended the reply with an error: gone"),
-    ],
-)
-def test_a_stream_that_breaks_gives_what_came_and_then_one_clear_error(end: Any, message: str) -> None:
-    got: list[Delta] = []
-
-    async def collect(model: OpenAIChat) -> None:
-        async for delta in model.stream(ChatRequest(messages=MESSAGES)):
-            got.append(delta)  # noqa: PERF401 - what came before the error counts
-
-    script = reply(text_chunks("a"), end, finish=None, done=False)
-    with ScriptedServer([script]) as server, pytest.raises(ServerError, match=message) as caught:
-        asyncio.run(collect(OpenAIChat("m", base_url=server.base_url, api_key=KEY)))
-    assert KEY not in "".join(traceback.format_exception(caught.value))
-    assert got == [TextDelta(text="a")]
-
-
-def test_a_server_that_never_answers_runs_into_the_time_limit() -> None:
-    with ScriptedServer([reply(Gate())]) as server:
-        model = OpenAIChat("m", base_url=server.base_url, api_key=KEY, timeout_s=0.1)
-        with pytest.raises(ServerError, match="did not answer in time"):
-            asyncio.run(ask(model))
+def test_a_server_that_sends_its_reasoning_under_both_names_is_heard_once() -> None:
+    deltas, _ = talk([reply(chunk({"reasoning": "Hm", "reasoning_content": "Hm"}), text_chunks("a"))])
+    assert deltas[0] == ReasoningDelta(text="Hm", field="reasoning")
+    assert deltas[1] == TextDelta(text="a")
 
 
 def test_an_adapter_is_a_chat_model_with_a_name() -> None:
     model = OpenAIChat("some-model", api_key=KEY)
     assert isinstance(model, ChatModel)
     assert model.name == "some-model"
-
-
-# -- the server itself -----------------------------------------------------------------------------------------------
-
-
-def test_a_script_that_runs_out_fails_the_test() -> None:
-    def ask_once_too_often() -> None:
-        with ScriptedServer([]) as server, contextlib.suppress(ServerError):
-            asyncio.run(ask(OpenAIChat("m", base_url=server.base_url, api_key=KEY)))
-
-    with pytest.raises(AssertionError, match="no answer for request 1"):
-        ask_once_too_often()
-
-
-def test_a_policy_answers_what_was_asked() -> None:
-    def echo(body: dict[str, Any]) -> Answer:
-        return reply(text_chunks(body["messages"][-1]["content"], pieces=3))
-
-    with ScriptedServer(echo) as server:
-        deltas = asyncio.run(ask(OpenAIChat("m", base_url=server.base_url, api_key=KEY)))
-    assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == "private words"
-    assert len(deltas) == 4

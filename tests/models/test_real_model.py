@@ -8,12 +8,17 @@ import json
 import os
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from asyncfc_jupyter.models.accumulate import Accumulator, CallClosedPart, CallOpenedPart, Part
-from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta
+from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, Delta, Finish, TextDelta
+from asyncfc_jupyter.models.cassette import Recording, Replay
+from asyncfc_jupyter.models.catalog import Where
+from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.responses import OpenAIResponses
 from tests.servers.llama_server import SLOTS, RealModelUnavailable, llama_server
 
 pytestmark = pytest.mark.real_model
@@ -131,6 +136,44 @@ def test_closing_streams_frees_their_slots_for_the_next_request(model: OpenAICha
         return [delta async for delta in model.stream(talk_on(tokens=2))]
 
     assert isinstance(asyncio.run(close_all_then_ask())[-1], Finish)
+
+
+def test_the_responses_api_of_a_server_that_numbers_no_items_gives_one_call_that_streams(base_url: str) -> None:
+    async def deltas() -> list[Delta]:
+        asked = OpenAIResponses("smollm2", base_url=base_url, api_key="none", timeout_s=PATIENCE_S)
+        options = {"tool_choice": "required", "max_output_tokens": 128}
+        request = ChatRequest(messages=ASK_WEATHER.messages, tools=[WEATHER], options=options)
+        return [delta async for delta in asked.stream(request)]
+
+    arrived = asyncio.run(deltas())
+    accumulator = Accumulator("call_")
+    parts = [part for delta in arrived for part in accumulator.feed(delta)]
+    (closed,) = [part for part in parts if isinstance(part, CallClosedPart)]
+    assert closed.arguments.keys() == {"city", "days"}
+    assert closed.call_id.startswith("fc_")
+    assert len(accumulator.finish().calls) == 1
+    assert sum(isinstance(delta, CallDelta) for delta in arrived) >= 4
+
+
+def test_the_doctor_sees_what_the_server_does(base_url: str) -> None:
+    report = asyncio.run(examine("smollm2", where=Where(base_url=base_url), fresh=True))
+    seen = report.seen["chat"]
+    assert seen.calls >= 1
+    assert seen.argument_pieces > seen.calls
+    assert seen.placeholder
+    assert seen.usage or seen.usage_when_asked
+    assert seen.tokens_per_s is not None
+    assert report.mode == "async"
+    assert not report.seen["native"].native
+
+
+def test_a_recorded_reply_is_replayed_without_the_server(model: OpenAIChat, tmp_path: Path) -> None:
+    async def deltas(asked: ChatModel) -> list[Delta]:
+        return [delta async for delta in asked.stream(ASK_WEATHER)]
+
+    recorded = asyncio.run(deltas(Recording(model, tmp_path / "c.jsonl")))
+    assert asyncio.run(deltas(Replay(tmp_path / "c.jsonl", speed="instant"))) == recorded
+    assert len(recorded) > 4
 
 
 def test_a_whole_turn_with_a_tool_message_is_accepted(model: OpenAIChat) -> None:

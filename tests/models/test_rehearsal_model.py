@@ -23,10 +23,25 @@ def test_a_pending_result_is_passed_by_reference_and_the_answer_waits_for_its_va
     assert talk.say(SEARCH_AND_BOOK) == [("search", {"city": "LIS"})]
     assert talk.tell(pending("f1")) == [
         ("book", {"flight": "$f1[0].id"}),
-        ("await_future", {"futures": ["f1", "f2"]}),
+        ("await_future", {}),
     ]
     assert talk.tell(pending("f2"), [done("f1", [{"id": "L1"}]), done("f2", {"order": 7})]) == []
     assert talk.text == "Booked 7."
+
+
+def test_the_answers_values_are_asked_for_in_the_same_reply_only_once_they_did_not_come_by_themselves() -> None:
+    plan = 'x = search("A")\n\ny = search("B")\n\nf"{x}{y}"'
+    quick, slow = Talk(), Talk()
+    quick.say(plan)
+    assert quick.tell(done("f1", 1)) == [("search", {"city": "B"})]
+    assert quick.tell(pending("f2")) == [("await_future", {})]
+    slow.say(plan)
+    assert slow.tell(pending("f1")) == [("search", {"city": "B"}), ("await_future", {})]
+
+
+def test_what_the_next_block_reads_is_asked_for_in_the_reply_before() -> None:
+    calls = Talk().say('x = search("A")\ny = search("B")\n\nbook(f"for {x.id}")\n"Done."')
+    assert calls[2:] == [("await_future", {"futures": ["f1"]})]
 
 
 def test_a_value_that_was_seen_is_passed_as_a_literal() -> None:
@@ -78,19 +93,34 @@ def test_a_value_that_the_layer_could_misread_is_passed_by_reference_even_when_i
     assert talk.tell(done("f1", {"v": value})) == [("book", {"flight": "$f1.v"})]
 
 
-@pytest.mark.parametrize("text", ["$f1", "$f9.id", "$$f1", "$100"])
+@pytest.mark.parametrize("text", ["$f1", "$f9.id", "$$f1", "$text:f1", "$100", "f9", "flight f1", "<b>"])
 def test_a_text_of_the_plan_is_passed_as_written(text: str) -> None:
     assert Talk().say(f'search("{text}")') == [("search", {"city": text})]
+
+
+@pytest.mark.parametrize("text", ["f1", "<f1.id>", "result of f1", "<order_id>", "$f1.items.0"])
+def test_a_text_of_the_plan_that_only_looks_like_a_reference_is_marked_as_text(text: str) -> None:
+    plan = f'search("A")\nbook("{text}", {{"status": ["{text}"]}})'
+    marked = f"$text:{text}"
+    assert Talk().say(plan)[1] == ("book", {"flight": marked, "note": {"status": [marked]}})
+    assert Talk(futures=False).say(plan)[1] == ("book", {"flight": text, "note": {"status": [text]}})
+
+
+def test_the_word_pending_is_marked_as_text_only_where_the_layer_would_refuse_it() -> None:
+    calls = Talk().say('search("A")\nbook("pending", {"status": "pending"})')
+    assert calls[1] == ("book", {"flight": "$text:pending", "note": {"status": "pending"}})
 
 
 @given(st.text(alphabet="$f1.[]x\"'\\ ", max_size=8))
 @example("$f1")
 @example("$$f1.x")
+@example("f1")
+@example("$text:f1")
 @settings(max_examples=50)
 def test_a_text_composed_of_values_arrives_as_it_is(value: str) -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nbook(f"{x.a}{x.b}")\n"Done."')
-    ((_, arguments),) = talk.tell(done("f1", {"a": value[:1], "b": value[1:]}))
+    ((_, arguments),) = talk.tell(done("f1", {"a": value[:1], "b": value[1:]}), [])
     assert substitute(arguments["flight"], lambda reference: pytest.fail(f"resolved {reference}")) == value
 
 
@@ -120,7 +150,7 @@ def test_a_text_as_an_argument_has_its_values_awaited_first() -> None:
     talk = Talk()
     assert talk.say('x = search("A")\nbook(f"for {x.id:03d}")\n"Done."') == [
         ("search", {"city": "A"}),
-        ("await_future", {"futures": ["f1"]}),
+        ("await_future", {}),
     ]
     assert talk.tell(pending("f1"), [done("f1", {"id": 7})]) == [("book", {"flight": "for 007"})]
 
@@ -202,7 +232,8 @@ def test_a_call_that_needs_a_failed_result_is_not_made_and_its_own_dependents_ne
 def test_a_dependent_that_the_layer_skipped_reads_as_one_that_was_not_made() -> None:
     talk = Talk()
     talk.say('x = search("A")\ny = book(x.id)\n\nf"{x} {y}"')
-    talk.tell(pending("f1"), pending("f2"), [failed("f1", "boom", "timeout"), failed("f2", "f1 failed", "skipped")])
+    assert talk.tell(pending("f1"), pending("f2")) == [("await_future", {})]
+    talk.tell([failed("f1", "boom", "timeout"), failed("f2", "f1 failed", "skipped")])
     assert talk.text == "<x failed: boom> <y skipped>"
 
 
@@ -211,7 +242,8 @@ def test_a_missing_field_reads_the_same_whether_the_layer_or_the_model_found_it(
     value = {"a": {"b": [1]}}
     late, plain = Talk(), Talk(futures=False)
     late.say(plan)
-    late.tell(pending("f1"), pending("f2"), [done("f1", value), failed("f2", "f1 has no field 'id'; it has: a")])
+    late.tell(pending("f1"), pending("f2"))
+    late.tell([done("f1", value), failed("f2", "f1 has no field 'id'; it has: a")])
     plain.say(plan)
     assert plain.tell(value) == []
     assert late.text == plain.text == "<y skipped> <x has no field id> <x.a.b has no index 3> <x.a.b has no field c>"
@@ -262,7 +294,7 @@ def test_text_that_was_to_go_with_calls_that_were_not_made_stays_out_of_the_answ
 def test_a_text_argument_that_is_one_text_value_is_that_value_and_may_go_by_reference() -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nbook(f"{x.a}", note=[f"{x.b}", f"{x.n}"])\n"Done."')
-    calls = talk.tell(done("f1", {"a": "f1", "b": "LIS", "n": 3}))
+    calls = talk.tell(done("f1", {"a": "f1", "b": "LIS", "n": 3}), [])
     assert calls == [("book", {"flight": "$f1.a", "note": ["LIS", "3"]})]
 
 

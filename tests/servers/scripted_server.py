@@ -12,8 +12,8 @@ an answer, for driving a whole conversation. An answer is a `Stream` (made by `r
 steps are chunks (dicts), text sent as it is (str), a `Delay`, a `Gate` that the test opens, or `CUT`, which breaks the
 connection. Where the script runs out, or the function raises, the answer is 500 and the server raises when it closes.
 
-It runs on a thread and a loop of its own, binds 127.0.0.1, keeps connections open between requests, and uses the
-standard library alone.
+It runs on a thread and a loop of its own, or with ``async with`` on the loop that is running; binds 127.0.0.1, keeps
+connections open between requests, and uses the standard library alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ from typing import Any, Final, Self, TypeVar
 
 #: How long a wait in a test lasts before it fails: far above what a loaded machine needs, below what a person bears.
 PATIENCE_S: Final = 20.0
+#: Connections that may wait to be accepted: a client whose connection finds no place tries again only after a second.
+_QUEUED: Final = 1000
 CUT: Final = object()
+#: An answer that is none: the connection closes before a byte was sent.
+HANG_UP: Final = object()
 Chunk = dict[str, Any]
 T = TypeVar("T")
 
@@ -75,7 +79,7 @@ class Gate:
         await event.wait()
 
 
-Step = Chunk | str | Delay | Gate | object
+Step = Chunk | str | bytes | Delay | Gate | object
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class HttpError:
         return (json.dumps({"error": error}) if self.body is None else self.body).encode()
 
 
-Answer = Stream | HttpError
+Answer = Stream | HttpError | object
 Policy = Callable[[dict[str, Any]], Answer]
 
 
@@ -117,8 +121,8 @@ class Recorded:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The messages of the request."""
-        messages: list[dict[str, Any]] = self.body["messages"]
+        """The messages of the request; of one of the Responses API, its input items."""
+        messages: list[dict[str, Any]] = self.body["input" if self.path.endswith("/responses") else "messages"]
         return messages
 
     @property
@@ -156,14 +160,13 @@ class ScriptedServer:
         self._connections = 0
         self._arrived = threading.Condition()
         self._failure: BaseException | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="scripted server", daemon=True)
+        self._handlers: set[asyncio.Task[Any]] = set()
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scripted server", daemon=True)
         self._thread.start()
-        self._server = self._call(asyncio.start_server(self._connection, "127.0.0.1", 0))
-        host, port = self._server.sockets[0].getsockname()
-        self.base_url = f"http://{host}:{port}/v1"
+        self._call(self._open())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -171,6 +174,17 @@ class ScriptedServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE_S)
         self._loop.close()
+        self._conclude(error)
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        await self._close()
+        self._conclude(error)
+
+    def _conclude(self, error: BaseException | None) -> None:
         if self._failure is not None and error is None:
             raise self._failure
 
@@ -183,15 +197,24 @@ class ScriptedServer:
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
+    async def _open(self) -> None:
+        self._server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=_QUEUED)
+        host, port = self._server.sockets[0].getsockname()
+        self.base_url = f"http://{host}:{port}/v1"
+
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number, self._connections = self._connections, self._connections + 1
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handlers.add(handler)
+        handler.add_done_callback(self._handlers.discard)
         # While an answer streams, the same read that will begin the next request tells when the client hangs up.
         ahead = asyncio.ensure_future(reader.read(1))
         try:
             while first := await ahead:
                 path, headers, body = await _read_request(reader, first)
                 ahead = asyncio.ensure_future(reader.read(1))
-                if path.endswith("/chat/completions"):
+                if path.endswith(("/chat/completions", "/responses")):
                     await self._answer(Recorded(path, headers, json.loads(body), number), writer, ahead)
                 else:
                     await _refuse(writer, HttpError(status=404, message=f"no such path: {path}"))
@@ -211,6 +234,8 @@ class ScriptedServer:
             request._finished.set()
             return
         try:
+            if not isinstance(answer, Stream):
+                raise _CutByScriptError
             await _stream(writer, answer, ahead)
         except ConnectionError as error:
             if not isinstance(error, _CutByScriptError):
@@ -229,10 +254,12 @@ class ScriptedServer:
 
     async def _close(self) -> None:
         self._server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for handler in self._handlers:
+            handler.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
+        await asyncio.sleep(
+            0
+        )  # connections are let go in the loop's next step; one with a deaf client would be waited for
 
 
 async def _read_request(reader: asyncio.StreamReader, first: bytes) -> tuple[str, dict[str, str], bytes]:
@@ -267,13 +294,22 @@ async def _stream(writer: asyncio.StreamWriter, stream: Stream, ahead: asyncio.F
         elif step is CUT:
             raise _CutByScriptError
         else:
-            data = (step if isinstance(step, str) else f"data: {json.dumps(step)}\n\n").encode()
+            data = step if isinstance(step, bytes) else encoded(step)
             writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         await writer.drain()
         if ahead.done() and not ahead.result():
             raise ConnectionResetError("the client hung up")
     writer.write(b"0\r\n\r\n")
     await writer.drain()
+
+
+def encoded(step: Step) -> bytes:
+    """Return a chunk, or text as it is, as it goes over the wire. A dict with a type gets the event line of that name."""
+    if isinstance(step, str):
+        return step.encode()
+    assert isinstance(step, dict)
+    event = f"event: {step['type']}\n" if "type" in step else ""
+    return f"{event}data: {json.dumps(step)}\n\n".encode()
 
 
 # -- what scripts are made of ----------------------------------------------------------------------------------------
@@ -305,7 +341,7 @@ def chunk(delta: Mapping[str, Any], finish_reason: str | None = None, **extra: A
 
 def text_chunks(text: str, pieces: int = 1) -> list[Chunk]:
     """Return text, cut into so many chunks."""
-    return [chunk({"content": piece}) for piece in _cut(text, pieces)]
+    return [chunk({"content": piece}) for piece in cut_up(text, pieces)]
 
 
 def call_chunks(
@@ -314,7 +350,7 @@ def call_chunks(
     """Return a tool call in the usual form: id and name first, then the arguments, cut into so many chunks."""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
     first = {"index": index, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
-    rest = [{"index": index, "function": {"arguments": piece}} for piece in _cut(text, pieces)]
+    rest = [{"index": index, "function": {"arguments": piece}} for piece in cut_up(text, pieces)]
     return [chunk({"tool_calls": [call]}) for call in [first, *rest]]
 
 
@@ -329,6 +365,7 @@ def usage_chunk(input_tokens: int, output_tokens: int) -> Chunk:
     return {**chunk({}), "choices": [], "usage": {**usage, "total_tokens": input_tokens + output_tokens}}
 
 
-def _cut(text: str, pieces: int) -> Iterator[str]:
+def cut_up(text: str, pieces: int) -> Iterator[str]:
+    """Yield text in so many pieces."""
     size = max(1, -(-len(text) // pieces))
     return (text[at : at + size] for at in range(0, len(text), size))

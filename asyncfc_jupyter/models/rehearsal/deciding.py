@@ -4,8 +4,9 @@ A reply takes on statements up to a blank line, and ends early where something m
 a text that takes a value, and, without futures, at a call that takes the result of a call in the same reply. A reply
 without calls would end the run, so a block that makes none is joined to the next one.
 
-With futures, an argument that takes a result is a literal when its value was seen, else a reference; the answer's
-values are asked for in the last reply before it, so that waiting costs no round trip. A call that takes a value from
+With futures, an argument that takes a result is a literal when its value was seen, else a reference. What must be read next
+is asked for in the reply before, so that waiting costs no round trip, and without naming it where all that is pending is
+meant, so that asking costs no more than it must. A call that takes a value from
 a result known to have failed is not made, in either case, and its own name counts as skipped: so the same plan gives
 the same answer in every mode.
 """
@@ -18,9 +19,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asyncfc_jupyter.core.errors import InvariantBroken
+from asyncfc_jupyter.core.errors import InvariantBroken, LookAlike
 from asyncfc_jupyter.core.futures import FutureName, future_name
-from asyncfc_jupyter.core.references import Field, Item, Reference, parse_reference
+from asyncfc_jupyter.core.look_alikes import Situation, reject_look_alikes
+from asyncfc_jupyter.core.references import TEXT, Field, Item, Reference, is_escaped, parse_reference
 from asyncfc_jupyter.models.rehearsal.memory import SKIPPED, Asked, Binding, Memory, Result, follow
 from asyncfc_jupyter.models.rehearsal.plan import (
     AWAIT_TOOL,
@@ -45,7 +47,7 @@ _NO_ANSWER = "Done."
 _NO_RESULT = Result(outcome="failed", error="no result came back")
 
 #: Texts that the layer might take for a reference, or for a model's guess at one. Such a value is passed by reference,
-#: even when it was seen: it then arrives as it is, whatever it says.
+#: even when it was seen: it then arrives as it is, whatever it says, and whatever results there are by then.
 _SUSPECT = re.compile(r"\s*[$<{]|\s*f[1-9]\d*(?!\w)|pending\Z")
 
 
@@ -152,6 +154,8 @@ class _Draft:
         self._marks = [self._mark()]
         self._block: int | None = None
         self._ended = False
+        #: Names of the futures so far, of which the layer knows whether a text looks like one.
+        self._known = {str(future_name(number)): None for number in range(1, memory.count + 1)}
 
     def reply(self) -> Reply:
         statement = self._next()
@@ -160,6 +164,8 @@ class _Draft:
             statement = self._next()
         if not self._ended and statement is None:
             self._conclude()
+        elif not self._ended and self._futures:
+            self._ask(self._read_first(statement))
         return Reply(
             parts=tuple(self._parts),
             bound=tuple(self._bound),
@@ -208,22 +214,38 @@ class _Draft:
         if not self._seen(take for take, into_text in takes if into_text or not self._futures):
             return
         future = future_name(self._memory.count + 1)
+        self._known[str(future)] = None
         references: list[Reference] = []
-        arguments = {name: self._json(value, references) for name, value in statement.arguments(self._parameters)}
+        arguments = {name: self._json(name, value, references) for name, value in statement.arguments(self._parameters)}
         self._cursor += 1
         self._memory.count += 1
         self._bind(statement.target, future)
         self._taken_by.append((future, tuple(references)))
         self._make(statement.tool, arguments, block=statement.block)
 
+    def _read_first(self, statement: CallTool | AwaitNames | Speak | None) -> list[FutureName]:
+        """Return the futures that must be read before this statement can be carried out."""
+        match statement:
+            case Speak(text=text):
+                return self._unseen(take.name for take, _ in takes_in(text))
+            case CallTool():
+                found = (each for value in statement.values for each in takes_in(value))
+                return self._unseen(take.name for take, into_text in found if into_text)
+        return []
+
     def _conclude(self) -> None:
-        """Give the answer, or ask for its values in this reply so that the next one can give it."""
+        """Give the answer, or see to it that the next reply can give it.
+
+        A reply that makes calls just ends at first, as the layer asks of a model that has made every call: their values may
+        come by themselves. Once they did not, it asks for them itself, which saves a round trip.
+        """
         takes = () if self._plan.answer is None else tuple(take for take, _ in takes_in(self._plan.answer.text))
         needed = self._unseen(take.name for take in takes) if self._futures else []
         if needed:
             emitted = [future_name(number) for number in range(self._since + 1, self._memory.count + 1)]
             open_ones = [future for future in emitted if future not in self._memory.results]
-            self._ask(list(dict.fromkeys([*open_ones, *needed])))
+            if self._block is None or self._memory.kept_waiting:
+                self._ask(list(dict.fromkeys([*open_ones, *needed])))
         elif self._block is None:
             # What was to be said with calls that were not made is left out: the answer is the same whatever was made.
             answer = _NO_ANSWER if self._plan.answer is None else self._memory.render(self._plan.answer.text)
@@ -241,7 +263,9 @@ class _Draft:
     def _ask(self, futures: list[FutureName]) -> None:
         """Ask for results, which ends the reply; nothing happens when there is nothing to ask for."""
         if futures:
-            self._make(AWAIT_TOOL, {"futures": [str(future) for future in futures]}, block=-1)
+            open_ones = [n for n in map(future_name, range(1, self._memory.count + 1)) if n not in self._memory.results]
+            named = {} if futures == open_ones else {"futures": [str(future) for future in futures]}
+            self._make(AWAIT_TOOL, named, block=-1)
             self._ended = True
 
     def _bind(self, target: str | None, binding: Binding) -> None:
@@ -285,22 +309,41 @@ class _Draft:
             return None
         return SKIPPED if follow(take, fate.value)[1] else None
 
-    def _json(self, value: Value, references: list[Reference]) -> Any:
-        """Return an argument as JSON; what it takes by reference is added to ``references``."""
+    def _json(self, name: str, value: Value, references: list[Reference]) -> Any:
+        """Return the argument of a name, or of a key in it, as JSON; what it takes by reference is added to ``references``."""
         match value:
             case Constant(value=constant):
-                return constant
+                # A plan may spell a reference out, or the mark of a text that is none.
+                return self._marked(name, constant) if isinstance(constant, str) else constant
             case Array(items=items):
-                return [self._json(item, references) for item in items]
+                return [self._json(name, item, references) for item in items]
             case Table(pairs=pairs):
-                return {key: self._json(item, references) for key, item in pairs}
+                return {key: self._json(key, item, references) for key, item in pairs}
             case Text(parts=[Hole(take=take, conversion="", spec="")]) if self._is_text(take):
                 return self._taken(take, references)
             case Text():
                 text = self._memory.render(value)
-                return _escaped(text) if self._futures else text
+                misread = self._futures and (parse_reference(text) is not None or is_escaped(text))
+                return f"{TEXT}{text}" if misread else self._marked(name, text)
             case Take():
                 return self._taken(value, references)
+
+    def _marked(self, name: str, text: str) -> str:
+        """Return a text with the mark of one if the layer would refuse it for what it looks like."""
+        return f"{TEXT}{text}" if self._futures and self._looks_alike(name, text) else text
+
+    def _looks_alike(self, name: str, text: str) -> bool:
+        results = self._memory.results
+        situation = Situation(
+            known=self._known,
+            pending=self._known,  # for all that is known here
+            results=lambda: ((future, results[future].value) for future in reversed(results)),
+        )
+        try:
+            reject_look_alikes({name: text}, situation)
+        except LookAlike:
+            return True
+        return False
 
     def _is_text(self, take: Take) -> bool:
         """Whether a value that was seen is a text: it is then passed itself, which may be by reference."""
@@ -326,12 +369,6 @@ def _suspect(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_suspect, value.values()))
     return isinstance(value, list) and any(map(_suspect, value))
-
-
-def _escaped(text: str) -> str:
-    """Return a composed text so that the layer passes it on as it is, should it read as a reference."""
-    bare = text.lstrip("$")
-    return f"${text}" if bare != text and parse_reference(f"${bare}") is not None else text
 
 
 def _written(reference: Reference) -> str:

@@ -67,13 +67,17 @@ class Memory:
     inputs: dict[FutureName, tuple[Reference, ...]] = field(default_factory=dict)
     results: dict[FutureName, Result] = field(default_factory=dict)
     call_ids: set[str] = field(default_factory=set)
+    #: Whether a placeholder was ever shown, or a result asked for: values do not always come by themselves.
+    kept_waiting: bool = False
     _futures: dict[str, FutureName] = field(default_factory=dict)
 
     def number(self, calls: tuple[Asked, ...]) -> None:
         """Give the calls of an assistant message their futures."""
         for call in calls:
             self.call_ids.add(call.call_id)
-            if call.tool != AWAIT_TOOL:
+            if call.tool == AWAIT_TOOL:
+                self.kept_waiting = True
+            else:
                 self.count += 1
                 self._futures[call.call_id] = future_name(self.count)
 
@@ -135,6 +139,7 @@ class Memory:
         if not isinstance(name, str) or not _FUTURE_NAME.fullmatch(name) or status not in _STATUSES:
             return
         if status == "pending":
+            self.kept_waiting = True
             return
         if status == "done":
             summarized = told.get("summarized") is True
@@ -195,6 +200,11 @@ def speaks_of_futures(message: Message) -> bool:
     return any(
         isinstance(told.get("future"), str) and told.get("status") in _STATUSES for told in _told(_decoded(message))
     )
+
+
+def is_delivery(message: Message) -> bool:
+    """Return whether a message in the person's place holds results from the layer."""
+    return message.get("role") == "user" and text_of(message).startswith('{"delivered": ')
 
 
 def _decoded(message: Message) -> Any:

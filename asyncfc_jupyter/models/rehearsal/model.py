@@ -76,7 +76,7 @@ class RehearsalModel:
 
 
 def _deltas(reply: Reply, memory: Memory) -> Iterator[Delta]:
-    """Yield the reply a token at a time; a call's name is one token."""
+    """Yield the reply a token at a time; a call's name is one token, and so is a whole call without arguments."""
     index, serial = 0, len(memory.call_ids)
     for part in reply.parts:
         match part:
@@ -86,8 +86,9 @@ def _deltas(reply: Reply, memory: Memory) -> Iterator[Delta]:
                 serial += 1
                 while f"call_{serial}" in memory.call_ids:
                     serial += 1
-                yield CallDelta(index=index, call_id=f"call_{serial}", name=tool)
-                yield from (CallDelta(index=index, arguments=piece) for piece in _pieces(_encoded(arguments)))
+                yield CallDelta(index=index, call_id=f"call_{serial}", name=tool, arguments=None if arguments else "{}")
+                if arguments:
+                    yield from (CallDelta(index=index, arguments=piece) for piece in _pieces(_encoded(arguments)))
                 index += 1
 
 

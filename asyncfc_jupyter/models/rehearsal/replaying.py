@@ -14,7 +14,7 @@ from typing import Any
 from asyncfc_jupyter.core.errors import PlanError
 from asyncfc_jupyter.models.base import ChatRequest, Message
 from asyncfc_jupyter.models.rehearsal.deciding import Assignment, Reply, decide
-from asyncfc_jupyter.models.rehearsal.memory import Memory, calls_in, speaks_of_futures, text_of
+from asyncfc_jupyter.models.rehearsal.memory import Memory, calls_in, is_delivery, speaks_of_futures, text_of
 from asyncfc_jupyter.models.rehearsal.plan import AWAIT_TOOL, Parameters, Plan, check_plan
 from asyncfc_jupyter.models.rehearsal.reading import read_plan
 
@@ -51,7 +51,9 @@ def parameters_of(tools: Sequence[Any]) -> Parameters:
 
 def _runs(messages: Sequence[Message]) -> Iterator[tuple[Message, Sequence[Message]]]:
     """Yield each message of the person with the messages that follow it, up to the next one."""
-    starts = [index for index, message in enumerate(messages) if message.get("role") == "user"]
+    starts = [
+        index for index, message in enumerate(messages) if message.get("role") == "user" and not is_delivery(message)
+    ]
     if not starts:
         raise PlanError(1, "", "the conversation holds no plan", "send the plan as the person's message")
     for start, end in pairwise([*starts, len(messages)]):
@@ -74,6 +76,6 @@ def _replay(assignment: Assignment, messages: Sequence[Message], memory: Memory)
             calls = calls_in(message)
             cursor = decide(assignment, cursor, memory).apply(memory, calls)
             memory.number(calls)
-        elif message.get("role") == "tool":
+        elif message.get("role") == "tool" or is_delivery(message):
             memory.read(message, futures=assignment.futures)
     return cursor

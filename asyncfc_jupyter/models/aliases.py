@@ -1,0 +1,69 @@
+"""Short names for models, kept from session to session in the user's configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from platformdirs import user_config_path
+
+from asyncfc_jupyter.core.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+def alias_file() -> Path:
+    """Return where the aliases are kept."""
+    return user_config_path("asyncfc_jupyter", appauthor=False) / "aliases.json"
+
+
+def aliases() -> dict[str, str]:
+    """Return the aliases, by name.
+
+    Raises:
+        UsageError: The file is not one that this package wrote.
+    """
+    path = alias_file()
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the aliases in {path} cannot be read ({error}); mend the file or delete it.") from None
+    if not isinstance(known, dict) or not all(isinstance(model, str) for model in known.values()):
+        raise UsageError(f"the aliases in {path} are not an object of names and models; mend the file or delete it.")
+    return known
+
+
+def resolve(model: str) -> str:
+    """Return the model that a name stands for: itself, where it is no alias."""
+    return aliases().get(model, model)
+
+
+def set_alias(name: str, model: str) -> None:
+    """Let a name stand for a model; for none, remove it.
+
+    Raises:
+        UsageError: It is no name for an alias, is in use for something else, or there is none to remove.
+    """
+    known = aliases()
+    if not _NAME.fullmatch(name) or name == "rehearsal":
+        raise UsageError(
+            f"{name!r} cannot be an alias; it is a word of letters, digits, dots and dashes, not rehearsal."
+        )
+    if model:
+        known[name] = model
+    elif known.pop(name, None) is None:
+        raise UsageError(f"there is no alias {name!r} to remove; the aliases are: {', '.join(known) or 'none yet'}.")
+    _write(known)
+
+
+def _write(known: Mapping[str, str]) -> None:
+    path = alias_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")  # another kernel may read it at this moment
+    fresh.write_text(json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(path)

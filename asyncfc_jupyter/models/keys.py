@@ -1,0 +1,105 @@
+"""Where a server's key comes from: the environment, the system's keyring, or a file that only its owner can read.
+
+In that order, and only when a key is needed. The name of a key is the name of its server (`profiles`)::
+
+    keyring set asyncfc_jupyter openai            # the keyring, with the optional extra `keyring`
+    openai = "sk-..."                             # a line of keys.toml, readable by its owner alone
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import stat
+import tomllib
+from pathlib import Path
+
+from platformdirs import user_config_path
+
+from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.models.profiles import Profile
+from asyncfc_jupyter.models.secret import Secret, hide_keys
+
+SERVICE = "asyncfc_jupyter"
+#: Environment variables that hold keys, by the words in their names.
+_NAMES_A_KEY = re.compile("KEY|TOKEN|SECRET|PASSW", re.IGNORECASE)
+#: What the owner's group and everyone else may do with a file; for keys, nothing.
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def key_file() -> Path:
+    """Return where the file with the keys would be."""
+    return user_config_path("asyncfc_jupyter", appauthor=False) / "keys.toml"
+
+
+def find_key(profile: Profile) -> Secret | None:
+    """Return the key for a server, or None when there is none anywhere.
+
+    Raises:
+        UsageError: The file with the keys can be read by others, or cannot be read at all.
+    """
+    text = os.environ.get(profile.key_variable, "").strip()
+    if text:
+        return Secret(text)
+    name = "openai" if profile.name == "any" else profile.name
+    return _from_keyring(name) or _from_file(name)
+
+
+def _from_keyring(name: str) -> Secret | None:
+    try:
+        keyring = importlib.import_module("keyring")
+    except ImportError:
+        return None
+    try:
+        text = keyring.get_password(SERVICE, name)
+    except Exception:  # noqa: BLE001 - a machine without a keyring raises whatever its backend does; a file may do
+        return None
+    return Secret(text.strip()) if text else None
+
+
+def _from_file(name: str) -> Secret | None:
+    path = key_file()
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    if os.name == "posix" and mode & _OTHERS:
+        raise UsageError(
+            f"{path} holds keys and can be read by others (mode {stat.S_IMODE(mode):o}); run: chmod 600 {path}"
+        )
+    try:
+        keys = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        # The reason would quote the line, and with it the key.
+        raise UsageError(f'{path} cannot be read as TOML; it holds lines such as: openai = "sk-..."') from None
+    text = keys.get(name)
+    return Secret(text.strip()) if isinstance(text, str) and text.strip() else None
+
+
+def without_keys(text: str) -> str:
+    """Return a text with keys masked: those in environment variables that are named for it, and whatever looks like one."""
+    values = [value.strip() for name, value in os.environ.items() if _NAMES_A_KEY.search(name)]
+    return hide_keys(text, *(Secret(value) for value in values if re.fullmatch(r"[!-~]+", value)))
+
+
+def api_key_in(variable: str | None) -> Secret | None:
+    """Return the key in the environment variable that the person named; None where none was named.
+
+    Raises:
+        UsageError: It is not set, or what was named is no variable.
+    """
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if key:
+        return Secret(key)
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):  # it may be the key itself, and is not repeated
+        raise UsageError(
+            "--api-key-env takes the name of an environment variable, such as MY_KEY, and what it was given is none; put "
+            "the key into a variable, and keep it out of the notebook."
+        )
+    raise UsageError(
+        f"--api-key-env: the environment variable {variable} is not set in this kernel; set it before the kernel "
+        f"starts or in a cell (os.environ[{variable!r}] = ...), or use --model rehearsal, which needs no key."
+    )

@@ -1,0 +1,50 @@
+"""A few words with a model behind the scripted server, and what must never show of them."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from asyncfc_jupyter.core.errors import ServerError
+from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta
+from asyncfc_jupyter.models.openai import OpenAIChat
+from tests.servers.scripted_server import Answer, ScriptedServer
+
+KEY = "sk-very-secret-0123456789"
+MESSAGES = [{"role": "user", "content": "private words"}]
+TOOL = {"type": "function", "function": {"name": "get", "description": "", "parameters": {"type": "object"}}}
+#: Makes the library ask again at once: its own pauses are for real servers.
+AT_ONCE = {"retry-after-ms": "1"}
+
+
+async def ask(model: ChatModel, **request: Any) -> list[Delta]:
+    return [delta async for delta in model.stream(ChatRequest(messages=MESSAGES, **request))]
+
+
+def talk(
+    answers: Sequence[Answer], *, asks: int = 1, options: Any = None, **request: Any
+) -> tuple[list[Delta], ScriptedServer]:
+    """The deltas of the last of several requests of one model, and the server that has seen them."""
+
+    async def requests(model: ChatModel) -> list[Delta]:
+        for _ in range(asks - 1):
+            await ask(model, **request)
+        return await ask(model, **request)
+
+    with ScriptedServer(answers) as server:
+        deltas = asyncio.run(requests(OpenAIChat("m", base_url=server.base_url, api_key=KEY, options=options)))
+    return deltas, server
+
+
+def failure(answer: Answer, times: int = 1) -> ServerError:
+    with pytest.raises(ServerError) as caught:
+        talk([answer] * times)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert KEY not in shown
+    assert "private words" not in shown
+    assert "\n" not in str(caught.value)
+    return caught.value

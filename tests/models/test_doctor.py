@@ -1,0 +1,189 @@
+"""The doctor, against the scripted server: it sees what a server does, recommends what follows, and keeps it."""
+
+import asyncio
+import json
+
+import pytest
+
+from asyncfc_jupyter import cli
+from asyncfc_jupyter.core.errors import ServerError, UsageError
+from asyncfc_jupyter.models.catalog import Where
+from asyncfc_jupyter.models.doctor import examine
+from tests.servers.response_script import call_item, reasoning_item, response, text_item
+from tests.servers.scripted_server import Gate, HttpError, ScriptedServer, call_chunks, reply, text_chunks, usage_chunk
+
+CITY = {"city": "Lisbon"}
+TWO = [call_chunks(0, "a", "get_weather", CITY, 4), call_chunks(1, "b", "get_time", CITY, 4)]
+NO_RESPONSES = HttpError(status=404, message="no such path")
+
+
+def server_of(kind):
+    """A policy: the server does what the kind of server says, whichever API is asked."""
+
+    def policy(body):
+        chat = "messages" in body
+        answered = any(
+            m.get("role") == "tool" or m.get("type") == "function_call_output"
+            for m in body.get("messages") or body["input"]
+        )
+        return kind(body, chat=chat, answered=answered)
+
+    return policy
+
+
+def plain(body, *, chat, answered):
+    """Chat Completions alone, usage when it is asked for."""
+    if not chat:
+        return NO_RESPONSES
+    usage = [usage_chunk(40, 12)] if "stream_options" in body else []
+    return reply(text_chunks("Sunny."), usage) if answered else reply(*TWO)
+
+
+def examined(kind, **options):
+    with ScriptedServer(server_of(kind)) as server:
+        report = asyncio.run(examine("m", where=Where(base_url=server.base_url), **options))
+    return report, server
+
+
+def test_a_plain_server_is_seen_for_what_it_does() -> None:
+    report, _ = examined(plain)
+    seen = report.seen["chat"]
+    assert (seen.calls, seen.forced, seen.own_ids, seen.indexes, seen.argument_pieces) == (2, False, 2, [0, 1], 8)
+    assert (seen.usage, seen.usage_when_asked, seen.placeholder) == (False, True, True)
+    assert seen.first_token_s is not None
+    assert report.refused == {"responses": "refused (404)", "native": "needs the Responses API"}
+    assert (report.api, report.mode, report.options) == ("chat", "async", {"stream_options": {"include_usage": True}})
+
+
+def test_the_report_is_aligned_and_says_what_to_use() -> None:
+    lines = examined(plain)[0].text().splitlines()
+    rows = {line[:20].strip(): line[20:] for line in lines}
+    assert rows["Chat Completions"] == "yes"
+    assert rows["Responses"] == "no: refused (404)"
+    assert rows["calls"] == "2 in one reply"
+    assert rows["arguments"] == "stream, about 4 pieces a call: a call starts when its JSON closes"
+    assert rows["ids, indexes"] == "its own; 0, 1"
+    assert rows["use"] == """api="chat", mode="async", model_options={'stream_options': {'include_usage': True}}"""
+    assert all(line[20] != " " for line in lines)
+
+
+def test_a_server_that_refuses_placeholders_or_calls_only_when_told_to_is_found_out() -> None:
+    def strict(body, *, chat, answered):
+        if not chat:
+            return NO_RESPONSES
+        if answered:
+            return HttpError(status=400, message="no")
+        if "tool_choice" not in body:
+            return reply(text_chunks("I cannot know."))
+        whole = {"choices": [{"delta": {"tool_calls": [{"function": {"name": "get_weather", "arguments": CITY}}]}}]}
+        return reply(whole)
+
+    report, _ = examined(strict)
+    seen = report.seen["chat"]
+    assert (seen.calls, seen.forced, seen.own_ids, seen.indexes, seen.placeholder) == (1, True, 0, [], False)
+    assert report.mode == "eager"
+    assert "missing or repeated, made here; none" in report.text()
+    assert "one a reply, only with tool_choice required" in report.text()
+    assert "whole: a call starts when the server sends it" in report.text()
+
+
+@pytest.mark.parametrize("marks", [True, False])
+def test_asynchronous_tools_are_recommended_where_the_server_marks_its_calls_so(marks) -> None:
+    def modern(body, *, chat, answered):
+        if chat:
+            return plain(body, chat=True, answered=answered)
+        if answered:
+            return response(text_item("Sunny."))
+        extra = {"async": True} if marks and any("async" in tool for tool in body["tools"]) else {}
+        calls = [call_item(c, n, CITY, **extra) for c, n in (("a", "get_weather"), ("b", "get_time"))]
+        return response(reasoning_item("rs", "Hm"), *calls)
+
+    report, _ = examined(modern)
+    assert report.api == ("native" if marks else "responses")
+    assert report.seen["responses"].reasoning
+    assert report.text(magic=True).splitlines()[-2].split("  ")[-1].strip() == f"--api {report.api} --mode async"
+
+
+def test_a_report_is_kept_per_server_and_model_until_a_fresh_one_is_asked_for() -> None:
+    with ScriptedServer(server_of(plain)) as server:
+
+        def ask(model="m", **options):
+            return asyncio.run(examine(model, where=Where(base_url=server.base_url), **options))
+
+        first = ask()
+        asked = len(server.requests)
+        again = ask()
+        assert len(server.requests) == asked
+        assert again.cached
+        assert (again.seen, again.examined_at) == (first.seen, first.examined_at)
+        assert "kept; --fresh asks again" in again.text()
+        ask("another")
+        assert len(server.requests) == 2 * asked
+        assert not ask(fresh=True).cached
+
+
+def test_a_server_that_is_dead_or_wants_another_key_is_an_error_and_rehearsal_needs_no_doctor() -> None:
+    def locked(body, *, chat, answered):
+        return HttpError(status=401)
+
+    with pytest.raises(ServerError, match="does not accept the key"):
+        examined(locked)
+    with pytest.raises(UsageError, match="rehearsal model needs no doctor"):
+        asyncio.run(examine("rehearsal", where=Where()))
+
+
+def test_the_command_prints_the_report_or_its_json(capsys) -> None:
+    with ScriptedServer(server_of(plain)) as server:
+        assert cli.main(["doctor", "m", "--base-url", server.base_url]) == 0
+        assert "Chat Completions    yes" in capsys.readouterr().out
+        assert cli.main(["doctor", "m", "--base-url", server.base_url, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["seen"]["chat"]["calls"] == 2
+    assert cli.main(["doctor", "m", "--server", "olama"]) == 1
+    assert "there is no server 'olama'" in capsys.readouterr().err
+
+
+def test_a_model_that_only_talks_is_cut_short_and_then_told_to_call() -> None:
+    def talkative(body, *, chat, answered):
+        if answered or "tool_choice" in body:
+            return plain(body, chat=chat, answered=answered)
+        return reply(text_chunks("and so on and on " * 20, pieces=200), Gate()) if chat else NO_RESPONSES
+
+    report, server = examined(talkative)
+    assert (report.seen["chat"].forced, report.seen["chat"].calls) == (True, 2)
+    server.requests[0].wait_disconnected()
+
+
+def test_the_answer_to_a_placeholder_is_limited_to_a_few_tokens_under_the_name_that_each_api_has() -> None:
+    def both(body, *, chat, answered):
+        if chat:
+            return plain(body, chat=True, answered=answered)
+        if answered:
+            return response(text_item("Sunny."))
+        return response(call_item("a", "get_weather", CITY), call_item("b", "get_time", CITY))
+
+    report, server = examined(both)
+    limits = [{name: body[name] for name in body if "tokens" in name} for body in (r.body for r in server.requests)]
+    assert limits == [{}, {"max_tokens": 16}, {}, {"max_output_tokens": 16}, {}]
+    assert report.seen["native"].placeholder is False  # not asked: nobody would use it
+
+
+def test_one_api_alone_is_looked_at_whole_and_whoever_waits_is_told(home) -> None:
+    def calls(body, *, chat, answered):
+        return response(text_item("Sunny.")) if answered else response(call_item("a", "get_weather", CITY))
+
+    told: list[str] = []
+    with ScriptedServer(server_of(calls)) as server:
+        where = Where(base_url=server.base_url, api="native")
+        report = asyncio.run(examine("m", where=where, progress=told.append))
+        steps = [doing for doing in told if ";" not in doing]  # on a busy machine also how many pieces have come
+        assert steps == ["asynchronous tools: asks for two calls", "asynchronous tools: gives a placeholder"]
+        assert report.seen["native"].placeholder
+        told.clear()
+        asyncio.run(examine("m", where=where, progress=told.append))
+    assert told == []  # what is kept needs no waiting
+
+
+def test_a_cache_that_cannot_be_written_costs_the_next_examination_and_not_this_one(home, monkeypatch) -> None:
+    (home / "a file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a file"))
+    assert examined(plain)[0].api == "chat"

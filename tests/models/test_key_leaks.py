@@ -1,0 +1,108 @@
+"""A key is planted, and everything that leaves the process is searched for it: output, logs, traces, cassettes, errors."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.servers.scripted_server import CUT, HttpError, ScriptedServer, call_chunks, reply, text_chunks
+
+KEY = "sk-planted-0123456789-never-to-be-seen"
+
+#: What a person does, and what may be kept of it. Runs in a process of its own, whose every word is caught.
+PROGRAM = """
+    import asyncio, logging, pickle, sys, traceback
+    from pathlib import Path
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+    from asyncfc_jupyter import Agent, tool
+    from asyncfc_jupyter.agent.saved import to_json
+    from asyncfc_jupyter.models.catalog import Where
+    from asyncfc_jupyter.models.doctor import examine
+
+    @tool(pure=True)
+    def env() -> str:
+        "Show the environment."
+        import os
+        return "nothing to see"
+
+    async def main(url):
+        agent = Agent("m", base_url=url, tools=[env], record="talk.jsonl")
+        print(agent, vars(agent), vars(agent.model), sep="\\n")
+        run = await agent.run("go")
+        print(run, vars(run), run.trace.to_json(), run.conversation.messages, run.timeline().text(width=100), sep="\\n")
+        run.timeline().save("run.html")
+        run.trace.save("run.json")
+        Path("talk.json").write_text(to_json(run.conversation))
+        where = Where(base_url=url, api="chat")
+        for _ in range(2):
+            report = await examine("m", where=where, progress=print)
+            print(report, report.text(), report.text(magic=True), where, sep="\\n")
+        for prompt in ("refuse", "fail", "break"):
+            try:
+                await agent.run(prompt)
+            except Exception as error:
+                print(repr(error), vars(error))
+                told = traceback.TracebackException.from_exception(error, capture_locals=True)
+                print("".join(told.format()))
+        try:
+            pickle.dumps(agent.model)
+        except TypeError as error:
+            print(error)
+
+    asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """All that a run with a planted key said and left, by where it was."""
+    quotes = f"Incorrect API key provided: {KEY}"
+    ends = {
+        "refuse": HttpError(status=401, message=quotes),
+        "fail": reply(text_chunks("a"), {"error": {"message": quotes}}),
+        "break": reply(text_chunks("a"), CUT),
+    }
+
+    def policy(body):
+        prompt = [message["content"] for message in body["messages"] if message["role"] == "user"][-1]
+        if prompt in ends:
+            return ends[prompt]
+        called = any(message["role"] == "tool" for message in body["messages"])
+        return reply(text_chunks("Done.")) if called else reply(call_chunks(0, "a", "env", {}))
+
+    with ScriptedServer(policy) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(PROGRAM), server.base_url],
+            env={**os.environ, "OPENAI_API_KEY": KEY, "OPENAI_LOG": "debug", "PYTHONPATH": str(Path.cwd())},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+    files = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    return {"stdout": done.stdout, "stderr and logs": done.stderr, **files}
+
+
+def test_a_planted_key_leaves_the_process_by_no_way_but_the_request(spoken) -> None:
+    assert {"talk.jsonl", "run.html", "run.json", "talk.json"} <= spoken.keys()
+    assert any("examined_at" in text for where, text in spoken.items() if where.endswith(".json"))
+    for what in (
+        "kept; --fresh",
+        "ServerError",
+        "(401)",
+        "ended the reply with an error",
+        "broke off",
+        "a key is not pickled",
+    ):
+        assert what in spoken["stdout"], what
+    assert "DEBUG" in spoken["stderr and logs"]
+    for where, text in spoken.items():
+        assert KEY not in text, where
+        assert KEY not in json.dumps(text), where

@@ -1,0 +1,156 @@
+"""Servers by name, aliases, and where a key comes from."""
+
+import os
+import pickle
+import sys
+import types
+
+import pytest
+
+from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.models import aliases, keys
+from asyncfc_jupyter.models.catalog import Where, address_of, open_model
+from asyncfc_jupyter.models.native import OpenAINative
+from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.profiles import PROFILES, profile_named
+from asyncfc_jupyter.models.responses import OpenAIResponses
+from asyncfc_jupyter.models.secret import Secret, hide_keys
+
+KEY = "sk-very-secret-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in ("OPENAI_BASE_URL", *(profile.key_variable for profile in PROFILES.values())):
+        monkeypatch.delenv(name, raising=False)
+
+
+def opened(**where):
+    return open_model("m", where=Where(**where), options={})
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("openai", "https://api.openai.com/v1"),
+        ("ollama", "http://127.0.0.1:11434/v1"),
+        ("vllm", "http://127.0.0.1:8000/v1"),
+        ("llama.cpp", "http://127.0.0.1:8080/v1"),
+        ("LMStudio", "http://127.0.0.1:1234/v1"),
+    ],
+)
+def test_a_server_is_reached_by_its_name(name, address) -> None:
+    assert address_of(Where(server=name)) == address
+
+
+def test_an_address_goes_before_that_of_the_profile_and_an_unknown_server_is_told_the_known() -> None:
+    assert address_of(Where(server="vllm", base_url="http://gpu:9/v1")) == "http://gpu:9/v1"
+    with pytest.raises(UsageError, match="no server 'olama'; the servers are: openai, ollama, vllm"):
+        opened(server="olama")
+    with pytest.raises(UsageError, match="no api 'rest'; the apis are: chat, responses, native"):
+        opened(server="ollama", api="rest")
+
+
+def test_each_server_has_the_api_that_suits_it_unless_told_otherwise(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert type(opened()) is OpenAIResponses
+    assert type(opened(server="openai", api="chat")) is OpenAIChat
+    assert type(opened(server="ollama")) is OpenAIChat
+    assert type(opened(server="vllm", api="native")) is OpenAINative
+    assert type(opened(base_url="http://127.0.0.1:1/v1")) is OpenAIChat
+
+
+def test_the_key_of_one_server_is_never_sent_to_another(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert opened(server="ollama").secrets == (Secret("none"),)
+    monkeypatch.setenv("VLLM_API_KEY", "another-key")
+    assert opened(server="vllm").secrets == (Secret("another-key"),)
+
+
+def write_keys(text, mode):
+    path = keys.key_file()
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_a_key_comes_from_the_environment_then_the_keyring_then_the_file(monkeypatch) -> None:
+    write_keys('openai = "from-the-file"\nvllm = "vllm-file"\n', 0o600)
+    assert keys.find_key(profile_named("openai")).reveal() == "from-the-file"
+    asked = []
+    ring = types.SimpleNamespace(get_password=lambda *names: asked.append(names) or "from-the-ring")
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    assert keys.find_key(profile_named("openai")).reveal() == "from-the-ring"
+    assert asked == [("asyncfc_jupyter", "openai")]
+    monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
+    assert keys.find_key(profile_named("openai")).reveal() == "from-the-environment"
+    assert len(asked) == 1
+
+
+def test_a_machine_without_a_working_keyring_goes_on_to_the_file(monkeypatch) -> None:
+    def fails(*_):
+        raise RuntimeError("no backend")
+
+    monkeypatch.setitem(sys.modules, "keyring", types.SimpleNamespace(get_password=fails))
+    assert keys.find_key(profile_named("openai")) is None
+    write_keys('openai = "from-the-file"', 0o600)
+    assert keys.find_key(profile_named("openai")).reveal() == "from-the-file"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the mode of a file says who may read it on POSIX alone")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_file_that_others_can_read_is_refused_with_the_remedy(mode) -> None:
+    path = write_keys(f'openai = "{KEY}"', mode)
+    with pytest.raises(UsageError, match=f"chmod 600 {path}") as caught:
+        opened()
+    assert KEY not in str(caught.value)
+
+
+def test_a_file_that_is_no_toml_is_refused_without_being_quoted() -> None:
+    write_keys(f"openai = {KEY}", 0o600)
+    with pytest.raises(UsageError, match="cannot be read as TOML") as caught:
+        opened()
+    assert KEY not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_without_a_key_every_way_to_give_one_is_named() -> None:
+    with pytest.raises(UsageError) as caught:
+        opened()
+    for way in ("OPENAI_API_KEY", "api_key", "keyring", "keys.toml", "rehearsal"):
+        assert way in str(caught.value)
+
+
+def test_a_secret_shows_itself_nowhere() -> None:
+    secret = Secret(KEY)
+    assert KEY not in f"{secret} {secret!r} {[secret]} {vars(opened(server='ollama', api_key=secret)._line)}"
+    with pytest.raises(TypeError, match="a key is not pickled"):
+        pickle.dumps(secret)
+    assert hide_keys(f"a {KEY} b planted-key-1", Secret("planted-key-1")) == "a *** b ***"
+
+
+def test_an_alias_is_kept_listed_resolved_and_removed(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    aliases.set_alias("fast", "gpt-6-luna")
+    aliases.set_alias("big", "gpt-6")
+    assert aliases.aliases() == {"big": "gpt-6", "fast": "gpt-6-luna"}
+    assert open_model("fast", options={}).name == "gpt-6-luna"
+    aliases.set_alias("fast", "")
+    assert open_model("fast", options={}).name == "fast"
+    with pytest.raises(UsageError, match="no alias 'fast' to remove; the aliases are: big"):
+        aliases.set_alias("fast", "")
+
+
+@pytest.mark.parametrize("name", ["", "two words", "rehearsal", "../up"])
+def test_a_name_that_is_none_is_no_alias(name) -> None:
+    with pytest.raises(UsageError, match="cannot be an alias"):
+        aliases.set_alias(name, "m")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}'])
+def test_a_file_of_aliases_that_someone_broke_is_named(text) -> None:
+    aliases.alias_file().parent.mkdir(parents=True)
+    aliases.alias_file().write_text(text)
+    with pytest.raises(UsageError, match="mend the file or delete it"):
+        aliases.aliases()

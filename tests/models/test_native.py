@@ -1,0 +1,147 @@
+"""Asynchronous tools of the Responses API: calls stay open, outputs follow, a refusal ends in placeholders."""
+
+import asyncio
+import json
+
+import pytest
+
+from asyncfc_jupyter.agent import Agent, wire
+from asyncfc_jupyter.models import native
+from asyncfc_jupyter.models.native import OpenAINative, native_items
+from asyncfc_jupyter.runtime.tools import AWAIT_FUTURE, make_tool
+from tests.servers.response_script import call_item, response, text_item
+from tests.servers.scripted_server import HttpError, ScriptedServer
+
+PENDING = {"future": "f1", "tool": "slow", "status": "pending", "value": None, "note": "Not the result."}
+
+
+class Door:
+    """A tool that returns when it is let."""
+
+    def __init__(self):
+        self.open = asyncio.Event()
+
+    async def slow(self) -> dict:
+        """Take a while."""
+        await self.open.wait()
+        return {"price": 12}
+
+    async def quick(self, price: int) -> str:
+        """Take no time."""
+        self.open.set()
+        return f"paid {price}"
+
+
+def play(answers, *, names=("slow",)):
+    """Run the script; the door opens with the second request."""
+
+    async def main(server):
+        door = Door()
+        model = OpenAINative("m", base_url=server.base_url, api_key="k")
+        tools = [make_tool(getattr(door, name), pure=True) for name in names]
+
+        def watch(stamped):
+            if type(stamped.event).__name__ == "TurnStarted" and stamped.event.turn == 2:
+                door.open.set()
+
+        return await Agent(model, tools=tools).run("go", observers=[watch]), model
+
+    with ScriptedServer(answers) as server:
+        run, model = asyncio.run(main(server))
+    return run, model, server
+
+
+def test_a_pending_call_stands_open_and_its_output_follows_where_the_value_is_delivered() -> None:
+    script = [
+        response(call_item("a", "slow", {}, **{"async": True})),
+        response(text_item("Waiting.")),
+        response(text_item("It costs 12.")),
+    ]
+    run, model, server = play(script)
+    assert run.answer == "It costs 12."
+    assert model.is_native
+    tools = {tool["name"]: tool.get("async") for tool in server.requests[0].body["tools"]}
+    assert tools == {"slow": True, "await_future": None}
+    second, third = (request.messages for request in server.requests[1:])
+    assert second[-1] == {"type": "function_call", "call_id": "a", "name": "slow", "arguments": "{}", "async": True}
+    assert third[: len(second)] == second  # what was sent is never changed
+    assert [item["type"] for item in third[len(second) :]] == ["message", "function_call_output"]
+    assert third[-1]["call_id"] == "a"
+    assert json.loads(third[-1]["output"])["value"] == {"price": 12}
+    assert "asyncfc_gate_" not in json.dumps(third)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Unknown parameter: 'tools[0].async'.", "Model m does not support asynchronous function tools."],
+)
+def test_a_server_that_refuses_asynchronous_tools_is_sent_placeholders_from_then_on(message) -> None:
+    script = [
+        HttpError(status=400, message=message),
+        response(call_item("a", "slow", {})),
+        response(text_item("Waiting.")),
+        response(text_item("It costs 12.")),
+    ]
+    with pytest.warns(UserWarning, match="refuses the option 'async'"):
+        run, model, server = play(script)
+    assert run.answer == "It costs 12."
+    assert not model.is_native
+    assert '"async"' not in json.dumps([request.body for request in server.requests[1:]])
+    placeholder = server.requests[2].messages[-1]
+    assert placeholder["type"] == "function_call_output"
+    assert json.loads(placeholder["output"])["status"] == "pending"
+
+
+def test_a_call_that_may_not_stand_open_is_a_refusal_too() -> None:
+    script = [
+        response(call_item("a", "slow", {})),
+        HttpError(status=400, message="No tool output found for function call a."),
+        response(text_item("Waiting.")),
+        response(text_item("It costs 12.")),
+    ]
+    with pytest.warns(UserWarning, match="refuses the option 'async'"):
+        run, _, server = play(script)
+    assert run.answer == "It costs 12."
+    assert json.loads(server.requests[2].messages[-1]["output"])["status"] == "pending"
+
+
+def call(call_id, name="slow"):
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}}
+
+
+def test_an_output_comes_once_whether_it_is_awaited_delivered_or_at_once() -> None:
+    done = {"future": "f1", "tool": "slow", "arguments": {}, "status": "done", "value": 1}
+    history = [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": None, "tool_calls": [call("a")]},
+        {"role": "tool", "tool_call_id": "a", "content": json.dumps(PENDING)},
+        {"role": "assistant", "content": None, "tool_calls": [call("early", "await_future")]},
+        {"role": "tool", "tool_call_id": "early", "content": json.dumps([PENDING])},
+        {"role": "assistant", "content": "So", "tool_calls": [call("b")]},
+        {
+            "role": "tool",
+            "tool_call_id": "b",
+            "content": json.dumps(
+                {"future": "f2", "tool": "slow", "status": "done", "value": 2, "delivered": [done], "still_pending": []}
+            ),
+        },
+        {"role": "assistant", "content": None, "tool_calls": [call("w", "await_future")]},
+        {"role": "tool", "tool_call_id": "w", "content": json.dumps([done])},
+    ]
+    whole = list(native_items(history, "m"))
+    outputs = [
+        (item["call_id"], json.loads(item["output"])) for item in whole if item["type"] == "function_call_output"
+    ]
+    assert outputs == [
+        ("early", [PENDING]),
+        ("b", {"future": "f2", "tool": "slow", "status": "done", "value": 2}),
+        ("a", {"future": "f1", "tool": "slow", "status": "done", "value": 1}),
+        ("w", [done]),
+    ]
+    for length in range(len(history)):
+        part = list(native_items(history[:length], "m"))
+        assert whole[: len(part)] == part
+
+
+def test_the_names_that_the_layer_uses_are_those_that_this_adapter_looks_for() -> None:
+    assert (native._GATE_ID, native._AWAIT) == (wire.GATE_ID, AWAIT_FUTURE)
