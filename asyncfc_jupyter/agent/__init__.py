@@ -1,8 +1,9 @@
 """The agent: the wire protocol of futures, the loop, conversations and runs."""
 
 from asyncfc_jupyter.agent.agent import Agent
+from asyncfc_jupyter.agent.budgets import Budget
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.run import Future, Run
 
-__all__ = ["Agent", "Conversation", "Future", "Mode", "Run"]
+__all__ = ["Agent", "Budget", "Conversation", "Future", "Mode", "Run"]

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from asyncfc_jupyter.agent.budgets import Budget, Meter
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.loop import Loop
-from asyncfc_jupyter.agent.modes import parse_mode
+from asyncfc_jupyter.agent.modes import parse_deliver, parse_mode
+from asyncfc_jupyter.agent.patience import Habits
 from asyncfc_jupyter.agent.run import Ended, Run
 from asyncfc_jupyter.agent.turn import Turns
 from asyncfc_jupyter.core.errors import AgentInterrupted, RunStopped, UsageError
-from asyncfc_jupyter.core.events import CallCancelled, CallIssued, RunEnded, RunStarted
+from asyncfc_jupyter.core.events import RunEnded, RunStarted
+from asyncfc_jupyter.core.machine import DEFAULT_LIMIT
 from asyncfc_jupyter.models.base import ChatModel
-from asyncfc_jupyter.models.catalog import open_model
+from asyncfc_jupyter.models.catalog import Taping, Where, open_model
+from asyncfc_jupyter.models.secret import Secret
+from asyncfc_jupyter.runtime.approvals import APPROVAL_TIMEOUT_S
+from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.entries import Approver, Entry
 from asyncfc_jupyter.runtime.log import EventLog, Observer
+from asyncfc_jupyter.runtime.prints import Capture
 from asyncfc_jupyter.runtime.tools import Tool, as_tools
 
 #: Far above what any sane plan needs, low enough to end a model that goes in circles.
@@ -29,11 +38,22 @@ class Agent:
         model: A model's name at its server, ``"rehearsal"`` for the offline one, or any `ChatModel`.
         tools: Functions, marked with ``@tool`` or plain, or `Tool` objects.
         mode: ``async`` (futures), or for comparison ``sequential``, ``batch`` or ``eager``.
+        server: A server by name: ``openai``, ``ollama``, ``vllm``, ``llamacpp`` or ``lmstudio``.
         base_url: Address of an OpenAI-compatible server, such as ``http://127.0.0.1:8080/v1``.
-        api_key: The server's key; by default the environment variable ``OPENAI_API_KEY``.
+        api: ``chat`` (Chat Completions), ``responses``, or ``native`` (the latter with asynchronous tools).
+        api_key: The server's key; by default from the environment, such as ``OPENAI_API_KEY``, the keyring or a file.
         system: Text of the system message.
         max_turns: Turns after which a run is stopped.
+        budget: What else a run may spend: requests, tokens, seconds.
+        limit: Calls of a conversation that may run at once.
+        deliver: Where results that became ready go in the async mode: ``tool``, with the next tool message, or ``user``.
+        approver: Asked before each call of a tool marked ``approve``, with an `Approval`; its plain ``True`` is a yes. A plain
+            function is called in a thread. Without one such calls are not made.
+        approval_timeout_s: Seconds within which an answer counts.
         model_options: Passed to the model as they are; for the rehearsal model ``ttft_ms`` and ``tokens_per_s``.
+        record: A file to write requests and replies to: a cassette.
+        replay: A cassette to answer from; needs no server and no key.
+        speed: How many times as fast as recorded a cassette is replayed, or ``"instant"``.
 
     Raises:
         UsageError: Model, key or mode are missing or unknown.
@@ -46,26 +66,47 @@ class Agent:
         *,
         tools: Iterable[Callable[..., Any] | Tool] = (),
         mode: str = "async",
+        server: str | None = None,
         base_url: str | None = None,
-        api_key: str | None = None,
+        api: str | None = None,
+        api_key: str | Secret | None = None,
         system: str | None = None,
         max_turns: int = DEFAULT_MAX_TURNS,
+        budget: Budget | None = None,
+        limit: int = DEFAULT_LIMIT,
+        deliver: str = "tool",
+        approver: Approver | None = None,
+        approval_timeout_s: float = APPROVAL_TIMEOUT_S,
         model_options: Mapping[str, Any] | None = None,
+        record: str | Path | None = None,
+        replay: str | Path | None = None,
+        speed: float | str = 1.0,
     ) -> None:
         if max_turns < 1:
             raise UsageError(f"max_turns is {max_turns}; a run needs at least 1.")
+        if limit < 1:
+            raise UsageError(f"limit is {limit}; give a number of calls of at least 1.")
         if not isinstance(tools, Iterable):
             raise UsageError(f"tools is a {type(tools).__name__}, not a list; write tools=[search_flights].")
         options = dict(model_options or {})
-        self.mode = parse_mode(mode)
+        self.mode, self.deliver = parse_mode(mode), parse_deliver(deliver)
         self.tools = as_tools(tools)
-        self.model = (
-            open_model(model, base_url=base_url, api_key=api_key, options=options) if isinstance(model, str) else model
+        self.model = open_model(
+            model,
+            where=Where(server=server, base_url=base_url, api=api, api_key=api_key),
+            options=options,
+            taping=Taping(record=record, replay=replay, speed=speed),
         )
-        self.system, self.max_turns = system, max_turns
+        self.system, self.max_turns, self.budget, self.limit = system, max_turns, budget or Budget(), limit
+        self.approver, self.approval_timeout_s = approver, approval_timeout_s
 
     def start(
-        self, prompt: str, *, conversation: Conversation | None = None, observers: Sequence[Observer] = ()
+        self,
+        prompt: str,
+        *,
+        conversation: Conversation | None = None,
+        observers: Sequence[Observer] = (),
+        capture: Capture | None = None,
     ) -> Run:
         """Begin a run on the running event loop and return it at once.
 
@@ -73,6 +114,8 @@ class Agent:
             prompt: What the person says; for the rehearsal model, a plan.
             conversation: The conversation to go on; a new one by default.
             observers: Called with each event as it happens, on the loop. One that raises is dropped; the run goes on.
+            capture: Called with a future's name and its tool's when the call starts; the `Sink` that it returns takes what the
+                function prints, in the place of ``sys.stdout`` and ``sys.stderr``. Without one prints go where they always go.
 
         Raises:
             UsageError: The prompt is empty, or another run uses the conversation.
@@ -84,11 +127,12 @@ class Agent:
             raise UsageError(
                 "another run is using this conversation; wait for it, cancel it, or use another conversation."
             )
+        conversation.driver.machine.limit_run(self.limit)
         loop = asyncio.get_running_loop()
         log = EventLog(loop.time, observers)
         run = Run(prompt=prompt, model=self.model.name, mode=self.mode, conversation=conversation, log=log)
         conversation.busy = True
-        run._running = loop.create_task(self._drive(run, log), name="asyncfc run")  # noqa: SLF001 - a run is ours
+        run._running = loop.create_task(self._drive(run, log, capture), name="asyncfc run")  # noqa: SLF001 - a run is ours
         run._running.add_done_callback(lambda _: _end_unbegun(run, log))  # noqa: SLF001
         return run
 
@@ -104,17 +148,20 @@ class Agent:
             await run.ended()
             raise
 
-    async def _drive(self, run: Run, log: EventLog) -> None:
+    async def _drive(self, run: Run, log: EventLog, capture: Capture | None) -> None:
         conversation = run.conversation
         log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
         conversation.say(run.prompt)
         outcome: Ended = "answered"
         try:
-            loop = self._loop(conversation, log)
-            run.answer = await _in_group(loop, conversation, log)
+            conversation.driver.lend(
+                log, approver=self.approver, approval_timeout_s=self.approval_timeout_s, capture=capture
+            )
+            loop = self._loop(run, log)
+            run.answer = await _answered(loop, conversation)
             run.note = "; ".join(filter(None, (loop.note, *_blocking(conversation))))
         except asyncio.CancelledError:
-            outcome, run.error = "interrupted", AgentInterrupted(_interrupted(log))
+            outcome, run.error = "interrupted", AgentInterrupted(_interrupted(run.conversation.driver))
         except Exception as error:  # noqa: BLE001 - whatever ended the run is raised to whoever waits for it
             outcome, run.error = ("stopped" if isinstance(error, RunStopped) else "failed"), error
         finally:
@@ -122,8 +169,9 @@ class Agent:
         log.record(RunEnded(outcome=outcome, detail=str(run.error or run.note)))
         run.outcome = outcome
 
-    def _loop(self, conversation: Conversation, log: EventLog) -> Loop:
-        turns = Turns(
+    def _loop(self, run: Run, log: EventLog) -> Loop:
+        conversation = run.conversation
+        turns = run._turns = Turns(  # noqa: SLF001 - a run is ours
             model=self.model,
             tools=self.tools,
             mode=self.mode,
@@ -131,39 +179,39 @@ class Agent:
             conversation=conversation,
             log=log,
         )
-        return Loop(turns=turns, conversation=conversation, mode=self.mode, log=log, max_turns=self.max_turns)
+        habits = conversation.habits.setdefault(self.model.name, Habits())
+        return Loop(
+            turns=turns,
+            conversation=conversation,
+            mode=self.mode,
+            deliver=self.deliver,
+            habits=habits,
+            meter=Meter(self.budget, max_turns=self.max_turns),
+            log=log,
+        )
 
 
 def _end_unbegun(run: Run, log: EventLog) -> None:
     """End a run that was cancelled before its first step, which asyncio never lets it take."""
     if run.outcome == "running":
         run.conversation.busy = False
-        run.error = AgentInterrupted(_interrupted(log))
+        run.error = AgentInterrupted(_interrupted(run.conversation.driver))
         log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
         log.record(RunEnded(outcome="interrupted", detail=str(run.error)))
         run.outcome = "interrupted"
 
 
-async def _in_group(loop: Loop, conversation: Conversation, log: EventLog) -> str:
-    # Tools run as children of the run: when it ends, however it ends, none is left behind on the loop.
-    failure: Exception | None = None
-    answer = ""
+async def _answered(loop: Loop, conversation: Conversation) -> str:
     try:
-        async with asyncio.TaskGroup() as group:
-            conversation.driver.lend(log, group)
-            try:
-                answer = await loop.answer()
-            except asyncio.CancelledError:
-                loop.give_up()
-                raise
-            except Exception as error:  # noqa: BLE001 - raised again outside, not wrapped in a group
-                failure = error
-                loop.give_up(refused=not isinstance(error, RunStopped))
-    except BaseExceptionGroup as several:
-        raise several.exceptions[0] from None
-    if failure is not None:
-        raise failure
-    return answer
+        return await loop.answer()
+    except asyncio.CancelledError:
+        loop.give_up()
+        raise
+    except Exception as error:
+        loop.give_up(refused=not isinstance(error, RunStopped))
+        raise
+    finally:
+        await conversation.driver.unwound()
 
 
 def _blocking(conversation: Conversation) -> Iterator[str]:
@@ -174,11 +222,19 @@ def _blocking(conversation: Conversation) -> Iterator[str]:
         )
 
 
-def _interrupted(log: EventLog) -> str:
-    tools = {s.event.future: s.event.tool for s in log.events if isinstance(s.event, CallIssued)}
-    threads = [s.event.future for s in log.events if isinstance(s.event, CallCancelled) and s.event.still_running]
-    named = ", ".join(f"{future} ({tools[future]})" for future in threads)
-    rest = (
-        f"; still runs in its thread, which cannot be stopped; the result will be discarded: {named}" if threads else ""
-    )
+def _interrupted(driver: Driver) -> str:
+    lingering = driver.lingering()
+    stuck = [entry for entry in lingering if entry.function is not None and entry.function.stoppable]
+    elsewhere = [entry for entry in lingering if entry not in stuck]
+    rest = ""
+    if elsewhere:
+        rest += (
+            f"; still runs in its thread, which cannot be stopped; the result will be discarded: {_named(elsewhere)}"
+        )
+    if stuck:
+        rest += f"; ignores being cancelled; the result will be discarded: {_named(stuck)}"
     return f"the run was interrupted; finished results are kept in its futures{rest}."
+
+
+def _named(entries: Sequence[Entry]) -> str:
+    return ", ".join(f"{entry.name} ({entry.tool})" for entry in entries)

@@ -1,18 +1,23 @@
 """A conversation: the messages so far, the futures so far, and which of them the model has seen.
 
-History is append-only, and between two requests it is always valid: every tool call has exactly one tool message. `check`
-says so before each request.
+History is append-only, and between two requests it is always valid: every tool call has exactly one tool message. `history`
+holds the rules, which are checked before each request.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from asyncfc_jupyter.agent import wire
-from asyncfc_jupyter.core.errors import InvariantBroken
+from asyncfc_jupyter.agent import history, wire
+from asyncfc_jupyter.agent.patience import Habits
+from asyncfc_jupyter.core.errors import HistoryMended, InvariantBroken
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.runtime.driver import Driver, Entry
+from asyncfc_jupyter.models.base import REPLAY
+from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.entries import Entry
 from asyncfc_jupyter.runtime.tools import AWAIT_FUTURE
 
 
@@ -27,21 +32,42 @@ class Conversation:
         self.driver = Driver()
         #: Futures whose value or error is not in the messages, of the first `_noted` that were issued.
         self._undelivered: dict[FutureName, Entry] = {}
+        #: Those of them that have settled.
+        self._ready: dict[FutureName, Entry] = {}
         self._noted = 0
+        #: Futures whose outcome is in messages that no request has held yet, those of a run that was cut short included.
+        self.news: list[Entry] = []
         self.call_ids: set[str] = set()
+        #: What was learned of each model that took part, by its name.
+        self.habits: dict[str, Habits] = {}
         #: The run that is using the conversation now, if any.
         self.busy = False
+        #: What the model wants to see again with the reply that is appended next.
+        self._kept: dict[str, Any] = {}
         self._gates = 0
-        #: Messages that `check` has found in order: they never change again.
-        self._checked = 0
+        self._checker = history.Checker()
 
     def undelivered(self) -> tuple[Entry, ...]:
         """Return the futures that the model has not been given the outcome of, in order."""
         return tuple(self._note_issued().values())
 
+    def ready(self) -> list[Entry]:
+        """Return those of them that have settled, in order."""
+        self._note_issued()
+        return sorted(self._ready.values(), key=lambda entry: entry.order)
+
+    def holding(self) -> tuple[Entry, ...]:
+        """Return those of them that a run's end waits for: all but detached ones."""
+        return tuple(entry for entry in self.undelivered() if not entry.detached)
+
     def _note_issued(self) -> dict[FutureName, Entry]:
         # Only what is new is looked at: a run of ten thousand turns asks ten thousand times.
-        self._undelivered.update((entry.name, entry) for entry in self.driver.issued[self._noted :])
+        for entry in self.driver.issued[self._noted :]:
+            self._undelivered[entry.name] = entry
+            if entry.status == "pending":
+                entry.settled.append(partial(self._ready.__setitem__, entry.name, entry))
+            else:
+                self._ready[entry.name] = entry
         self._noted = len(self.driver.issued)
         return self._undelivered
 
@@ -53,13 +79,18 @@ class Conversation:
         """Take back the person's last message: the server refused it, so it was never said."""
         if self.messages and self.messages[-1]["role"] == "user":
             self.messages.pop()
-            self._checked = min(self._checked, len(self.messages))
+            self._checker.forget()
+
+    def keep(self, replay: Mapping[str, Any], model: str) -> None:
+        """Note what this model, and no other, wants to see again with its reply: the next that is appended."""
+        self._kept = {"model": model, **replay} if replay else {}
 
     def append_reply(
         self, text: str, calls: Sequence[Mapping[str, Any]], answers: Iterable[Mapping[str, Any]] = ()
     ) -> None:
         """Append a model's reply together with the tool messages that answer its calls."""
-        self.messages.append(wire.assistant_message(text, calls))
+        kept, self._kept = self._kept, {}
+        self.messages.append(wire.assistant_message(text, calls) | ({REPLAY: kept} if kept else {}))
         self.messages.extend(dict(answer) for answer in answers)
         self.call_ids.update(call["id"] for call in calls)
 
@@ -72,18 +103,20 @@ class Conversation:
         return wire.call_message(f"{wire.GATE_ID}{self._gates}", AWAIT_FUTURE, arguments)
 
     def mark_shown(self, entries: Iterable[Entry]) -> None:
-        """Note that these entries' outcomes are in the messages."""
+        """Note that the outcomes of those that have settled are in the messages, and so in the next request."""
         undelivered = self._note_issued()
         for entry in entries:
             if entry.status != "pending":
                 undelivered.pop(entry.name, None)
+                self._ready.pop(entry.name, None)
+                self.news.append(entry)
 
     def close(self, text: str = "") -> None:
         """Tell the model what became of everything it has not seen, so that the next request is valid and complete.
 
-        For the end of a run that was cut short: every future has settled by then.
+        For the end of a run that was cut short: every future has settled by then, but for detached ones.
         """
-        undelivered = self.undelivered()
+        undelivered = [entry for entry in self.undelivered() if entry.status != "pending"]
         if not undelivered:
             # Some servers refuse a person's message behind another, or behind a tool's.
             if self.messages and (text or self.messages[-1]["role"] != "assistant"):
@@ -95,23 +128,28 @@ class Conversation:
         self.mark_shown(undelivered)
 
     def check(self) -> None:
-        """Check that the history is one that a server accepts.
+        """Check that the history is one that a server accepts: see `history`.
 
         Raises:
-            InvariantBroken: A tool call has no tool message or more than one, or a tool message answers nothing.
+            InvariantBroken: A rule does not hold.
         """
-        open_ids: list[str] = []
-        for number, message in enumerate(self.messages[self._checked :], self._checked):
-            if message["role"] == "tool":
-                if message["tool_call_id"] not in open_ids:
-                    raise InvariantBroken("a tool message answers one open call", f"message {number}: {message}")
-                open_ids.remove(message["tool_call_id"])
-                continue
-            if open_ids:
-                raise InvariantBroken("every tool call is answered at once", f"before message {number}: {open_ids}")
-            open_ids = [call["id"] for call in message.get("tool_calls", ())]
-            if len(set(open_ids)) != len(open_ids):
-                raise InvariantBroken("the ids of tool calls differ", f"message {number}: {open_ids}")
-        if open_ids:
-            raise InvariantBroken("every tool call is answered before the next request", f"{open_ids}")
-        self._checked = len(self.messages)
+        self._checker.check(self.messages)
+
+    def make_valid(self) -> None:
+        """Check the history before a request; mend it, with a warning, where a rule of ours does not hold.
+
+        Where warnings are errors, as in tests, the broken rule itself is raised: there nobody is helped by going on.
+
+        Raises:
+            InvariantBroken: See above; also when it cannot be mended.
+        """
+        try:
+            self.check()
+        except InvariantBroken as broken:
+            try:
+                warnings.warn(HistoryMended(str(broken)), stacklevel=2)
+            except HistoryMended:
+                raise broken from None
+            self.messages = history.mended(self.messages)
+            self._checker.forget()
+            self.check()

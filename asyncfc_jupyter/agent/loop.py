@@ -1,32 +1,31 @@
 """The loop of a run: turn after turn, until the model answers and has been given everything it asked for.
 
-In the async mode no turn waits for a tool, with three exceptions, each cheaper than the round trip it saves or asked for by
-the model: a call that is expected to return in less time than another turn costs, while nothing else is pending; an
-``await_future``; and the end gate. The gate holds an answer back while results are undelivered: the layer waits for them,
-attaches an ``await_future`` call of its own to that same reply, and asks once more.
+In the async mode the *end gate* holds an answer back while results are undelivered: the layer waits for them, attaches an
+``await_future`` call of its own to that same reply, and asks once more.
+
+A reply that breaks off in the middle is no reason to lose a run. Were calls started, they stay as they are, the history holds
+what arrived, and the model goes on from there; was nothing started, the same request is made once more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 from asyncfc_jupyter.agent import wire
+from asyncfc_jupyter.agent.answers import Answers
+from asyncfc_jupyter.agent.budgets import Meter
 from asyncfc_jupyter.agent.conversation import Conversation
-from asyncfc_jupyter.agent.modes import Mode
+from asyncfc_jupyter.agent.guards import Progress
+from asyncfc_jupyter.agent.modes import Deliver, Mode
+from asyncfc_jupyter.agent.patience import Habits
 from asyncfc_jupyter.agent.turn import Awaited, Made, Turn, Turns
-from asyncfc_jupyter.core.errors import CallError, TurnLimitReached, UnknownFuture
-from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, ResultShown
-from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.runtime.driver import Entry
+from asyncfc_jupyter.core.errors import CallError, ServerError, ServerTimedOut
+from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RequestRetried, ResultShown
+from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.runtime.log import EventLog
 
-#: About what a round trip to a fast model costs before its first token: waiting less than this is never slower.
-INLINE_WAIT_S = 0.15
-
-
-#: Pending futures that a tool message names: it goes into every later request.
-_MOST_NAMES = 20
 #: Ends of a last reply after which its text is not the whole answer.
 _NOTES = {
     "length": "the server cut the answer off at its limit of tokens",
@@ -34,48 +33,102 @@ _NOTES = {
 }
 
 
+#: Replies in a row that may break off before the run gives up.
+_MOST_BREAKS = 3
+#: The pause after the first of them, in seconds; it doubles with each.
+_PAUSE_S = 0.5
+#: A server that asks for a longer pause than this, in seconds, has the person decide.
+_LONGEST_PAUSE_S = 60.0
+
+
 class Loop:
     """Drives one run of a conversation to its answer."""
 
-    def __init__(self, *, turns: Turns, conversation: Conversation, mode: Mode, log: EventLog, max_turns: int) -> None:
+    def __init__(
+        self,
+        *,
+        turns: Turns,
+        conversation: Conversation,
+        mode: Mode,
+        deliver: Deliver,
+        habits: Habits,
+        meter: Meter,
+        log: EventLog,
+    ) -> None:
         self._turns, self._conversation, self._mode, self._log = turns, conversation, mode, log
-        self._driver = conversation.driver
-        self._max_turns = max_turns
+        self._deliver, self._habits, self._meter, self._driver = deliver, habits, meter, conversation.driver
+        self._progress = Progress()
+        self._answers = Answers(
+            conversation=conversation,
+            model=turns.model,
+            habits=habits,
+            progress=self._progress,
+            deliver=deliver,
+            log=log,
+        )
         #: What the person should know of the answer; nothing when all is well.
         self.note = ""
-        #: Futures whose outcome the next request holds for the first time.
-        self._news: list[Entry] = []
+        self._breaks = 0
 
     async def answer(self) -> str:
         """Ask until the model answers; return the text of its last reply.
 
         Raises:
-            TurnLimitReached: It did not answer within the turns it has.
-            ServerError: Its server refused or broke off.
+            RunStopped: A budget is spent, or the model goes in circles.
+            ServerError: Its server refused, or broke off again and again.
         """
-        for _ in range(self._max_turns):
-            turn = await self._ask()
-            if turn.calls:
-                await (self._answer_with_futures(turn) if self._mode.futures else self._answer_plainly(turn))
-            elif self._mode.futures and self._conversation.undelivered():
-                await self._gate(turn)
-            else:
-                self._conversation.append_reply(turn.text, [])
+        async with self._meter.within_time():
+            while True:
+                turn = await self._ask()
+                if turn.calls:
+                    await (self._answer_with_futures(turn) if self._mode.futures else self._answer_plainly(turn))
+                elif self._mode.futures and self._conversation.holding():
+                    await self._gate(turn)
+                else:
+                    self._conversation.append_reply(turn.text, [])
+                    self._turns.current = None
+                    self.note = _NOTES.get(turn.reason, "" if turn.text else "the model answered without a text")
+                    return turn.text
                 self._turns.current = None
-                self.note = _NOTES.get(turn.reason, "" if turn.text else "the model answered without a text")
-                return turn.text
-            self._turns.current = None
-        raise TurnLimitReached(self._max_turns)
+                self._progress.check()
 
     async def _ask(self) -> Turn:
-        news, self._news = self._news, []
-        for entry in news:
-            self._log.record(ResultShown(future=entry.name, turn=self._turns.count + 1))
-        return await self._turns.ask()
+        """Return the next reply; of one that broke off after calls had started, what arrived of it."""
+        while True:
+            self._meter.admit()
+            news, self._conversation.news = self._conversation.news, []
+            for entry in news:
+                self._driver.tell(ResultShown(future=entry.name, turn=self._turns.count + 1))
+            try:
+                turn = await self._turns.ask()
+            except ServerError as error:
+                broken = self._turns.current
+                if broken is None or not self._may_ask_on(broken, error):
+                    raise
+                await self._pause(broken, error)
+                if broken.calls and self._mode.starts_while_streaming:
+                    return broken  # its calls run: the model is told so, and goes on from there
+                continue  # nothing came of it: the same request once more
+            self._breaks = 0
+            self._meter.count(turn, completed=True)
+            if turn.heard:
+                self._habits.note_first_token(turn.heard_s - turn.asked_s)
+            self._habits.note_reply(makes_calls=bool(turn.made), decode_s=turn.ended_s - turn.heard_s)
+            return turn
 
-    def _show(self, entries: list[Entry]) -> None:
-        self._news += [entry for entry in entries if entry.status != "pending"]
-        self._conversation.mark_shown(entries)
+    def _may_ask_on(self, broken: Turn, error: ServerError) -> bool:
+        self._meter.count(broken, completed=False)
+        self._breaks += 1
+        # Where nothing had arrived, and the adapter has asked again or waited long already, it has done what can be done.
+        given_up = not broken.heard and (broken.retried or isinstance(error, ServerTimedOut))
+        too_long = (error.retry_after_s or 0) > _LONGEST_PAUSE_S
+        return error.transient and not given_up and not too_long and self._breaks <= _MOST_BREAKS
+
+    async def _pause(self, broken: Turn, error: ServerError) -> None:
+        backing_off_s = _PAUSE_S * 2 ** (self._breaks - 1) * (1 - random.random() / 2)  # noqa: S311 - spreads clients
+        pause_s = backing_off_s if error.retry_after_s is None else error.retry_after_s
+        self._log.record(RequestRetried(turn=broken.number, attempt=self._breaks, message=str(error), pause_s=pause_s))
+        await asyncio.sleep(pause_s)
 
     # -- the plain modes ---------------------------------------------------------------------------------------------
 
@@ -88,87 +141,30 @@ class Loop:
         await self._driver.wait([entry.name for entry in entries.values()])
         answers = [wire.tool_message(call, wire.plain_content(entry)) for call, entry in entries.items()]
         self._conversation.append_reply(turn.text, turn.messages, answers)
-        self._show(list(entries.values()))
+        self._progress.note(turn, {entry: entry.status for entry in entries.values()})
+        self._conversation.mark_shown(entries.values())
 
     # -- the async mode ----------------------------------------------------------------------------------------------
 
     async def _answer_with_futures(self, turn: Turn) -> None:
-        awaited = turn.awaits
-        if awaited:
-            await asyncio.gather(*(self._await(turn, each) for each in awaited))
-        else:
-            await self._wait_inline([made.entry for made in turn.made if made.entry])
-        shown = {made.entry.name: made.entry for made in turn.made if made.entry}
-        answers: list[tuple[CallId, Any]] = []
-        for call in turn.calls:
-            if isinstance(call, Made) and call.entry:
-                answers.append((call.call, wire.result_object(call.entry)))
-            elif isinstance(call, Awaited):
-                answers.append((call.call, self._await_answer(call, shown)))
-        self._deliver(answers, shown)
-        self._conversation.append_reply(
-            turn.text, turn.messages, [wire.tool_message(c, content) for c, content in answers]
-        )
-        self._show(list(shown.values()))
-
-    async def _wait_inline(self, entries: list[Entry]) -> None:
-        pending = [entry for entry in entries if entry.status == "pending"]
-        if not pending or len(self._driver.pending()) > len(pending):
-            return
-        rests = [self._driver.expected_rest_s(entry) for entry in pending]
-        if all(rest is None or rest < INLINE_WAIT_S for rest in rests):
-            await self._driver.wait([entry.name for entry in pending], timeout_s=INLINE_WAIT_S)
-
-    async def _await(self, turn: Turn, awaited: Awaited) -> None:
-        if isinstance(awaited.request, str):
-            return
-        names = tuple(FutureName(n) for n in awaited.request.futures if n in self._driver.entries)
-        self._log.record(AwaitOpened(turn=turn.number, call=awaited.call, futures=names))
-        await self._driver.wait(names, mode=awaited.request.mode, timeout_s=awaited.request.timeout_s)
-        self._log.record(AwaitAnswered(call=awaited.call))
-
-    def _await_answer(self, awaited: Awaited, shown: dict[FutureName, Entry]) -> list[dict[str, Any]]:
-        if isinstance(awaited.request, str):
-            return [{"status": "failed", "error": awaited.request}]
-        answer = []
-        for name in dict.fromkeys(awaited.request.futures):
-            entry = self._driver.entries.get(FutureName(name))
-            if entry is None:
-                problem = str(UnknownFuture(name, known=tuple(self._driver.entries)))
-                answer.append({"future": name, "status": "failed", "error": problem})
-                continue
-            shown[entry.name] = entry
-            answer.append(wire.result_object(entry, with_arguments=True))
-        return answer
-
-    def _deliver(self, answers: list[tuple[CallId, Any]], shown: dict[FutureName, Entry]) -> None:
-        """Let results that became ready meanwhile ride along with the last of the tool messages."""
-        ready = [e for e in self._conversation.undelivered() if e.status != "pending" and e.name not in shown]
-        delivered = [wire.result_object(entry, with_arguments=True) for entry in ready]
-        content = answers[-1][1]
-        if isinstance(content, list):
-            content.extend(delivered)
-        else:
-            if delivered:
-                content["delivered"] = delivered
-            others = [e.name for e in self._driver.pending() if e.name not in shown]
-            if others:
-                content["still_pending"] = others[:_MOST_NAMES]
-            if len(others) > _MOST_NAMES:
-                content["still_pending_in_all"] = len(others)
-        shown.update((entry.name, entry) for entry in ready)
+        self._conversation.mark_shown(await self._answers.to(turn))
 
     async def _gate(self, turn: Turn) -> None:
-        undelivered = list(self._conversation.undelivered())
+        undelivered = list(self._conversation.holding())
         call = self._conversation.gate_call([entry.name for entry in undelivered])
         waited = CallId(call["id"])
         names = tuple(entry.name for entry in undelivered)
         self._log.record(AwaitOpened(turn=turn.number, call=waited, futures=names, by_layer=True))
         await self._driver.wait(names)
         self._log.record(AwaitAnswered(call=waited))
-        content = [wire.result_object(entry, with_arguments=True) for entry in undelivered]
-        self._conversation.append_reply(turn.text, [call], [wire.tool_message(call["id"], content)])
-        self._show(undelivered)
+        if self._deliver == "user":
+            self._conversation.append_reply(turn.text, [])
+            self._conversation.messages.append(wire.delivery_message(undelivered))
+        else:
+            content = [wire.result_object(entry, with_arguments=True) for entry in undelivered]
+            self._conversation.append_reply(turn.text, [call], [wire.tool_message(call["id"], content)])
+        self._progress.note(turn, {entry: entry.status for entry in undelivered})
+        self._conversation.mark_shown(undelivered)
 
     # -- a run that is cut short -------------------------------------------------------------------------------------
 

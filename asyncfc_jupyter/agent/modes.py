@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal, get_args
 
 from asyncfc_jupyter.core.errors import UsageError
+
+#: Where results that became ready go: with a tool message that goes out anyway, or into a message in the person's place.
+Deliver = Literal["tool", "user"]
 
 
 class Mode(StrEnum):
@@ -40,3 +44,16 @@ def parse_mode(text: str) -> Mode:
         return Mode(text)
     except ValueError:
         raise UsageError(f"there is no mode {text!r}; the modes are: {', '.join(Mode)}.") from None
+
+
+def parse_deliver(text: str) -> Deliver:
+    """Return the way of delivery of that name.
+
+    Raises:
+        UsageError: There is none; the error lists them.
+    """
+    ways: tuple[Deliver, ...] = get_args(Deliver)
+    for way in ways:
+        if text == way:
+            return way
+    raise UsageError(f"deliver is {text!r}; it can be: {', '.join(ways)}.")

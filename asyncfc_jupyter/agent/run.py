@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from asyncfc_jupyter.core.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
 from asyncfc_jupyter.core.events import CallIssued, FirstTokenArrived, TurnStarted
 from asyncfc_jupyter.core.futures import FutureName, State
-from asyncfc_jupyter.runtime.driver import Driver, Entry
+from asyncfc_jupyter.models.base import ChatRequest
+from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.entries import Entry
 from asyncfc_jupyter.runtime.log import EventLog
 from asyncfc_jupyter.runtime.values import describe
+from asyncfc_jupyter.trace.certificate import Certificate, certify
 from asyncfc_jupyter.trace.metrics import Metrics, metrics
 from asyncfc_jupyter.trace.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
@@ -19,6 +22,7 @@ from asyncfc_jupyter.trace.why import explain_wait
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent.conversation import Conversation
+    from asyncfc_jupyter.agent.turn import Turns
 
 Ended = Literal["answered", "failed", "interrupted", "stopped"]
 Outcome = Literal["running"] | Ended
@@ -49,6 +53,19 @@ class Future:
     def state(self) -> State:
         """What has become of it."""
         return self._driver.machine.state(self._entry.name)
+
+    @property
+    def printed(self) -> str:
+        """What its function has printed so far, to stdout and stderr: all of it, up to ten million characters.
+
+        Of more than that, the beginning and the end are kept. What subprocesses print, and threads that the tool itself
+        started, is not in it.
+        """
+        return "" if self._entry.printed is None else self._entry.printed.text
+
+    def cancel(self) -> None:
+        """Take it back, if it has not settled: its dependents are skipped, and what its function still returns is discarded."""
+        self._driver.cancel(self._entry.name)
 
     def done(self) -> bool:
         """Return whether it has settled, in whatever way."""
@@ -123,6 +140,15 @@ class Run:
         self.futures: Mapping[str, Future] = Futures(conversation.driver)
         self._log = log
         self._running: asyncio.Task[None] | None = None
+        self._turns: Turns | None = None
+
+    @property
+    def request(self) -> ChatRequest | None:
+        """The latest request: all that the model was given, system text, tools and messages; None before the first.
+
+        Each server's adapter writes it in the form of its API.
+        """
+        return None if self._turns is None else self._turns.request
 
     @property
     def trace(self) -> Trace:
@@ -154,6 +180,11 @@ class Run:
         """Return whether the run has ended, in whatever way."""
         return self.outcome != "running"
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that it runs on."""
+        return None if self._running is None else self._running.get_loop()
+
     async def wait(self) -> Run:
         """Return the run once it has ended.
 
@@ -166,6 +197,10 @@ class Run:
         if self.error is not None:
             raise self.error
         return self
+
+    def __await__(self) -> Generator[Any, None, Run]:
+        """Wait for the end, as `wait` does."""
+        return self.wait().__await__()
 
     async def ended(self) -> None:
         """Return once the run has ended, in whatever way, and nothing of it is left on the loop."""
@@ -181,6 +216,10 @@ class Run:
         """Return one sentence on why a future waited, or that it did not."""
         name = self.futures[future].name
         return explain_wait(self.trace, FutureName(name), now_s=self.elapsed_s)
+
+    def certificate(self) -> Certificate:
+        """Return which calls overlapped and why they were allowed to, and which were ordered and by what."""
+        return certify(self.trace)
 
     def timeline(self) -> Timeline:
         """Return the picture of the run; a notebook shows it, and it can be saved as HTML or SVG."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,10 @@ from asyncfc_jupyter.core.events import (
     CallClosed,
     CallOpened,
     FirstTokenArrived,
+    ReasoningStreamed,
+    RequestRetried,
     TextStreamed,
+    TokensCounted,
     TurnEnded,
     TurnStarted,
 )
@@ -27,10 +31,11 @@ from asyncfc_jupyter.models.accumulate import (
     CallMalformedPart,
     CallOpenedPart,
     Part,
+    ReasoningPart,
     TextPart,
 )
-from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Finish, Usage
-from asyncfc_jupyter.runtime.driver import Entry
+from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Finish, Retrying, Usage
+from asyncfc_jupyter.runtime.entries import Entry
 from asyncfc_jupyter.runtime.log import EventLog
 from asyncfc_jupyter.runtime.tools import AWAIT_FUTURE, Tool
 
@@ -55,14 +60,27 @@ class Made:
     entry: Entry | None = None
 
 
+_NOTHING_ASKED = ChatRequest(messages=())
+
+
 @dataclass(slots=True, kw_only=True)
 class Turn:
     """A reply as far as it has come."""
 
     number: int
+    #: What it answers.
+    request: ChatRequest = _NOTHING_ASKED
     text: str = ""
     #: Whether any of it arrived.
     heard: bool = False
+    #: Whether its request was made more than once.
+    retried: bool = False
+    #: When its request went out, its first piece arrived and its last did, in seconds of the run.
+    asked_s: float = 0.0
+    heard_s: float = 0.0
+    ended_s: float = 0.0
+    #: Tokens in and out, as the server counts them; None when it does not.
+    tokens: int | None = None
     #: Why it ended, in the server's own word.
     reason: str = CUT
     #: In the order in which the model wrote them.
@@ -81,6 +99,17 @@ class Turn:
         return [call for call in self.calls if isinstance(call, Made)]
 
 
+def opening(
+    tools: Iterable[Tool], *, mode: Mode, system: str | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what stands before a conversation in each request: the system message, if there is one, and the tools."""
+    definitions = [tool.definition(references=mode.futures) for tool in tools]
+    if mode.futures and definitions:
+        definitions.append(wire.await_future_definition())
+    text = "\n\n".join(filter(None, [system, wire.INSTRUCTIONS if mode.futures and definitions else None]))
+    return [{"role": "system", "content": text}] if text else [], definitions
+
+
 class Turns:
     """Asks a model for one reply after another."""
 
@@ -94,15 +123,12 @@ class Turns:
         conversation: Conversation,
         log: EventLog,
     ) -> None:
-        self._model, self._mode, self._conversation, self._log = model, mode, conversation, log
+        self.model, self._mode, self._conversation, self._log = model, mode, conversation, log
         self._tools = tools
-        definitions = [tool.definition(references=mode.futures) for tool in tools.values()]
-        if mode.futures and definitions:
-            definitions.append(wire.await_future_definition())
-        self._definitions = definitions
-        parts = [system, wire.INSTRUCTIONS if mode.futures and tools else None]
-        self._system = "\n\n".join(part for part in parts if part)
+        self._system, self._definitions = opening(tools.values(), mode=mode, system=system)
         self.count = 0
+        #: The latest request that was made.
+        self.request: ChatRequest | None = None
         #: The reply that is being streamed, for the case that it is cut off.
         self.current: Turn | None = None
 
@@ -112,11 +138,11 @@ class Turns:
         Raises:
             ServerError: The server refused or broke off; `current` holds what had arrived by then.
         """
-        self._conversation.check()
+        self._conversation.make_valid()
         self.count += 1
-        turn = self.current = Turn(number=self.count)
+        turn = self.current = Turn(number=self.count, asked_s=self._log.now_s())
         accumulator = Accumulator(f"call_{len(self._conversation.call_ids) + 1}_", self._conversation.call_ids)
-        self._log.record(TurnStarted(turn=turn.number))
+        self._conversation.driver.tell(TurnStarted(turn=turn.number))
         reason = CUT
         try:
             await self._stream(turn, accumulator)
@@ -125,6 +151,7 @@ class Turns:
             for part in reply.parts:
                 self._take(turn, part)
         finally:
+            turn.ended_s = self._log.now_s()
             # Whatever cut the reply off, only the calls that were read may stand in the history.
             known = {call.call for call in turn.calls}
             replied = accumulator.finish() if reason == CUT else reply
@@ -132,16 +159,24 @@ class Turns:
             turn.messages = [
                 wire.call_message(c.call_id, c.name, c.arguments_json) for c in replied.calls if c.call_id in known
             ]
-            self._log.record(TurnEnded(turn=turn.number, reason=reason, calls=len(turn.calls)))
+            self._conversation.keep(replied.replay, self.model.name)
+            if usage := replied.usage:
+                turn.tokens = usage.input_tokens + usage.output_tokens
+                self._log.record(TokensCounted(turn=turn.number, **dataclasses.asdict(usage)))
+            self._conversation.driver.tell(TurnEnded(turn=turn.number, reason=reason, calls=len(turn.calls)))
         return turn
 
     async def _stream(self, turn: Turn, accumulator: Accumulator) -> None:
-        system = [{"role": "system", "content": self._system}] if self._system else []
-        request = ChatRequest(messages=[*system, *self._conversation.messages], tools=self._definitions)
-        async with contextlib.aclosing(self._model.stream(request)) as deltas:
+        request = ChatRequest(messages=[*self._system, *self._conversation.messages], tools=self._definitions)
+        self.request = turn.request = request
+        async with contextlib.aclosing(self.model.stream(request)) as deltas:
             async for delta in deltas:
+                if isinstance(delta, Retrying):
+                    turn.retried = True
+                    self._log.record(RequestRetried(turn=turn.number, **dataclasses.asdict(delta)))
+                    continue
                 if not turn.heard and not isinstance(delta, Finish | Usage):
-                    turn.heard = True
+                    turn.heard, turn.heard_s = True, self._log.now_s()
                     self._log.record(FirstTokenArrived(turn=turn.number))
                 for part in accumulator.feed(delta):
                     self._take(turn, part)
@@ -150,6 +185,8 @@ class Turns:
         match part:
             case TextPart(text=text):
                 self._log.record(TextStreamed(turn=turn.number, text=text))
+            case ReasoningPart(text=text):
+                self._log.record(ReasoningStreamed(turn=turn.number, text=text))
             case CallOpenedPart(call_id=call, name=name):
                 self._log.record(CallOpened(turn=turn.number, call=CallId(call), tool=name))
             case CallClosedPart(call_id=call, name=name, arguments=arguments):

@@ -7,25 +7,17 @@ take an empty or friendly placeholder for the result. Its value follows in a lat
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.runtime.driver import Entry
+from asyncfc_jupyter.core.futures import CallId
+from asyncfc_jupyter.runtime.entries import Entry
+from asyncfc_jupyter.runtime.summaries import value_fields
 from asyncfc_jupyter.runtime.tools import AWAIT_FUTURE
-from asyncfc_jupyter.runtime.values import describe, plain_scalar
 
-#: A result up to this many bytes of JSON is shown whole; beyond it the model sees a preview and passes the future on.
-RESULT_BYTES = 8_000
-#: Characters of the preview of a result that is too long.
-_PREVIEW_CHARACTERS = 2_000
 #: Prefix of the ids of the calls that the layer adds itself.
 GATE_ID = "asyncfc_gate_"
 
@@ -36,7 +28,7 @@ calls, counted over the whole conversation (await_future itself is not counted).
 or from await_future. Never guess it, and do not repeat the call.
 - To pass a result that you do not need to read to another tool, write a reference as the whole argument: "$f1", or a part \
 of it: "$f1.order_id", "$f2[0].sku", "$f3[\\"a key\\"]". It works before the result is there, and in the same reply. \
-"$$f1" is the literal text "$f1".
+"$text:" in front of a text passes the text itself: "$text:f1".
 - Make all the calls you can before you wait. Calls that depend on each other are put in order for you.
 - Call await_future only when you must read a value to go on. When you have made every call, just answer: results still \
 missing are given to you before your answer counts."""
@@ -51,14 +43,15 @@ def await_future_definition() -> dict[str, Any]:
         "function": {
             "name": AWAIT_FUTURE,
             "description": "Wait until the results of earlier calls are there, and read them. Only for values that you must "
-            "read before you can go on: to pass a result to another tool, write its reference instead.",
+            "read before you can go on: to pass a result to another tool, write its reference instead. Without arguments it "
+            "waits for all that are pending. One call is enough: it returns when they are there.",
             "parameters": {
                 "type": "object",
                 "properties": {
                     "futures": {
                         "type": "array",
                         "items": {"type": "string"},
-                        "description": 'Names of the futures, such as ["f1", "f3"].',
+                        "description": 'Names of the futures, such as ["f1", "f3"]; all that are pending by default.',
                     },
                     "mode": {
                         "type": "string",
@@ -67,7 +60,6 @@ def await_future_definition() -> dict[str, Any]:
                     },
                     "timeout_s": {"type": "number", "description": "Seconds to wait at most."},
                 },
-                "required": ["futures"],
                 "additionalProperties": False,
             },
         },
@@ -83,11 +75,14 @@ def _names(value: Any) -> Any:
 
 
 class AwaitRequest(BaseModel):
-    """The arguments of ``await_future``, read generously: a lone name for a list, names with or without the dollar."""
+    """The arguments of ``await_future``, read generously: a lone name for a list, names with or without the dollar.
+
+    Without names it asks for all that is pending, which spares a model the tokens of listing them.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
-    futures: Annotated[list[Annotated[str, BeforeValidator(_name)]], BeforeValidator(_names), Field(min_length=1)]
+    futures: Annotated[list[Annotated[str, BeforeValidator(_name)]], BeforeValidator(_names)] = []
     mode: Literal["all", "any"] = "all"
     timeout_s: Annotated[float, Field(gt=0)] | None = None
 
@@ -102,85 +97,40 @@ def read_await(arguments: Mapping[str, Any]) -> AwaitRequest | str:
         return f'{AWAIT_FUTURE} cannot take these arguments: {where}: {first["msg"]}; write {{"futures": ["f1"]}}.'
 
 
-# -- values ----------------------------------------------------------------------------------------------------------
-
-
-def value_fields(value: Any, name: FutureName) -> dict[str, Any]:
-    """Return the fields that show a result: itself when it is plain and short, else a bounded summary.
-
-    A large result is never turned into JSON as a whole, and an iterator is not used up by being looked at.
-    """
-    try:
-        head = _head(value, [RESULT_BYTES])
-        plain = to_jsonable_python(head.value)
-        text = json.dumps(plain, ensure_ascii=False)
-    except (PydanticSerializationError, ValueError, TypeError, RecursionError):
-        return _summary(_look_of(value), name)
-    if head.whole and len(text.encode("utf-8", "replace")) <= RESULT_BYTES:
-        return {"value": plain}
-    text = plain if isinstance(plain, str) else text
-    return _summary(f"{describe(value)}, which begins: {text[:_PREVIEW_CHARACTERS]}", name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    value: Any
-    whole: bool
-
-
-def _head(value: Any, budget: list[int]) -> _Head:
-    """Return as much of a value as the budget allows, counted in characters and items; the budget is used up."""
-    budget[0] -= 1
-    value = plain_scalar(value)
-    if isinstance(value, str):
-        kept = value[: max(0, budget[0] + 1)]
-        budget[0] -= len(kept)
-        return _Head(kept, whole=len(kept) == len(value))
-    if isinstance(value, Iterator):
-        raise TypeError("looking at an iterator would use it up")
-    if isinstance(value, BaseModel):
-        value = dict(value)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        heads = {k: _head(v, budget) for k, v in itertools.takewhile(lambda _: budget[0] > 0, value.items())}
-        whole = len(heads) == len(value) and all(head.whole for head in heads.values())
-        return _Head({key: head.value for key, head in heads.items()}, whole)
-    if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray | memoryview):
-        listed = [_head(item, budget) for item in itertools.takewhile(lambda _: budget[0] > 0, value)]
-        return _Head([head.value for head in listed], len(listed) == len(value) and all(head.whole for head in listed))
-    return _Head(value, whole=True)
-
-
-def _summary(text: str, name: FutureName) -> dict[str, Any]:
-    return {"value": text, "summarized": True, "note": f'Too big or not plain data: pass "${name}" on to use it whole.'}
-
-
-def _look_of(value: Any) -> str:
-    head = getattr(value, "head", None)
-    try:
-        if isinstance(value, bytes | bytearray):
-            value = value[:_PREVIEW_CHARACTERS]
-        shown = repr(head()) if callable(head) and hasattr(value, "shape") else repr(value)
-    except Exception as error:  # noqa: BLE001 - a repr that raises is the tool's, and only a summary is lost
-        shown = f"its repr raised {type(error).__name__}"
-    return f"{describe(value)}: {shown[:_PREVIEW_CHARACTERS]}"
-
-
 # -- tool messages ---------------------------------------------------------------------------------------------------
 
 
-def result_object(entry: Entry, *, with_arguments: bool = False) -> dict[str, Any]:
-    """Return the object that stands for a future in a tool message, whatever its state."""
+def result_object(entry: Entry, *, with_arguments: bool = False, withheld: bool = False) -> dict[str, Any]:
+    """Return the object that stands for a future in a tool message, whatever its state.
+
+    Args:
+        entry: The future.
+        with_arguments: Whether the arguments are repeated: the call itself may be far above.
+        withheld: Whether it is to look pending although it is not.
+    """
+    status = "pending" if withheld else entry.status
     shown: dict[str, Any] = {"future": entry.name, "tool": entry.tool}
     if with_arguments:
         shown["arguments"] = dict(entry.arguments)
-    shown["status"] = entry.status
-    if entry.status == "pending":
+    shown["status"] = status
+    if entry.same_as is not None:
+        shown["same_call_as"] = entry.same_as
+    if status == "pending":
         return shown | {"value": None, "note": _NOTE.format(reference=f'"${entry.name}"')}
-    if entry.status == "done":
+    if status == "done":
         return shown | value_fields(entry.value, entry.name)
     return shown | {"error": entry.error}
+
+
+#: What an ``await_future`` is told that has nothing to wait for: an empty list would look like a result that got lost.
+NOTHING_PENDING: dict[str, Any] = {
+    "note": "Nothing is pending: every result to wait for has been given in a message above."
+}
+
+
+def shown_already(entry: Entry) -> dict[str, Any]:
+    """Return the object that stands for a future whose outcome is in another message of the same reply."""
+    return {"future": entry.name, "tool": entry.tool, "note": "Its outcome is in another tool message of this reply."}
 
 
 def plain_content(entry: Entry) -> str:
@@ -198,6 +148,15 @@ def tool_message(call: CallId | str, content: Any) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": call, "content": content if isinstance(content, str) else _dump(content)}
 
 
+def delivery_message(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return results as a message in the person's place: for models that read them better there than in a tool message."""
+    note = "From the tools, not from the person: results that became ready."
+    return {
+        "role": "user",
+        "content": _dump({"delivered": [result_object(e, with_arguments=True) for e in entries], "note": note}),
+    }
+
+
 def call_message(call: str, name: str, arguments_json: str) -> dict[str, Any]:
     """Return a tool call as it stands in an assistant message."""
     return {"id": call, "type": "function", "function": {"name": name, "arguments": encodable(arguments_json)}}
@@ -213,8 +172,12 @@ def assistant_message(text: str, calls: Sequence[Mapping[str, Any]]) -> dict[str
     return message
 
 
+#: Made once: `json.dumps` makes an encoder for each text.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
 def _dump(value: Any) -> str:
-    return encodable(json.dumps(value, ensure_ascii=False, default=str))
+    return encodable(_ENCODER.encode(value))
 
 
 def encodable(text: str) -> str:

@@ -1,6 +1,5 @@
 """The async mode, message by message: what the model is told, and when."""
 
-import asyncio
 import json
 
 import pytest
@@ -34,19 +33,6 @@ def test_a_call_starts_while_the_reply_that_holds_it_still_streams() -> None:
     assert times(run, TurnEnded)[0] == 3.0
 
 
-def test_a_short_call_is_waited_for_inline_when_nothing_else_is_pending() -> None:
-    run, model = play([Calls("slow", {"seconds": 0.1})], [Says("done")])
-    assert told(model, 1)["s1"]["status"] == "done"
-    assert times(run, TurnStarted) == [0.0, 0.1]
-
-
-def test_a_call_known_to_take_long_is_not_waited_for_inline() -> None:
-    run, _ = play(
-        [Calls("slow", {"seconds": 1}), Thinks(2)], [Calls("slow", {"seconds": 1})], [Says("x")], [Says("done")]
-    )
-    assert times(run, TurnStarted)[1:3] == [2.0, 2.0]
-
-
 def test_a_result_that_became_ready_rides_along_with_the_next_tool_message() -> None:
     _, model = play(
         [Calls("slow", {"seconds": 1})],
@@ -71,6 +57,32 @@ def test_a_tool_message_names_what_is_still_pending() -> None:
         tools=[make_tool(slow, pure=True, timeout_s=None)],
     )
     assert told(model, 2)["s2"]["still_pending"] == ["f1"]
+
+
+def test_of_many_that_are_pending_the_first_are_named_and_all_are_counted() -> None:
+    many = [Calls("slow", {"seconds": 100 + n}) for n in range(30)]
+    _, model = play(
+        many,
+        [Calls("slow", {"seconds": 1})],
+        [Thinks(5), Calls("slow", {"seconds": 900})],
+        [Says("done")],
+        [Says("done")],
+    )
+    last = model.requests[3].messages[-1]
+    content = json.loads(last["content"])
+    # Sixteen run at once: f31 waits for a place behind all of them, and f32 is what the message itself is about.
+    assert content["future"] == "f32"
+    assert content["still_pending"] == [f"f{number}" for number in range(1, 21)]
+    assert content["still_pending_in_all"] == 31
+
+
+def test_results_ride_along_in_the_order_of_the_calls_and_not_of_their_ends() -> None:
+    calls = [Calls("slow", {"seconds": seconds}) for seconds in (4, 3, 2, 60)]
+    _, model = play(calls, [Thinks(9), Calls("slow", {"seconds": 70})], [Says("done")], [Says("done")])
+    content = told(model, 2)["s5"]
+    assert [each["future"] for each in content["delivered"]] == ["f1", "f2", "f3"]
+    assert content["still_pending"] == ["f4"]
+    assert "still_pending_in_all" not in content
 
 
 def test_a_reference_is_replaced_by_the_value_before_and_after_it_is_there() -> None:
@@ -117,12 +129,26 @@ def test_await_future_any_returns_with_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{}, {"futures": []}, {"futures": ["f9"]}, {"futures": ["f1"], "mode": "some"}, "{nonsense"]
+    "arguments", [{"futures": [7]}, {"futures": ["f9"]}, {"futures": ["f1"], "mode": "some"}, "{nonsense"]
 )
 def test_a_wrong_await_is_an_error_for_the_model_and_the_run_goes_on(arguments) -> None:
     run, model = play([Calls("shout", {"text": "a"}), Calls("await_future", arguments)], [Says("done")])
     assert told(model, 1)["s2"][0]["status"] == "failed"
     assert run.answer == "done"
+
+
+def test_await_future_without_names_waits_for_all_that_is_pending_and_repeats_no_value() -> None:
+    run, model = play(
+        [Calls("slow", {"seconds": 5}), Calls("slow", {"seconds": 9})],
+        [Calls("slow", {"seconds": 2}), Calls("await_future")],
+        [Calls("await_future", {"futures": []})],
+        [Says("done")],
+    )
+    answers = told(model, 2)
+    assert answers["s3"]["value"]["seconds"] == 2
+    assert [(o["future"], o.get("status")) for o in answers["s4"]] == [("f1", "done"), ("f2", "done"), ("f3", None)]
+    assert "Nothing is pending" in told(model, 3)["s5"][0]["note"]
+    assert times(run, TurnStarted)[2] == 9.0 + times(run, TurnStarted)[0]
 
 
 def test_an_answer_is_held_back_until_every_result_was_delivered() -> None:
@@ -159,7 +185,7 @@ def test_a_failed_call_is_a_value_for_the_model_and_its_dependents_are_skipped()
         (Calls("shuot", {"text": "a"}), "there is no tool 'shuot'; the tools are: slow, shout, fails."),
         (Calls("shout", {"txt": "a"}), "'text' is missing; there is no parameter 'txt' (there are: text)"),
         (Calls("shout", '{"text": '), "cannot be read"),
-        (Calls("shout", {"text": "$f7"}), "no earlier call produced $f7"),
+        (Calls("shout", {"text": "$f7"}), "no earlier call of this conversation produced f7 (known: f1)"),
         (Calls("slow", {"seconds": "$f1.nothing"}), "f1 has no field 'nothing'; it has: answer, seconds"),
         (Calls("shout", {"text": "f1"}), 'write "$f1"'),
         (Calls("slow", {"seconds": "soon"}), "'seconds': input should be a valid number"),
@@ -206,7 +232,7 @@ def test_the_turn_limit_stops_a_model_that_never_answers_and_keeps_its_results()
 
     async def main():
         run = agent.start("go", conversation=conversation)
-        with pytest.raises(TurnLimitReached, match="has not answered after 3 turns"):
+        with pytest.raises(TurnLimitReached, match="has not answered within 3 turns"):
             await run.wait()
         return run
 
@@ -244,20 +270,3 @@ def test_an_observer_that_raises_is_dropped_and_the_run_goes_on(caplog) -> None:
     assert [s.seq for s in seen] == list(range(len(run.trace)))
     assert "broken" in caplog.text
     assert len(told) == 1
-
-
-def test_nothing_is_waited_for_inline_while_something_else_is_pending() -> None:
-    async def brief() -> str:
-        """Take a moment."""
-        await asyncio.sleep(0.1)
-        return "done"
-
-    run, model = play(
-        [Calls("slow", {"seconds": 5})],
-        [Calls("brief")],
-        [Says("x")],
-        [Says("y")],
-        tools=[*TOOLS, make_tool(brief, pure=True)],
-    )
-    assert times(run, TurnStarted)[:3] == [0.0, 0.15, 0.15]
-    assert told(model, 2)["s2"]["status"] == "pending"

@@ -6,6 +6,8 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
 from asyncfc_jupyter.core.errors import ServerError, ToolSkipped
+from asyncfc_jupyter.core.events import ResultDiscarded
+from asyncfc_jupyter.runtime.driver import UNWIND_S
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from tests.agent.talk import TOOLS, interrupted, told
@@ -115,10 +117,16 @@ def test_a_tool_that_returns_in_spite_of_being_cancelled_has_its_result_discarde
     model = ScriptedModel([Calls("stubborn")], [Thinks(60)])
 
     async def main():
-        return await interrupted(Agent(model, tools=[make_tool(stubborn, pure=True)]), after_s=5)
+        run = await interrupted(Agent(model, tools=[make_tool(stubborn, pure=True)]), after_s=5)
+        ended_s = asyncio.get_running_loop().time()
+        await asyncio.sleep(5)
+        return run, ended_s
 
-    run = run_virtually(main())
-    assert (run.futures["f1"].state, run.trace.end_s) == ("cancelled", 6.0)
+    run, ended_s = run_virtually(main())
+    assert run.futures["f1"].state == "cancelled"
+    assert ended_s == 5 + UNWIND_S, "the person waits for no tool that does not stop"
+    late = [(s.at_s, s.event.summary) for s in run.trace if isinstance(s.event, ResultDiscarded)]
+    assert late == [(6.0, "late")]
     with pytest.raises(ToolSkipped, match="cancelled"):
         run.futures["f1"].result()
 

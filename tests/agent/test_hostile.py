@@ -133,7 +133,7 @@ def test_an_endless_error_text_is_cut() -> None:
 def test_a_long_chain_of_skipped_calls_tells_the_first_cause_once_each() -> None:
     calls = [Calls("fails", {"reason": "no power"})]
     calls += [Calls("shout", {"text": f"$f{number}"}) for number in range(1, 200)]
-    _, model = play(calls, [Says("done")])
+    _, model = play([*calls, Thinks(1)], [Says("done")])
     errors = [answer["error"] for answer in told(model, 1).values()]
     assert set(errors[1:]) == {"f1 (fails) failed: ValueError: no power"}
 
@@ -257,7 +257,7 @@ def test_stopping_starts_nothing_that_was_waiting_for_a_place() -> None:
         """Say that it began."""
         began.append(threading.current_thread().name)
 
-    calls = [*[Calls("slow", {"seconds": 50})] * 16, Calls("block")]
+    calls = [*[Calls("slow", {"seconds": 50 + number}) for number in range(16)], Calls("block")]
     model = ScriptedModel(calls, [Thinks(60)])
 
     async def main():

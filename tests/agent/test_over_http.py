@@ -11,6 +11,8 @@ from asyncfc_jupyter.runtime.tools import make_tool
 from tests.servers.scripted_server import CUT, Gate, HttpError, ScriptedServer, call_chunks, reply, text_chunks
 
 KEY = "sk-planted-secret-0123456789"
+#: The end of a test that hangs, in seconds: the first request of a process also loads the client, slowly on a busy machine.
+PATIENCE_S = 60.0
 
 
 class Bell:
@@ -47,7 +49,9 @@ def test_a_call_runs_while_the_server_still_streams_and_its_value_reaches_the_ne
     async def main(server):
         bell = Bell()
         run = agent_for(server, bell.ring, echo).start("ring")
-        await asyncio.wait_for(bell.began.wait(), 10)  # the server is still held at the gate: the reply is not over
+        await asyncio.wait_for(
+            bell.began.wait(), PATIENCE_S
+        )  # the server is still held at the gate: the reply is not over
         bell.may_return.set()
         rest.open()
         return await run.wait()
@@ -98,23 +102,12 @@ def test_a_server_that_refuses_is_one_line_without_the_key_and_the_conversation_
     assert run.answer == "Hello."
 
 
-def test_a_connection_lost_in_mid_stream_keeps_what_had_finished() -> None:
-    conversation = Conversation()
+def test_a_connection_lost_in_mid_stream_is_taken_up_again_and_no_call_is_made_twice() -> None:
     script = [reply(call_chunks(0, "a", "echo", {"text": "kept"}), CUT), reply(text_chunks("Back."))]
-
-    async def main(server):
-        agent = agent_for(server, echo)
-        run = agent.start("go", conversation=conversation)
-        with pytest.raises(ServerError):
-            await run.wait()
-        return run, await agent.run("again", conversation=conversation)
-
     with ScriptedServer(script) as server:
-        run, after = asyncio.run(main(server))
+        run = asyncio.run(agent_for(server, echo).run("go"))
         ids = [m.get("tool_call_id") for m in server.requests[1].messages if m["role"] == "tool"]
-    assert run.outcome == "failed"
-    assert ids == ["a"]
-    assert after.answer == "Back."
+    assert (run.answer, ids, len(run.futures)) == ("Back.", ["a"], 1)
 
 
 def test_cancelling_a_run_closes_its_stream_at_the_server() -> None:

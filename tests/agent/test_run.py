@@ -112,3 +112,14 @@ def test_a_run_says_in_one_line_what_came_of_it() -> None:
     run, _ = play([Calls("live")], [Says("done")])
     assert repr(run) == "<Run answered in 0.0 s: 1 future, model scripted, mode async>"
     assert repr(run.futures["f1"]).startswith("<Future f1 live: done: stock: ")
+
+
+def test_a_run_keeps_its_latest_request() -> None:
+    async def begun():
+        run = Agent(ScriptedModel([Says("done")])).start("go")
+        return run.request, await run.wait()
+
+    assert run_virtually(begun())[0] is None
+    run, model = play([Calls("live")], [Says("done")])
+    assert run.request == model.requests[-1]
+    assert [message["role"] for message in run.request.messages] == ["system", "user", "assistant", "tool"]

@@ -1,0 +1,168 @@
+"""Thousands of conversations with a server on which everything goes wrong: each ends well, and nothing is left behind.
+
+Client and server talk over real sockets, but on one loop in virtual time: pauses and stalls cost nothing, and however slow a
+machine is, no request runs out of time before its answer could come.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import multiprocessing
+import random
+import sys
+import threading
+import time
+import warnings
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from asyncfc_jupyter.agent import Agent, Conversation, Run
+from asyncfc_jupyter.core.errors import ModelError
+from asyncfc_jupyter.core.events import CallFinished
+from asyncfc_jupyter.core.invariants import check
+from asyncfc_jupyter.models.adapter import Adapter
+from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.responses import OpenAIResponses
+from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.testing import run_virtually
+from tests.agent.strict import refusals
+from tests.servers.chaos import FAULTS, ORDERS, Faults
+from tests.servers.scripted_server import ScriptedServer
+
+#: What this process has open, where the system shows it.
+DESCRIPTORS = Path("/proc/self/fd")
+#: Conversations at once: enough to disturb each other, few enough for a client that looks through all its connections.
+AT_ONCE = 100
+#: The seeds, and the API through which each half of the conversations goes.
+SEEDS: dict[int, type[Adapter]] = {0: OpenAIChat, 1: OpenAIResponses}
+EACH = 1000
+#: Seconds without a byte that the client puts up with: far below a stall.
+PATIENCE_S = 5.0
+#: A conversation that takes longer than this hangs, in seconds.
+HANGS_S = 240.0
+#: Runs after which a conversation must have come to its answer.
+MOST_RUNS = 12
+
+
+@dataclass
+class Office:
+    """One conversation's tools: they remember what they did."""
+
+    number: int
+    rng: random.Random = field(default_factory=random.Random)
+
+    async def order(self, number: int) -> str:
+        """Make an order."""
+        await asyncio.sleep(self.rng.choice([0, 0.001, 0.05]))
+        return f"order-{number}-of-{self.number}"
+
+    def label(self, number: int, order: str) -> str:
+        """Print a label, in a thread."""
+        time.sleep(0.001)
+        assert order == f"order-{number}-of-{self.number}"
+        return f"label-{number}-of-{self.number}"
+
+
+async def converse(number: int, model: Adapter, runs: list[Run]) -> None:
+    """Hold one conversation to its answer, however many runs it takes, and note each of them."""
+    office, conversation = Office(number), Conversation()
+    office.rng.seed(number)
+    agent = Agent(model, tools=[make_tool(office.order, pure=True), make_tool(office.label, pure=True)])
+    finished: list[str] = []
+    for _ in range(MOST_RUNS):
+        run = agent.start(f"conversation {number}", conversation=conversation)
+        runs.append(run)
+        await run.ended()
+        assert run.outcome == "answered" or isinstance(run.error, ModelError), repr(run.error)
+        assert not conversation.busy
+        assert not conversation.driver.pending()
+        check(conversation.driver.machine)
+        assert conversation.messages == [] or refusals([*conversation.messages, {"role": "user", "content": "?"}]) == []
+        finished += [s.event.future for s in run.trace if isinstance(s.event, CallFinished)]
+        kept = [run.futures[name].result() for name in finished]
+        history = str(conversation.messages)
+        assert all(value in history for value in kept), "a finished result is not in the history"
+        assert len(kept) == len(set(kept)), f"a call that succeeded was made again: {kept}"
+        if run.outcome == "answered":
+            break
+    expected = {f"{what}-{n}-of-{number}" for what in ("order", "label") for n in range(1, ORDERS + 1)}
+    assert expected <= set(run.answer.split()), run.answer
+
+
+def open_sockets() -> int:
+    links = []
+    for path in DESCRIPTORS.iterdir():
+        with contextlib.suppress(OSError):  # the folder's own is gone by now
+            links.append(str(path.readlink()))
+    return sum(link.startswith("socket:") for link in links)
+
+
+@contextlib.contextmanager
+def nothing_unseen():
+    """Fail for what would only be printed: warnings, exceptions in finalizers, and those that asyncio finds nobody to tell."""
+    told = []
+
+    class Told(logging.Handler):
+        def emit(self, record):
+            told.append(self.format(record))
+
+    logging.getLogger("asyncio").addHandler(Told(logging.ERROR))
+    sys.unraisablehook = told.append
+    warnings.simplefilter("error")
+    yield
+    gc.collect()
+    assert told == []
+
+
+def hold(numbers: range, seed: int, kind: type[Adapter]) -> Counter[str]:
+    """Hold these conversations in this process and check that nothing of them is left; return the faults they met."""
+    faults = Faults(seed)
+
+    async def main() -> None:
+        async with ScriptedServer(faults) as server:
+            await talk(kind("any", base_url=server.base_url, api_key="k", timeout_s=PATIENCE_S))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    async def talk(model: Adapter) -> None:
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(number: int) -> None:
+            runs: list[Run] = []
+            try:
+                async with places, asyncio.timeout(HANGS_S):
+                    await converse(number, model, runs)
+            except TimeoutError:
+                last = "\n".join(map(str, [*runs[-1].trace][-10:]))
+                raise AssertionError(f"conversation {number} hangs in run {len(runs)}, after\n{last}") from None
+
+        async with asyncio.TaskGroup() as group:
+            for number in numbers:
+                group.create_task(one(number))
+
+    with nothing_unseen():
+        gc.collect()
+        sockets, threads = open_sockets(), set(threading.enumerate())
+        run_virtually(main())
+        gc.collect()
+        assert set(threading.enumerate()) <= threads
+        assert open_sockets() == sockets
+    return faults.injected
+
+
+@pytest.fixture(scope="module")
+def held():
+    """The conversations of each seed, held in a process of its own: half of their time is work, which threads cannot share."""
+    with ProcessPoolExecutor(len(SEEDS), multiprocessing.get_context("spawn")) as processes:
+        yield {s: processes.submit(hold, range(s * EACH, (s + 1) * EACH), s, kind) for s, kind in SEEDS.items()}
+
+
+@pytest.mark.chaos
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="sockets are counted through /proc")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_thousand_conversations_on_a_bad_day_end_well_and_leave_nothing_behind(held, seed) -> None:
+    assert set(held[seed].result()) == set(FAULTS)

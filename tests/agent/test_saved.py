@@ -1,0 +1,146 @@
+"""Conversations that begin from another one, or from a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from asyncfc_jupyter import Agent, Conversation, Run, tool
+from asyncfc_jupyter.agent.saved import fork, from_json, to_json
+from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.testing import run_virtually
+
+MODEL = {"ttft_ms": 20, "tokens_per_s": 2000}
+
+
+@tool(pure=True)
+async def quick(x: int) -> int:
+    """Return x."""
+    return x
+
+
+@tool(pure=True)
+async def thing(x: int) -> object:
+    """Return what JSON cannot hold."""
+    return {x}
+
+
+@tool(pure=True, detached=True, timeout_s=None)
+async def slow(x: int) -> int:
+    """Return x after an hour."""
+    await asyncio.sleep(3600)
+    return x
+
+
+async def ask(plan: str, conversation: Conversation | None = None) -> Run:
+    agent = Agent("rehearsal", tools=[quick, thing, slow], model_options=MODEL)
+    return await agent.run(plan, conversation=conversation)
+
+
+def virtually(main: Callable[[], Awaitable[None]]) -> None:
+    run_virtually(main())
+
+
+def test_a_fork_goes_on_by_itself_with_the_values_and_names_so_far() -> None:
+    async def main() -> None:
+        first = await ask("a = quick(x=5)\n\nf'{a}'")
+        branch = fork(first.conversation)
+        second = await ask("b = quick(x='$f1')\n\nf'{b}'", branch)
+        assert (second.answer, list(second.futures)) == ("5", ["f1", "f2"])
+        assert list(first.futures) == ["f1"]
+        assert len(first.conversation.messages) < len(branch.messages)
+
+    virtually(main)
+
+
+def test_a_pending_future_stays_behind_and_the_model_is_told() -> None:
+    async def main() -> None:
+        first = await ask("a = slow(x=1)\n\n'later'")
+        branch = fork(first.conversation)
+        second = await ask("b = quick(x=1)\n\n'done'", branch)
+        assert second.futures["f1"].state.value == "cancelled"
+        assert not first.futures["f1"].done()
+        told = [message["content"] for message in branch.messages if message["role"] == "tool"]
+        assert any("its result stays there; make the call again" in content for content in told)
+        first.futures["f1"].cancel()
+
+    virtually(main)
+
+
+def test_a_conversation_in_use_is_neither_forked_nor_written() -> None:
+    async def main() -> None:
+        run = Agent("rehearsal", tools=[quick], model_options=MODEL).start("'x'")
+        for refused in (fork, to_json):
+            with pytest.raises(UsageError, match="a run is using the conversation"):
+                refused(run.conversation)
+        await run.wait()
+
+    virtually(main)
+
+
+def test_a_file_gives_messages_plain_values_and_names_back_and_says_what_is_lost() -> None:
+    async def main() -> None:
+        run = await ask("a = quick(x=5)\nb = thing(x=1)\n\n'ok'")
+        loaded, system = from_json(to_json(run.conversation, system="be brief"))
+        assert system == "be brief"
+        assert loaded.messages == run.conversation.messages
+        again = await ask("c = quick(x='$f1')\n\nf'{c}'", loaded)
+        assert (again.answer, list(again.futures)) == ("5", ["f1", "f2", "f3"])
+        assert "its value (1 item) could not be saved" in repr(again.futures["f2"])
+
+    virtually(main)
+
+
+def test_a_list_of_messages_is_read_too_and_names_go_on_behind_those_in_it() -> None:
+    async def main() -> None:
+        run = await ask("a = quick(x=5)\n\n'ok'")
+        messages = [{"role": "system", "content": "be brief"}, *run.conversation.messages]
+        loaded, system = from_json(json.dumps(messages))
+        assert system == "be brief"
+        again = await ask("c = quick(x=7)\n\nf'{c}'", loaded)
+        assert (again.answer, list(again.futures)) == ("7", ["f1", "f2"])
+
+    virtually(main)
+
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "quick", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("not json", "cannot be read as JSON"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        ("3", "is no conversation: the file: "),
+        ('{"messages": []}', "is no conversation: format: Field required"),
+        (json.dumps([{"role": "robot"}]), "messages.0.role: Input should be 'system', 'user'"),
+        (json.dumps([{"role": "user", "content": 3}]), "messages.0.content: Input should be a valid string"),
+        (json.dumps([{"role": "user", "content": "x"}]), "ends with a message of the person"),
+        (
+            json.dumps([{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [CALL]}]),
+            "holds a history that servers refuse: every tool call is answered before the next request",
+        ),
+        (
+            json.dumps([{"role": "user", "content": "x"}, {"role": "system", "content": "obey"}]),
+            "a message is of the person, the model or a tool",
+        ),
+        (
+            json.dumps(
+                {
+                    "format": "asyncfc_jupyter conversation 1",
+                    "messages": [],
+                    "futures": [{"name": "f2", "tool": "t", "status": "done"}],
+                }
+            ),
+            "its futures are not f1, f2, ... in this order",
+        ),
+    ],
+)
+def test_a_file_that_is_none_is_one_clear_line(content: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_json(content)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
