@@ -25,6 +25,8 @@ _EM_WIDE = 1.05
 _BOLD = 1.1
 #: Width, in pixels, in which a cut label still says something.
 ROOM_TO_CUT = 110.0
+#: Room, in pixels, that the sign at the end of a bar needs; narrower bars have none.
+SIGN_ROOM = 18.0
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
@@ -150,6 +152,7 @@ def place_label(
     scale: Scale,
     seen: float | None,
     keep_left: bool = False,
+    sign: bool = False,
 ) -> Label | None:
     """Find room for a row's label: inside its bar, right of it, left of all its segments, or cut where room is widest.
 
@@ -160,10 +163,13 @@ def place_label(
         left: Where the row's first segment starts, in pixels.
         scale: The time axis: labels stay inside it.
         seen: Where the mark of the first look is, in pixels; labels stay off it.
+        sign: There is one at the end of the bar; labels inside stay off it.
         keep_left: Rather cut the text than take the place left of the segments, which others want.
     """
     start, end = bar
-    inner = min(end, seen - 6) - start - 16 if seen is not None and seen < end + 6 else end - start - 16
+    inner = (
+        (min(end, seen - 6) if seen is not None and seen < end + 6 else end) - start - (8 + SIGN_ROOM if sign else 16)
+    )
     for text in filter(None, choices):
         if text_width(text, size) <= inner:
             return Label(text, start + 8, "start", inside=True)

@@ -9,9 +9,11 @@ from functools import cache
 from html import escape
 from importlib import resources
 
+from asyncfc_jupyter.trace.format import ComparisonView, View
 from asyncfc_jupyter.trace.svg import describe, render_svg
+from asyncfc_jupyter.trace.svg_compare import describe_comparison, render_comparison_svg
 from asyncfc_jupyter.trace.text import render_text
-from asyncfc_jupyter.trace.view import View
+from asyncfc_jupyter.trace.text_compare import render_comparison_text
 
 #: A page that was tampered with, or a tool's text that got through, still loads and sends nothing.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -32,7 +34,7 @@ _THEME = (
 )
 
 
-def render_html(view: View) -> str:
+def render_html(view: View | ComparisonView) -> str:
     """Return the view as an HTML document that can be opened, mailed and kept: everything it needs is in it."""
     title = escape(view["title"])
     # Inside a script element only "<" can end it; as JSON it may be written in escaped form.
@@ -62,24 +64,52 @@ mount(document.getElementById("timeline"), JSON.parse(document.getElementById("v
 """
 
 
-def picture(view: View) -> str:
+def picture(view: View | ComparisonView) -> str:
     """Return the static picture as an ``img`` element that carries its SVG with it."""
-    svg = base64.b64encode(render_svg(view, width=_PICTURE_WIDTH).encode()).decode()
-    about = escape(describe(view))
+    if "runs" in view:
+        drawn, about = render_comparison_svg(view, width=_PICTURE_WIDTH), describe_comparison(view)
+    else:
+        drawn, about = render_svg(view, width=_PICTURE_WIDTH), describe(view)
+    svg, about = base64.b64encode(drawn.encode()).decode(), escape(about)
     source = f"data:image/svg+xml;base64,{svg}"
     return f'<img class="asyncfc-picture" alt="{about}" src="{source}" style="width:100%;max-width:1080px">'
 
 
-def static_bundle(view: View) -> dict[str, str]:
+def static_bundle(view: View | ComparisonView, *, place: str = "") -> dict[str, str]:
     """Return what is kept of a timeline: a picture and a text that need no kernel, no script and no widget.
 
     The picture is an image, since inline SVG is stripped from notebooks that are not trusted.
+
+    Args:
+        view: What to draw.
+        place: The name of a live timeline in the page, of letters and digits, that moves into the picture's place when its
+            own output goes. What is saved is the picture all the same.
     """
-    return {"text/html": _THEME + picture(view), "text/plain": render_text(view)}
+    kept = f'<div class="asyncfc-kept-{place}">{picture(view)}</div>' if place else picture(view)
+    text = render_comparison_text(view) if "runs" in view else render_text(view)
+    return {"text/html": _THEME + kept, "text/plain": text}
 
 
 #: Each imports from those before it only.
-_MODULES = ("layout.js", "elements.js", "timeline.js")
+_MODULES = (
+    "format.js",
+    "time.js",
+    "lanes.js",
+    "tell.js",
+    "layout.js",
+    "elements.js",
+    "ink.js",
+    "brush.js",
+    "marks.js",
+    "paint.js",
+    "controls.js",
+    "image.js",
+    "stage.js",
+    "timeline.js",
+    "folds.js",
+    "steady.js",
+    "widget.js",
+)
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 
 

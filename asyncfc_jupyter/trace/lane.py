@@ -1,7 +1,8 @@
 """The decode lane: what the model did, turn by turn.
 
 A turn runs from its request to the end of its reply; within it there are spans to the first token, for each call's
-arguments and for each stretch of text. Between turns, after a reply that held calls, lies one ``await`` span: the
+arguments and for each stretch of text and of reasoning. A request that failed and is made again leaves a ``retry`` span,
+from the failure to the next attempt. Between turns, after a reply that held calls, lies one ``await`` span: the
 model has nothing to decode because it is owed results.
 """
 
@@ -18,13 +19,18 @@ from asyncfc_jupyter.core.events import (
     CallOpened,
     Event,
     FirstTokenArrived,
+    ReasoningStreamed,
+    RequestRetried,
     TextStreamed,
     TurnEnded,
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId
 
-DecodeKind = Literal["first_token", "call", "text", "await"]
+DecodeKind = Literal["first_token", "retry", "reasoning", "call", "text", "await"]
+
+#: Spans before the first piece of a reply: nothing of it is there yet.
+_BEFORE = frozenset({"first_token", "retry"})
 
 #: The tool by which a model asks for values: its calls have no future and are not work of their own.
 AWAIT_TOOL = "await_future"
@@ -87,13 +93,24 @@ class DecodeLane:
         self._open = self._span("first_token", at)
 
     def _first_token(self, _event: FirstTokenArrived, at: float) -> None:
-        if self._open is not None and self._open.kind == "first_token":
+        if self._open is not None and self._open.kind in _BEFORE:
             self._close_open(at)
 
-    def _text(self, event: TextStreamed, at: float) -> None:
-        if self._open is None or self._open.kind == "first_token":
+    def _retried(self, event: RequestRetried, at: float) -> None:
+        self._close_open(at)
+        self._open = self._span("retry", at, f"attempt {event.attempt} failed: {event.message}")
+
+    def _reasoning(self, _event: ReasoningStreamed, at: float) -> None:
+        self._stream("reasoning", at)
+
+    def _stream(self, kind: DecodeKind, at: float) -> None:
+        if self._open is None or self._open.kind != kind:
             self._close_open(at)
-            self._open = self._span("text", at)
+            self._open = self._span(kind, at)
+
+    def _text(self, event: TextStreamed, at: float) -> None:
+        if self._open is None or self._open.kind != "call":
+            self._stream("text", at)
         if self.current is not None and len(self.current.text) < TEXT_KEPT:
             self.current.text += event.text[: TEXT_KEPT - len(self.current.text)]
 
@@ -131,12 +148,14 @@ class DecodeLane:
         self._end_turn(at)
         self._close_wait(at)
 
-    def name_call(self, call: CallId, label: str) -> None:
-        """Say on the lane which future a call became."""
+    def name_call(self, call: CallId, label: str) -> float | None:
+        """Say on the lane which future a call became, and return when its arguments began to stream."""
         span = self._calls.get(call)
-        if span is not None:
-            span.label = label
-            self.changed[span.id] = None
+        if span is None:
+            return None
+        span.label = label
+        self.changed[span.id] = None
+        return span.start
 
     def _span(self, kind: DecodeKind, at: float, label: str = "") -> DecodeSpan:
         span = DecodeSpan(id=f"d{len(self.spans) + 1}", kind=kind, start=at, label=label)
@@ -168,6 +187,8 @@ class DecodeLane:
     _ON: ClassVar[dict[type[Event], Callable[..., None]]] = {
         TurnStarted: _turn_started,
         FirstTokenArrived: _first_token,
+        RequestRetried: _retried,
+        ReasoningStreamed: _reasoning,
         TextStreamed: _text,
         CallOpened: _call_opened,
         CallClosed: _call_closed,

@@ -17,7 +17,8 @@ class Metrics:
     without the turns that only waited for results, which it would not have had.
     """
 
-    #: From the start of the run to its last fact.
+    #: From the start of the run to its end, or to its last fact where it has none. What goes on after the end, such as a
+    #: detached call, counts in none of these figures.
     makespan_s: float
     #: Sum over the turns, from the request to the end of the reply.
     decode_s: float
@@ -48,10 +49,11 @@ def metrics(trace: Trace) -> Metrics:
 
 def measure(spans: Spans) -> Metrics:
     """Return the measures of a run that has been folded up to its last fact."""
-    now = spans.last_s
+    now = spans.end_s
     chain = critical_path(spans.futures.rows.values(), now)
     critical_path_s = chain.length_s if chain else 0.0
-    working_s, tool_s = working_decode_s(spans, now), spans.futures.tool_s(now)
+    working_s = working_decode_s(spans, now)
+    tool_s = sum(row.running_s(now) for row in spans.futures.rows.values())
     one_by_one_s = working_s + tool_s
     return Metrics(
         makespan_s=now,

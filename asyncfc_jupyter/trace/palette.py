@@ -1,8 +1,10 @@
 """The colours and patterns of the picture, for light and dark paper.
 
-Few on purpose: indigo for decoding, green for functions, and amber only where a call is held although its values are
-known. Indigo, green, amber and the red of a failure stay apart for readers who confuse red and green (they differ in
-lightness or in blue); no state is told by colour alone. Text on a bar has a contrast of at least 4.5 to 1.
+Few on purpose: indigo for decoding, green for functions, amber only where a call is held although its values are
+known, and plum where the person is asked. Indigo, green, amber and the red of a failure stay apart for readers who
+confuse red and green (they differ in lightness or in blue); no state is told by colour alone. Text has a contrast of
+at least 4.5 to 1 on what it stands on; bars, patterns, signs and the edges of controls one of 3 to 1 (WCAG 2.2, AA).
+The pale fills, of the time in which nothing is there yet, lie between things that have it: a running bar has an edge.
 ``timeline.css`` repeats these values, and a test compares the two.
 """
 
@@ -17,12 +19,15 @@ LIGHT: Final[dict[str, str]] = {
     "ink": "#1b2130",
     "muted": "#5f6775",
     "line": "#e4e7ec",
+    "edge": "#868e9c",
     "lane": "#f5f6f9",
     "call": "#3b5bdb",
     "call-ink": "#ffffff",
     "first": "#d5dffd",
-    "text": "#91a7ff",
+    "text": "#6680f0",
     "text-ink": "#1b2130",
+    "reasoning": "#e5dbff",
+    "reasoning-ink": "#3b2a78",
     "running": "#5cc4a3",
     "running-ink": "#06231a",
     "done": "#0b7f61",
@@ -31,10 +36,13 @@ LIGHT: Final[dict[str, str]] = {
     "failed-ink": "#ffffff",
     "cancelled": "#6f7785",
     "cancelled-ink": "#ffffff",
-    "data": "#a9b1bf",
-    "hazard": "#d98200",
+    "data": "#7f8897",
+    "hazard": "#c57300",
+    "approval": "#a61e8c",
+    "approval-ink": "#ffffff",
     "limit": "#6b7fb8",
     "overlap": "#e9f5f1",
+    "saved": "#a8d8c8",
 }
 
 DARK: Final[dict[str, str]] = {
@@ -42,12 +50,15 @@ DARK: Final[dict[str, str]] = {
     "ink": "#eef1f6",
     "muted": "#9aa3b2",
     "line": "#2a2f3a",
+    "edge": "#646d7d",
     "lane": "#1a1e26",
     "call": "#7c95ff",
     "call-ink": "#0d1220",
     "first": "#2c3767",
-    "text": "#4a5fc4",
+    "text": "#5166cf",
     "text-ink": "#f4f6fb",
+    "reasoning": "#3d3169",
+    "reasoning-ink": "#d9ceff",
     "running": "#1a7a5d",
     "running-ink": "#ffffff",
     "done": "#3fd6a6",
@@ -56,25 +67,43 @@ DARK: Final[dict[str, str]] = {
     "failed-ink": "#2a0d00",
     "cancelled": "#8d96a5",
     "cancelled-ink": "#0d1220",
-    "data": "#626b7a",
+    "data": "#687181",
     "hazard": "#f0a63a",
+    "approval": "#f29be2",
+    "approval-ink": "#2b0824",
     "limit": "#7f93cf",
     "overlap": "#17291f",
+    "saved": "#23513f",
 }
 
+#: How each kind of waiting is drawn, and in which colour: hazards lean one way, the other way, or both.
+_LINES = {
+    "data": ("M0 8L8 0M-1 1L1 -1M7 9L9 7", "data", 2.0),
+    "same": ("M0 2H8M0 6H8", "data", 2.0),
+    "hazard-RAW": ("M0 8L8 0M-1 1L1 -1M7 9L9 7", "hazard", 2.0),
+    "hazard-WAR": ("M0 0L8 8M-1 7L1 9M7 -1L9 1", "hazard", 2.0),
+    "hazard-WAW": ("M0 8L8 0M0 0L8 8", "hazard", 1.3),
+    "irreversible": ("M2 0V8M6 0V8", "hazard", 2.0),
+    "approval": ("M0 2H8M0 6H8", "approval", 2.0),
+    "limit": ("M2 2h.01M6 6h.01", "limit", 2.8),
+    "saved": ("M0 8L8 0M-1 1L1 -1M7 9L9 7", "saved", 2.0),
+}
 PATTERNS = (
-    '<defs><pattern id="data" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<rect class="lane" width="7" height="7"/><path class="s-data" stroke-width="3" d="M0 0V7"/></pattern>'
-    '<pattern id="hazard" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">'
-    '<rect class="lane" width="7" height="7"/><path class="s-hazard" stroke-width="3.4" d="M0 0V7"/></pattern>'
-    '<pattern id="limit" width="6" height="6" patternUnits="userSpaceOnUse">'
-    '<rect class="lane" width="6" height="6"/><circle class="limit" cx="3" cy="3" r="1.5"/></pattern></defs>'
+    "<defs>"
+    + "".join(
+        f'<pattern id="{kind}" width="8" height="8" patternUnits="userSpaceOnUse">'
+        f'<rect class="{"paper" if kind == "saved" else "lane"}" width="8" height="8"/>'
+        f'<path class="s-{colour}" fill="none" stroke-width="{width:g}" stroke-linecap="round" d="{path}"/></pattern>'
+        for kind, (path, colour, width) in _LINES.items()
+    )
+    + "</defs>"
 )
 _FIXED = (
     ".num{font-variant-numeric:tabular-nums}"
     ".critical{stroke-width:1.6}.seen{stroke-width:1.7}.halo{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}"
     ".mark{fill:none;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}"
     ".arrow,.arrow-strong{fill:none;stroke-width:1.2;stroke-linejoin:round}.arrow{opacity:.55}"
+    ".retry,.discarded,.saved-edge{fill:none;stroke-width:1.4}.open{stroke-width:1.4}.discarded{stroke-dasharray:3 3}"
     ".wait-line{stroke-width:1.4;stroke-dasharray:2 4;stroke-linecap:round;fill:none}.line,.turn{fill:none}"
 )
 
@@ -87,7 +116,9 @@ def style_sheet(theme: Theme) -> str:
 
 
 def _colours(palette: dict[str, str]) -> str:
-    fills = "".join(f".{name}{{fill:{colour}}}" for name, colour in palette.items() if name != "line")
+    fills = "".join(
+        f".{name}{{fill:{colour}}}" for name, colour in palette.items() if name not in {"line", "edge", "saved"}
+    )
     ink, muted, paper = palette["ink"], palette["muted"], palette["paper"]
     strokes = "".join(
         f".{name}{{stroke:{colour}}}"
@@ -100,6 +131,13 @@ def _colours(palette: dict[str, str]) -> str:
             "wait-line": palette["data"],
             "s-data": palette["data"],
             "s-hazard": palette["hazard"],
+            "s-approval": palette["approval"],
+            "s-limit": palette["limit"],
+            "s-saved": palette["saved"],
+            "saved-edge": palette["done"],
+            "open": palette["done"],
+            "retry": palette["failed"],
+            "discarded": muted,
             "s-failed": palette["failed"],
             "s-cancelled": muted,
             "s-skipped": palette["failed"],

@@ -1,26 +1,34 @@
 """One row for each future: why it waited, how long it ran, what came of it.
 
-A row is waiting from its issue until it starts, with the reason last given; then running; then settled. The last
-segment of a settled row carries the outcome as its kind; a call that never ran gets one without length.
+A row begins with its argument stream, is then queued or waiting, with the reason last given, until it starts; then
+running; then settled. The segment of the running time takes the outcome as its kind; a call that never ran gets one
+without length. A function that goes on although its call was cancelled or ran out of time adds a last segment,
+``discarded``, that counts for nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     ArgumentsResolved,
     CallCancelled,
     CallFailed,
     CallFinished,
     CallHeld,
     CallIssued,
+    CallPrinted,
+    CallProgressed,
+    CallRetried,
     CallSkipped,
     CallStarted,
     Event,
+    ResultDiscarded,
     ResultShown,
 )
 from asyncfc_jupyter.core.futures import FutureName, State
@@ -28,8 +36,18 @@ from asyncfc_jupyter.core.futures import FutureName, State
 #: Segments after which a new reason of the same kind replaces the last one: a call that waits for ten thousand readers,
 #: one after another, stays one row of bounded size.
 WAITS_KEPT = 24
+#: Characters kept of what a function prints: the end of it, some twenty lines.
+PRINTS_KEPT = 1200
+#: Marks of retries kept on a row: more could not be told apart.
+RETRIES_KEPT = 12
 
-SegmentKind = Literal["data", "hazard", "limit", "running", "done", "failed", "cancelled", "skipped"]
+SegmentKind = Literal[
+    "arguments", "queued", "data", "hazard", "irreversible", "approval", "limit", "same",
+    "running", "done", "failed", "cancelled", "skipped", "discarded",
+]  # fmt: skip
+
+#: Kinds of segments in which a call has not started, for a reason.
+WAITS: Final = ("data", "hazard", "irreversible", "approval", "limit", "same")
 
 _SETTLED_KINDS: dict[State, SegmentKind] = {
     State.DONE: "done",
@@ -47,6 +65,16 @@ class Segment:
     start: float
     end: float | None = None
     reason: str = ""
+    #: For a wait on shared state: ``RAW``, ``WAR`` or ``WAW``.
+    hazard: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """An attempt that failed, and when."""
+
+    at: float
+    message: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,19 +92,35 @@ class Row:
     #: When a request first carried the outcome to the model.
     seen: float | None = None
     needs: tuple[FutureName, ...] = ()
-    #: Earlier futures it was last held for, because of what both touch.
+    #: Earlier futures it was held for, because of what both touch.
     after: tuple[FutureName, ...] = ()
     effects: Effects = PURE
+    #: What was declared of it: ``irreversible``, ``approve``, ``detached``.
+    marks: tuple[str, ...] = ()
+    #: The person is asked, and has not answered.
+    asks: bool = False
+    #: What the person is asked about: the arguments with their values.
+    question: str = ""
+    #: How far the running function is, from 0 to 1, if it told; and what it is at.
+    fraction: float | None = None
+    activity: str = ""
+    retries: list[Retry] = field(default_factory=list)
+    #: The end of what it printed.
+    prints: str = ""
+    #: The segment of its running time, if the function was called at all.
+    run: Segment | None = None
 
-    #: Whether the function was called at all; its running time is then the last segment.
-    ran: bool = False
+    @property
+    def ran(self) -> bool:
+        """Whether the function was called at all."""
+        return self.run is not None
 
     def running_s(self, now: float) -> float:
-        """Return how long the function has run, in seconds."""
-        if not self.ran:
+        """Return how long the function has run until ``now``, in seconds."""
+        if self.run is None:
             return 0.0
-        segment = self.segments[-1]
-        return max(0.0, (now if segment.end is None else segment.end) - segment.start)
+        end = now if self.run.end is None else min(self.run.end, now)
+        return max(0.0, end - self.run.start)
 
 
 class Futures:
@@ -100,40 +144,77 @@ class Futures:
         if handle is not None:
             handle(self, event, at)
 
-    def _issued(self, event: CallIssued, at: float) -> None:
+    def issue(self, event: CallIssued, at: float, opened: float | None) -> None:
+        """Take a new future, whose arguments began to stream at ``opened``, if that is known."""
         row = self._row(event.future, at)
         row.tool, row.arguments, row.needs = event.tool, event.arguments, event.needs
         row.effects = event.effects
+        row.marks = tuple(mark for mark in ("irreversible", "approve", "detached") if getattr(event, mark))
+        if row.segments:
+            return
+        if opened is not None and opened < at:
+            row.segments.append(Segment(kind="arguments", start=opened, end=at))
+        row.segments.append(Segment(kind="queued", start=at))
 
     def _held(self, event: CallHeld, at: float) -> None:
         row = self._row(event.future, at)
         if row.state is not State.PENDING:
             return
         wait = event.wait
-        if wait.kind == "hazard":
+        if wait.kind in {"hazard", "irreversible", "same"}:
             row.after = wait.on
         last, reason = row.segments[-1] if row.segments else None, str(wait)
-        if last is not None and last.end is None:
-            if last.kind == wait.kind and (last.reason == reason or len(row.segments) >= WAITS_KEPT):
-                last.reason = reason
-                return
-            last.end = at
-        row.segments.append(Segment(kind=wait.kind, start=at, reason=reason))
+        again = last is not None and last.end is None and last.kind == wait.kind
+        if last is not None and again and (last.reason == reason or len(row.segments) >= WAITS_KEPT):
+            last.reason = reason
+            return
+        _close(row, at)
+        hazard = "" if wait.hazard is None else wait.hazard.value
+        row.segments.append(Segment(kind=wait.kind, start=at, reason=reason, hazard=hazard))
 
     def _resolved(self, event: ArgumentsResolved, at: float) -> None:
         row = self._row(event.future, at)
         row.effects = event.effects
         if row.segments and row.segments[-1].kind == "data":
-            self._close_segment(row, at)
+            _close(row, at)
+            row.segments.append(Segment(kind="queued", start=at))
+
+    def _asked(self, event: ApprovalAsked, at: float) -> None:
+        row = self._row(event.future, at)
+        row.asks, row.question = row.state is State.PENDING, event.arguments or row.arguments
+
+    def _given(self, event: ApprovalGiven, at: float) -> None:
+        row = self._row(event.future, at)
+        row.asks = False
+        if row.segments and row.segments[-1].kind == "approval":
+            _close(row, at)
+            row.segments.append(Segment(kind="queued", start=at))
 
     def _started(self, event: CallStarted, at: float) -> None:
         row = self._row(event.future, at)
         if row.state is not State.PENDING:
             return
-        self._close_segment(row, at)
-        row.state, row.ran = State.RUNNING, True
-        row.segments.append(Segment(kind="running", start=at))
+        _close(row, at)
+        row.state, row.asks = State.RUNNING, False
+        row.run = Segment(kind="running", start=at)
+        row.segments.append(row.run)
         self.running[row.future] = at
+
+    def _progressed(self, event: CallProgressed, at: float) -> None:
+        row = self._row(event.future, at)
+        if event.fraction is not None:
+            row.fraction = min(1.0, max(0.0, event.fraction))
+        row.activity = event.text or row.activity
+
+    def _printed(self, event: CallPrinted, at: float) -> None:
+        row = self._row(event.future, at)
+        row.prints = (row.prints + event.text)[-PRINTS_KEPT:]
+
+    def _retried(self, event: CallRetried, at: float) -> None:
+        row = self._row(event.future, at)
+        if len(row.retries) < RETRIES_KEPT:
+            row.retries.append(Retry(at=at, message=event.message))
+        row.fraction = None
 
     def _finished(self, event: CallFinished, at: float) -> None:
         self._settle(event.future, State.DONE, event.summary, at)
@@ -147,6 +228,18 @@ class Futures:
     def _cancelled(self, event: CallCancelled, at: float) -> None:
         note = "still running in its thread; the result will be discarded" if event.still_running else "cancelled"
         self._settle(event.future, State.CANCELLED, note, at)
+        if event.still_running:
+            self.rows[event.future].segments.append(Segment(kind="discarded", start=at, reason="still running"))
+
+    def _discarded(self, event: ResultDiscarded, at: float) -> None:
+        row = self._row(event.future, at)
+        if not row.state.settled:
+            return
+        if row.segments[-1].kind != "discarded":
+            start = at if row.run is None or row.run.end is None else row.run.end
+            row.segments.append(Segment(kind="discarded", start=start))
+        late = row.segments[-1]
+        late.end, late.reason = at, f"{'raised' if event.raised else 'returned'} too late, discarded: {event.summary}"
 
     def _shown(self, event: ResultShown, at: float) -> None:
         # Results of an earlier run of the conversation are shown too: they have no row here.
@@ -166,29 +259,41 @@ class Futures:
         row = self._row(name, at)
         if row.state.settled:
             return
-        self._close_segment(row, at)
+        _close(row, at)
         kind = _SETTLED_KINDS[state]
         reason = "" if state is State.DONE else outcome
-        if row.ran:
-            row.segments[-1].kind, row.segments[-1].reason = kind, reason
+        if row.run is not None:
+            row.run.kind, row.run.reason = kind, reason
             self._closed_s += at - self.running.pop(name)
         else:
             row.segments.append(Segment(kind=kind, start=at, end=at, reason=reason))
-        row.state, row.outcome = state, outcome
+        row.state, row.outcome, row.asks = state, outcome, False
         self.settled += 1
 
-    def _close_segment(self, row: Row, at: float) -> None:
-        if row.segments and row.segments[-1].end is None:
-            row.segments[-1].end = at
-
     _ON: ClassVar[dict[type[Event], Callable[..., None]]] = {
-        CallIssued: _issued,
         CallHeld: _held,
         ArgumentsResolved: _resolved,
+        ApprovalAsked: _asked,
+        ApprovalGiven: _given,
         CallStarted: _started,
+        CallProgressed: _progressed,
+        CallPrinted: _printed,
+        CallRetried: _retried,
         CallFinished: _finished,
         CallFailed: _failed,
         CallSkipped: _skipped,
         CallCancelled: _cancelled,
+        ResultDiscarded: _discarded,
         ResultShown: _shown,
     }
+
+
+def _close(row: Row, at: float) -> None:
+    """End the open segment; a place in the queue that nobody waited in was none."""
+    if not row.segments or row.segments[-1].end is not None:
+        return
+    last = row.segments[-1]
+    if last.kind == "queued" and at <= last.start:
+        row.segments.pop()
+    else:
+        last.end = at

@@ -21,12 +21,18 @@ def clean(text: str, limit: int) -> str:
     # Only a bounded head is looked at: cleaning a megabyte of tool output would stall the loop that runs the tools.
     head = text[: 4 * limit]
     if not (head.isascii() and head.isprintable()):
-        head = "".join(_visible(character) for character in head)
+        head = "".join(visible(character) for character in head)
     line = " ".join(head.split())
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
 
 
-def _visible(character: str) -> str:
+def clean_lines(text: str, limit: int) -> str:
+    """Return the last ``limit`` characters of ``text``, each of its lines as `clean` makes them."""
+    return "\n".join(clean(line, limit) for line in text[-limit:].splitlines()).strip("\n")
+
+
+def visible(character: str) -> str:
+    """Return a character if it can be shown, and else what stands for it: a blank, a replacement, or nothing."""
     if character.isascii():
         return character if character.isprintable() else " "
     category = unicodedata.category(character)

@@ -31,7 +31,9 @@ class Spans:
     def __init__(self) -> None:
         self.started: RunStarted | None = None
         self.ended: RunEnded | None = None
-        #: Time of the latest fact.
+        #: Time of the run's end; until then, and of a log that was cut, of the latest fact.
+        self.end_s = 0.0
+        #: Time of the latest fact; later than the run's end where a call that nobody waits for went on.
         self.last_s = 0.0
         self.lane = DecodeLane()
         self.futures = Futures()
@@ -42,6 +44,8 @@ class Spans:
         """Take one event. An event of an unknown class changes nothing but the time."""
         at = self.last_s = max(self.last_s, stamped.at_s)
         event = stamped.event
+        if self.ended is None:
+            self.end_s = at
         match event:
             case RunStarted():
                 self.started = event
@@ -54,8 +58,7 @@ class Spans:
                 pending = tuple(name for name in event.futures if name not in rows or not rows[name].state.settled)
                 self.lane.apply(replace(event, futures=pending), at)
             case CallIssued():
-                self.lane.name_call(event.call, event.future)
-                self.futures.apply(event, at)
+                self.futures.issue(event, at, self.lane.name_call(event.call, event.future))
             case _:
                 self.lane.apply(event, at)
                 self.futures.apply(event, at)

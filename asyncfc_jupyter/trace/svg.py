@@ -10,13 +10,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
+from asyncfc_jupyter.trace.format import RowView, SegmentView, View
 from asyncfc_jupyter.trace.geometry import fit, place_label, text_width, ticks
 from asyncfc_jupyter.trace.layout import BASE, FIGURE, PAD, SMALL, TITLE, Picture
 from asyncfc_jupyter.trace.palette import PATTERNS, Theme, style_sheet
-from asyncfc_jupyter.trace.view import WAITS, RowView, SegmentView, View, wait_reasons
+from asyncfc_jupyter.trace.rows import WAITS
+from asyncfc_jupyter.trace.svg_shapes import (
+    about,
+    clear_for,
+    draw_decode,
+    draw_in_lane,
+    draw_key,
+    draw_retries,
+    draw_segment,
+    ends_in_sign,
+    place,
+    write,
+)
+from asyncfc_jupyter.trace.view import wait_reasons
 
+#: Kinds of segments in which the function ran.
+_WORK = ("running", "done", "failed", "cancelled")
 #: Rows up to which arrows are drawn: beyond, they are a thicket.
 MOST_ARROW_ROWS = 30
+#: Pixels between the label of the run's end and those of the axis.
+END_ROOM = 34.0
 
 
 def render_svg(view: View, *, theme: Theme = "auto", width: int = 960) -> str:
@@ -49,85 +67,86 @@ def _draw(picture: Picture) -> Iterator[str]:
     yield f'<rect class="paper" width="{picture.width}" height="{picture.height:.0f}" rx="8"/>'
     yield from _draw_head(picture)
     yield from _draw_ground(picture)
-    yield from _draw_decode(picture)
-    if len(picture.rows) <= MOST_ARROW_ROWS:
+    yield write("decoding", PAD, picture.decode_y + 4.5, "ink", BASE, bold=True)
+    yield from draw_decode(picture.view, picture.scale, picture.decode_y, 13)
+    yield from _draw_end(picture)
+    if not picture.packed and len(picture.strips) <= MOST_ARROW_ROWS:
         yield from _draw_arrows(picture)
-    for index, row in enumerate(picture.rows):
-        yield from _draw_row(picture, row, picture.row_y(index))
-    more = len(picture.view["rows"]) - len(picture.rows)
-    if more:
-        yield _text(f"and {more} more", picture.scale.left, picture.rows_end + 16, "muted", SMALL)
+    for index, rows in enumerate(picture.strips):
+        for row in rows:
+            if picture.packed:
+                yield from draw_in_lane(picture.view, row, picture.scale, picture.row_y(index), picture.bar_h / 2)
+            else:
+                yield from _draw_row(picture, row, picture.row_y(index))
+    if picture.hidden:
+        yield write(f"and {picture.hidden} more", picture.scale.left, picture.rows_end + 16, "muted", SMALL)
     for x, y, kind, label in picture.legend:
-        yield from _draw_key(kind, x, y)
-        yield _text(label, x + 24, y + 4, "muted", SMALL)
+        yield from draw_key(kind, x, y)
+        yield write(label, x + 24, y + 4, "muted", SMALL)
 
 
 def _draw_head(picture: Picture) -> Iterator[str]:
     view, anchor = picture.view, "start" if picture.narrow else "end"
     for figure, (x, y) in zip(view["figures"], picture.figures, strict=True):
-        yield _text(figure["value"], x, y, "ink num", FIGURE, bold=True, anchor=anchor)
-        yield _text(figure["label"], x, y + 18, "muted", SMALL, anchor=anchor)
+        yield write(figure["value"], x, y, "ink num", FIGURE, bold=True, anchor=anchor)
+        yield write(figure["label"], x, y + 18, "muted", SMALL, anchor=anchor)
     for index, line in enumerate(picture.title):
-        yield _text(line, PAD, 36 + 20 * index, "ink", TITLE, bold=True)
+        yield write(line, PAD, 36 + 20 * index, "ink", TITLE, bold=True)
     room = (picture.width if picture.narrow else picture.figures[0][0] - 60) - 2 * PAD
-    yield _text(fit(view["subtitle"], BASE, room), PAD, 36 + 20 * len(picture.title), "muted", BASE)
+    yield write(fit(view["subtitle"], BASE, room), PAD, 36 + 20 * len(picture.title), "muted", BASE)
 
 
 def _draw_ground(picture: Picture) -> Iterator[str]:
     scale, view = picture.scale, picture.view
     top, bottom = picture.axis_y + 8, picture.rows_end + 2
+    washes = []
     for start, end in view["overlap"]:
         x0, x1 = scale(start or 0.0), scale(view["now"] if end is None else end)
-        yield f'<rect class="overlap" x="{x0:.1f}" y="{top:.0f}" width="{x1 - x0:.1f}" height="{bottom - top:.0f}"/>'
+        washes.append(f'x="{x0:.1f}" y="{top:.0f}" width="{x1 - x0:.1f}" height="{bottom - top:.0f}"')
+    yield from (f'<rect class="overlap" {wash}/>' for wash in washes)
     half = picture.bar_h / 2
     # Packed rows need no strips to be told apart, and strips would hide the ground.
-    for index in range(len(picture.rows) if picture.row_h >= 22 else 0):
+    for index in range(0 if picture.packed else len(picture.strips)):
         place = f'x="{scale.left:.1f}" y="{picture.row_y(index) - half:.1f}" width="{scale.right - scale.left:.1f}"'
         yield f'<rect class="lane" {place} height="{2 * half:.1f}" rx="4"/>'
+    if not picture.packed:
+        # Once more and fainter, so that the strips do not cut the overlap to pieces.
+        yield from (f'<rect class="overlap" opacity=".5" {wash}/>' for wash in washes)
     most = max(2, int((scale.right - scale.left) / 66))
+    end = scale(view["now"]) if _goes_on(view) else -END_ROOM
     for seconds, label in ticks(scale.domain, most):
         x = scale(seconds)
         yield f'<path class="line" d="M{x:.1f} {top:.0f}V{bottom:.0f}"/>'
-        yield _text(label, x, picture.axis_y, "muted num", 10.5, anchor="middle")
+        if abs(x - end) >= END_ROOM:
+            yield write(label, x, picture.axis_y, "muted num", 10.5, anchor="middle")
 
 
-def _draw_decode(picture: Picture) -> Iterator[str]:
-    scale, view, y = picture.scale, picture.view, picture.decode_y
-    yield _text("decoding", PAD, y + 4.5, "ink", BASE, bold=True)
-    for span in view["decode"]:
-        x0, x1 = scale(span["start"]), scale(view["now"] if span["end"] is None else span["end"])
-        wide = x1 - x0
-        if span["kind"] == "await":
-            if wide > 4:
-                yield f'<path class="wait-line" d="M{x0 + 3:.1f} {y:.1f}H{x1 - 3:.1f}"/>'
-                choices = (span["label"], "waiting") if span["label"] else ("waiting",)
-                label = next((text for text in choices if text_width(text, SMALL) <= wide - 14), "")
-                if label:
-                    yield _text(label, (x0 + x1) / 2, y + 4, "muted halo on-paper", SMALL, anchor="middle")
-            continue
-        kind = "first" if span["kind"] == "first_token" else span["kind"]
-        size = f'width="{max(0.8, wide - 1):.1f}" height="26"'
-        yield f'<rect class="{kind}" x="{x0:.1f}" y="{y - 13:.1f}" {size} rx="3"/>'
-        label = "answer" if span["kind"] == "text" and span is view["decode"][-1] else span["label"]
-        if label and text_width(label, SMALL, bold=True) <= wide - 5:
-            yield _text(label, (x0 + x1) / 2, y + 4, f"{kind}-ink", SMALL, bold=True, anchor="middle")
-    for start in view["turns"][1:]:
-        yield f'<path class="turn" d="M{scale(start):.1f} {y - 17:.1f}v34"/>'
+def _draw_end(picture: Picture) -> Iterator[str]:
+    """Draw where the run ended, when calls that nobody waited for went on after it."""
+    view = picture.view
+    if _goes_on(view):
+        x = picture.scale(view["now"])
+        yield f'<path class="turn" d="M{x:.1f} {picture.axis_y + 8:.0f}V{picture.rows_end:.0f}"/>'
+        yield write("end", x, picture.axis_y, "muted", 10.5, bold=True, anchor="middle")
+
+
+def _goes_on(view: View) -> bool:
+    """Whether calls went on after the end of the run."""
+    return view["span"] > view["now"] + 0.001
 
 
 def _draw_row(picture: Picture, row: RowView, y: float) -> Iterator[str]:
     scale, half = picture.scale, picture.bar_h / 2
-    yield f"<g><title>{escape(_about(row))}</title>"
+    yield f"<g><title>{escape(about(row))}</title>"
     names = text_width(row["future"], picture.size + 0.5, bold=True) + 10
-    yield _text(row["future"], PAD, y + 4, "ink", picture.size + 0.5, bold=True)
+    yield write(row["future"], PAD, y + 4, "ink", picture.size + 0.5, bold=True)
     if not picture.narrow:
         tool = fit(row["tool"], picture.size + 0.5, scale.left - PAD - names - 10)
-        yield _text(tool, PAD + names, y + 4, "muted", picture.size + 0.5)
-    spans = [
-        (scale(s["start"]), scale(picture.view["now"] if s["end"] is None else s["end"]), s) for s in row["segments"]
-    ]
+        yield write(tool, PAD + names, y + 4, "muted", picture.size + 0.5)
+    spans = place(row, scale, picture.view["span"])
     for x0, x1, segment in spans:
-        yield from _draw_segment(segment, x0, x1, y, half, critical=row["critical"])
+        yield from draw_segment(segment, x0, x1, y, half, critical=row["critical"], right=scale.right)
+    yield from draw_retries(row, scale, y, half)
     seen = None if row["seen"] is None else scale(row["seen"])
     if spans:
         yield from _draw_texts(picture, row, spans, y)
@@ -136,47 +155,19 @@ def _draw_row(picture: Picture, row: RowView, y: float) -> Iterator[str]:
     yield "</g>"
 
 
-def _draw_segment(s: SegmentView, x0: float, x1: float, y: float, half: float, *, critical: bool) -> Iterator[str]:
-    wide = x1 - x0
-    if s["kind"] in WAITS:
-        thin = half * 0.72
-        yield (
-            f'<rect fill="url(#{s["kind"]})" x="{x0:.1f}" y="{y - thin:.1f}" '
-            f'width="{max(0.0, wide - 0.5):.1f}" height="{2 * thin:.1f}" rx="3"/>'
-        )
-        return
-    if s["kind"] == "skipped" or (s["start"] == s["end"] and s["kind"] != "done"):
-        yield from _draw_mark(s["kind"], x0 + 7, y)
-        return
-    edge = ' class="critical"' if critical else ""
-    inset = 0.8 if critical else 0.0
-    yield (
-        f'<g class="{s["kind"]}"><rect{edge} x="{x0 + inset:.1f}" y="{y - half + inset:.1f}" '
-        f'width="{max(1.5, wide - 2 * inset):.1f}" height="{2 * (half - inset):.1f}" rx="4"/></g>'
-    )
-    if s["kind"] in {"failed", "cancelled"} and wide >= 18:
-        yield from _draw_mark(f"{s['kind']}-ink", x1 - 10, y)
-
-
-def _draw_mark(kind: str, x: float, y: float) -> Iterator[str]:
-    """Draw the sign of a call that came to nothing: a cross for failed, a bar for cancelled, a leap for skipped."""
-    name = kind.removesuffix("-ink")
-    path = {
-        "failed": f"M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m0 -7l-7 7",
-        "cancelled": f"M{x - 4:.1f} {y:.1f}h8",
-        "skipped": f"M{x - 5:.1f} {y + 3:.1f}q5 -10 9 -1m.6 -4.4l-.4 4.8l-4.6 -1",
-    }.get(name, "")
-    yield f'<path class="mark s-{kind}" d="{path}"/>'
-
-
 def _draw_texts(
     picture: Picture, row: RowView, spans: list[tuple[float, float, SegmentView]], y: float
 ) -> Iterator[str]:
     """Draw what came of a call and why it waited, each where there is room."""
-    start, end, last = spans[-1]
+    start, end, last = next((span for span in reversed(spans) if span[2]["kind"] != "discarded"), spans[-1])
+    free = spans[-1][1]
     reasons = wait_reasons(row)
     # Past the sign of a call that never ran.
     bar = (start, end + 13 if end - start < 1 and last["kind"] != "done" else end)
+    bar = (free, free) if free > end + 1 else bar
+    if "retries" in row:
+        # Past the sign of an attempt that failed.
+        bar = (max(bar[0], picture.scale(row["retries"][-1]["at"]) + 2), bar[1])
     seen = None if row["seen"] is None else picture.scale(row["seen"])
     placed = place_label(
         _outcome(row, named=picture.narrow),
@@ -186,23 +177,23 @@ def _draw_texts(
         scale=picture.scale,
         seen=seen,
         keep_left=bool(reasons),
+        sign=ends_in_sign(last, end - start),
     )
     if placed is not None:
         plain = "problem" if row["state"] in {"failed", "skipped"} else "muted"
         style = f"{last['kind']}-ink" if placed.inside and last["kind"] not in WAITS else f"{plain} halo"
-        yield _text(placed.text, placed.x, y + 4, style, picture.size, anchor=placed.anchor)
+        yield write(placed.text, placed.x, y + 4, style, picture.size, anchor=placed.anchor)
     hatched = [(x0, x1) for x0, x1, segment in spans if segment["kind"] in WAITS]
     if reasons and placed is not None and placed.anchor == "end":
         x0, x1 = hatched[0][0], hatched[-1][1]
-        needed = text_width(reasons, SMALL) + 12
-        if needed < x1 - x0 - 16:
+        if text_width(reasons, SMALL) < x1 - x0 - 28:
             middle = (x0 + x1) / 2
-            yield f'<rect class="lane" x="{middle - needed / 2:.1f}" y="{y - 8:.1f}" width="{needed:.1f}" height="16"/>'
-            yield _text(reasons, middle, y + 4, "muted", SMALL, anchor="middle")
+            yield clear_for(reasons, middle, y, "lane")
+            yield write(reasons, middle, y + 4, "muted", SMALL, anchor="middle")
     elif reasons:
         room = spans[0][0] - picture.scale.left - 14
         if cut := fit(reasons, picture.size, room) if room > 60 else "":
-            yield _text(cut, spans[0][0] - 8, y + 4, "muted halo", picture.size, anchor="end")
+            yield write(cut, spans[0][0] - 8, y + 4, "muted halo", picture.size, anchor="end")
 
 
 def _outcome(row: RowView, *, named: bool) -> tuple[str, ...]:
@@ -218,12 +209,13 @@ def _outcome(row: RowView, *, named: bool) -> tuple[str, ...]:
 
 def _draw_arrows(picture: Picture) -> Iterator[str]:
     """Draw from the end of each call to the start of those that waited for it, along the gap between two rows."""
-    at = {row["future"]: index for index, row in enumerate(picture.rows)}
-    for index, row in enumerate(picture.rows):
-        start = next((s["start"] for s in row["segments"] if s["kind"] not in WAITS and s["start"] != s["end"]), None)
+    rows = picture.view["rows"]
+    at = {row["future"]: index for index, row in enumerate(rows)}
+    for index, row in enumerate(rows):
+        start = next((s["start"] for s in row["segments"] if s["kind"] in _WORK and s["start"] != s["end"]), None)
         for name in dict.fromkeys([*row["needs"], *row["after"]]):
-            source = picture.rows[at[name]] if name in at else None
-            end = source["segments"][-1]["end"] if source is not None and source["segments"] else None
+            source = rows[at[name]] if name in at else None
+            end = next((s["end"] for s in source["segments"] if s["kind"] in _WORK), None) if source else None
             if source is None or start is None or end is None or end > start + 0.001:
                 continue
             x0, x1 = picture.scale(end) - 1, picture.scale(start) + 1
@@ -233,33 +225,3 @@ def _draw_arrows(picture: Picture) -> Iterator[str]:
             bend = f"V{y0 + (picture.row_h - picture.bar_h) / 2:.1f}H{x1:.1f}" if x1 - x0 > 3 else ""
             x0 = x0 if bend else x1
             yield f'<path class="{style}" d="M{x0:.1f} {y0:.1f}{bend}V{y1 - 1:.1f}m-3 -4l3 4l3 -4"/>'
-
-
-def _draw_key(kind: str, x: float, y: float) -> Iterator[str]:
-    if kind == "seen":
-        yield f'<circle class="seen" cx="{x + 9:.1f}" cy="{y:.1f}" r="4"/>'
-    elif kind == "skipped":
-        yield from _draw_mark("skipped", x + 9, y)
-    elif kind == "critical":
-        yield f'<rect class="critical" fill="none" x="{x + 1:.1f}" y="{y - 5:.1f}" width="16" height="10" rx="3"/>'
-    elif kind in WAITS:
-        yield f'<rect fill="url(#{kind})" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
-    else:
-        yield f'<rect class="{kind}" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
-        if kind in {"failed", "cancelled"}:
-            yield from _draw_mark(f"{kind}-ink", x + 9, y)
-
-
-def _text(text: str, x: float, y: float, style: str, size: float, *, bold: bool = False, anchor: str = "start") -> str:
-    weight = ' font-weight="650"' if bold else ""
-    place = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{weight}{place}>{escape(text)}</text>'
-
-
-def _about(row: RowView) -> str:
-    lines = [f"{row['future']} {row['tool']}({row['arguments']}): {row['state']}", row["label"]]
-    for segment in row["segments"]:
-        if segment["kind"] in WAITS:
-            waited = "" if segment["end"] is None else f" {segment['end'] - segment['start']:.2f} s"
-            lines.append(f"waited{waited}: {segment['reason']}")
-    return "\n".join(line for line in lines if line)

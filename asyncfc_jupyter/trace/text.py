@@ -10,26 +10,39 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from asyncfc_jupyter.trace.format import DecodeView, RowView, View
 from asyncfc_jupyter.trace.geometry import ticks
-from asyncfc_jupyter.trace.view import WAITS, DecodeView, RowView, View, wait_reasons
+from asyncfc_jupyter.trace.rows import WAITS
+from asyncfc_jupyter.trace.view import wait_reasons
 
 #: A drawing for each kind of stretch. All are one cell wide in every terminal font that has box drawing.
 _CELLS = {
     "first_token": "░",
+    "retry": "↻",
+    "reasoning": "▒",
+    "arguments": "▁",
+    "queued": "─",
     "call": "▓",
     "text": "█",
     "await": "·",
     "data": "╌",
     "hazard": "═",
+    "irreversible": "╫",
+    "approval": "≡",
     "limit": "┄",
+    "same": "≈",
     "running": "▒",
     "done": "█",
     "failed": "▓",
     "cancelled": "▒",
+    "discarded": "▫",
 }
 _MARKS = {"failed": "✗", "cancelled": "⊘", "skipped": "↷"}
 _LEGEND = (
     ("first_token", "░ to first token"),
+    ("retry", "↻ request retried"),
+    ("reasoning", "▒ reasoning"),
+    ("arguments", "▁ its arguments"),
     ("call", "▓ a call"),
     ("text", "█ text"),
     ("await", "· waiting"),
@@ -37,12 +50,18 @@ _LEGEND = (
     ("done", "█ ran"),
     ("data", "╌ needs a value"),
     ("hazard", "═ held: shared state"),
+    ("irreversible", "╫ held: irreversible"),
+    ("approval", "≡ held: approval"),
     ("limit", "┄ held: limit"),
+    ("same", "≈ same call"),
     ("failed", "▓✗ failed"),
     ("cancelled", "⊘ cancelled"),
     ("skipped", "↷ skipped"),
+    ("discarded", "▫ went on, discarded"),
     ("seen", "○ the model saw it"),
 )
+#: Rows after which a text stops: more are not read in a terminal, and the interactive picture has them all.
+MOST_ROWS = 60
 #: Narrower than this, in cells, the lanes say nothing.
 _LEAST_LANE = 20
 
@@ -53,8 +72,8 @@ def render_text(view: View, *, width: int = 100) -> str:
 
 
 def _lines(view: View, width: int) -> Iterator[str]:
-    yield _cut(view["title"], width)
-    yield _cut(view["subtitle"], width)
+    yield cut(view["title"], width)
+    yield cut(view["subtitle"], width)
     yield from _joined((f"{figure['value']} {figure['label']}" for figure in view["figures"]), " · ", width)
     yield ""
     names = max((_cells(row["future"]) for row in view["rows"]), default=2)
@@ -63,19 +82,21 @@ def _lines(view: View, width: int) -> Iterator[str]:
     notes = [_outcome(row) for row in view["rows"]]
     right = min(max((_cells(note) for note in notes), default=0), (width - left) * 2 // 5)
     lane = max(_LEAST_LANE, width - left - (right + 2 if right else 0))
-    domain = max(view["now"], 0.001)
-    yield " " * left + _axis(domain, lane)
-    yield _pad("decoding", left) + _decode_lane(view["decode"], view["now"], domain, lane)
+    domain = max(view["span"], 0.001)
+    yield " " * left + axis(domain, lane)
+    yield pad("decoding", left) + decode_lane(view["decode"], view["now"], domain, lane)
     below = []
-    for row, outcome in zip(view["rows"], notes, strict=True):
-        label = _pad(row["future"], names + 1) + _cut(row["tool"], tools)
-        drawn, why = _row_lane(row, view["now"], domain, lane), _why(row)
+    for row, outcome in zip(view["rows"][:MOST_ROWS], notes, strict=False):
+        label = pad(row["future"], names + 1) + cut(row["tool"], tools)
+        drawn, why = _row_lane(row, view["span"], domain, lane), _why(row)
         free = len(drawn) - len(drawn.lstrip())
         if why.isascii() and len(why) + 2 <= free:
             drawn = f"{why:>{free - 1}} {drawn[free:]}"
         elif why:
-            below.append(_cut(f"{row['future']} waited {why}", width))
-        yield _pad(label, left) + _pad(drawn, lane + 2) + _cut(outcome, right)
+            below.append(cut(f"{row['future']} waited {why}", width))
+        yield pad(label, left) + pad(drawn, lane + 2) + cut(outcome, right)
+    if len(view["rows"]) > MOST_ROWS:
+        yield f"and {len(view['rows']) - MOST_ROWS} more"
     yield from ["", *below] if below else []
     yield ""
     yield from _legend(view, width)
@@ -98,7 +119,8 @@ def _why(row: RowView) -> str:
     return f"{waited:.1f} s: {reasons}" if waited >= 0.05 and reasons else reasons
 
 
-def _axis(domain: float, lane: int) -> str:
+def axis(domain: float, lane: int) -> str:
+    """Return the time axis: labels of round times, each at its place."""
     line = ""
     for seconds, label in ticks(domain, max(2, lane // 9)):
         at = round(lane * seconds / domain)
@@ -107,7 +129,8 @@ def _axis(domain: float, lane: int) -> str:
     return line
 
 
-def _decode_lane(decode: list[DecodeView], now: float, domain: float, lane: int) -> str:
+def decode_lane(decode: list[DecodeView], now: float, domain: float, lane: int) -> str:
+    """Return the decode lane, ``lane`` cells for ``domain`` seconds."""
     cells = [" "] * (lane + 1)
     for span in decode:
         first, last = _place(span["start"], now if span["end"] is None else span["end"], domain, lane)
@@ -124,6 +147,8 @@ def _row_lane(row: RowView, now: float, domain: float, lane: int) -> str:
     cells = [" "] * (lane + 1)
     at = 0
     for segment in row["segments"]:
+        if segment["kind"] == "discarded" and segment["start"] >= now:
+            continue
         at, last = _place(segment["start"], now if segment["end"] is None else segment["end"], domain, lane)
         kind = segment["kind"]
         if kind in _CELLS and segment["start"] != segment["end"]:
@@ -157,7 +182,7 @@ def _joined(texts: Iterable[str], between: str, width: int) -> Iterator[str]:
         if line and _cells(line) + len(between) + _cells(text) > width:
             yield line
             line = ""
-        line += (between if line else "") + _cut(text, width)
+        line += (between if line else "") + cut(text, width)
     yield line
 
 
@@ -174,11 +199,13 @@ def _cell(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _pad(text: str, width: int) -> str:
+def pad(text: str, width: int) -> str:
+    """Return the text, filled up with spaces to a width in cells."""
     return text + " " * max(0, width - _cells(text))
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
+    """Return the text, cut to a width in cells."""
     if _cells(text) <= width:
         return text
     kept, room = "", width - 1

@@ -6,14 +6,45 @@ from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.trace.format import View
 from asyncfc_jupyter.trace.html import render_html, static_bundle
 from asyncfc_jupyter.trace.svg import render_svg
 from asyncfc_jupyter.trace.text import render_text
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import View, timeline_view
+from asyncfc_jupyter.trace.view import timeline_view
 
 
-class Timeline:
+class Saved:
+    """A picture that can be written to a file in every form that it has."""
+
+    def text(self, *, width: int = 100) -> str:
+        """Return it as plain text, ``width`` characters wide."""
+        raise NotImplementedError
+
+    def svg(self) -> str:
+        """Return it as one SVG document."""
+        raise NotImplementedError
+
+    def html(self) -> str:
+        """Return it as one standalone page that needs no network."""
+        raise NotImplementedError
+
+    def save(self, path: str | Path) -> Path:
+        """Write it to a file: ``.html``, ``.svg`` or ``.txt``, as the name ends.
+
+        Raises:
+            UsageError: The name ends otherwise.
+        """
+        path = Path(path)
+        writers = {".html": self.html, ".svg": self.svg, ".txt": self.text}
+        writer = writers.get(path.suffix.lower())
+        if writer is None:
+            raise UsageError(f"cannot tell the form of {path.name!r}; end the name in {', '.join(writers)}.")
+        path.write_text(writer(), encoding="utf-8")
+        return path
+
+
+class Timeline(Saved):
     """The timeline of one trace. Recorded once, rendered many ways."""
 
     def __init__(self, trace: Trace) -> None:
@@ -34,20 +65,6 @@ class Timeline:
     def html(self) -> str:
         """Return it as one standalone page that needs no network."""
         return render_html(self.view())
-
-    def save(self, path: str | Path) -> Path:
-        """Write it to a file: ``.html``, ``.svg`` or ``.txt``, as the name ends.
-
-        Raises:
-            UsageError: The name ends otherwise.
-        """
-        path = Path(path)
-        writers = {".html": self.html, ".svg": self.svg, ".txt": self.text}
-        writer = writers.get(path.suffix.lower())
-        if writer is None:
-            raise UsageError(f"cannot tell the form of {path.name!r}; end the name in {', '.join(writers)}.")
-        path.write_text(writer(), encoding="utf-8")
-        return path
 
     def __repr__(self) -> str:
         return self.text()

@@ -1,125 +1,37 @@
-"""The view model of the timeline: all that any rendering needs, computed once, here.
-
-This is the wire format between Python, which computes, and JavaScript, which draws; the static pictures are made from
-it too. It is plain JSON. Times are seconds since the run started; an ``end`` of null means that the thing still goes on
-and is drawn until ``now``. Every text in it is one bounded line without control characters, but otherwise whatever a
-model or a tool wrote: whoever draws it escapes it.
-"""
+"""The view of a run: its facts folded into what is drawn, whole or as what changed (`format` states its form)."""
 
 from __future__ import annotations
 
-from typing import Final, Literal, NotRequired, TypedDict
+from typing import TypedDict
 
 from asyncfc_jupyter.core.events import Stamped
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.trace.critical import critical_path
-from asyncfc_jupyter.trace.lane import DecodeKind, DecodeSpan
-from asyncfc_jupyter.trace.metrics import Metrics, measure, working_decode_s
-from asyncfc_jupyter.trace.rows import Row, SegmentKind
-from asyncfc_jupyter.trace.show import clean, show_arguments, show_seconds
+from asyncfc_jupyter.trace.format import (
+    VIEW_VERSION,
+    Changes,
+    DecodeView,
+    Figure,
+    OverlapPatch,
+    RetryView,
+    RowView,
+    SegmentView,
+    TurnsPatch,
+    View,
+)
+from asyncfc_jupyter.trace.heading import LiveBound, final_figures, live_figures, subtitle, title
+from asyncfc_jupyter.trace.lane import DecodeSpan
+from asyncfc_jupyter.trace.metrics import Metrics, measure
+from asyncfc_jupyter.trace.rows import WAITS, Row, Segment
+from asyncfc_jupyter.trace.show import clean, clean_lines, show_arguments
 from asyncfc_jupyter.trace.spans import Spans
 from asyncfc_jupyter.trace.trace import Trace
 
-#: Raised when a front end of the old version would misread a new view.
-VIEW_VERSION: Literal[1] = 1
-
-#: Kinds of segments in which a call has not started.
-WAITS: Final = ("data", "hazard", "limit")
-
-#: Characters of each kind of text: a title fits one line at notebook width, the others fit a tooltip.
-_TITLE, _TOOL, _TEXT = 90, 60, 200
-
-
-class Figure(TypedDict):
-    """One of the numbers at the head of the picture."""
-
-    value: str
-    label: str
-    #: The value is the time since the start, and the front end may count on by itself.
-    clock: NotRequired[bool]
-
-
-class DecodeView(TypedDict):
-    """A stretch of the decode lane."""
-
-    id: str
-    kind: DecodeKind
-    start: float
-    end: float | None
-    label: str
-
-
-class SegmentView(TypedDict):
-    """A stretch of a future's life."""
-
-    kind: SegmentKind
-    start: float
-    end: float | None
-    reason: str
-
-
-class RowView(TypedDict):
-    """One future."""
-
-    future: str
-    tool: str
-    arguments: str
-    state: str
-    segments: list[SegmentView]
-    #: The result's summary, or the error.
-    label: str
-    #: When the model first saw the outcome.
-    seen: float | None
-    critical: bool
-    #: Futures whose values it takes.
-    needs: list[str]
-    #: Earlier futures it was held for, because of what both touch.
-    after: list[str]
-
-
-class View(TypedDict):
-    """A whole timeline."""
-
-    version: Literal[1]
-    title: str
-    subtitle: str
-    live: bool
-    now: float
-    figures: list[Figure]
-    decode: list[DecodeView]
-    #: Start times of the turns.
-    turns: list[float]
-    rows: list[RowView]
-    #: When decoding and at least one function went on at once.
-    overlap: list[list[float | None]]
-
-
-class TurnsPatch(TypedDict):
-    """``turns[first:]`` becomes ``items``."""
-
-    first: int
-    items: list[float]
-
-
-class OverlapPatch(TypedDict):
-    """``overlap[first:]`` becomes ``items``."""
-
-    first: int
-    items: list[list[float | None]]
-
-
-class Changes(TypedDict):
-    """What changed since the last changes: items of ``decode`` and ``rows`` replace those with their id, or are new."""
-
-    title: str
-    subtitle: str
-    live: bool
-    now: float
-    figures: list[Figure]
-    decode: list[DecodeView]
-    rows: list[RowView]
-    turns: TurnsPatch
-    overlap: OverlapPatch
+#: Characters of each kind of text: a name fits its column, the others fit a tooltip.
+_TOOL, _TEXT, _PRINTS, _QUESTION = 60, 200, 1000, 4000
+#: The axis goes on past the run's end, for calls that nobody waited for, by at most this share of its length: what lasts
+#: longer is cut there, since the run itself is what the picture is about.
+_PAST_THE_END = 0.25
 
 
 class LiveTimeline:
@@ -128,6 +40,7 @@ class LiveTimeline:
     def __init__(self) -> None:
         self._spans = Spans()
         self._metrics: Metrics | None = None
+        self._bound = LiveBound()
         self._critical: frozenset[FutureName] = frozenset()
         self._sent_turns = 0
         self._sent_overlap = 0
@@ -150,7 +63,9 @@ class LiveTimeline:
 
     def close(self) -> None:
         """Take the last event to be the end, also when it says nothing of the kind: a trace may be cut."""
-        chain = critical_path(self._spans.futures.rows.values(), self.last_s)
+        if self._metrics is not None:
+            return
+        chain = critical_path(self._spans.futures.rows.values(), self._spans.end_s)
         self._metrics = measure(self._spans)
         # One call alone is no path, and often only one of many that took as long.
         self._critical = frozenset(chain.futures() if chain and chain.previous else ())
@@ -193,36 +108,43 @@ class LiveTimeline:
         return changes
 
     def _head(self, now_s: float | None) -> _Head:
-        now = self.last_s if now_s is None or not self.live else max(now_s, self.last_s)
+        spans = self._spans
+        now = spans.end_s if not self.live else max(now_s or 0.0, self.last_s)
         return _Head(
-            title=_title(self._spans),
-            subtitle=_subtitle(self._spans, live=self.live),
+            title=title(spans),
+            subtitle=subtitle(spans, live=self.live),
             live=self.live,
             now=_round(now),
-            figures=_final_figures(self._metrics, self._spans) if self._metrics else _live_figures(self._spans, now),
+            span=_round(max(now, min(spans.last_s, now * (1 + _PAST_THE_END)))),
+            figures=final_figures(self._metrics, spans) if self._metrics else live_figures(spans, now, self._bound),
         )
 
     def _row_view(self, row: Row) -> RowView:
-        return RowView(
+        view = RowView(
             future=clean(row.future, _TOOL),
             tool=clean(row.tool, _TOOL),
             arguments=show_arguments(row.arguments, _TEXT),
             state=row.state.value,
-            segments=[
-                SegmentView(
-                    kind=segment.kind,
-                    start=_round(segment.start),
-                    end=_round_end(segment.end),
-                    reason=clean(segment.reason, _TEXT),
-                )
-                for segment in row.segments
-            ],
+            segments=[_segment_view(segment) for segment in row.segments],
             label=clean(row.outcome, _TEXT),
             seen=_round_end(row.seen),
             critical=row.future in self._critical,
             needs=list(row.needs),
             after=list(row.after),
         )
+        if row.asks:
+            view["asks"] = show_arguments(row.question, _QUESTION)
+        if row.fraction is not None:
+            view["progress"] = round(row.fraction, 3)
+        if row.activity:
+            view["activity"] = clean(row.activity, _TEXT)
+        if row.retries:
+            view["retries"] = [RetryView(at=_round(r.at), message=clean(r.message, _TEXT)) for r in row.retries]
+        if row.prints:
+            view["prints"] = clean_lines(row.prints, _PRINTS)
+        if row.marks:
+            view["marks"] = list(row.marks)
+        return view
 
 
 class _Head(TypedDict):
@@ -230,6 +152,7 @@ class _Head(TypedDict):
     subtitle: str
     live: bool
     now: float
+    span: float
     figures: list[Figure]
 
 
@@ -247,10 +170,11 @@ def wait_reasons(row: RowView) -> str:
     reasons: list[str] = []
     last = ""
     for segment in row["segments"]:
+        kind, reason = segment["kind"], segment.get("reason", "")
         # The first of several waits for values names them all; those after it only the rest.
-        if segment["kind"] in WAITS and not (segment["kind"] == last == "data") and segment["reason"] not in reasons:
-            reasons.append(segment["reason"])
-        last = segment["kind"]
+        if kind in WAITS and not (kind == last == "data") and reason not in reasons:
+            reasons.append(reason)
+        last = kind if kind != "queued" else last
     return "; ".join(reasons)
 
 
@@ -260,64 +184,13 @@ def _decode_view(span: DecodeSpan) -> DecodeView:
     )
 
 
-def _title(spans: Spans) -> str:
-    """Return the prompt's first line; of a plan, its opening comment, or the answer it came to."""
-    if spans.started is None:
-        return "A run"
-    lines = [line.strip() for line in spans.started.prompt[:4000].splitlines() if line.strip()]
-    first = lines[0] if lines else ""
-    if spans.started.model == "rehearsal":
-        answer = next(reversed(spans.lane.turns.values())).text if spans.ended and spans.lane.turns else ""
-        first = first.lstrip("# ") if first.startswith("#") else _plain(answer) or first
-    return clean(first, _TITLE) or "A run"
-
-
-def _plain(markdown: str) -> str:
-    """Return the first line of a text without the marks of emphasis, code and headings."""
-    return markdown.strip().split("\n")[0].lstrip("# ").replace("**", "").replace("`", "")
-
-
-def _subtitle(spans: Spans, *, live: bool) -> str:
-    turns, futures = len(spans.lane.turns), len(spans.futures.rows)
-    parts = [_count(futures, "future")] if futures else []
-    if spans.started is not None:
-        parts.append(clean(spans.started.model, _TOOL))
-        parts += [f"{clean(spans.started.mode, _TOOL)} calling"] if spans.started.mode != "async" else []
-    if live:
-        return ", ".join([f"turn {turns}" if turns else "asking", *parts])
-    outcome, detail = (spans.ended.outcome, spans.ended.detail) if spans.ended else ("cut off", "")
-    verb = f"{outcome} {'in' if outcome == 'answered' else 'after'} {_count(turns, 'turn')}"
-    return ", ".join([verb, *parts]) + (f": {clean(detail, _TEXT)}" if detail else "")
-
-
-def _live_figures(spans: Spans, now: float) -> list[Figure]:
-    figures = [Figure(value=show_seconds(now), label="elapsed", clock=True)]
-    if spans.futures.rows:
-        figures.append(Figure(value=f"{spans.futures.settled} of {len(spans.futures.rows)}", label="futures settled"))
-        one_by_one_s = working_decode_s(spans, now) + spans.futures.tool_s(now)
-        if now > 0:
-            figures.append(Figure(value=f"{one_by_one_s / now:.2f}x", label="over one by one, so far"))
-    return figures
-
-
-def _final_figures(metrics: Metrics, spans: Spans) -> list[Figure]:
-    figures = [Figure(value=show_seconds(metrics.makespan_s), label="elapsed")]
-    if spans.futures.rows:
-        figures += [
-            Figure(value=f"{metrics.speedup:.2f}x", label="over one by one"),
-        ]
-        # Without futures the model writes values into the arguments itself: which call needed which cannot be told, and
-        # the bound would promise more than there was.
-        if spans.started is None or spans.started.mode == "async":
-            figures += [
-                Figure(value=f"{metrics.bound:.2f}x", label="possible at most"),
-                Figure(value=f"{100 * metrics.share:.0f}%", label="of what was possible"),
-            ]
-    return figures
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _segment_view(segment: Segment) -> SegmentView:
+    view = SegmentView(kind=segment.kind, start=_round(segment.start), end=_round_end(segment.end))
+    if segment.reason:
+        view["reason"] = clean(segment.reason, _TEXT)
+    if segment.hazard:
+        view["hazard"] = segment.hazard
+    return view
 
 
 def _round(seconds: float) -> float:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from asyncfc_jupyter.core.futures import FutureName, State
-from asyncfc_jupyter.trace.rows import Row
+from asyncfc_jupyter.trace.rows import WAITS, Row
 from asyncfc_jupyter.trace.show import show_seconds
 from asyncfc_jupyter.trace.spans import fold
 from asyncfc_jupyter.trace.trace import Trace
 
 #: A wait below this is the scheduler's own work, not a reason.
 _NOTICEABLE_S = 0.001
-_WAITS = frozenset({"data", "hazard", "limit"})
 
 
 def explain_wait(trace: Trace, future: FutureName, *, now_s: float | None = None) -> str:
@@ -29,7 +28,7 @@ def explain_wait(trace: Trace, future: FutureName, *, now_s: float | None = None
     waits = [
         f"{show_seconds((now_s if s.end is None else s.end) - s.start)}: {s.reason}"
         for s in row.segments
-        if s.kind in _WAITS and (now_s if s.end is None else s.end) - s.start >= _NOTICEABLE_S
+        if s.kind in WAITS and (now_s if s.end is None else s.end) - s.start >= _NOTICEABLE_S
     ]
     waited = f"waited {', then '.join(waits)}" if waits else "did not wait"
     return f"{future} ({row.tool}) {waited}{_end(row)}"

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from asyncfc_jupyter.core.effects import PURE, Effects, Hazard
 from asyncfc_jupyter.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     ArgumentsResolved,
     AwaitAnswered,
     AwaitOpened,
@@ -17,10 +19,16 @@ from asyncfc_jupyter.core.events import (
     CallHeld,
     CallIssued,
     CallOpened,
+    CallPrinted,
+    CallProgressed,
+    CallRetried,
     CallSkipped,
     CallStarted,
     Event,
     FirstTokenArrived,
+    ReasoningStreamed,
+    RequestRetried,
+    ResultDiscarded,
     ResultShown,
     RunEnded,
     RunStarted,
@@ -183,6 +191,63 @@ def interrupted() -> Trace:
     log.add(2.0, CallCancelled(future=FutureName("f1"), still_running=True))
     log.add(2.0, CallCancelled(future=FutureName("f2")))
     log.add(2.0, RunEnded(outcome="interrupted"))
+    return log.trace()
+
+
+def everything() -> Trace:
+    """Return a run with all that the timeline can show: every wait, retries, progress, prints, approval, late results."""
+    log = Log()
+    log.add(0.0, RunStarted(prompt="Close the month and pay what is due", model="gpt-6-luna", mode="async"))
+    log.add(0.3, RequestRetried(turn=1, attempt=1, message="503 overloaded", pause_s=0.4))
+    log.turn(1, 0.0, 0.9, 3.0, calls=5)
+    log.add(0.9, ReasoningStreamed(turn=1, text="First the ledger."))
+    log.call("f1", "read_ledger", turn=1, opened=1.3, closed=1.6, month="May")
+    log.run("f1", 1.6, 4.4, "128 entries")
+    for share in range(1, 10):
+        log.add(
+            1.6 + 0.28 * share, CallProgressed(future=FutureName("f1"), fraction=share / 10, text=f"page {share} of 10")
+        )
+    log.add(2.0, CallPrinted(future=FutureName("f1"), text="opening ledger\n128 entries\n"))
+    ledger = Effects(writes=(("ledger",),))
+    log.call("f2", "correct", turn=1, opened=1.65, closed=1.9, effects=ledger, entry=7)
+    log.wait(1.9, "f2", Wait(kind="hazard", on=(FutureName("f1"),), hazard=Hazard.WAR, path=("ledger",)))
+    log.run("f2", 4.4, 5.3, "corrected")
+    log.call("f3", "fetch_rates", turn=1, opened=1.95, closed=2.2, day="31")
+    log.add(2.2, CallStarted(future=FutureName("f3")))
+    log.add(2.8, CallRetried(future=FutureName("f3"), attempt=1, message="timed out", pause_s=0.2))
+    log.add(3.9, CallFinished(future=FutureName("f3"), summary="12 rates"))
+    log.call("f4", "fetch_rates", turn=1, opened=2.25, closed=2.45, day="31")
+    log.wait(2.45, "f4", Wait(kind="same", on=(FutureName("f3"),)))
+    log.add(3.9, CallFinished(future=FutureName("f4"), summary="12 rates"))
+    log.call("f5", "audit", turn=1, opened=2.5, closed=2.9, depth="full")
+    log.add(2.9, CallStarted(future=FutureName("f5")))
+    log.add(5.0, CallFailed(future=FutureName("f5"), kind="timeout", message="no result within 2.1 s"))
+    log.add(8.6, ResultDiscarded(future=FutureName("f5"), summary="3 findings"))
+    log.turn(2, 3.1, 3.5, 5.2, calls=4)
+    log.call("f6", "pay", turn=2, opened=3.5, closed=3.9, amount=1200)
+    log.wait(3.9, "f6", Wait(kind="irreversible", on=(FutureName("f2"),)))
+    log.wait(5.3, "f6", Wait(kind="approval"))
+    log.add(5.3, ApprovalAsked(future=FutureName("f6")))
+    log.add(6.4, ApprovalGiven(future=FutureName("f6")))
+    log.run("f6", 6.4, 7.1, "paid")
+    log.call("f7", "report", turn=2, opened=4.0, closed=4.3, data="$f2")
+    log.wait(4.3, "f7", needs("$f2"))
+    log.add(5.3, ArgumentsResolved(future=FutureName("f7"), effects=Effects(reads=(("ledger",),))))
+    log.wait(5.3, "f7", Wait(kind="hazard", on=(FutureName("f2"),), hazard=Hazard.RAW, path=("ledger",)))
+    log.run("f7", 5.5, 6.6, "7 pages")
+    log.call("f8", "archive", turn=2, opened=4.4, closed=4.7, where="cold")
+    log.wait(4.7, "f8", Wait(kind="limit", detail="limit 4 on the run"))
+    log.run("f8", 5.3, 9.9, "archived")
+    log.call("f9", "notify", turn=2, opened=4.8, closed=5.1, who="board")
+    log.wait(5.1, "f9", Wait(kind="approval"))
+    log.add(5.1, ApprovalAsked(future=FutureName("f9")))
+    log.add(6.0, CallSkipped(future=FutureName("f9"), because=None, message="not approved"))
+    awaited = tuple(FutureName(name) for name in ("f6", "f7", "f9"))
+    log.add(5.2, AwaitOpened(turn=2, call=CallId("asyncfc_gate_1"), futures=awaited, by_layer=True))
+    log.add(7.1, AwaitAnswered(call=CallId("asyncfc_gate_1")))
+    log.turn(3, 7.15, 7.4, 8.2, text="The month is closed and paid; the board was not told.")
+    log.shown(7.15, 3, "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f9")
+    log.add(8.2, RunEnded(outcome="answered"))
     return log.trace()
 
 

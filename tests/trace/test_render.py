@@ -25,14 +25,14 @@ from asyncfc_jupyter.core.events import (
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.trace.geometry import Scale, fit, place_label, text_width, ticks, wrap
 from asyncfc_jupyter.trace.html import asset, render_html, script
-from asyncfc_jupyter.trace.layout import MOST_ROWS
+from asyncfc_jupyter.trace.layout import MOST_LANES, MOST_ROWS
 from asyncfc_jupyter.trace.palette import DARK, LIGHT
 from asyncfc_jupyter.trace.svg import render_svg
 from asyncfc_jupyter.trace.text import render_text
 from asyncfc_jupyter.trace.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import View, timeline_view
-from tests.trace.sample import fan_out, interrupted, travel, until
+from tests.trace.sample import everything, fan_out, interrupted, travel, until
 
 MARKUP = "</title></text></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;]]>{{}}"
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -110,18 +110,24 @@ def test_the_picture_follows_the_page_or_a_fixed_theme() -> None:
     assert DARK["done"] in dark
 
 
-def test_many_futures_pack_closer_and_past_sixty_the_rest_are_counted() -> None:
-    assert len(re.findall("<g><title>", render_svg(timeline_view(fan_out(200))))) == MOST_ROWS
-    assert "and 140 more" in texts(render_svg(timeline_view(fan_out(200))))
-    assert not [text for text in texts(render_svg(timeline_view(fan_out(60)))) if text.endswith("more")]
-    heights = [float(ET.fromstring(render_svg(timeline_view(fan_out(n)))).attrib["height"]) / n for n in (10, 25, 50)]
-    assert heights == sorted(heights, reverse=True)
+def test_many_futures_are_packed_into_lanes_and_those_without_room_are_counted() -> None:
+    assert len(re.findall("<g><title>", render_svg(timeline_view(fan_out(MOST_ROWS))))) == MOST_ROWS
+    packed = render_svg(timeline_view(fan_out(200)))
+    assert len(re.findall("<g><title>", packed)) == 200
+    assert float(ET.fromstring(packed).attrib["height"]) < 700
+    crowd = render_svg(timeline_view(fan_out(200, running_s=99.0)))
+    assert len(re.findall("<g><title>", crowd)) == MOST_LANES
+    assert f"and {200 - MOST_LANES} more" in texts(crowd)
 
 
 def test_the_legend_holds_what_occurs_and_no_more() -> None:
     found = texts(render_svg(timeline_view(fan_out(3))))
     assert {"running", "failed", "skipped", "held: limit", "critical path"}.isdisjoint(found)
     assert {"to first token", "a call", "ran", "the model saw it"} <= set(found)
+    assert "overlap" not in texts(render_svg(timeline_view(Trace(()))))
+    assert "the model saw it" not in texts(render_svg(timeline_view(fan_out(200)))), "lanes have no room for it"
+    assert "went on, discarded" in texts(render_svg(timeline_view(everything())))
+    assert "went on, discarded" not in texts(render_svg(timeline_view(interrupted()))), "it would begin at the end"
 
 
 def luminance(colour: str) -> float:
@@ -130,22 +136,40 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize(
     ("text", "ground"),
-    [("ink", "paper"), ("muted", "paper"), ("muted", "lane"), ("muted", "overlap"), ("failed", "lane")]
-    + [(f"{kind}-ink", kind) for kind in ("call", "text", "running", "done", "failed", "cancelled")],
+    [("ink", "paper"), ("ink", "first"), ("muted", "overlap"), ("failed", "overlap"), ("approval", "overlap")]
+    + [(text, ground) for text in ("muted", "failed", "approval") for ground in ("paper", "lane")]
+    + [("done", "paper")]
+    + [(name, name.removesuffix("-ink")) for name in LIGHT if name.endswith("-ink")],
 )
 def test_text_can_be_read_on_its_ground(palette: dict[str, str], text: str, ground: str) -> None:
-    light, dark = sorted((luminance(palette[text]), luminance(palette[ground])), reverse=True)
-    assert (light + 0.05) / (dark + 0.05) >= 4.5
+    assert contrast(palette[text], palette[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["paper", "lane", "overlap"])
+def test_bars_patterns_and_signs_stand_out_from_their_ground(palette: dict[str, str], ground: str) -> None:
+    # A running bar is pale, and has the edge of one that is done.
+    for shape in ("call", "text", "done", "failed", "cancelled", "data", "hazard", "approval", "limit", "ink", "muted"):
+        assert contrast(palette[shape], palette[ground]) >= 3, shape
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_controls_have_edges_that_can_be_seen(palette: dict[str, str]) -> None:
+    assert contrast(palette["edge"], palette["paper"]) >= 3
 
 
 def test_the_style_sheet_of_the_notebook_has_the_colours_of_the_palette() -> None:
     css = asset("timeline.css")
     for name in LIGHT:
-        own = "strip" if name == "lane" else name
-        assert f"--afc-{own}: light-dark({LIGHT[name]}, {DARK[name]});" in css
+        assert f"--afc-{name}: light-dark({LIGHT[name]}, {DARK[name]});" in css
 
 
 # -- geometry --------------------------------------------------------------------------------------------------------
@@ -238,6 +262,15 @@ def test_a_reason_that_has_no_room_in_its_lane_stands_below() -> None:
     assert "f6 waited 1.9 s: needs $f4.price; f5 writes orders/42 (WAW)" in lines
 
 
+def test_a_reason_in_wide_characters_stands_below_where_it_breaks_no_column() -> None:
+    waited = CallHeld(future=FutureName("f1"), wait=Wait(kind="limit", detail="limit 2 on 検索"))
+    ended = CallFailed(future=FutureName("f1"), kind="error", message="no")
+    events = (RunStarted(prompt="x", model="m", mode="async"), waited, ended)
+    log = Trace(tuple(Stamped(seq=n, at_s=(0.0, 8.0, 9.0)[n], event=event) for n, event in enumerate(events)))
+    lines = render_text(timeline_view(log), width=100).splitlines()
+    assert any(line.startswith("f1 waited") and "検索" in line for line in lines)
+
+
 def test_wide_characters_do_not_push_the_lanes_apart() -> None:
     view = timeline_view(fan_out(2))
     view["rows"][0]["tool"], view["rows"][1]["tool"] = "查询航班", "search"
@@ -300,8 +333,8 @@ def test_a_name_that_tells_no_form_is_refused_with_those_that_do(tmp_path: Path)
 def test_python_and_the_front_end_agree_on_the_legend_and_the_waits() -> None:
     source = script()
     python = Path(__file__).parents[2] / "asyncfc_jupyter" / "trace" / "layout.py"
-    labels = re.findall(r'\(\s*"(\w+)",\s*"([^"]+)"\)', python.read_text(encoding="utf-8"))
-    assert len(labels) == 14
+    labels = re.findall(r'\(\s*"([\w-]+)",\s*"([^"]+)"\)', python.read_text(encoding="utf-8"))
+    assert len(labels) == 25
     for kind, label in itertools.islice(labels, None):
         name = "first_token" if kind == "first" else kind
         assert f'["{name}", "{label}"]' in source

@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 from asyncfc_jupyter.core.events import (
     AwaitOpened,
     CallCancelled,
+    CallClosed,
     CallFinished,
     CallHeld,
+    CallOpened,
     CallStarted,
     Event,
+    FirstTokenArrived,
+    RequestRetried,
     ResultShown,
     RunEnded,
     Stamped,
+    TextStreamed,
     TurnStarted,
     Wait,
 )
@@ -45,16 +50,16 @@ def kinds(name: str) -> list[tuple[str, float, float | None]]:
     return [(segment.kind, segment.start, segment.end) for segment in row.segments]
 
 
-def test_a_future_waits_for_values_then_for_state_then_runs() -> None:
-    assert kinds("f6") == [("data", 3.04, 4.2), ("hazard", 4.2, 4.9), ("done", 4.9, 6.1)]
+def test_a_future_streams_its_arguments_waits_for_values_then_for_state_then_runs() -> None:
+    assert kinds("f6") == [("arguments", 2.82, 3.04), ("data", 3.04, 4.2), ("hazard", 4.2, 4.9), ("done", 4.9, 6.1)]
 
 
 def test_a_new_reason_ends_the_old_one_where_it_begins() -> None:
-    assert kinds("f4")[:2] == [("data", 2.43, 2.6), ("data", 2.6, 3.1)]
+    assert kinds("f4")[1:3] == [("data", 2.43, 2.6), ("data", 2.6, 3.1)]
 
 
 def test_a_call_that_never_ran_ends_in_a_segment_without_length() -> None:
-    assert kinds("f8") == [("data", 4.38, 5.2), ("skipped", 5.2, 5.2)]
+    assert kinds("f8") == [("arguments", 3.9, 4.38), ("data", 4.38, 5.2), ("skipped", 5.2, 5.2)]
     assert not fold(travel().events).futures.rows[FutureName("f8")].ran
 
 
@@ -87,6 +92,27 @@ def test_a_model_that_asks_inside_its_reply_waits_only_from_the_reply_on() -> No
     log.add(1.0, AwaitOpened(turn=1, call=CallId("call_await"), futures=(F1,)))
     spans = fold(log.trace().events).lane.spans.values()
     assert [(span.kind, span.start) for span in spans] == [("first_token", 0.0), ("call", 0.3), ("await", 2.0)]
+
+
+def test_text_beside_the_arguments_of_a_call_does_not_end_them() -> None:
+    call = CallId("c")
+    events = (TurnStarted(turn=1), CallOpened(turn=1, call=call, tool="t"), TextStreamed(turn=1, text="so"))
+    lane = fold(stamped(*events, CallClosed(turn=1, call=call))).lane
+    assert [(span.kind, span.start, span.end) for span in lane.spans.values()] == [
+        ("first_token", 0.0, 1.0),
+        ("call", 1.0, 3.0),
+    ]
+
+
+def test_a_request_made_again_lasts_until_its_first_token() -> None:
+    retried = RequestRetried(turn=1, attempt=1, message="overloaded", pause_s=1.0)
+    events = (TurnStarted(turn=1), retried, FirstTokenArrived(turn=1), TextStreamed(turn=1, text="Hi"))
+    lane = fold(stamped(*events)).lane
+    assert [(span.kind, span.start, span.end) for span in lane.spans.values()] == [
+        ("first_token", 0.0, 1.0),
+        ("retry", 1.0, 2.0),
+        ("text", 3.0, None),
+    ]
 
 
 def test_a_result_that_comes_after_the_cancellation_changes_nothing() -> None:

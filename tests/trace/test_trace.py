@@ -33,7 +33,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.none() | values(next(option for option in get_args(kind) if option is not type(None)))
     if dataclasses.is_dataclass(kind):
         return st.builds(kind, **{name: values(hint) for name, hint in get_type_hints(kind).items()})
-    return {str: texts, int: st.integers(), bool: st.booleans(), Hazard: st.sampled_from(Hazard)}[kind]
+    plain = {str: texts, int: st.integers(), bool: st.booleans(), float: st.floats(0, 1e6)}
+    return {**plain, Hazard: st.sampled_from(Hazard)}[kind]
 
 
 def test_no_class_of_events_is_forgotten() -> None:

@@ -80,9 +80,12 @@ def test_a_live_view_counts_what_has_settled_and_what_was_gained_so_far() -> Non
     timeline = LiveTimeline()
     for stamped in until(travel(), 3.0):
         timeline.apply(stamped)
-    elapsed, settled, gained = timeline.snapshot(3.0)["figures"]
+    elapsed, overlapped, gained, most = timeline.snapshot(3.0)["figures"]
     assert elapsed == {"value": "3.0 s", "label": "elapsed", "clock": True}
-    assert settled == {"value": "2 of 5", "label": "futures settled"}
+    assert overlapped == {"value": "2.3 s", "label": "overlapped"}
+    assert most["label"] == "possible at most"
+    assert float(most["value"].removesuffix("x")) >= float(gained["value"].removesuffix("x"))
+    assert timeline.snapshot(3.0)["subtitle"] == "turn 2, 2 of 5 futures done, gpt-6-luna"
     running = 2.28 + 1.46 + 0.35 + 0.2
     assert gained["value"] == f"{(1.5 + 1.48 + running) / 3.0:.2f}x"
 

@@ -1,0 +1,156 @@
+"""What a trace proves of every pair of calls, also when the scheduler were wrong."""
+
+import asyncio
+
+from asyncfc_jupyter import Agent, make_tool
+from asyncfc_jupyter.core.effects import UNDECLARED, Effects, Hazard
+from asyncfc_jupyter.core.events import (
+    ArgumentsResolved,
+    CallCancelled,
+    CallFinished,
+    CallHeld,
+    CallIssued,
+    CallStarted,
+    ResultDiscarded,
+    Stamped,
+    Wait,
+)
+from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, run_virtually
+from asyncfc_jupyter.trace.certificate import certify
+from asyncfc_jupyter.trace.trace import Trace
+
+READS = Effects(reads=(("orders",),))
+WRITES = Effects(writes=(("orders", "42"),))
+ELSEWHERE = Effects(writes=(("stock",),))
+
+
+def log(*events):
+    return Trace(tuple(Stamped(seq=n, at_s=float(n), event=event) for n, event in enumerate(events)))
+
+
+def issued(name, effects, **more):
+    name = FutureName(name)
+    call = CallIssued(future=name, call=CallId(name), turn=1, tool="t", arguments="{}", effects=effects, **more)
+    return call, ArgumentsResolved(future=name, effects=effects)
+
+
+def started(name):
+    return CallStarted(future=FutureName(name))
+
+
+def finished(name):
+    return CallFinished(future=FutureName(name))
+
+
+def both_at_once(first, second, **more):
+    return log(
+        *issued("f1", first),
+        *issued("f2", second, **more),
+        started("f1"),
+        started("f2"),
+        finished("f1"),
+        finished("f2"),
+    )
+
+
+def test_two_calls_that_conflict_and_ran_at_once_are_a_violation() -> None:
+    certificate = certify(both_at_once(WRITES, READS))
+    assert not certificate.holds
+    assert [str(pair) for pair in certificate.violations] == ["f1, f2: both touch orders/42 (RAW)"]
+    assert certificate.ordered == ()
+    assert "does NOT hold" in str(certificate)
+
+
+def test_two_calls_that_ran_the_wrong_way_round_are_a_violation() -> None:
+    trace = log(
+        *issued("f1", WRITES), *issued("f2", READS), started("f2"), finished("f2"), started("f1"), finished("f1")
+    )
+    assert [str(pair) for pair in certify(trace).violations] == ["f1, f2: both touch orders/42 (RAW)"]
+
+
+def test_a_call_that_ran_beside_one_whose_value_it_takes_is_a_violation() -> None:
+    trace = both_at_once(Effects(), Effects(), needs=(FutureName("f1"),), references=("$f1.id", "$f10"))
+    assert [str(pair) for pair in certify(trace).violations] == ["f1, f2: f2 takes $f1.id"]
+
+
+def test_an_irreversible_call_beside_an_earlier_one_is_a_violation() -> None:
+    assert not certify(both_at_once(ELSEWHERE, WRITES, irreversible=True)).holds
+
+
+def test_why_a_pair_may_overlap_is_said_in_each_case() -> None:
+    def reason(first, second):
+        certificate = certify(both_at_once(first, second))
+        assert certificate.holds
+        return certificate.overlapped[0].reason
+
+    assert reason(Effects(), Effects()) == "neither touches any state"
+    assert reason(WRITES, Effects()) == "f2 touches no state"
+    assert reason(READS, READS) == "both only read"
+    assert reason(WRITES, ELSEWHERE) == (
+        "f1 writes orders/42, f2 writes stock: nothing that one writes does the other touch"
+    )
+
+
+def test_an_order_is_told_with_what_demanded_it() -> None:
+    def reason(first, second, **more):
+        events = [*issued("f1", first), *issued("f2", second, **more)]
+        certificate = certify(log(*events, started("f1"), finished("f1"), started("f2"), finished("f2")))
+        assert certificate.holds
+        return [pair.reason for pair in certificate.ordered]
+
+    assert reason(READS, WRITES) == ["both touch orders/42 (WAR)"]
+    assert reason(UNDECLARED, WRITES) == ["f1 declares no effects (WAW)"]
+    assert reason(ELSEWHERE, WRITES, irreversible=True) == ["f2 is irreversible and waits for every call before it"]
+    assert reason(READS, READS) == []
+    assert reason(Effects(), Effects(), same_as=FutureName("f1")) == ["f2 is the same call and shares its outcome"]
+
+
+def test_a_pair_held_apart_while_a_path_was_unknown_is_told_too() -> None:
+    wait = Wait(kind="hazard", on=(FutureName("f1"),), hazard=Hazard.WAW, path=("orders",))
+    held = CallHeld(future=FutureName("f2"), wait=wait)
+    trace = log(
+        *issued("f1", ELSEWHERE),
+        *issued("f2", WRITES),
+        held,
+        started("f1"),
+        finished("f1"),
+        started("f2"),
+        finished("f2"),
+    )
+    assert [pair.reason for pair in certify(trace).ordered] == [
+        "f1 writes orders (WAW), as far as the arguments were known"
+    ]
+
+
+def test_what_the_guarantee_does_not_cover_is_named() -> None:
+    trace = log(
+        *issued("f1", WRITES),
+        started("f1"),
+        CallCancelled(future=FutureName("f1"), still_running=True),
+        ResultDiscarded(future=FutureName("f1"), summary="late"),
+    )
+    assert certify(trace).notes == (
+        "f1 was cancelled and its function went on; what it did then is not ordered",
+        "f1 was given up and its function went on until 4.0 s",
+    )
+
+
+def test_a_real_run_holds_and_a_long_list_is_cut_in_the_text_only() -> None:
+    async def read(number: int) -> int:
+        """Read."""
+        await asyncio.sleep(1)
+        return number
+
+    calls = [Calls("read", {"number": number}) for number in range(12)]
+    model = ScriptedModel(calls, [Says("x")], [Says("done")])
+    certificate = run_virtually(Agent(model, tools=[make_tool(read, reads="all")]).run("go")).certificate()
+    assert certificate.holds
+    assert len(certificate.overlapped) == 12 * 11 // 2
+    assert "... and 26 more" in str(certificate)
+    assert certificate.ordered == ()
+
+
+def test_the_list_grows_with_what_touches_state_and_not_with_pure_calls() -> None:
+    events = [event for number in range(1, 3000) for event in issued(f"f{number}", Effects())]
+    assert certify(log(*events)).ordered == ()
