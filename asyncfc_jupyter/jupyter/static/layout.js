@@ -1,129 +1,123 @@
 // @ts-check
 /**
- * Where everything of the timeline lies: numbers and views in, numbers out. Nothing here touches the page.
+ * Where everything lies, in pixels: strips from top to bottom, and in each strip bars, signs and labels from left to right.
+ * Nothing here touches the page. `trace/layout.py` does the same for the static pictures, where labels may differ by a
+ * letter, since whoever looks at those has fonts of their own; a test holds the bars of the two together.
  *
- * @typedef {{value: string, label: string, clock?: boolean}} Figure
- * @typedef {{id: string, kind: "first_token"|"call"|"text"|"await", start: number, end: number|null, label: string}} Span
- * @typedef {{kind: string, start: number, end: number|null, reason: string}} Segment
- * @typedef {{future: string, tool: string, arguments: string, state: string, segments: Segment[], label: string,
- *   seen: number|null, critical: boolean, needs: string[], after: string[]}} Row
- * @typedef {{version: number, title: string, subtitle: string, live: boolean, now: number, figures: Figure[],
- *   decode: Span[], turns: number[], rows: Row[], overlap: Array<[number, number|null]>}} View
- * @typedef {{title: string, subtitle: string, live: boolean, now: number, figures: Figure[], decode: Span[], rows: Row[],
- *   turns: {first: number, items: number[]}, overlap: {first: number, items: Array<[number, number|null]>}}} Changes
+ * @typedef {import("./format.js").Row} Row
+ * @typedef {import("./format.js").Segment} Segment
+ * @typedef {import("./format.js").Span} Span
+ * @typedef {import("./format.js").Story} Story
+ * @typedef {import("./format.js").View} View
+ * @typedef {import("./time.js").Scale} Scale
  * @typedef {(text: string, size: number, bold?: boolean) => number} Measure
- * @typedef {{left: number, right: number, domain: number}} Scale
- * @typedef {{scale: Scale, rowHeight: number, barHeight: number, size: number, narrow: boolean, names: number}} Frame
+ * @typedef {{kind: "head"|"decode"|"row"|"lane", run: number, top: number, height: number, bar: number, size: number,
+ *   rows: Row[]}} Strip `bar` is the height of a bar, `size` that of its text
+ * @typedef {{strips: Strip[], fixed: number, height: number, names: number, left: number, narrow: boolean,
+ *   packed: boolean, at: Map<string, number>, tools: number}} Sheet `fixed` strips stay when the others scroll; `at` is the
+ *   strip of each future; `tools` is 1 where all call the same, and its name tells nothing
  * @typedef {{text: string, x: number, anchor: "start"|"end"|"middle", inside: boolean}} Label
+ * @typedef {{kind: string, hazard: string, x: number, width: number, open: boolean, mark: boolean}} Bar `mark`: only a sign
  */
 
-export const WAITS = new Set(["data", "hazard", "limit"]);
+import { WAITS } from "./format.js";
+import { pack } from "./lanes.js";
+import { waitReasons } from "./tell.js";
+import { position } from "./time.js";
+
+/** Height of the time axis. */
+export const AXIS = 28;
 /** Narrower than this, in pixels, the names of the tools move from the left into the labels. */
-const NARROW = 640;
+export const NARROW = 640;
+/** More rows than this are packed into lanes, unless the person asks for rows. */
+export const MOST_ROWS = 40;
+/** Arrows along the critical path are drawn up to this many rows; beyond, they are a thicket. */
+export const MOST_ARROW_ROWS = 30;
 /** Width, in pixels, in which a cut label still says something. */
 const ROOM_TO_CUT = 110;
-/** Arrows are drawn up to this many rows; beyond, they are a thicket. */
-const MOST_ARROW_ROWS = 30;
-/** Lengths of the time axis, in seconds, that a live picture steps through: no bar may shrink at every frame. */
-const DOMAINS = [2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600];
-const TICK_STEPS = [
-  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600,
-];
+/** Room, in pixels, that the sign at the end of a bar needs; narrower bars have none. */
+export const SIGN_ROOM = 18;
 
 /**
- * A duration for people: `83 ms`, `0.83 s`, `8.3 s`, `2 min 05 s`, `1 h 02 min`.
- * @param {number} seconds
+ * The key of a future among those of several runs.
+ * @param {number} run
+ * @param {string} future
  */
-export function showSeconds(seconds) {
-  if (seconds < 0.0995) return `${(seconds * 1000).toFixed(0)} ms`;
-  if (seconds < 0.995) return `${seconds.toFixed(2)} s`;
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
-  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+export function keyOf(run, future) {
+  return `${run} ${future}`;
 }
 
 /**
- * The view after the changes. Spans and rows are replaced by their id or are new; the view given is left as it was.
- * @param {View} view
- * @param {Changes} changes
- * @returns {View}
+ * The strips of a story.
+ * @param {Story} story
+ * @param {number} width
+ * @param {boolean|null} packed futures in lanes; by their number when nobody chose
+ * @param {Measure} measure
+ * @returns {Sheet}
  */
-export function applyChanges(view, changes) {
-  return {
-    ...view,
-    title: changes.title,
-    subtitle: changes.subtitle,
-    live: changes.live,
-    now: changes.now,
-    figures: changes.figures,
-    decode: merged(view.decode, changes.decode, (span) => span.id),
-    rows: merged(view.rows, changes.rows, (row) => row.future),
-    turns: [...view.turns.slice(0, changes.turns.first), ...changes.turns.items],
-    overlap: [...view.overlap.slice(0, changes.overlap.first), ...changes.overlap.items],
+export function stack(story, width, packed, measure) {
+  const several = story.runs.length > 1;
+  const most = Math.max(0, ...story.runs.map(({ view }) => view.rows.length));
+  const inLanes = packed ?? (several || most > MOST_ROWS);
+  const narrow = width < NARROW;
+  /** @type {Strip[]} */
+  const strips = [];
+  /** @type {Map<string, number>} */
+  const at = new Map();
+  let top = AXIS;
+  /** @param {Strip["kind"]} kind @param {number} run @param {number} height @param {number} bar @param {number} size @param {Row[]} rows */
+  const add = (kind, run, height, bar, size, rows = []) => {
+    for (const row of rows) at.set(keyOf(run, row.future), strips.length);
+    strips.push({ kind, run, top, height, bar, size, rows });
+    top += height;
   };
-}
-
-/**
- * @template T
- * @param {T[]} old
- * @param {T[]} news
- * @param {(item: T) => string} key
- * @returns {T[]}
- */
-function merged(old, news, key) {
-  if (news.length === 0) return old;
-  const rest = new Map(news.map((item) => [key(item), item]));
-  const result = old.map((item) => {
-    const name = key(item);
-    const replacement = rest.get(name);
-    rest.delete(name);
-    return replacement ?? item;
+  story.runs.forEach(({ view }, run) => {
+    if (several) add("head", run, run === 0 ? 26 : 38, 0, 13);
+    add("decode", run, several ? 30 : 44, several ? 20 : 26, 12);
+    const [height, bar, size] = inLanes ? [0, 0, 0] : rowSizes(view.rows.length);
+    if (inLanes) addLanes(pack(view.rows), several, (h, b, s, rows) => add("lane", run, h, b, s, rows));
+    else for (const row of view.rows) add("row", run, height, bar, size, [row]);
   });
-  return result.concat([...rest.values()]);
+  const { left, names } = columns(story, inLanes, narrow, measure);
+  return { strips, fixed: several ? 0 : 1, height: top + 4, names, left, narrow, packed: inLanes, at, tools: countTools(story) };
+}
+
+/** One, or more than one. @param {Story} story */
+function countTools({ runs }) {
+  const first = runs.find(({ view }) => view.rows.length > 0)?.view.rows[0].tool;
+  return runs.some(({ view }) => view.rows.some(({ tool }) => tool !== first)) ? 2 : 1;
+}
+
+/** @param {number} count @returns {[number, number, number]} height of the strip, of its bar, and of its text */
+function rowSizes(count) {
+  return count <= 12 ? [34, 26, 12] : count <= 30 ? [26, 19, 11.5] : [22, 16, 11];
 }
 
 /**
- * The length of a live time axis, in seconds: it grows in steps, and only when the clock comes near its end.
- * @param {number} now
- * @param {number} previous
+ * @param {Row[][]} lanes
+ * @param {boolean} several
+ * @param {(height: number, bar: number, size: number, rows: Row[]) => void} add
  */
-export function liveDomain(now, previous) {
-  if (now <= previous * 0.95) return previous;
-  return DOMAINS.find((length) => now <= length * 0.72) ?? now * 1.5;
+function addLanes(lanes, several, add) {
+  const roomy = several ? 12 : 10;
+  const [height, bar, size] = lanes.length <= roomy ? [24, 20, 11] : lanes.length <= 30 ? [18, 15, 10.5] : [10, 8, 0];
+  for (const rows of lanes) add(height, bar, size, rows);
 }
 
-/**
- * @param {Scale} scale
- * @param {number} seconds
- */
-export function position(scale, seconds) {
-  const share = Math.min(Math.max(seconds, 0), scale.domain) / scale.domain;
-  return scale.left + (scale.right - scale.left) * share;
-}
-
-/**
- * Round times on an axis of `domain` seconds, at most `most` after the zero.
- * @param {number} domain
- * @param {number} most
- */
-export function ticks(domain, most) {
-  const least = domain / Math.max(1, most);
-  const step = TICK_STEPS.find((size) => size >= least) ?? 3600 * Math.ceil(least / 3600);
-  const count = Math.floor(domain / step + 1e-9) + 1;
-  return Array.from({ length: count }, (_, index) => ({ at: index * step, label: tickLabel(index * step, step) }));
-}
-
-/**
- * @param {number} seconds
- * @param {number} step
- */
-function tickLabel(seconds, step) {
-  if (seconds === 0) return "0";
-  if (step < 0.1 && seconds < 1) return `${(seconds * 1000).toFixed(0)} ms`;
-  if (seconds < 60 || step < 30) return `${seconds.toFixed(step >= 1 ? 0 : step >= 0.1 ? 1 : 2)} s`;
-  return showSeconds(seconds).replace(" 00 s", "").replace(" 00 min", "");
+/** @param {Story} story @param {boolean} packed @param {boolean} narrow @param {Measure} measure */
+function columns(story, packed, narrow, measure) {
+  let names = 16;
+  let tools = 0;
+  if (!packed) {
+    for (const { view } of story.runs) {
+      for (const row of view.rows) {
+        names = Math.max(names, measure(row.future, 12.5, true));
+        if (!narrow) tools = Math.max(tools, measure(row.tool, 12.5));
+      }
+    }
+  }
+  const left = Math.max(names + 10 + Math.min(tools, 170), measure("decoding", 12.5, true)) + 14;
+  return { left: Math.ceil(left), names: names + 10 };
 }
 
 /**
@@ -151,12 +145,13 @@ export function fit(text, size, width, measure) {
  * @param {string[]} choices from the longest to the shortest; the last is the one that matters most
  * @param {number} size
  * @param {[number, number]} bar
- * @param {{left: number, scale: Scale, seen: number|null, keepLeft: boolean, measure: Measure}} around
+ * @param {{left: number, scale: Scale, seen: number|null, keepLeft: boolean, measure: Measure, sign?: boolean}} around `sign`:
+ *   there is one at the end of the bar
  * @returns {Label|null}
  */
-export function placeLabel(choices, size, bar, { left, scale, seen, keepLeft, measure }) {
+export function placeLabel(choices, size, bar, { left, scale, seen, keepLeft, measure, sign = false }) {
   const [start, end] = bar;
-  const inner = (seen !== null && seen < end + 6 ? Math.min(end, seen - 6) : end) - start - 16;
+  const inner = (seen !== null && seen < end + 6 ? Math.min(end, seen - 6) : end) - start - (sign ? 8 + SIGN_ROOM : 16);
   for (const text of choices) {
     if (text && measure(text, size) <= inner) return { text, x: start + 8, anchor: "start", inside: true };
   }
@@ -184,169 +179,157 @@ export function placeLabel(choices, size, bar, { left, scale, seen, keepLeft, me
 }
 
 /**
- * Why a call waited, in order and without repetition; of values that arrived one by one, all at once.
+ * The segments of a future as bars. One that goes on ends at the present.
  * @param {Row} row
- */
-export function waitReasons(row) {
-  /** @type {string[]} */
-  const reasons = [];
-  let last = "";
-  for (const { kind, reason } of row.segments) {
-    if (WAITS.has(kind) && !(kind === "data" && last === "data") && !reasons.includes(reason)) reasons.push(reason);
-    last = kind;
-  }
-  return reasons.join("; ");
-}
-
-/**
- * Sizes that all rows share.
- * @param {View} view
- * @param {number} width
- * @param {number} domain
- * @param {Measure} measure
- * @returns {Frame}
- */
-export function frame(view, width, domain, measure) {
-  const narrow = width < NARROW;
-  const count = view.rows.length;
-  const rowHeight = count <= 12 ? 34 : count <= 30 ? 26 : 20;
-  const size = rowHeight >= 26 ? 12 : 11;
-  let names = 16;
-  let tools = 0;
-  for (const row of view.rows) {
-    names = Math.max(names, measure(row.future, size + 0.5, true));
-    if (!narrow) tools = Math.max(tools, measure(row.tool, size + 0.5));
-  }
-  const left = Math.max(names + 10 + Math.min(tools, 160), measure("decoding", 13, true)) + 14;
-  const scale = { left, right: Math.max(left + 40, width - 2), domain: Math.max(domain, 0.001) };
-  return { scale, rowHeight, barHeight: rowHeight - (rowHeight >= 26 ? 8 : 5), size, narrow, names: names + 10 };
-}
-
-/**
- * One row, in pixels from the top left of its own strip.
- * @param {Row} row
- * @param {Frame} frame
+ * @param {Scale} scale
  * @param {number} now
- * @param {Measure} measure
+ * @returns {Bar[]}
  */
-export function layoutRow(row, { scale, size, narrow }, now, measure) {
-  const at = (/** @type {number} */ seconds) => position(scale, seconds);
-  const segments = row.segments.map((segment) => ({
-    kind: segment.kind,
-    start: segment.start,
-    open: segment.end === null,
-    mark: segment.kind === "skipped" || (segment.start === segment.end && !WAITS.has(segment.kind) && segment.kind !== "done"),
-    x: at(segment.start),
-    width: at(segment.end ?? now) - at(segment.start),
-  }));
-  const seen = row.seen === null ? null : at(row.seen);
-  const last = segments.at(-1);
-  /** @type {Label|null} */
-  let label = null;
-  /** @type {Label|null} */
+export function placeBars(row, scale, now) {
+  return row.segments.map(({ kind, start, end, hazard = "" }) => {
+    const x = position(scale, start);
+    return {
+      kind,
+      hazard,
+      x,
+      width: position(scale, Math.max(start, end ?? now)) - x,
+      open: end === null,
+      mark: kind === "skipped" || (start === end && !WAITS.has(kind) && kind !== "done" && kind !== "arguments"),
+    };
+  });
+}
+
+/**
+ * Whether the outcome of a bar is signed at its end.
+ * @param {Bar} bar
+ */
+export function endsInSign({ kind, width, mark }) {
+  return !mark && (kind === "failed" || kind === "cancelled") && width >= SIGN_ROOM;
+}
+
+/**
+ * What to write on a row of its own: what came of the call, and why it waited.
+ * @param {Row} row
+ * @param {Bar[]} bars
+ * @param {number} size
+ * @param {boolean} brief where room is short
+ * @param {boolean} named with the tool, where that stands nowhere else
+ * @param {Scale} scale
+ * @param {Measure} measure
+ * @returns {{label: Label|null, why: Label|null}}
+ */
+export function placeTexts(row, bars, size, brief, named, scale, measure) {
+  /** @type {Measure} */
+  const wide = (text, at) => measure(text, at, row.asks !== undefined);
+  const main = bars.filter(({ kind }) => kind !== "discarded").at(-1);
+  const last = bars.at(-1);
+  if (main === undefined || last === undefined) return { label: null, why: null };
+  const reasons = waitReasons(row);
+  const left = Math.max(scale.left, bars[0].x);
+  // Of a bar that reaches out of the window, the part in sight is where its label goes.
+  // Past the sign of an attempt that failed.
+  const tried = row.retries?.length ? position(scale, row.retries[row.retries.length - 1].at) + 2 : -Infinity;
+  const start = Math.max(scale.left, main.x, tried);
+  const end = Math.min(scale.right, main.mark ? main.x + 13 : main.x + main.width);
+  if (end < scale.left || start > scale.right) return { label: null, why: null };
+  const seen = row.seen === null ? null : position(scale, row.seen);
+  const around = { left, scale, seen, keepLeft: reasons !== "", measure: wide, sign: endsInSign(main) };
+  const free = last === main ? end : Math.min(scale.right, last.x + last.width);
+  const choices = outcome(row, brief, named);
+  const inside = placeLabel(choices, size, [start, end], around);
+  const label = inside?.inside === false && free > end ? placeLabel(choices, size, [free, free], around) : inside;
   let why = null;
-  if (last !== undefined) {
-    const reasons = waitReasons(row);
-    const left = segments[0].x;
-    const end = last.x + last.width;
-    const choices = outcome(row, narrow);
-    const around = { left, scale, seen, keepLeft: reasons !== "", measure };
-    label = placeLabel(choices, size, [last.x, last.mark ? end + 13 : end], around);
-    if (reasons && label?.anchor !== "end") {
-      const room = left - scale.left - 14;
-      const cut = room > 60 ? fit(reasons, size, room, measure) : "";
-      if (cut) why = { text: cut, x: left - 8, anchor: "end", inside: false };
-    }
+  if (reasons && label?.anchor !== "end") {
+    const room = left - scale.left - 14;
+    const cut = room > 60 ? fit(reasons, size, room, measure) : "";
+    if (cut) why = { text: cut, x: left - 8, anchor: /** @type {const} */ ("end"), inside: false };
   }
-  return { segments, seen, label, why };
+  return { label, why };
 }
 
 /**
  * What to write beside or inside a bar, from the longest to the shortest.
  * @param {Row} row
- * @param {boolean} named
+ * @param {boolean} brief where room is short
+ * @param {boolean} named with the tool, where that stands nowhere else
  */
-function outcome(row, named) {
+export function outcome(row, brief, named) {
   const { state, label } = row;
+  if (row.asks !== undefined) return [brief ? "asks you" : "asks for your approval"];
   if (state === "pending") return [];
   if (state === "failed") return [label];
   if (state === "skipped" || state === "cancelled") return [label.startsWith(state) ? label : `${state}: ${label}`];
   const given = named ? `${row.tool}(${row.arguments})` : row.arguments;
+  if (state === "running") {
+    const percent = row.progress === undefined ? "" : `${Math.round(row.progress * 100)}%`;
+    const told = [percent, row.activity].filter(Boolean).join(", ");
+    return told ? [told, percent || told] : [given];
+  }
   return [given && label ? `${given} → ${label}` : "", label || given];
 }
 
 /**
- * Paths from the end of each call to the start of those that waited for it, along the gap between two rows.
+ * The pieces of the decode lane that are in sight. Those that would fall on the pixel of the one before are left out.
  * @param {View} view
- * @param {Frame} frame
- */
-export function arrows(view, { scale, rowHeight, barHeight }) {
-  if (view.rows.length > MOST_ARROW_ROWS) return [];
-  const index = new Map(view.rows.map((row, number) => [row.future, number]));
-  const gap = (rowHeight - barHeight) / 2;
-  /** @type {Array<{path: string, strong: boolean}>} */
-  const found = [];
-  view.rows.forEach((row, number) => {
-    const start = row.segments.find((segment) => !WAITS.has(segment.kind) && segment.start !== segment.end)?.start;
-    if (start === undefined) return;
-    for (const name of new Set([...row.needs, ...row.after])) {
-      const from = index.get(name);
-      const end = from === undefined ? null : (view.rows[from].segments.at(-1)?.end ?? null);
-      if (from === undefined || end === null || end > start + 0.001) continue;
-      const x1 = position(scale, start) + 1;
-      const bent = x1 - (position(scale, end) - 1) > 3;
-      const x0 = bent ? position(scale, end) - 1 : x1;
-      const y0 = rowHeight * (from + 1) - gap;
-      const y1 = rowHeight * number + gap;
-      const bend = bent ? `V${(y0 + gap).toFixed(1)}H${x1.toFixed(1)}` : "";
-      const path = `M${x0.toFixed(1)} ${y0.toFixed(1)}${bend}V${(y1 - 1).toFixed(1)}m-3 -4l3 4l3 -4`;
-      found.push({ path, strong: row.critical && view.rows[from].critical });
-    }
-  });
-  return found;
-}
-
-/**
- * The decode lane in pixels. Spans that would fall on the same pixel as the one before are left out.
- * @param {View} view
- * @param {Frame} frame
+ * @param {Scale} scale
  * @param {number} now
- * @param {Measure} measure
+ * @returns {Array<{span: Span, x: number, width: number, last: boolean}>}
  */
-export function layoutDecode(view, { scale }, now, measure) {
+export function placeDecode(view, scale, now) {
   const placed = [];
-  let drawn = -1;
-  for (const [number, span] of view.decode.entries()) {
+  let drawn = -Infinity;
+  for (let number = firstEnding(view.decode, scale.start); number < view.decode.length; number += 1) {
+    const span = view.decode[number];
     const x = position(scale, span.start);
-    const width = position(scale, span.end ?? now) - x;
-    const open = span.end === null;
-    if (!open && x + width - drawn < 0.4) continue;
+    if (x > scale.right) break;
+    const width = position(scale, Math.max(span.start, span.end ?? now)) - x;
+    if (span.end !== null && x + width - drawn < 0.4) continue;
     drawn = x + width;
-    const last = number === view.decode.length - 1;
-    const texts = span.kind === "await" ? [span.label, "waiting"] : [span.kind === "text" && last ? "answer" : span.label];
-    const room = width - (span.kind === "await" ? 14 : 5);
-    const label = texts.find((text) => text && measure(text, 12, span.kind !== "await") <= room) ?? "";
-    placed.push({ id: span.id, kind: span.kind, start: span.start, open, x, width, label });
+    placed.push({ span, x, width, last: number === view.decode.length - 1 });
   }
   return placed;
 }
 
 /**
- * What a row has to tell, as lines for the tooltip and for those who listen.
- * @param {Row} row
- * @param {number} now
- * @returns {Array<[string, string]>} pairs of a style and a text
+ * The first of some stretches, in order of time and without overlap, that ends after a time.
+ * @param {Array<{end: number|null}>} stretches
+ * @param {number} time
  */
-export function tell(row, now) {
-  /** @type {Array<[string, string]>} */
-  const lines = [["name", `${row.future}  ${row.tool}`]];
-  if (row.arguments) lines.push(["code", row.arguments]);
-  for (const segment of row.segments) {
-    const lasted = showSeconds((segment.end ?? now) - segment.start);
-    if (WAITS.has(segment.kind)) lines.push([segment.kind, `${segment.end === null ? "waiting" : "waited"} ${lasted}: ${segment.reason}`]);
-    else if (segment.start !== segment.end) lines.push(["plain", `${segment.end === null ? "running for" : "ran"} ${lasted}`]);
+export function firstEnding(stretches, time) {
+  let low = 0;
+  let high = stretches.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((stretches[middle].end ?? Infinity) < time) low = middle + 1;
+    else high = middle;
   }
-  if (row.label) lines.push([row.state, row.state === "done" ? `→ ${row.label}` : `${row.state}: ${row.label}`]);
-  if (row.seen !== null) lines.push(["plain", `the model saw it at ${showSeconds(row.seen)}`]);
-  return lines;
+  return low;
+}
+
+/**
+ * Which futures an arrow joins: from each whose value or place another waited for, to that one.
+ * @param {Row} row
+ * @param {Map<string, Row>} rows
+ * @returns {Array<{from: Row, to: Row, kind: "data"|"hazard"}>}
+ */
+export function linksTo(row, rows) {
+  /** @type {Array<{from: Row, to: Row, kind: "data"|"hazard"}>} */
+  const links = [];
+  for (const name of new Set([...row.needs, ...row.after])) {
+    const from = rows.get(name);
+    if (from !== undefined) links.push({ from, to: row, kind: row.needs.includes(name) ? "data" : "hazard" });
+  }
+  return links;
+}
+
+/**
+ * When the function of a future started, and when its outcome was there; nothing where they are not known.
+ * @param {Row} row
+ * @returns {{start: number|null, end: number|null}}
+ */
+export function worked(row) {
+  const { segments } = row;
+  const settled = segments.find(({ kind }) => kind === "running" || kind === row.state);
+  const start = settled?.start ?? segments.at(-1)?.start ?? null;
+  return { start, end: settled === undefined || settled.kind === "running" ? null : settled.end };
 }

@@ -1,438 +1,220 @@
 // @ts-check
 /**
- * The live timeline. Python computes, this draws: what arrives is a view (see `trace/view.py`, where the wire format is
- * stated), first whole, then as changes in batches. Between batches only what is still open grows, by the clock.
+ * What a person can do with the timeline: move through time, point, pin, search, and all of it by keys.
  *
- * A notebook takes one module, so `trace/html.py` joins the files in the order layout, elements, timeline, without the
- * imports between them: their names must differ.
- *
- * @typedef {import("./layout.js").Row} Row
- * @typedef {import("./layout.js").View} View
- * @typedef {import("./layout.js").Changes} Changes
- * @typedef {import("./layout.js").Frame} Frame
+ * @typedef {import("./format.js").Row} Row
+ * @typedef {import("./time.js").Window} Window
  */
 
-import { box, morph, ruler, shape, sign, words } from "./elements.js";
-import {
-  WAITS, applyChanges, arrows, fit, frame, layoutDecode, layoutRow, liveDomain, position, showSeconds, tell, ticks,
-} from "./layout.js";
+import { printed, storyLines } from "./controls.js";
+import { box, say } from "./elements.js";
+import { copyImage } from "./image.js";
+import { AXIS, firstEnding, keyOf } from "./layout.js";
+import { extent } from "./lanes.js";
+import { Stage } from "./stage.js";
+import { cells, tellSpan } from "./tell.js";
+import { pan, position, timeAt, zoom } from "./time.js";
 
-/** Python reports at least once a second while a run goes on. When it has been silent for this long, in seconds, the
- * kernel is blocked or gone, and growing on would be invention. */
-const SILENCE_S = 4;
-/** @type {Array<[string, string]>} */
-const LEGEND = [
-  ["first_token", "to first token"],
-  ["call", "a call"],
-  ["text", "text"],
-  ["running", "running"],
-  ["done", "ran"],
-  ["failed", "failed"],
-  ["cancelled", "cancelled"],
-  ["skipped", "skipped"],
-  ["data", "needs a value"],
-  ["hazard", "held: shared state"],
-  ["limit", "held: limit"],
-  ["seen", "the model saw it"],
-  ["critical", "critical path"],
-  ["overlap", "overlap"],
-];
+/** Lines of what a function printed, in the tooltip. */
+const PRINTED_LINES = 3;
 
-let instances = 0;
-
-class Timeline {
-  /** @param {HTMLElement} host */
-  constructor(host) {
-    this.id = `afc-${(instances += 1)}`;
-    this.measure = ruler();
-    /** @type {View|null} */
-    this.view = null;
-    this.domain = 0;
-    this.drawnDomain = 0;
-    /** When the last news came, and what time it was in the run then; nothing before the first.
-     * @type {{now: number, at: number}|null} */
-    this.anchor = null;
-    this.clock = 0;
-    this.frameRequest = 0;
-    /** @type {Array<{element: Element, start: number, x: number, height: number}>} */
-    this.growing = [];
-    /** @type {Map<string, {element: SVGElement, key: string}>} */
-    this.drawnRows = new Map();
-    this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
-    this.root = box("section", "asyncfc-timeline");
-    // Plain boxes with roles: notebooks style headings, lists and definitions in ways of their own.
-    this.title = box("div", "afc-title");
-    this.subtitle = box("div", "afc-subtitle");
-    this.figures = box("div", "afc-figures");
-    this.lane = shape("svg", { class: "afc-lane", role: "img" });
-    this.scroller = box("div", "afc-rows");
-    this.ground = shape("g");
-    this.bars = shape("g");
-    this.links = shape("g");
-    this.nowLine = shape("path", { class: "afc-now" });
-    const patterns = ["data", "hazard", "limit"].map((kind) => this.pattern(kind));
-    const body = [shape("defs", {}, patterns), this.ground, this.links, this.bars, this.nowLine];
-    this.rows = shape("svg", { role: "list", "aria-label": "futures" }, body);
-    this.legend = box("div", "afc-legend");
-    this.tip = box("div", "afc-tip");
-    this.assemble();
-    this.listen();
-    host.append(this.root);
-    this.resized = new ResizeObserver(() => this.draw());
-    this.resized.observe(this.root);
+export class Timeline extends Stage {
+  /** @override */
+  does() {
+    return {
+        search: () => this.draw(),
+        fit: () => this.fit(),
+        zoom: (/** @type {number} */ factor) => this.zoomBy(factor),
+        follow: () => this.follow(),
+        lanes: () => this.switchLanes(),
+        copy: () => void this.copy(),
+        keys: () => this.showKeys(),
+        cancel: () => this.act?.({ type: "cancel-run" }),
+    };
   }
 
-  assemble() {
-    this.title.setAttribute("role", "heading");
-    this.title.setAttribute("aria-level", "3");
-    const texts = box("div", "afc-texts");
-    texts.append(this.title, this.subtitle);
-    const head = box("header", "afc-head");
-    head.append(texts, this.figures);
-    this.scroller.append(this.rows);
-    this.tip.setAttribute("role", "tooltip");
-    this.tip.hidden = true;
-    this.root.append(head, this.lane, this.scroller, this.legend, this.tip);
+  /** @override @param {AbortSignal} signal */
+  listen(signal) {
+    this.scroller.addEventListener("wheel", (event) => this.wheel(event), { passive: false, signal });
+    this.scroller.addEventListener("pointerdown", (event) => this.grab(event), { signal });
+    this.scroller.addEventListener("pointermove", (event) => this.point(event), { signal });
+    this.scroller.addEventListener("pointerleave", () => this.leave(), { signal });
+    this.scroller.addEventListener("dblclick", () => this.fit(), { signal });
+    this.scroller.addEventListener("blur", () => this.leave(), { signal });
+    this.root.addEventListener("keydown", (event) => this.key(event), { signal });
   }
 
-  listen() {
-    this.scroller.addEventListener("scroll", () => this.draw(), { passive: true });
-    this.root.addEventListener("pointermove", (event) => this.hover(event.target, event.clientX, event.clientY));
-    this.root.addEventListener("pointerleave", () => this.hideTip());
-    this.root.addEventListener("focusin", (event) => this.focus(event.target));
-    this.root.addEventListener("focusout", () => this.hideTip());
-    this.root.addEventListener("keydown", (event) => this.key(event));
-  }
+  // -- moving --
 
-  /** @param {string} kind */
-  pattern(kind) {
-    const size = kind === "limit" ? 6 : 7;
-    const turn = { data: "rotate(45)", hazard: "rotate(-45)", limit: "" }[kind] ?? "";
-    const mark =
-      kind === "limit"
-        ? shape("circle", { cx: 3, cy: 3, r: 1.5, class: "afc-limit" })
-        : shape("path", { d: "M0 0V7", "stroke-width": kind === "data" ? 3 : 3.4, class: `afc-${kind}` });
-    const attributes = { id: `${this.id}-${kind}`, width: size, height: size, patternUnits: "userSpaceOnUse", patternTransform: turn };
-    return shape("pattern", attributes, [shape("rect", { width: size, height: size, class: "afc-strip" }), mark]);
-  }
-
-  // -- news --
-
-  /** @param {View} view @param {boolean} fresh whether it has just come from a kernel */
-  setView(view, fresh) {
-    if (view.version !== 1) {
-      this.title.textContent = "This timeline was made by another version of asyncfc-jupyter: reload the page.";
-      return;
-    }
-    this.view = view;
-    this.news(fresh);
-  }
-
-  /** @param {Changes} changes */
-  change(changes) {
-    if (this.view === null) return;
-    this.view = applyChanges(this.view, changes);
-    this.news(true);
-  }
-
-  /** @param {boolean} fresh */
-  news(fresh) {
-    const view = /** @type {View} */ (this.view);
-    if (fresh && view.live) this.anchor = { now: view.now, at: performance.now() };
-    this.clock = view.live ? Math.max(view.now, this.clock) : view.now;
-    this.domain = view.live ? liveDomain(this.clock, this.domain) : Math.max(view.now, 0.001) * 1.015;
-    if (this.drawnDomain === 0 || this.still.matches) this.drawnDomain = this.domain;
+  fit() {
+    this.chosen = null;
+    this.following = true;
     this.draw();
-    this.schedule();
   }
 
-  // -- time --
-
-  schedule() {
-    const moving = this.drawnDomain !== this.domain || (this.anchor !== null && this.view?.live && !this.still.matches);
-    if (moving && this.frameRequest === 0) this.frameRequest = requestAnimationFrame(() => this.tick());
+  follow() {
+    this.following = this.chosen !== null || !this.following;
+    if (this.chosen !== null && this.story?.live !== true) this.chosen = null;
+    this.draw();
   }
 
-  tick() {
-    this.frameRequest = 0;
-    if (this.view === null || !this.root.isConnected) return;
-    let silent = false;
-    if (this.view.live && this.anchor !== null) {
-      const since = (performance.now() - this.anchor.at) / 1000;
-      silent = since > SILENCE_S;
-      if (!silent) this.clock = Math.max(this.clock, this.anchor.now + since);
-      this.domain = liveDomain(this.clock, this.domain);
-    }
-    if (this.drawnDomain !== this.domain) {
-      const rest = this.domain - this.drawnDomain;
-      this.drawnDomain = Math.abs(rest) < 0.004 * this.domain ? this.domain : this.drawnDomain + rest * 0.2;
-      this.draw();
+  /** @override A chosen window moves with the present, when it is followed. */
+  follows() {
+    if (this.chosen === null || !this.following || this.story?.live !== true) return;
+    const length = this.chosen.end - this.chosen.start;
+    const start = Math.max(0, this.clock - 0.8 * length);
+    this.chosen = { start, end: start + length };
+  }
+
+  switchLanes() {
+    this.packed = !(this.sheet?.packed ?? false);
+    this.scroller.scrollTop = 0;
+    this.draw();
+  }
+
+  showKeys() {
+    this.keys.root.hidden = !this.keys.root.hidden;
+    this.bar.keys.setAttribute("aria-expanded", String(!this.keys.root.hidden));
+  }
+
+  /** @param {Window} window */
+  choose(window) {
+    this.chosen = window.start <= 0 && window.end >= this.whole ? null : window;
+    this.request();
+  }
+
+  /** @param {number} factor @param {number} [at] */
+  zoomBy(factor, at) {
+    const { start, end } = this.scale;
+    const live = this.story?.live && this.following;
+    this.choose(zoom({ start, end }, factor, at ?? (live ? this.clock : (start + end) / 2), this.whole));
+  }
+
+  /** @param {number} seconds */
+  panBy(seconds) {
+    if (this.chosen === null) return;
+    this.following = false;
+    this.choose(pan(this.chosen, seconds, this.whole));
+  }
+
+  /** @param {WheelEvent} event */
+  wheel(event) {
+    const { scale } = this;
+    const unit = event.deltaMode === 1 ? 16 : 1;
+    if (event.ctrlKey || event.metaKey || event.altKey) {
+      event.preventDefault();
+      this.zoomBy(Math.exp(-event.deltaY * unit * 0.004), timeAt(scale, this.inside(event)[0]));
     } else {
-      this.grow();
-    }
-    if (!silent) this.schedule();
-  }
-
-  /** Let what is open reach the present; nothing else moves. */
-  grow() {
-    if (this.frame === undefined) return;
-    const x = position(this.frame.scale, this.clock);
-    for (const { element, x: start } of this.growing) {
-      element.setAttribute("width", String(Math.max(1.5, x - start).toFixed(1)));
-    }
-    this.nowLine.setAttribute("d", this.view?.live ? `M${x.toFixed(1)} 0V${this.height}` : "");
-    const clock = this.figures.querySelector("[data-clock]");
-    if (clock !== null) clock.textContent = showSeconds(this.clock);
-  }
-
-  // -- drawing --
-
-  draw() {
-    const view = this.view;
-    if (view === null) return;
-    const follow = view.live && this.scroller.scrollTop + this.scroller.clientHeight >= this.scroller.scrollHeight - 4;
-    const width = this.scroller.clientWidth;
-    if (width < 80) return;
-    this.frame = frame(view, width, this.drawnDomain, this.measure);
-    this.height = this.frame.rowHeight * view.rows.length + 4;
-    this.growing = [];
-    this.root.dataset.live = String(view.live);
-    this.root.setAttribute("aria-label", `${view.title}; ${view.subtitle}`);
-    this.drawHead(view);
-    this.drawLane(view, width);
-    this.rows.setAttribute("width", String(width));
-    this.rows.setAttribute("height", String(this.height));
-    if (follow) this.scroller.scrollTop = this.scroller.scrollHeight;
-    this.drawGround(view, this.ground, 0, this.height);
-    this.drawRows(view);
-    this.links.replaceChildren(
-      ...arrows(view, this.frame).map(({ path, strong }) =>
-        shape("path", { d: path, class: strong ? "afc-arrow afc-strong" : "afc-arrow" }),
-      ),
-    );
-    this.drawLegend(view);
-    this.grow();
-  }
-
-  /** @param {View} view */
-  drawHead(view) {
-    if (this.title.textContent !== view.title) this.title.textContent = view.title;
-    if (this.subtitle.textContent !== view.subtitle) this.subtitle.textContent = view.subtitle;
-    const key = JSON.stringify(view.figures.map(({ value, label, clock }) => [clock ? "" : value, label]));
-    if (this.figures.dataset.key === key) return;
-    this.figures.dataset.key = key;
-    this.figures.replaceChildren(
-      ...view.figures.map((figure) => {
-        const pair = box("div", "afc-figure");
-        const value = box("div", "afc-value", figure.value);
-        if (figure.clock) value.dataset.clock = "";
-        pair.append(value, box("div", "afc-label", figure.label));
-        return pair;
-      }),
-    );
-  }
-
-  /** @param {View} view @param {number} width */
-  drawLane(view, width) {
-    const current = /** @type {Frame} */ (this.frame);
-    const { scale } = current;
-    this.lane.setAttribute("width", String(width));
-    this.lane.setAttribute("height", "64");
-    const ground = shape("g");
-    this.drawGround(view, ground, 20, 64);
-    const marks = ticks(scale.domain, Math.max(2, Math.floor((scale.right - scale.left) / 66))).map(({ at, label }) =>
-      words({ text: label, x: position(scale, at), anchor: "middle", inside: false }, 12, 11, "afc-muted afc-number"),
-    );
-    const name = words({ text: "decoding", x: 0, anchor: "start", inside: false }, 44.5, 13, "afc-ink afc-bold");
-    const spans = layoutDecode(view, current, this.clock, this.measure).flatMap((span) => this.drawSpan(span));
-    const turns = view.turns.slice(1).map((at) => shape("path", { d: `M${position(scale, at).toFixed(1)} 23v34`, class: "afc-turn" }));
-    this.lane.setAttribute("aria-label", `decoding: ${view.turns.length} turns`);
-    this.lane.replaceChildren(ground, ...marks, name, ...spans, ...turns);
-  }
-
-  /** @param {ReturnType<typeof layoutDecode>[number]} span */
-  drawSpan(span) {
-    const middle = { text: span.label, x: span.x + span.width / 2, anchor: /** @type {const} */ ("middle"), inside: true };
-    if (span.kind === "await") {
-      if (span.width < 4) return [];
-      const line = shape("path", { d: `M${(span.x + 3).toFixed(1)} 40H${(span.x + span.width - 3).toFixed(1)}`, class: "afc-wait" });
-      return span.label ? [line, words(middle, 44, 12, "afc-muted afc-halo")] : [line];
-    }
-    const width = Math.max(0.8, span.width - 1);
-    const bar = shape("rect", { x: span.x, y: 27, width, height: 26, rx: 3, class: "afc-span", "data-kind": span.kind });
-    if (span.open) this.growing.push({ element: bar, start: span.start, x: span.x, height: 26 });
-    return span.label ? [bar, words(middle, 44, 12, `afc-on-${span.kind} afc-bold`)] : [bar];
-  }
-
-  /** @param {View} view @param {SVGElement} layer @param {number} top @param {number} bottom */
-  drawGround(view, layer, top, bottom) {
-    const { scale } = /** @type {Frame} */ (this.frame);
-    const washes = view.overlap.map(([start, end]) => {
-      const x = position(scale, start);
-      const wash = shape("rect", { x, y: top, width: position(scale, end ?? this.clock) - x, height: bottom - top, class: "afc-overlap" });
-      if (end === null) this.growing.push({ element: wash, start, x, height: bottom - top });
-      return wash;
-    });
-    const most = Math.max(2, Math.floor((scale.right - scale.left) / 66));
-    const lines = ticks(scale.domain, most).map(({ at }) =>
-      shape("path", { d: `M${position(scale, at).toFixed(1)} ${top}V${bottom}`, class: "afc-line" }),
-    );
-    layer.replaceChildren(...washes, ...lines, ...(top === 0 ? this.strips(view) : []));
-  }
-
-  /** @param {View} view */
-  strips(view) {
-    const { scale, rowHeight, barHeight } = /** @type {Frame} */ (this.frame);
-    const [first, last] = this.visible(view);
-    return view.rows.slice(first, last).map((_, offset) => {
-      const y = rowHeight * (first + offset) + (rowHeight - barHeight) / 2;
-      return shape("rect", { x: scale.left, y, width: scale.right - scale.left, height: barHeight, rx: 4, class: "afc-strip" });
-    });
-  }
-
-  /** The rows that can be seen, and some around them: only they have elements. @param {View} view @returns {[number, number]} */
-  visible(view) {
-    const { rowHeight } = /** @type {Frame} */ (this.frame);
-    const first = Math.floor(this.scroller.scrollTop / rowHeight) - 20;
-    const last = Math.ceil((this.scroller.scrollTop + this.scroller.clientHeight) / rowHeight) + 20;
-    return [Math.max(0, first), Math.min(view.rows.length, Math.max(last, first + 80))];
-  }
-
-  /** @param {View} view */
-  drawRows(view) {
-    const current = /** @type {Frame} */ (this.frame);
-    const [first, last] = this.visible(view);
-    const wanted = new Set();
-    for (let index = first; index < last; index += 1) {
-      const row = view.rows[index];
-      wanted.add(row.future);
-      const placed = layoutRow(row, current, this.clock, this.measure);
-      // What only grows is not drawn anew: its width follows the clock.
-      const fixed = placed.segments.map((segment) => ({ ...segment, width: segment.open ? null : segment.width }));
-      const key = JSON.stringify([placed.label, placed.why, placed.seen, fixed, row.state, row.critical, index, current]);
-      let drawn = this.drawnRows.get(row.future);
-      if (drawn === undefined) {
-        drawn = { element: shape("g", { class: "asyncfc-row", role: "listitem", tabindex: "0", "data-future": row.future }), key: "" };
-        this.drawnRows.set(row.future, drawn);
-        this.bars.append(drawn.element);
-      }
-      if (drawn.key !== key) {
-        drawn.key = key;
-        drawn.element.dataset.state = row.state;
-        drawn.element.setAttribute("transform", `translate(0 ${current.rowHeight * index})`);
-        drawn.element.setAttribute("aria-label", tell(row, this.clock).map(([, text]) => text).join("; "));
-        morph(drawn.element, this.drawRow(row, placed, current));
-      }
-      for (const bar of drawn.element.querySelectorAll("[data-open]")) {
-        this.growing.push({ element: bar, start: 0, x: Number(bar.getAttribute("x")), height: 0 });
-      }
-    }
-    for (const [future, { element }] of this.drawnRows) {
-      if (!wanted.has(future)) {
-        element.remove();
-        this.drawnRows.delete(future);
-      }
+      const by = (event.shiftKey ? event.deltaY : event.deltaX) * unit;
+      if (by === 0 || this.chosen === null) return;
+      event.preventDefault();
+      this.panBy((by / (scale.right - scale.left)) * (scale.end - scale.start));
     }
   }
 
-  /** @param {Row} row @param {ReturnType<typeof layoutRow>} placed @param {Frame} current */
-  drawRow(row, placed, current) {
-    const { scale, size, rowHeight, barHeight, narrow } = current;
-    const middle = rowHeight / 2;
-    const base = middle + 4;
-    const parts = [shape("rect", { x: 0, y: 0, width: scale.right, height: rowHeight, class: "afc-hit" })];
-    const start = /** @type {const} */ ("start");
-    parts.push(words({ text: row.future, x: 0, anchor: start, inside: false }, base, size + 0.5, "afc-ink afc-bold"));
-    if (!narrow) {
-      const tool = fit(row.tool, size + 0.5, scale.left - current.names - 10, this.measure);
-      parts.push(words({ text: tool, x: current.names, anchor: start, inside: false }, base, size + 0.5, "afc-muted"));
+  /** @param {PointerEvent} event */
+  grab(event) {
+    if (event.button !== 0) return;
+    const begun = { x: event.clientX, y: event.clientY, window: this.chosen, scroll: this.scroller.scrollTop };
+    let moved = false;
+    const drag = new AbortController();
+    const move = (/** @type {PointerEvent} */ now) => {
+      const [dx, dy] = [now.clientX - begun.x, now.clientY - begun.y];
+      moved ||= Math.hypot(dx, dy) > 4;
+      if (!moved) return;
+      const { left, right, start, end } = this.scale;
+      this.scroller.scrollTop = begun.scroll - dy;
+      if (begun.window === null) return;
+      this.following = false;
+      this.choose(pan(begun.window, (-dx / (right - left)) * (end - start), this.whole));
+    };
+    const drop = (/** @type {PointerEvent} */ now) => {
+      drag.abort();
+      if (!moved && now.type === "pointerup") this.pin(this.keyAt(now));
+    };
+    window.addEventListener("pointermove", move, { signal: drag.signal });
+    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) window.addEventListener(end, drop, { signal: drag.signal });
+  }
+
+  // -- pointing --
+
+  /** @param {MouseEvent} event @returns {[number, number]} */
+  inside(event) {
+    const { left, top } = this.canvas.getBoundingClientRect();
+    return [event.clientX - left, event.clientY - top];
+  }
+
+  /** The strip under a pixel of the canvas. @param {number} y */
+  stripAt(y) {
+    const { sheet } = this;
+    if (sheet === null) return undefined;
+    const fixed = sheet.strips[sheet.fixed - 1];
+    if (y < (fixed === undefined ? AXIS : fixed.top + fixed.height)) return fixed !== undefined && y >= fixed.top ? fixed : undefined;
+    const at = y + this.scroller.scrollTop;
+    return sheet.strips.find((strip, index) => index >= sheet.fixed && at >= strip.top && at < strip.top + strip.height);
+  }
+
+  /** The future under the pointer. @param {MouseEvent} event @returns {string|null} */
+  keyAt(event) {
+    const [x, y] = this.inside(event);
+    const strip = this.stripAt(y);
+    if (strip?.kind === "row") return keyOf(strip.run, strip.rows[0].future);
+    if (strip?.kind !== "lane") return null;
+    const { scale } = this;
+    const slack = ((scale.end - scale.start) / (scale.right - scale.left)) * 2;
+    const time = timeAt(scale, x);
+    const ends = strip.rows.map((row) => ({ end: extent(row)[1] }));
+    const row = strip.rows[firstEnding(ends, time - slack)];
+    return row !== undefined && extent(row)[0] <= time + slack ? keyOf(strip.run, row.future) : null;
+  }
+
+  /** @param {PointerEvent} event */
+  point(event) {
+    const key = this.keyAt(event);
+    const row = this.rowAt(key);
+    if (key !== this.hovered) {
+      this.hovered = key;
+      this.request();
     }
-    for (const segment of placed.segments) parts.push(...this.drawSegment(segment, row.critical, middle, barHeight));
-    if (placed.why !== null) parts.push(words(placed.why, base, size, "afc-muted afc-halo"));
-    if (placed.label !== null) {
-      const kind = row.segments.at(-1)?.kind ?? "";
-      const plain = row.state === "failed" || row.state === "skipped" ? "afc-problem afc-halo" : "afc-muted afc-halo";
-      parts.push(words(placed.label, base, size, placed.label.inside && !WAITS.has(kind) ? `afc-on-${kind}` : plain));
-    }
-    if (placed.seen !== null) parts.push(shape("circle", { cx: placed.seen, cy: middle, r: Math.min(4, barHeight / 2 - 1), class: "afc-seen" }));
-    return parts;
+    this.scroller.style.cursor = row !== null ? "pointer" : this.chosen !== null ? "grab" : "";
+    if (row !== null) this.showTip(this.tipLines(row, key), event.clientX, event.clientY);
+    else this.pointAtSpan(event);
   }
 
-  /** @param {ReturnType<typeof layoutRow>["segments"][number]} segment @param {boolean} critical @param {number} middle @param {number} height */
-  drawSegment({ kind, open, mark, x, width }, critical, middle, height) {
-    if (mark) {
-      const leap = sign(kind, x + 7, middle, false);
-      leap.classList.add("asyncfc-segment");
-      return [leap];
-    }
-    const waits = WAITS.has(kind);
-    const tall = waits ? height * 0.72 : height;
-    const inset = critical && !waits ? 0.8 : 0;
-    const bar = shape("rect", {
-      x: x + inset,
-      y: middle - tall / 2 + inset,
-      width: Math.max(waits ? 0 : 1.5, width - 2 * inset),
-      height: tall - 2 * inset,
-      rx: waits ? 3 : 4,
-      class: critical && !waits ? "asyncfc-segment afc-critical" : "asyncfc-segment",
-      "data-kind": kind,
-    });
-    if (waits) bar.setAttribute("fill", `url(#${this.id}-${kind})`);
-    if (open) bar.dataset.open = "";
-    const signed = (kind === "failed" || kind === "cancelled") && width >= 18;
-    return signed ? [bar, sign(kind, x + width - 10, middle, true)] : [bar];
+  /** @param {PointerEvent} event */
+  pointAtSpan(event) {
+    const [x, y] = this.inside(event);
+    const strip = this.stripAt(y);
+    const { scale, story } = this;
+    if (strip?.kind !== "decode" || story === null || x < scale.left) return this.hideTip();
+    const { view } = story.runs[strip.run];
+    const span = view.decode[firstEnding(view.decode, timeAt(scale, x))];
+    if (span === undefined || span.start > timeAt(scale, x)) return this.hideTip();
+    this.showTip([box("div", "afc-name", tellSpan(span, view.live ? this.clock : view.span))], event.clientX, event.clientY);
   }
 
-  /** @param {View} view */
-  drawLegend(view) {
-    const kinds = new Set([...view.decode.map((span) => span.kind), ...view.rows.flatMap((row) => row.segments.map((s) => s.kind))]);
-    if (view.rows.some((row) => row.seen !== null)) kinds.add("seen");
-    if (view.rows.some((row) => row.critical)) kinds.add("critical");
-    if (view.overlap.length > 0) kinds.add("overlap");
-    const key = [...kinds].sort().join(" ");
-    if (this.legend.dataset.key === key) return;
-    this.legend.dataset.key = key;
-    this.legend.replaceChildren(
-      ...LEGEND.filter(([kind]) => kinds.has(kind)).map(([kind, label]) => {
-        const item = box("div", "afc-key");
-        item.append(shape("svg", { width: 18, height: 12, "aria-hidden": "true" }, this.keySign(kind)), label);
-        return item;
-      }),
-    );
+  /** The story of a future with the last of what it printed; all that is known of that is on the card. @param {Row} row @param {string|null} key */
+  tipLines(row, key) {
+    const lines = storyLines(row, this.presentOf(key));
+    return row.prints ? [...lines, printed(row.prints.split("\n").slice(-PRINTED_LINES).join("\n"))] : lines;
   }
 
-  /** @param {string} kind */
-  keySign(kind) {
-    if (kind === "seen") return [shape("circle", { cx: 9, cy: 6, r: 4, class: "afc-seen" })];
-    if (kind === "skipped") return [sign("skipped", 9, 6, false)];
-    if (kind === "critical") return [shape("rect", { x: 1, y: 1, width: 16, height: 10, rx: 3, fill: "none", class: "afc-critical" })];
-    if (kind === "overlap") return [shape("rect", { width: 18, height: 12, rx: 3, class: "afc-overlap" })];
-    const bar = shape("rect", { width: 18, height: 12, rx: 3, class: "afc-span", "data-kind": kind });
-    if (WAITS.has(kind)) bar.setAttribute("fill", `url(#${this.id}-${kind})`);
-    return kind === "failed" || kind === "cancelled" ? [bar, sign(kind, 9, 6, true)] : [bar];
+  leave() {
+    this.hovered = null;
+    this.hideTip();
+    this.request();
   }
 
-  // -- the tooltip --
-
-  /** @param {EventTarget|null} target @param {number} x @param {number} y */
-  hover(target, x, y) {
-    const element = target instanceof Element ? target.closest("[data-future]") : null;
-    const row = this.view?.rows.find(({ future }) => future === element?.getAttribute("data-future"));
-    if (row === undefined) this.hideTip();
-    else this.showTip(row, x, y);
+  /** @override @param {string|null} key */
+  pin(key) {
+    this.pinned = key === this.pinned ? null : key;
+    this.hideTip();
+    this.draw();
   }
 
-  /** @param {EventTarget|null} target */
-  focus(target) {
-    if (!(target instanceof Element)) return;
-    const bar = target.querySelector(".asyncfc-segment") ?? target;
-    const { left, bottom } = bar.getBoundingClientRect();
-    this.hover(target, left, bottom);
-  }
-
-  /** @param {Row} row @param {number} x @param {number} y */
-  showTip(row, x, y) {
-    this.tip.replaceChildren(...tell(row, this.clock).map(([style, text]) => box("div", `afc-tell-${style}`, text)));
+  /** @param {HTMLElement[]} lines @param {number} x @param {number} y */
+  showTip(lines, x, y) {
+    this.tip.replaceChildren(...lines);
     this.tip.hidden = false;
     const frame = this.root.getBoundingClientRect();
     const { width, height } = this.tip.getBoundingClientRect();
@@ -446,61 +228,81 @@ class Timeline {
     this.tip.hidden = true;
   }
 
+  // -- keys --
+
   /** @param {KeyboardEvent} event */
   key(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const held = event.target;
-    if (event.key === "Escape") this.hideTip();
-    else if (step !== undefined && held instanceof Element && held.matches("[data-future]")) {
-      const index = this.view?.rows.findIndex(({ future }) => future === held.getAttribute("data-future")) ?? -1;
-      const next = this.view?.rows[index + step];
-      const drawn = next === undefined ? undefined : this.drawnRows.get(next.future);
-      if (drawn !== undefined) {
-        drawn.element.focus();
-        event.preventDefault();
-        event.stopPropagation();
-      }
+    if (event.key === "Escape") {
+      if (event.target === this.bar.search) this.bar.search.value = "";
+      this.pinned = this.hovered = null;
+      this.hideTip();
+      this.draw();
+      this.scroller.focus();
+      return;
     }
+    if (event.target !== this.scroller || event.ctrlKey || event.metaKey || event.altKey) return;
+    const length = this.scale.end - this.scale.start;
+    const does = /** @type {Record<string, () => void>} */ ({
+      ArrowDown: () => this.walk(1),
+      ArrowUp: () => this.walk(-1),
+      ArrowRight: () => this.panBy(length / 8),
+      ArrowLeft: () => this.panBy(-length / 8),
+      "+": () => this.zoomBy(1.5),
+      "=": () => this.zoomBy(1.5),
+      "-": () => this.zoomBy(1 / 1.5),
+      0: () => this.fit(),
+      f: () => this.follow(),
+      l: () => this.switchLanes(),
+      c: () => void this.copy(),
+      "/": () => this.bar.search.focus(),
+      "?": () => this.showKeys(),
+      Enter: () => this.pin(this.hovered),
+      Delete: () => this.cancelFocused(),
+    })[event.key];
+    if (does === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    does();
   }
 
-  destroy() {
-    cancelAnimationFrame(this.frameRequest);
-    this.resized.disconnect();
-    this.root.remove();
+  cancelFocused() {
+    const row = this.rowAt(this.hovered ?? this.pinned);
+    if (row !== null && this.story?.live && this.act !== null) this.act({ type: "cancel", future: row.future });
+  }
+
+  /** To the next future, of those looked for. @param {number} step */
+  walk(step) {
+    const { story, sheet } = this;
+    if (story === null || sheet === null) return;
+    const filter = this.filter() ?? (() => true);
+    const keys = story.runs.flatMap(({ view }, run) => view.rows.filter(filter).map((row) => keyOf(run, row.future)));
+    const at = keys.indexOf(this.hovered ?? this.pinned ?? "");
+    const key = keys[at < 0 ? (step > 0 ? 0 : keys.length - 1) : Math.min(keys.length - 1, Math.max(0, at + step))];
+    const row = this.rowAt(key ?? null);
+    const strip = sheet.strips[sheet.at.get(key ?? "") ?? -1];
+    if (row === null || strip === undefined) return;
+    this.hovered = key;
+    const head = sheet.fixed > 0 ? sheet.strips[0].top + sheet.strips[0].height : AXIS;
+    if (strip.top < this.scroller.scrollTop + head) this.scroller.scrollTop = strip.top - head;
+    const below = strip.top + strip.height - this.scroller.clientHeight;
+    if (below > this.scroller.scrollTop) this.scroller.scrollTop = below;
+    const [start] = extent(row);
+    if (this.chosen !== null && (start < this.chosen.start || start > this.chosen.end)) {
+      this.panBy(start - this.chosen.start - (this.chosen.end - this.chosen.start) / 4);
+    }
+    say(this.voice, cells(row, this.presentOf(key)).filter(Boolean).join(", "));
+    this.paint();
+    const { left, top } = this.canvas.getBoundingClientRect();
+    const x = Math.max(this.scale.left, Math.min(this.scale.right, position(this.scale, start)));
+    this.showTip(this.tipLines(row, key), left + x, top + strip.top + strip.height - this.scroller.scrollTop - 12);
+  }
+
+  async copy() {
+    const { story, sheet } = this;
+    if (story === null || sheet === null) return;
+    const scene = { ...this.scene(this.scroller.clientWidth, sheet.height, 0), focus: null };
+    const done = await copyImage(scene, this.painter.ink, this.measure, this.legend.shown);
+    say(this.bar.copy, done);
+    setTimeout(() => say(this.bar.copy, "Copy"), 2000);
   }
 }
-
-/**
- * Draw a view that will not change.
- * @param {HTMLElement} host
- * @param {View} view
- */
-export function mount(host, view) {
-  const timeline = new Timeline(host);
-  timeline.setView(view, false);
-  return () => timeline.destroy();
-}
-
-/**
- * @param {{model: any, el: HTMLElement}} context
- */
-function render({ model, el }) {
-  const timeline = new Timeline(el);
-  const replace = () => timeline.setView(model.get("view"), false);
-  const receive = (/** @type {any} */ message) => {
-    if (message.type === "bars") timeline.change(message);
-    else if (message.type === "snapshot") timeline.setView(message.view, true);
-  };
-  replace();
-  model.on("change:view", replace);
-  model.on("msg:custom", receive);
-  // What the model holds is as old as its last synchronisation: a view that opens in the middle of a run asks for more.
-  if (model.get("view").live) model.send({ type: "hello" });
-  return () => {
-    model.off("change:view", replace);
-    model.off("msg:custom", receive);
-    timeline.destroy();
-  };
-}
-
-export default { render };

@@ -1,0 +1,365 @@
+// @ts-check
+/**
+ * What stands around the picture: the question that waits for the person, search and buttons, the pinned card, the legend
+ * and the table. Each says what is to be done through one function, and is told what there is to show.
+ *
+ * @typedef {import("./format.js").Row} Row
+ * @typedef {import("./format.js").Story} Story
+ * @typedef {import("./ink.js").Ink} Ink
+ * @typedef {{type: string, future?: string}} Action `approve`, `decline`, `cancel`, or `cancel-run`
+ * @typedef {(action: Action) => void} Act
+ * @typedef {{search: () => void, fit: () => void, zoom: (factor: number) => void, follow: () => void, lanes: () => void,
+ *   copy: () => void, keys: () => void, cancel: () => void}} Does
+ */
+
+import { Brush } from "./brush.js";
+import { box, button, keepKeys, say } from "./elements.js";
+import { WAITS, savedBy } from "./format.js";
+import { hatch } from "./ink.js";
+import { SHORTEST_QUEUE_S, cells, tell, tellSpan } from "./tell.js";
+import { showSeconds } from "./time.js";
+
+/** Rows of the table: more are found by searching. */
+const MOST_CELLS = 500;
+const FUTURES = ["future", "tool", "arguments", "state", "waited", "ran", "outcome", "seen at"];
+/** Questions shown at once; the others follow as these are answered. */
+const MOST_QUESTIONS = 5;
+/** @type {Array<[string, string]>} */
+const LEGEND = [
+  ["first_token", "to first token"],
+  ["retry", "request retried"],
+  ["reasoning", "reasoning"],
+  ["call", "a call"],
+  ["text", "text"],
+  ["arguments", "its arguments"],
+  ["queued", "queued"],
+  ["running", "running"],
+  ["done", "ran"],
+  ["failed", "failed"],
+  ["cancelled", "cancelled"],
+  ["skipped", "skipped"],
+  ["discarded", "went on, discarded"],
+  ["data", "needs a value"],
+  ["hazard-RAW", "reads after a write"],
+  ["hazard-WAR", "writes after a read"],
+  ["hazard-WAW", "writes after a write"],
+  ["irreversible", "held: irreversible"],
+  ["approval", "held: approval"],
+  ["limit", "held: limit"],
+  ["same", "same call"],
+  ["seen", "the model saw it"],
+  ["critical", "critical path"],
+  ["overlap", "overlap"],
+  ["saved", "saved"],
+];
+
+/** The questions that wait for the person: nobody may miss them, so they stand above everything else. */
+export class Questions {
+  /** @param {Act} act */
+  constructor(act) {
+    this.act = act;
+    this.root = box("div", "afc-questions");
+    this.root.setAttribute("role", "alert");
+    this.root.hidden = true;
+    this.key = "";
+  }
+
+  /** @param {Row[]} asking @param {boolean} answerable whether somebody listens */
+  show(asking, answerable) {
+    const key = JSON.stringify([answerable, ...asking.map(({ future }) => future)]);
+    if (key === this.key) return;
+    this.key = key;
+    this.root.hidden = asking.length === 0;
+    this.root.replaceChildren(...asking.slice(0, MOST_QUESTIONS).map((row) => this.question(row, answerable)));
+    if (asking.length > MOST_QUESTIONS) this.root.append(box("div", "afc-more", `and ${asking.length - MOST_QUESTIONS} more`));
+  }
+
+  /** @param {Row} row @param {boolean} answerable */
+  question(row, answerable) {
+    const root = box("div", "afc-question");
+    const texts = box("div", "afc-asked");
+    texts.append(box("span", "afc-name", `${row.future}  ${row.tool}`), " asks for your approval", box("div", "afc-code", row.asks ?? ""));
+    root.append(texts);
+    if (answerable) {
+      const answer = (/** @type {string} */ type) => {
+        for (const element of root.querySelectorAll("button")) element.disabled = true;
+        this.act({ type, future: row.future });
+      };
+      root.append(
+        button("Approve", `Let ${row.future} run`, () => answer("approve"), "afc-yes"),
+        button("Decline", `Do not run ${row.future}; the model is told`, () => answer("decline")),
+      );
+    }
+    return root;
+  }
+}
+
+/** Search, filter, and what the buttons do. */
+export class Bar {
+  /** @param {Does} does */
+  constructor(does) {
+    this.root = box("div", "afc-bar");
+    this.root.setAttribute("role", "toolbar");
+    this.root.setAttribute("aria-label", "timeline");
+    this.search = /** @type {HTMLInputElement} */ (box("input", "afc-search"));
+    this.search.type = "search";
+    this.search.placeholder = "Search";
+    this.search.setAttribute("aria-label", "search the futures");
+    this.search.addEventListener("input", does.search);
+    this.tool = /** @type {HTMLSelectElement} */ (box("select", "afc-tool"));
+    this.tool.setAttribute("aria-label", "only this tool");
+    this.tool.addEventListener("change", does.search);
+    this.found = box("span", "afc-found");
+    this.found.setAttribute("role", "status");
+    this.follow = button("Follow", "Keep the present in sight (f)", does.follow);
+    this.lanes = button("Lanes", "One row each, or packed in lanes (l)", does.lanes);
+    this.cancel = button("Cancel run", "Stop the run; what has finished is kept", does.cancel, "afc-stop");
+    const zoom = box("span", "afc-group");
+    zoom.append(
+      button("−", "Zoom out (−)", () => does.zoom(1 / 1.5)),
+      button("Fit", "Show all of it (0)", does.fit),
+      button("+", "Zoom in (+)", () => does.zoom(1.5)),
+    );
+    const copy = button("Copy", "Copy as an image (c)", does.copy);
+    this.copy = copy;
+    this.keys = button("?", "Show the keys (?)", does.keys);
+    this.keys.setAttribute("aria-label", "Keys");
+    const find = box("span", "afc-find");
+    find.append(this.search, this.tool, this.found);
+    this.root.append(find, this.follow, zoom, this.lanes, copy, this.keys, this.cancel);
+    this.tools = "";
+  }
+
+  /** @param {Story} story @param {boolean} cancellable @param {boolean} packed @param {boolean} following */
+  show(story, cancellable, packed, following) {
+    const tools = [...new Set(story.runs.flatMap(({ view }) => view.rows.map((row) => row.tool)))].sort();
+    const key = JSON.stringify(tools);
+    if (key !== this.tools) {
+      this.tools = key;
+      const chosen = this.tool.value;
+      const option = (/** @type {string} */ value, /** @type {string} */ text) => {
+        const element = /** @type {HTMLOptionElement} */ (box("option", "", text));
+        element.value = value;
+        return element;
+      };
+      this.tool.replaceChildren(option("", "all tools"), ...tools.map((name) => option(name, name)));
+      this.tool.value = tools.includes(chosen) ? chosen : "";
+    }
+    this.tool.hidden = tools.length < 2;
+    this.follow.hidden = !story.live;
+    this.follow.setAttribute("aria-pressed", String(following));
+    this.cancel.hidden = !(story.live && cancellable);
+    say(this.lanes, packed ? "Rows" : "Lanes");
+    this.root.hidden = story.runs.every(({ view }) => view.rows.length === 0) && !story.live;
+  }
+}
+
+/** What the keys do. @type {Array<[string, string]>} */
+const KEYS = [
+  ["↑ ↓", "the next or previous future"],
+  ["Enter", "pin it"],
+  ["Delete", "cancel it"],
+  ["Escape", "let go"],
+  ["+ − 0", "zoom in, zoom out, show all"],
+  ["← →", "move through time"],
+  ["f", "follow the present"],
+  ["l", "rows or lanes"],
+  ["/", "search"],
+  ["c", "copy as an image"],
+  ["?", "show or hide the keys"],
+];
+/** In words, since an arrow is read aloud as its shape or not at all. */
+export const KEYS_IN_WORDS =
+  "arrows: walk and move; + and −: zoom; 0: fit; f: follow; l: rows or lanes; /: search; Enter: pin; Delete: cancel; c: copy; ?: the keys";
+
+/** The keys, shown when they are asked for. */
+export class Keys {
+  constructor() {
+    this.root = box("div", "afc-keys");
+    this.root.hidden = true;
+    for (const [keys, what] of KEYS) {
+      const pair = box("div", "afc-pair");
+      pair.append(box("kbd", "afc-kbd", keys), what);
+      this.root.append(pair);
+    }
+  }
+}
+
+/**
+ * The lines on a future, with a sample of each colour before what it stands for.
+ * @param {Row} row
+ * @param {number} now
+ */
+export function storyLines(row, now) {
+  const name = box("div", "afc-name", `${row.future}  ${row.tool}`);
+  return [name, ...tell(row, now).map(({ style, text, mark }) => {
+    const line = box("div", `afc-line afc-tell-${style}`, text);
+    if (mark !== undefined) line.dataset.mark = mark;
+    return line;
+  })];
+}
+
+/** @param {string} prints */
+export function printed(prints) {
+  return box("pre", "afc-prints", prints);
+}
+
+/** The pinned future. */
+export class Card {
+  /** @param {Act} act @param {() => void} close */
+  constructor(act, close) {
+    this.act = act;
+    this.close = close;
+    this.root = box("aside", "afc-card");
+    this.root.setAttribute("aria-label", "pinned future");
+    this.root.hidden = true;
+  }
+
+  /** @param {Row|null} row @param {number} now @param {boolean} answerable */
+  show(row, now, answerable) {
+    this.root.hidden = row === null;
+    if (row === null) return;
+    const held = this.root.contains(document.activeElement) ? document.activeElement?.textContent : null;
+    const buttons = box("div", "afc-actions");
+    if (answerable && row.asks !== undefined) {
+      buttons.append(
+        button("Approve", `Let ${row.future} run`, () => this.act({ type: "approve", future: row.future }), "afc-yes"),
+        button("Decline", "Do not run it; the model is told", () => this.act({ type: "decline", future: row.future })),
+      );
+    }
+    if (answerable && (row.state === "pending" || row.state === "running")) {
+      buttons.append(button(`Cancel ${row.future}`, "Take this call back", () => this.act({ type: "cancel", future: row.future }), "afc-stop"));
+    }
+    buttons.append(button("Close", "Unpin (Escape)", this.close));
+    const [name, ...lines] = storyLines(row, now);
+    const head = box("div", "afc-card-head");
+    head.append(name, buttons);
+    this.root.replaceChildren(head, ...lines);
+    if (row.prints) this.root.append(printed(row.prints));
+    for (const element of this.root.querySelectorAll("button")) if (element.textContent === held) element.focus();
+  }
+}
+
+/** The futures as a table, for a screen reader and for whoever would rather read. */
+export class Table {
+  constructor() {
+    this.root = /** @type {HTMLDetailsElement} */ (box("details", "afc-table"));
+    this.summary = box("summary", "", "Table");
+    this.body = box("div", "afc-table-body");
+    // What scrolls must be reached by the keyboard.
+    this.body.tabIndex = 0;
+    this.body.setAttribute("role", "region");
+    this.body.setAttribute("aria-label", "table of the futures");
+    keepKeys(this.body);
+    this.root.append(this.summary, this.body);
+  }
+
+  /** @param {Story} story @param {(row: Row) => boolean} shown @param {number} now */
+  show(story, shown, now) {
+    if (!this.root.open) return;
+    this.body.replaceChildren(...story.runs.map(({ name, view }) => {
+      const present = view.live ? now : view.span;
+      const rows = view.rows.filter(shown);
+      const all = box("div", "");
+      const add = (/** @type {string} */ caption, /** @type {string[]} */ titles, /** @type {string[][]} */ lines, /** @type {number} */ most) => {
+        all.append(tableOf([name, caption].filter(Boolean).join(": "), titles, lines));
+        if (most > MOST_CELLS) all.append(box("div", "afc-more", `and ${most - MOST_CELLS} more: ${titles === FUTURES ? "search" : "zoom in"} to find them`));
+      };
+      const first = rows.slice(0, MOST_CELLS).map((row) => cells(row, present));
+      add(rows.length === 1 ? "1 future" : `${rows.length} futures`, FUTURES, first, rows.length);
+      const said = view.decode.slice(0, MOST_CELLS).map((span) => [showSeconds(span.start), tellSpan(span, view.live ? now : view.now)]);
+      add("decoding", ["from", "what"], said, view.decode.length);
+      return all;
+    }));
+  }
+}
+
+/** @param {string} caption @param {string[]} titles @param {string[][]} lines */
+function tableOf(caption, titles, lines) {
+  const table = box("table", "");
+  const head = box("tr", "");
+  for (const title of titles) {
+    const cell = box("th", "", title);
+    cell.setAttribute("scope", "col");
+    head.append(cell);
+  }
+  table.append(box("caption", "", caption), head, ...lines.map((texts) => {
+    const line = box("tr", "");
+    line.append(...texts.map((text) => box("td", "", text)));
+    return line;
+  }));
+  return table;
+}
+
+/** What the colours, patterns and signs in this picture mean; only those that are in it. */
+export class Legend {
+  constructor() {
+    this.root = box("div", "afc-legend");
+    this.key = "";
+    /** @type {Array<[string, string]>} */
+    this.shown = [];
+  }
+
+  /** @param {Story} story @param {boolean} packed @param {Ink} ink @param {number} ratio */
+  show(story, packed, ink, ratio) {
+    const kinds = new Set(story.runs.flatMap(({ view }) => kindsOf(view)));
+    // Lanes have no room for it.
+    if (packed) kinds.delete("seen");
+    if (story.runs.some((_, run) => savedBy(story, run) > 0)) kinds.add("saved");
+    const key = [...kinds].sort().join(" ") + ink.colours.paper + ratio;
+    if (key === this.key) return;
+    this.key = key;
+    this.shown = LEGEND.filter(([kind]) => kinds.has(kind));
+    this.root.replaceChildren(...this.shown.map(([kind, label]) => {
+      const item = box("div", "afc-key");
+      const canvas = /** @type {HTMLCanvasElement} */ (box("canvas", ""));
+      canvas.width = Math.round(20 * ratio);
+      canvas.height = Math.round(14 * ratio);
+      canvas.setAttribute("aria-hidden", "true");
+      const context = canvas.getContext("2d");
+      if (context !== null) {
+        context.scale(ratio, ratio);
+        paintKey(context, ink, kind, 0, 0);
+      }
+      item.append(canvas, label);
+      return item;
+    }));
+  }
+}
+
+/** @param {import("./format.js").View} view */
+function kindsOf(view) {
+  const kinds = new Set(view.decode.map(({ kind }) => /** @type {string} */ (kind)));
+  for (const row of view.rows) {
+    for (const { kind, hazard, start, end } of row.segments) {
+      // What goes on from the very end of the picture takes no room, nor does a place in the queue that nobody waited in.
+      if (kind === "discarded" && start >= (end ?? view.span)) continue;
+      if (kind === "queued" && end !== null && end - start < SHORTEST_QUEUE_S) continue;
+      kinds.add(kind === "hazard" ? `hazard-${hazard || "RAW"}` : kind);
+    }
+    if (row.seen !== null) kinds.add("seen");
+    if (row.critical) kinds.add("critical");
+  }
+  if (view.overlap.length > 0) kinds.add("overlap");
+  return [...kinds];
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Ink} ink @param {string} kind @param {number} x @param {number} y */
+export function paintKey(context, ink, kind, x, y) {
+  const brush = new Brush(context, () => 0);
+  brush.ink = ink;
+  const [base, hazard] = kind.split("-");
+  if (kind === "seen") brush.seen(x + 9, y + 7, 4);
+  else if (kind === "critical") brush.frame(x + 1, y + 2, 16, 10, "ink");
+  else if (kind === "retry") brush.frame(x + 1, y + 2, 16, 10, "failed");
+  else if (kind === "discarded") brush.frame(x + 1, y + 2, 16, 10, "cancelled", true);
+  else if (kind === "skipped") brush.sign(kind, x + 9, y + 7, 3.5, "failed");
+  else if (kind === "arguments") brush.bar(x, y + 5, 18, 4, ink.colours.text, 2);
+  else if (kind === "queued") brush.bar(x, y + 6, 18, 2, ink.colours.data, 0);
+  else if (WAITS.has(base) || kind === "saved") brush.bar(x, y + 1, 18, 12, hatch(ink, base, hazard), 3);
+  else {
+    brush.bar(x, y + 1, 18, 12, ink.colours[kind === "first_token" ? "first" : kind], 3);
+    if (kind === "running") brush.frame(x + 0.75, y + 1.75, 16.5, 10.5, "done");
+    if (kind === "failed" || kind === "cancelled") brush.sign(kind, x + 9, y + 7, 3, `${kind}-ink`);
+  }
+}

@@ -1,0 +1,342 @@
+// @ts-check
+/**
+ * Paints the sheet on a canvas: ten thousand bars would be too many elements. Only what is in sight is painted, and of bars
+ * that fall on one pixel only one.
+ *
+ * @typedef {import("./format.js").Row} Row
+ * @typedef {import("./format.js").Story} Story
+ * @typedef {import("./layout.js").Sheet} Sheet
+ * @typedef {import("./layout.js").Strip} Strip
+ * @typedef {import("./time.js").Scale} Scale
+ * @typedef {{story: Story, sheet: Sheet, scale: Scale, scroll: number, width: number, height: number, clock: number,
+ *   focus: string|null, isDim: (row: Row) => boolean, rowsOf: (run: number) => Map<string, Row>}} Scene
+ */
+
+import { WAITS, savedBy } from "./format.js";
+import { Marks } from "./marks.js";
+import {
+  AXIS, MOST_ARROW_ROWS, SIGN_ROOM, endsInSign, firstEnding, fit, keyOf, linksTo, outcome, placeBars, placeDecode, placeTexts,
+} from "./layout.js";
+import { position, showSeconds, ticks } from "./time.js";
+
+/** Faint enough to step back, strong enough to be read. */
+const DIM = 0.22;
+/** Pixels between two labels of the axis. */
+const TICK_ROOM = 72;
+/** Narrower, in pixels, nothing is written in a bar. */
+const LEAST_ROOM = 14;
+/** Height of a row, in pixels, in which two lines of text have room. */
+const TWO_LINES = 30;
+/** Pixels between the label of the run's end and those of the axis. */
+const END_ROOM = 34;
+
+export class Painter extends Marks {
+  /** @param {Scene} scene */
+  paint(scene) {
+    const { context, ink } = this;
+    const { sheet, width, height } = scene;
+    context.globalAlpha = 1;
+    context.fillStyle = ink.colours.paper;
+    context.fillRect(0, 0, width, height);
+    const fixed = sheet.strips[sheet.fixed - 1];
+    const head = fixed === undefined ? AXIS : fixed.top + fixed.height;
+    this.clipped(0, head, width, height - head, () => {
+      context.translate(0, -scene.scroll);
+      const top = head + scene.scroll;
+      const bottom = height + scene.scroll;
+      this.paintGround(scene, top, bottom);
+      const seen = sheet.strips.slice(sheet.fixed).filter((strip) => strip.top < bottom && strip.top + strip.height > top);
+      for (const strip of seen) this.paintBed(scene, strip);
+      // Once more and fainter, so that the strips do not cut the overlap to pieces.
+      if (!sheet.packed) this.paintOverlap(scene, top, bottom, 0.5);
+      this.paintEnd(scene, top, bottom);
+      // The critical path runs below the bars, so that it crosses no text; what is asked for lies on top.
+      this.paintCritical(scene);
+      for (const strip of seen) this.paintStrip(scene, strip);
+      this.paintFocus(scene);
+    });
+    this.paintGround(scene, AXIS - 6, head);
+    this.paintEnd(scene, AXIS - 6, head);
+    for (const strip of sheet.strips.slice(0, sheet.fixed)) this.paintStrip(scene, strip);
+    this.paintAxis(scene);
+    this.paintPresent(scene);
+  }
+
+  /** @param {Scene} scene */
+  paintAxis({ scale, story }) {
+    const end = position(scale, lateEnd(story) ?? -Infinity);
+    if (end >= scale.left && end <= scale.right) this.words({ text: "end", x: end, anchor: "middle", inside: false }, 14, 11, "muted", true);
+    const most = Math.max(2, Math.floor((scale.right - scale.left) / TICK_ROOM));
+    for (const { at, label } of ticks(scale, most)) {
+      const x = position(scale, at);
+      const wide = this.measure(label, 11);
+      if (Math.abs(x - end) < END_ROOM) continue;
+      if (x + wide / 2 <= scale.right + 2) this.words({ text: label, x, anchor: "middle", inside: false }, 14, 11, "muted");
+    }
+  }
+
+  /** The washes of overlap and the lines of the axis. @param {Scene} scene @param {number} top @param {number} bottom */
+  paintGround(scene, top, bottom) {
+    const { scale } = scene;
+    this.paintOverlap(scene, top, bottom, 1);
+    this.context.fillStyle = this.ink.colours.line;
+    const most = Math.max(2, Math.floor((scale.right - scale.left) / TICK_ROOM));
+    for (const { at } of ticks(scale, most)) this.context.fillRect(Math.round(position(scale, at)), top, 1, bottom - top);
+  }
+
+  /** When decoding and a function went on at once. @param {Scene} scene @param {number} top @param {number} bottom @param {number} alpha */
+  paintOverlap({ story, sheet, scale, clock }, top, bottom, alpha) {
+    const { context, ink } = this;
+    context.fillStyle = ink.colours.overlap;
+    context.globalAlpha = alpha;
+    story.runs.forEach(({ view }, run) => {
+      const own = sheet.strips.filter((strip) => strip.run === run);
+      const first = Math.max(top, (own.find(({ kind }) => kind === "decode")?.top ?? 0) - 2);
+      const last = Math.min(bottom, run === story.runs.length - 1 ? bottom : (own.at(-1)?.top ?? 0) + (own.at(-1)?.height ?? 0));
+      let drawn = -Infinity;
+      for (let at = firstEnding(view.overlap.map(([, end]) => ({ end })), scale.start); at < view.overlap.length; at += 1) {
+        const [start, end] = view.overlap[at];
+        const x = Math.max(scale.left, drawn, position(scale, start));
+        const until = Math.min(scale.right, position(scale, end ?? (view.live ? clock : view.now)));
+        if (x > scale.right) break;
+        if (until > x && last > first) context.fillRect(x, first, until - x, last - first);
+        drawn = until;
+      }
+    });
+    context.globalAlpha = 1;
+  }
+
+  /** The end of a run after which calls went on: a line below the bars, which crosses no text. @param {Scene} scene @param {number} top @param {number} bottom */
+  paintEnd({ story, scale }, top, bottom) {
+    const x = position(scale, lateEnd(story) ?? -Infinity);
+    if (x < scale.left || x > scale.right) return;
+    this.context.fillStyle = this.ink.colours.muted;
+    this.context.fillRect(x - 0.5, top, 1.2, bottom - top);
+  }
+
+  /** @param {Scene} scene @param {Strip} strip */
+  paintStrip(scene, strip) {
+    if (strip.kind === "head") this.paintHead(scene, strip);
+    else if (strip.kind === "decode") this.paintDecode(scene, strip);
+    else if (strip.kind === "row") this.paintRow(scene, strip, strip.rows[0]);
+    else this.paintLane(scene, strip);
+  }
+
+  /** What a row lies on: a strip along the axis, or, of the row in focus, all of the line. @param {Scene} scene @param {Strip} strip */
+  paintBed({ focus, scale, width }, strip) {
+    if (strip.kind !== "row") return;
+    const middle = strip.top + strip.height / 2;
+    const { lane } = this.ink.colours;
+    if (focus === keyOf(strip.run, strip.rows[0].future)) this.bar(-8, strip.top + 1, width + 16, strip.height - 2, lane, 4);
+    else if (strip.height >= 24) this.bar(scale.left, middle - strip.bar / 2, scale.right - scale.left, strip.bar, lane, 4);
+  }
+
+  /** The name of one of several runs. @param {Scene} scene @param {Strip} strip */
+  paintHead({ story, width }, strip) {
+    const { name, note, view } = story.runs[strip.run];
+    const base = strip.top + strip.height - 9;
+    if (strip.run > 0) {
+      this.context.fillStyle = this.ink.colours.line;
+      this.context.fillRect(0, strip.top + 8, width, 1);
+    }
+    this.words({ text: name, x: 0, anchor: "start", inside: false }, base, 13, "ink", true);
+    const said = [showSeconds(view.now), note].filter(Boolean).join(", ");
+    const x = this.measure(name, 13, true) + 12;
+    this.words({ text: fit(said, 12, width - x, this.measure), x, anchor: "start", inside: false }, base, 12, "muted");
+  }
+
+  /** @param {Scene} scene @param {Strip} strip */
+  paintDecode({ story, scale, clock, sheet }, strip) {
+    const { view } = story.runs[strip.run];
+    const { context, ink } = this;
+    const middle = strip.top + strip.height / 2;
+    const y = middle - strip.bar / 2;
+    this.words({ text: "decoding", x: 0, anchor: "start", inside: false }, middle + 4.5, 12.5, "ink", sheet.fixed > 0);
+    this.clipped(scale.left, strip.top - 4, scale.right - scale.left, strip.height + 8, () => {
+      for (const { span, x, width, last } of placeDecode(view, scale, view.live ? clock : view.now)) {
+        const texts = span.kind === "await" ? [span.label, "waiting"] : [span.kind === "text" && last ? "answer" : span.label];
+        const left = Math.max(x, scale.left);
+        const room = Math.min(x + width, scale.right) - left;
+        if (span.kind === "await") this.dots(x + 3, x + width - 3, middle);
+        else {
+          const colour = span.kind === "first_token" ? "first" : span.kind;
+          if (span.kind === "retry") this.frame(x, y, width - 1, strip.bar, "failed");
+          else if (width > 3) this.bar(x, y, width - 1, strip.bar, ink.colours[colour], 3);
+          // Whole pixels: the edges of many narrow ones would add up to a pattern that means nothing.
+          else this.bar(Math.floor(x), y, Math.ceil(x + Math.max(0.8, width)) - Math.floor(x), strip.bar, ink.colours[colour], 0);
+        }
+        const bold = span.kind !== "await" && span.kind !== "reasoning";
+        const allowed = span.kind === "first_token" ? [] : span.kind === "reasoning" ? ["reasoning"] : span.kind === "retry" ? ["retry"] : texts;
+        const label = room < 12 ? undefined : allowed.find((text) => text && this.measure(text, 11.5, bold) <= room - (bold ? 6 : 14));
+        if (label === undefined) continue;
+        const colour = span.kind === "await" ? "muted" : span.kind === "retry" ? "failed" : `${span.kind}-ink`;
+        if (span.kind === "await") this.erase(left + room / 2, middle, this.measure(label, 11.5) + 10);
+        this.words({ text: label, x: left + room / 2, anchor: "middle", inside: true }, middle + 4, 11.5, colour, bold);
+      }
+      context.fillStyle = ink.colours.muted;
+      let drawn = -Infinity;
+      for (const at of view.turns.slice(1)) {
+        const x = position(scale, at);
+        // Boundaries closer than this would be a wall.
+        if (x - drawn > 3) context.fillRect(x - 0.5, strip.top + 1, 1, strip.height - 2);
+        drawn = x - drawn > 3 ? x : drawn;
+      }
+      this.paintSaved(story, strip, scale);
+    });
+  }
+
+  /** What a run saved against the slowest. @param {Story} story @param {Strip} strip @param {Scale} scale */
+  paintSaved(story, strip, scale) {
+    const { view, note } = story.runs[strip.run];
+    const saved = savedBy(story, strip.run);
+    if (saved === 0) return;
+    const [x, until] = [position(scale, view.now), position(scale, view.now + saved)];
+    const middle = strip.top + strip.height / 2;
+    this.context.fillStyle = this.ink.patterns.saved;
+    this.context.fillRect(x, middle - strip.bar / 2, until - x, strip.bar);
+    this.frame(x, middle - strip.bar / 2, until - x, strip.bar, "done");
+    const label = note.split(",")[0];
+    if (this.measure(label, 11.5, true) + 14 > until - x) return;
+    this.erase((x + until) / 2, middle, this.measure(label, 11.5, true) + 10);
+    this.words({ text: label, x: (x + until) / 2, anchor: "middle", inside: false }, middle + 4, 11.5, "done", true);
+  }
+
+  /** @param {Scene} scene @param {Strip} strip @param {Row} row */
+  paintRow(scene, strip, row) {
+    const { context, ink } = this;
+    const { scale, sheet, story } = scene;
+    const middle = strip.top + strip.height / 2;
+    context.globalAlpha = scene.isDim(row) ? DIM : 1;
+    const base = middle + 4.5;
+    // In a narrow picture the tool stands below the future, where the row is high enough.
+    const below = sheet.narrow && strip.height >= TWO_LINES;
+    this.words({ text: row.future, x: 0, anchor: "start", inside: false }, below ? base - 6 : base, 12.5, "ink", true);
+    if (below || !sheet.narrow) {
+      const [x, y, size] = below ? [0, base + 6, 10] : [sheet.names, base, 12.5];
+      this.words({ text: fit(row.tool, size, scale.left - x - 10, this.measure), x, anchor: "start", inside: false }, y, size, "muted");
+    }
+    const now = story.runs[strip.run].view.live ? scene.clock : scene.story.runs[strip.run].view.span;
+    const bars = placeBars(row, scale, now);
+    this.clipped(scale.left - 1, strip.top, scale.right - scale.left + 2, strip.height, () => {
+      for (const bar of bars) this.paintBar(bar, row, middle, strip.bar, scale.right);
+      this.paintRetries(row, scale, middle, strip.bar);
+      const { label, why } = placeTexts(row, bars, strip.size, sheet.narrow, sheet.narrow && !below, scale, this.measure);
+      if (why !== null) this.words(why, middle + 4, strip.size, row.asks !== undefined ? "approval" : "muted");
+      const kind = bars.filter((bar) => bar.kind !== "discarded").at(-1)?.kind ?? "";
+      const plain = row.asks !== undefined ? "approval" : row.state === "failed" || row.state === "skipped" ? "failed" : "muted";
+      const inside = label?.inside && !WAITS.has(kind) && kind in ink.colours;
+      if (label !== null) this.words(label, middle + 4, strip.size, inside ? `${kind}-ink` : plain, row.asks !== undefined);
+      if (row.seen !== null) this.seen(position(scale, row.seen), middle, Math.min(4, strip.bar / 2 - 1));
+    });
+    context.globalAlpha = 1;
+  }
+
+  /** Many futures, one after the other. @param {Scene} scene @param {Strip} strip */
+  paintLane(scene, strip) {
+    const { scale, story } = scene;
+    const middle = strip.top + strip.height / 2;
+    const { live, span } = story.runs[strip.run].view;
+    const now = live ? scene.clock : span;
+    const ends = strip.rows;
+    this.clipped(scale.left - 1, strip.top, scale.right - scale.left + 2, strip.height, () => {
+      let drawn = -Infinity;
+      for (let at = firstInSight(ends, scale.start); at < ends.length; at += 1) {
+        const row = ends[at];
+        if (position(scale, row.segments[0].start) > scale.right) break;
+        const until = position(scale, row.segments[row.segments.length - 1].end ?? now);
+        // On the pixel of the one before.
+        if (until - drawn < 0.5) continue;
+        drawn = until;
+        this.paintInLane(scene, strip, row, middle, now);
+      }
+    });
+    this.context.globalAlpha = 1;
+  }
+
+  /** @param {Scene} scene @param {Strip} strip @param {Row} row @param {number} middle @param {number} now */
+  paintInLane(scene, strip, row, middle, now) {
+    const { scale } = scene;
+    this.context.globalAlpha = scene.isDim(row) ? DIM : 1;
+    const bars = placeBars(row, scale, now);
+    for (const bar of bars) this.paintBar(bar, row, middle, strip.bar);
+    const [first, last] = [bars[0], bars[bars.length - 1]];
+    const wide = last.x + last.width - first.x;
+    if (scene.focus !== null && scene.focus === keyOf(strip.run, row.future)) {
+      this.frame(first.x - 1, middle - strip.bar / 2 - 1, wide + 2, strip.bar + 2, "ink");
+    }
+    if (strip.size === 0 || wide < LEAST_ROOM) return;
+    const main = bars.filter(({ kind }) => kind !== "discarded").at(-1);
+    if (main === undefined || main.mark) return;
+    const left = Math.max(scale.left, main.x);
+    const room = Math.min(scale.right, main.x + main.width) - left - (endsInSign(main) ? 5 + SIGN_ROOM : 10);
+    if (room < LEAST_ROOM) return;
+    const colour = WAITS.has(main.kind) ? "ink" : `${main.kind}-ink`;
+    const label = outcome(row, true, true)[0];
+    const named = scene.sheet.tools > 1 ? `${row.future}  ${row.tool}` : "";
+    for (const text of [label ? `${row.future}  ${label}` : "", named, row.future]) {
+      if (text === "" || this.measure(text, strip.size) > room) continue;
+      this.words({ text, x: left + 5, anchor: "start", inside: true }, middle + 3.5, strip.size, colour);
+      break;
+    }
+  }
+
+  /** Arrows along the critical path, where they are few. @param {Scene} scene */
+  paintCritical(scene) {
+    scene.story.runs.forEach(({ view }, run) => {
+      if (scene.sheet.packed || view.rows.length > MOST_ARROW_ROWS) return;
+      const rows = scene.rowsOf(run);
+      for (const row of view.rows.filter(({ critical }) => critical)) {
+        for (const { from, to } of linksTo(row, rows)) if (from.critical) this.arrow(scene, run, from, to, "ink");
+      }
+    });
+  }
+
+  /** Arrows to and from the future in focus. @param {Scene} scene */
+  paintFocus(scene) {
+    const { focus, story } = scene;
+    if (focus === null) return;
+    const space = focus.indexOf(" ");
+    const run = Number(focus.slice(0, space));
+    const rows = scene.rowsOf(run);
+    const focused = rows.get(focus.slice(space + 1));
+    if (focused === undefined) return;
+    const strip = scene.sheet.strips[scene.sheet.at.get(focus) ?? -1];
+    // In lanes only of the one in focus: those of all would lie on the bars of others.
+    if (strip?.kind === "lane" && focused.seen !== null) {
+      this.seen(position(scene.scale, focused.seen), strip.top + strip.height / 2, Math.min(4, strip.bar / 2 - 1));
+    }
+    const { future } = focused;
+    const after = story.runs[run].view.rows.filter(({ needs, after: held }) => needs.includes(future) || held.includes(future));
+    const out = after.flatMap((row) => linksTo(row, rows).filter(({ from }) => from === focused));
+    for (const { from, to, kind } of [...linksTo(focused, rows), ...out]) {
+      this.arrow(scene, run, from, to, kind === "hazard" ? "hazard" : "ink");
+    }
+  }
+
+  /** The present of a run that goes on. @param {Scene} scene */
+  paintPresent({ story, scale, clock, height }) {
+    const x = position(scale, clock);
+    if (!story.live || x < scale.left || x > scale.right + 1) return;
+    this.context.fillStyle = this.ink.colours.call;
+    this.context.fillRect(x - 0.5, AXIS - 6, 1.2, height);
+  }
+}
+
+/** When a run ended, in seconds, if calls went on after it. @param {Story} story */
+function lateEnd({ runs }) {
+  const { view } = runs[0];
+  return runs.length === 1 && !view.live && view.span > view.now + 0.001 ? view.now : null;
+}
+
+/** The first future of a lane that ends after a time. @param {Row[]} rows @param {number} time */
+function firstInSight(rows, time) {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const { segments } = rows[middle];
+    if ((segments[segments.length - 1].end ?? Infinity) < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
