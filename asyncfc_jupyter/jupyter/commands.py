@@ -1,69 +1,71 @@
-"""What the line magic answers: ``%agent``, ``%agent tools``, ``%agent timeline`` and ``%agent reset``."""
+"""What the line magic answers to ``%agent``, and how it names things."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from asyncfc_jupyter.agent import Conversation, Run
-from asyncfc_jupyter.core.effects import EffectTemplates
+from asyncfc_jupyter.agent import Run
 from asyncfc_jupyter.core.errors import UsageError
-from asyncfc_jupyter.jupyter.options import ModelChoice, nearest
-from asyncfc_jupyter.models.catalog import show_address
+from asyncfc_jupyter.jupyter.conversations import Conversations, plain
+from asyncfc_jupyter.jupyter.options import ModelChoice
+from asyncfc_jupyter.jupyter.settings import BUILT_IN, Settings
+from asyncfc_jupyter.models.line import show_address
+from asyncfc_jupyter.models.secret import hide_keys
 from asyncfc_jupyter.runtime.tools import Tool
 from asyncfc_jupyter.runtime.values import shorten
 
-COMMANDS = ("status", "tools", "timeline", "reset")
+#: Characters of a setting's value in the table: a system text has more.
+_VALUE_CHARACTERS = 40
 
 
-def unknown(line: str) -> UsageError:
-    """Return the error for a line that is no command."""
-    meant = nearest(line.split(maxsplit=1)[0], COMMANDS) or "."
-    return UsageError(
-        f"%agent: there is no command {line!r}{meant} It knows %agent, %agent tools, "
-        "%agent timeline [NAME] and %agent reset; to ask the model, start a cell with %%agent."
-    )
-
-
-def show_tool(tool: Tool) -> str:
-    """Return a tool on one line: its signature and what it reads and writes."""
-    return f"{tool.signature}  [{show_effects(tool.effects)}]"
-
-
-def show_effects(effects: EffectTemplates) -> str:
-    """Return what a tool declares, or what follows from its declaring nothing."""
-    if not effects.declared:
-        return "no effects declared: ordered against everything"
-    parts = [("reads", effects.reads), ("writes", effects.writes)]
-    return "; ".join(f"{verb} {', '.join(map(str, paths))}" for verb, paths in parts if paths) or "pure"
-
-
-def show_tools(tools: Iterable[Tool]) -> str:
-    """Return the tools, one a line."""
-    return "\n".join(map(show_tool, tools)) or "No tools yet: define a function in a cell that starts with %%tool."
+def show_model(model: ModelChoice) -> str:
+    """Return which model is in use, and where."""
+    where = show_address(model.base_url) if model.base_url else model.server
+    return f"{model.name} at {where}" if where else model.name
 
 
 def status(
     *,
     model: ModelChoice | None,
-    system: str | None,
     tools: Iterable[Tool],
-    conversation: Conversation,
+    conversations: Conversations,
     last: Run | None,
 ) -> str:
     """Return where the session stands."""
-    address = f" at {show_address(model.base_url)}" if model and model.base_url else ""
-    futures = len(conversation.driver.entries)
     rows = {
-        "model": model.name + address if model else "none yet: add --model NAME to %%agent",
-        "system": shorten(system) if system else "none",
+        "model": show_model(model) if model else "none yet: add --model NAME to %%agent",
         "tools": ", ".join(tool.name for tool in tools) or "none yet: start a cell with %%tool",
-        "conversation": f"{_count(len(conversation.messages), 'message')}, {_count(futures, 'future')}",
         "last run": repr(last).strip("<>").removeprefix("Run ") if last else "none yet",
     }
-    return "\n".join(f"{name:<14}{value}" for name, value in rows.items())
+    lines = [f"{name:<14}{value}" for name, value in rows.items()]
+    for talk in conversations:
+        system = f"; system text: {plain(talk.system)}" if talk.system else ""
+        lines.append(f"{'conversation':<14}{talk}{system}")
+    return "\n".join(lines)
 
 
-def run_named(name: str, value: object) -> Run:
+def show_settings(settings: Settings) -> str:
+    """Return each setting, what holds, where that was said, and what it overrides."""
+    rows = [("setting", "holds", "from", "instead of")]
+    for name, given, overridden in settings.rows():
+        instead = "; ".join(f"{_value(name, each.value)} ({each.source})" for each in overridden)
+        if given is None:
+            rows.append((name, BUILT_IN[name], "built in", instead))
+        else:
+            rows.append((name, _value(name, given.value), given.source, instead))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    table = "\n".join("  ".join(map(str.ljust, row, (*widths, 0))).rstrip() for row in rows)
+    wrong = [*settings.problems(), *filter(None, [settings.unreadable()])]
+    return "\n".join([table, *(["", *wrong] if wrong else [])])
+
+
+def _value(name: str, value: object) -> str:
+    if name == "base_url" and isinstance(value, str):
+        return show_address(value)
+    return shorten(plain(hide_keys(str(value))), _VALUE_CHARACTERS)
+
+
+def run_named(name: str, value: object, *, command: str = "timeline") -> Run:
     """Return the run that a variable holds.
 
     Raises:
@@ -72,8 +74,4 @@ def run_named(name: str, value: object) -> Run:
     if isinstance(value, Run):
         return value
     seen = "is not defined" if value is None else f"is a {type(value).__name__}"
-    raise UsageError(f"%agent timeline: {name!r} {seen}; name a run, such as _agent.")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    raise UsageError(f"%agent {command}: {name!r} {seen}; name a run, such as _agent.")

@@ -5,7 +5,8 @@ is:
 
 - the loop itself, waiting or turning: nothing may be raised, it would end the kernel. The loop is asked to cancel the
   run.
-- a tool that blocks the loop: asking the loop is in vain until the tool lets go, so an exception is raised in the tool.
+- a tool that blocks the loop: asking the loop is in vain until the tool lets go, so an exception is raised in the tool. A
+  tool that does not block it is on its way back to the loop; which of the two it is shows a moment later.
 - any other code that the loop runs, such as a ``repr`` that never ends: the same, but at the third press, since such
   code is nearly always on its way back to the loop.
 
@@ -34,6 +35,11 @@ from asyncfc_jupyter.core.errors import AgentInterrupted
 from asyncfc_jupyter.runtime.tools import Tool
 
 Place = Literal["loop", "tool", "code"]
+
+#: A tool blocks the loop that has not let go of it by now, in seconds: a step of one that does not is shorter.
+_STEP_S = 0.03
+
+_BLOCKED = "interrupted while it blocked the event loop"
 
 
 def contain(tool: Tool) -> Tool:
@@ -86,21 +92,49 @@ class Interrupts:
         self.given_up = asyncio.Event()
         self.presses = 0
         self._loop = asyncio.get_running_loop()
+        #: Whether this answers signals now; with a lock, since a thread sends one that must meet nobody else.
+        self._answers, self._lock = False, threading.Lock()
+        #: Whether the loop has heard of the first press, and whether the next signal only asks where the program is by now.
+        self._heard = self._looks_again = False
 
     def __call__(self, _signum: int, frame: FrameType | None) -> None:
         """Answer a press: the handler for ``SIGINT``.
 
         Raises:
-            AgentInterrupted: A tool blocks the loop, or from the third press on other code does.
+            AgentInterrupted: A tool still blocks the loop a moment later, or from the third press on other code does.
             KeyboardInterrupt: From the second press on, in a tool that blocks the loop.
         """
-        self.presses += 1
         where = place(frame)
-        self._loop.call_soon_threadsafe(self.cancel if self.presses == 1 else self.given_up.set)
+        if self._looks_again:
+            self._looks_again = False
+            if where == "tool" and not self._heard:
+                raise AgentInterrupted(_BLOCKED)
+            return
+        self.presses += 1
+        self._loop.call_soon_threadsafe(self._hear if self.presses == 1 else self.given_up.set)
         if where == "tool" and self.presses > 1:
             raise KeyboardInterrupt
-        if where == "tool" or (where == "code" and self.presses > 2):
-            raise AgentInterrupted("interrupted while it blocked the event loop")
+        if where == "tool":
+            self._look_again_soon()
+        elif where == "code" and self.presses > 2:
+            raise AgentInterrupted(_BLOCKED)
+
+    def _hear(self) -> None:
+        self._heard = True
+        self.cancel()
+
+    def _look_again_soon(self) -> None:
+        if not hasattr(signal, "pthread_kill"):  # as on Windows, where a signal is no way to wake the main thread
+            raise AgentInterrupted(_BLOCKED)
+        timer = threading.Timer(_STEP_S, self._look_again)
+        timer.daemon = True
+        timer.start()
+
+    def _look_again(self) -> None:
+        with self._lock:
+            if self._answers and not self._heard:
+                self._looks_again = True
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
@@ -109,7 +143,10 @@ class Interrupts:
             yield
             return
         before = signal.signal(signal.SIGINT, self)
+        self._answers = True
         try:
             yield
         finally:
+            with self._lock:
+                self._answers = False
             signal.signal(signal.SIGINT, before)

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import os
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from asyncfc_jupyter.agent import Agent, Conversation, Run
-from asyncfc_jupyter.core.errors import ToolDefinitionError, UsageError
-from asyncfc_jupyter.jupyter import commands
+from asyncfc_jupyter.agent import Agent, Budget, Run
+from asyncfc_jupyter.core.errors import ToolDefinitionError, UsageError, nearest
+from asyncfc_jupyter.jupyter.approvals import Questions, approver_for
+from asyncfc_jupyter.jupyter.background import Background
+from asyncfc_jupyter.jupyter.conversations import MAIN, Conversations, Talk
+from asyncfc_jupyter.jupyter.errors import about
+from asyncfc_jupyter.jupyter.formats import AnswerFormat
 from asyncfc_jupyter.jupyter.interrupt import Interrupts, contain
-from asyncfc_jupyter.jupyter.options import AgentOptions, ModelChoice, ToolOptions, nearest
-from asyncfc_jupyter.jupyter.output import output_for
+from asyncfc_jupyter.jupyter.latencies import Latencies
+from asyncfc_jupyter.jupyter.options import AgentOptions, ModelChoice
+from asyncfc_jupyter.jupyter.output import CellOutput, output_for
+from asyncfc_jupyter.jupyter.prompts import written_prompt
+from asyncfc_jupyter.jupyter.settings import Settings
 from asyncfc_jupyter.jupyter.toolcell import run_body
+from asyncfc_jupyter.jupyter.tools_table import show_tool
 from asyncfc_jupyter.jupyter.transformer import RunningCells
-from asyncfc_jupyter.runtime.tools import Tool, ToolRegistry, as_tool, is_declared, make_tool
+from asyncfc_jupyter.models.aliases import resolve
+from asyncfc_jupyter.models.cassette import recorded_model
+from asyncfc_jupyter.models.catalog import REHEARSAL
+from asyncfc_jupyter.models.keys import api_key_in
+from asyncfc_jupyter.runtime.registry import ToolRegistry
+from asyncfc_jupyter.runtime.tools import Tool, make_tool, marked_options
+
+_EFFECTS = {"reads", "writes", "pure"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +53,21 @@ class CellEnd:
 class Session:
     """What the magics work on. Everything in it goes on from cell to cell."""
 
-    def __init__(self, shell: InteractiveShell, cells: RunningCells) -> None:
-        self.shell = shell
+    def __init__(self, shell: InteractiveShell, cells: RunningCells, settings: Settings) -> None:
+        self.shell, self.settings = shell, settings
         self.registry = ToolRegistry()
-        self.conversation = Conversation()
-        #: The model and system text of the last cell, which the next one keeps unless it names others.
-        self.model: ModelChoice | None = None
-        self.system: str | None = None
+        self.conversations = Conversations()
         self.last: Run | None = None
+        self.background = Background()
+        self.latencies = Latencies()
         self._cells = cells
 
-    def define_tools(self, options: ToolOptions, body: str) -> str:
+    @property
+    def model(self) -> ModelChoice | None:
+        """The model of a cell that names none: the one chosen last, or that of the settings."""
+        return self.settings.reach(None)
+
+    def define_tools(self, options: Mapping[str, Any], body: str) -> str:
         """Run a ``%%tool`` cell and register the functions it defines, in place of those it defined before.
 
         Returns:
@@ -59,81 +77,132 @@ class Session:
             ToolDefinitionError: A function cannot be a tool; nothing is registered.
             UsageError: The body is not one that can be run here.
         """
-        functions = run_body(self.shell, body)
+        functions = run_body(self.shell, body, line=self._cells.line_of("%%tool") or 1)
         tools = tuple(contain(_make(function, options)) for function in functions.values())
         self.registry.replace(self._cell_id(functions), tools)
         none = "No tool: the cell defines no function at its top level whose name does not start with an underscore."
-        return "\n".join(map(commands.show_tool, tools)) or none
+        return "\n".join(map(show_tool, tools)) or none
 
-    async def ask(self, options: AgentOptions, prompt: str) -> CellEnd:
+    async def ask(self, options: AgentOptions, prompt: str, *, nested: bool = False) -> CellEnd:
         """Run one ``%%agent`` cell to its end, and show it.
 
         Raises:
             UsageError: The cell asks for something that cannot be done; no run was started.
         """
-        if not prompt.strip():
-            raise UsageError("%%agent: the cell is empty; write below the %%agent line what the model is to do.")
+        prompt = self._prompt(options, prompt)
+        name = options.conversation or MAIN
+        free = None if options.compare else await self._free(name)
         interrupts = Interrupts()
         with interrupts.handled():
-            agent, conversation = self._agent(options), self._free_conversation()
-            output = output_for(self.shell)
-            output.begin()
-            run = agent.start(prompt, conversation=conversation, observers=[output.observe])
-            self.last = self.shell.user_ns[options.out] = run
-            error = await _ended(run, interrupts)
-            output.end(run)
+            form = AnswerFormat(name=options.format, insert=self.shell.set_next_input)
+            output = output_for(self.shell, form, comparing=bool(options.compare))
+            ask = partial(self._ask_once, prompt=prompt, output=output, interrupts=interrupts, nested=nested)
+            if free is not None:
+                return CellEnd(error=await ask(options, free))
+            error = None
+            for mode in options.compare:
+                alone = replace(options, mode=mode, out=f"{options.out}_{mode}")
+                error = await ask(alone, Talk(name, system=self.conversations.open(name).system))
+                self.shell.user_ns[options.out] = self.last
+                if error is not None:
+                    break
+            output.conclude()
         return CellEnd(error=error)
 
-    def command(self, line: str) -> Any:
-        """Return what a line such as ``%agent tools`` asks for: a text to print, or something to display.
+    def start(self, options: AgentOptions, prompt: str) -> Run:
+        """Begin the run of an ``%%agent --background`` cell and return it; what comes of it is shown in that cell.
+
+        Must be called on the running event loop.
 
         Raises:
-            UsageError: There is no such command, or no such run.
+            UsageError: The cell asks for something that cannot be done; no run was started.
         """
-        match line.split():
-            case ["timeline", *names]:
-                return self._run(names).timeline()
-            case ["tools"]:
-                return commands.show_tools(self.registry.tools())
-            case ["reset"]:
-                self.conversation, self.system = Conversation(), None
-                return "A new conversation begins, without a system text; tools and model stay."
-            case [] | ["status"]:
-                return commands.status(
-                    model=self.model,
-                    system=self.system,
-                    tools=self.registry.tools(),
-                    conversation=self.conversation,
-                    last=self.last,
-                )
-        raise commands.unknown(line.strip())
+        prompt = self._prompt(options, prompt)
+        talk = self.background.talk(self.shell, self.conversations, options.conversation)
+        # When it ends its cell has been answered, and what is inserted then would follow another one.
+        output = output_for(self.shell, AnswerFormat(name=options.format))
+        run = self._begin(options, talk, prompt=prompt, output=output, nested=False)
+        output.reserve()
+        self.background.follow(run, output)
+        return run
 
-    def _agent(self, options: AgentOptions) -> Agent:
-        choice = options.model or self.model
+    def _begin(self, options: AgentOptions, talk: Talk, *, prompt: str, output: CellOutput, nested: bool) -> Run:
+        # Of its own for each run: several may go on at once, and each has an f1.
+        questions = Questions()
+        agent = self._agent(options, talk, questions, nested=nested)
+        output.begin(lambda kind, future: act(run, questions, kind, future), name=options.out)
+        observers = [output.observe, self.latencies.observer()]
+        run = agent.start(prompt, conversation=talk.conversation, observers=observers, capture=output.folds)
+        self.last = talk.run = self.shell.user_ns[options.out] = run
+        return run
+
+    async def _ask_once(
+        self,
+        options: AgentOptions,
+        talk: Talk,
+        *,
+        prompt: str,
+        output: CellOutput,
+        interrupts: Interrupts,
+        nested: bool,
+    ) -> BaseException | None:
+        """Run the prompt once, and return what went wrong."""
+        run = self._begin(options, talk, prompt=prompt, output=output, nested=nested)
+        error = await _ended(run, interrupts)
+        output.end(run)
+        return error
+
+    def _prompt(self, options: AgentOptions, cell: str) -> str:
+        plan = bool(cell.strip() or options.file) and resolve(self._choice(options).name) == REHEARSAL
+        return written_prompt(options, cell, self.shell.ev, plan=plan)
+
+    def _choice(self, options: AgentOptions) -> ModelChoice:
+        choice = self.settings.reach(options.model)
+        if choice is None and options.replay:
+            choice = ModelChoice(name=recorded_model(options.replay))
         if choice is None:
             raise UsageError(
                 "%%agent: no model is chosen; add --model NAME, or --model rehearsal, which needs no key and no server."
             )
-        system = options.system or self.system
+        return choice
+
+    def _agent(self, options: AgentOptions, talk: Talk, questions: Questions, *, nested: bool) -> Agent:
+        choice = self._choice(options)
+        own = options.system or (None if talk.usual else talk.system)
+        system = own or options.usual_system
         agent = Agent(
             choice.name,
             tools=self._tools(options.tools),
             mode=options.mode,
+            server=choice.server,
             base_url=choice.base_url,
-            api_key=_api_key(choice.api_key_env),
+            api=choice.api,
+            api_key=None if options.replay else api_key_in(choice.api_key_env),
+            approver=approver_for(self.shell, questions, nested=nested, background=options.background),
             system=system,
             max_turns=options.max_turns,
+            budget=Budget(**dict[str, Any](options.budget)),
+            limit=options.limit,
             model_options=dict(choice.options),
+            record=options.record,
+            replay=options.replay,
+            speed=options.speed,
         )
-        self.model, self.system = choice, system
+        if options.model is not None or self.model is None:
+            self.settings.chosen = options.model or choice
+        talk.system, talk.usual = system, own is None
         return agent
 
-    def _free_conversation(self) -> Conversation:
+    async def _free(self, name: str) -> Talk:
+        talk = self.conversations.open(name)
+        if talk.run is not None and talk.run in self.background and talk.conversation.busy:
+            print(f"Waits for the run in the background that uses conversation {name}.")  # noqa: T201 - see `magics`
+            await talk.run.ended()
         # A run that was given up holds its conversation until its tools let go, and so does one in another subshell.
-        if self.conversation.busy:
-            self.conversation = Conversation()
+        if self.conversations.open(name).conversation.busy:
+            self.conversations.reset(name)
             print("An earlier run still holds the conversation; a new one begins.")  # noqa: T201 - see `magics`
-        return self.conversation
+        return self.conversations.open(name)
 
     def _tools(self, names: tuple[str, ...] | None) -> tuple[Tool, ...]:
         if names is None:
@@ -145,19 +214,21 @@ class Session:
                 raise UsageError(f"%%agent --tools: there is no tool {name!r}{listed}")
         return tuple(known[name] for name in dict.fromkeys(names))
 
-    def _run(self, names: list[str]) -> Run:
-        if len(names) > 1:
-            raise UsageError(f"%agent timeline shows one run; it was given {len(names)} names.")
-        if names:
-            return commands.run_named(names[0], self.shell.user_ns.get(names[0]))
-        if self.last is None:
-            raise UsageError("%agent timeline: there is no run yet; ask the model in a cell that starts with %%agent.")
-        return self.last
-
     def _cell_id(self, functions: dict[str, Any]) -> str:
         """Name the cell that is running, to recognise it when it is run again; without an id, by what it defines."""
         cell = self._cells.outermost
         return str(cell.cell_id) if cell is not None and cell.cell_id else f"defines {', '.join(functions)}"
+
+
+def act(run: Run, questions: Questions, kind: str, future: str | None) -> None:
+    """Do what the person asks for in the timeline of a run; of what cannot be done any more, nothing."""
+    if kind == "cancel-run":
+        run.cancel()
+    elif future is not None and future in run.futures:
+        if kind == "cancel":
+            run.futures[future].cancel()
+        elif kind in {"approve", "decline"}:
+            questions.answer(future, yes=kind == "approve")
 
 
 async def _ended(run: Run, interrupts: Interrupts) -> BaseException | None:
@@ -188,32 +259,14 @@ def _keyboard_interrupt() -> KeyboardInterrupt:
     return error
 
 
-def _make(function: Any, options: ToolOptions) -> Tool:
-    if (options.reads, options.writes, options.pure) == (None, None, False):
-        marked = as_tool(function)  # it may carry the declaration of @tool
-        given = options.timeout_s != ToolOptions().timeout_s
-        return dataclasses.replace(marked, timeout_s=options.timeout_s) if given else marked
-    if is_declared(function):
-        raise ToolDefinitionError(
-            function.__name__, "both @tool and %%tool declare what it reads and writes", "keep one of the two"
-        )
-    return make_tool(
-        function, reads=options.reads, writes=options.writes, pure=options.pure, timeout_s=options.timeout_s
-    )
-
-
-def _api_key(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    key = os.environ.get(variable)
-    if key:
-        return key
-    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):  # it may be the key itself, and is not repeated
-        raise UsageError(
-            "--api-key-env takes the name of an environment variable, such as MY_KEY, and what it was given is none; put "
-            "the key into a variable, and keep it out of the notebook."
-        )
-    raise UsageError(
-        f"--api-key-env: the environment variable {variable} is not set in this kernel; set it before the kernel "
-        f"starts or in a cell (os.environ[{variable!r}] = ...), or use --model rehearsal, which needs no key."
-    )
+def _make(function: Any, options: Mapping[str, Any]) -> Tool:
+    """Make a tool with the options of ``%%tool`` and those that the function carries from ``@tool``."""
+    marked = marked_options(function)
+    twice = sorted(marked.keys() & options.keys())
+    if _EFFECTS & marked.keys() and _EFFECTS & options.keys():
+        twice = ["what it reads and writes"]
+    with about(function):
+        if twice:
+            problem = f"both @tool and %%tool declare {twice[0]}"
+            raise ToolDefinitionError(function.__name__, problem, "keep one of the two")
+        return make_tool(function, **marked, **options)

@@ -7,6 +7,7 @@ is the user's own error shown once with the user's own lines, and the cell count
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
 from collections.abc import Callable
 from types import CodeType, TracebackType
@@ -28,10 +29,15 @@ class CellSyntaxError(UsageError):
         return self.rendered
 
 
-def run_body(shell: InteractiveShell, body: str) -> dict[str, Callable[..., Any]]:
+def run_body(shell: InteractiveShell, body: str, *, line: int = 1) -> dict[str, Callable[..., Any]]:
     """Run the lines below ``%%tool`` in the user's namespace.
 
     The value of a last expression is displayed, as in any cell.
+
+    Args:
+        shell: The shell that the cell is run in.
+        body: The lines.
+        line: The line of the cell that the magic stands on.
 
     Returns:
         What the functions defined at the top level of the body are now, by name, in their order. Names that start with
@@ -42,7 +48,7 @@ def run_body(shell: InteractiveShell, body: str) -> dict[str, Callable[..., Any]
         UsageError: The body awaits at its top level.
         BaseException: Whatever the body raises, with a traceback of its own lines.
     """
-    tree, name = _parsed(shell, body)
+    tree, name = _parsed(shell, body, "\n" * (line - 1) + "# %%tool\n")
     last = [tree.body.pop()] if tree.body and isinstance(tree.body[-1], ast.Expr) else []
     # IPython's compiler, since Python's own would hand down this module's `from __future__` imports.
     compiler: Any = shell.compile
@@ -52,10 +58,11 @@ def run_body(shell: InteractiveShell, body: str) -> dict[str, Callable[..., Any]
     return {name: shell.user_ns[name] for name in definitions if not name.startswith("_") and name in shell.user_ns}
 
 
-def _parsed(shell: InteractiveShell, body: str) -> tuple[ast.Module, str]:
-    # One line above the body is the magic's own; it keeps the line numbers right.
-    source = "# %%tool\n" + shell.transform_cell(body)
-    name = shell.compile.cache(source, shell.execution_count - 1, raw_code="# %%tool\n" + body)
+def _parsed(shell: InteractiveShell, body: str, above: str) -> tuple[ast.Module, str]:
+    # What stands above the body keeps the line numbers right, and so do the empty lines that IPython drops at its beginning.
+    empty = itertools.takewhile(lambda line: not line.strip(), body.splitlines())
+    source = above + "\n" * len(list(empty)) + shell.transform_cell(body)
+    name = shell.compile.cache(source, shell.execution_count - 1, raw_code=above + body)
     try:
         tree = shell.compile.ast_parse(source, filename=name)
     except SyntaxError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 CHROMIUM = Path(os.environ.get("ASYNCFC_CHROMIUM", "/usr/bin/chromium"))
 #: The browser must look nothing up and fetch nothing on its own, so that a page's own requests are the only ones.
@@ -49,3 +49,17 @@ def artifacts() -> Path:
     directory = Path(__file__).resolve().parents[2] / "test-artifacts"
     directory.mkdir(exist_ok=True)
     return directory
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """Return a page that fails the test when it logs an error or asks the network for anything."""
+    context = chromium.new_context(viewport={"width": 900, "height": 800})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+    yield page
+    context.close()
+    assert problems == []

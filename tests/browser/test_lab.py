@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Page
 
 from tests.browser.lab_server import Server, running_server
@@ -91,30 +93,59 @@ def open_and_run(page: Page, server: Server, path: str) -> None:
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
 
+def canvas(page: Page) -> str:
+    """Return what the timeline's canvas shows."""
+    return str(page.evaluate("document.querySelector('.afc-canvas').toDataURL()"))
+
+
+def at_rest(page: Page) -> str:
+    """Return what the canvas shows once it has not changed for half a second: late fonts and scroll bars lay it out again."""
+    shown, since = canvas(page), time.monotonic()
+    while time.monotonic() - since < 0.5:
+        page.wait_for_timeout(50)
+        if (now := canvas(page)) != shown:
+            shown, since = now, time.monotonic()
+    return shown
+
+
 def see_it_grow(page: Page, artifact: Path) -> None:
-    """Check that there are bars before the run has ended, and that they grow."""
-    first = page.locator(".asyncfc-timeline [data-future=f1] .asyncfc-segment").last
-    first.wait_for()
+    """Check that there is a timeline before the run has ended, and that it grows."""
+    page.locator(".asyncfc-timeline[data-live=true]").wait_for()
+    page.get_by_text("futures done").wait_for()
     assert page.locator(PICTURE).count() == 0
-    width = first.bounding_box()["width"]  # type: ignore[index]
-    grown = (
-        "(width) => { const bars = document.querySelectorAll('.asyncfc-timeline [data-future=f1] .asyncfc-segment');"
-        " return bars.length && bars[bars.length - 1].getBoundingClientRect().width > width + 10; }"
-    )
-    page.wait_for_function(grown, arg=width)
-    page.locator(".asyncfc-timeline [data-future=f3]").first.wait_for()
+    before = canvas(page)
+    page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
+    page.get_by_text("of 3 futures").wait_for()
     page.screenshot(path=artifact)
 
 
-def see_it_end(page: Page) -> None:
-    """Check what stays: the picture, the answer, and nothing that was run."""
-    page.locator(PICTURE).wait_for()
+def see_it_end(page: Page, artifact: Path) -> None:
+    """Check what is there right after the run: a timeline to point at and to zoom, the answer, and nothing that was run."""
+    page.locator("[class^=asyncfc-kept-] .asyncfc-timeline[data-live=false]").wait_for()
     page.wait_for_function(IDLE)
-    page.wait_for_function("(css) => document.querySelector(css).naturalWidth > 300", arg=PICTURE)
-    assert page.locator(".asyncfc-timeline").count() == 0
-    page.get_by_text("it will be clear").wait_for()
+    page.get_by_role("paragraph").get_by_text("it will be clear").wait_for()
     assert "onerror" in page.locator(".jp-OutputArea").last.inner_text()
     assert page.evaluate("window.evil") is None
+    assert page.locator(".asyncfc-timeline").count() == 1
+    assert page.locator(PICTURE).count() == 0
+    view = page.locator(".afc-view")
+    view.scroll_into_view_if_needed()
+    box = view.bounding_box()
+    assert box is not None
+    # The middle of the first row, below the axis and the decode lane.
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 28 + 44 + 17)
+    page.get_by_role("tooltip").get_by_text("search_flights").wait_for()
+    page.screenshot(path=artifact)
+    page.mouse.move(2, 2)
+    page.get_by_role("tooltip").wait_for(state="hidden")
+    # Single keys, which the notebook would take for itself: "l" is its line numbers, "0" twice restarts the kernel.
+    view.focus()
+    before = at_rest(page)
+    page.keyboard.press("+")
+    page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
+    page.keyboard.press("0")
+    page.keyboard.press("0")
+    page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() === old", arg=before)
 
 
 def saved(page: Page, notebooks: Path) -> dict[str, Any]:
@@ -124,14 +155,13 @@ def saved(page: Page, notebooks: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_in_lab_bars_grow_during_the_run_and_a_picture_stays_that_needs_no_kernel(
+def test_in_lab_the_timeline_grows_stays_to_be_explored_and_is_saved_as_a_picture(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path, theme: str
 ) -> None:
     with running_server(tmp_path / "first", notebooks, dark=theme == "dark") as server:
         open_and_run(page, server, "lab/tree/run.ipynb")
         see_it_grow(page, artifacts / f"lab-live-{theme}.png")
-        see_it_end(page)
-        page.screenshot(path=artifacts / f"lab-ended-{theme}.png")
+        see_it_end(page, artifacts / f"lab-ended-{theme}.png")
         assert complaints(page) == []
         outputs = saved(page, notebooks)["cells"][-1]["outputs"]
         assert not any("widget-view" in mime for output in outputs for mime in output["data"])
@@ -141,16 +171,149 @@ def test_in_lab_bars_grow_during_the_run_and_a_picture_stays_that_needs_no_kerne
         page.locator(".jp-Dialog .jp-mod-reject").click()
         page.locator(".jp-Dialog").wait_for(state="detached")
         page.wait_for_function("(css) => document.querySelector(css)?.naturalWidth > 300", arg=PICTURE)
+        assert page.locator(PICTURE).count() == 1
         page.screenshot(path=artifacts / f"lab-reopened-{theme}.png")
         assert page.evaluate(f"{NOTEBOOK}.sessionContext.session?.kernel ?? null") is None
+    exported = HTMLExporter().from_filename(str(notebooks / "run.ipynb"))[0]
+    page.set_content(exported.split("<body", 1)[1].join(["<body", ""]))
+    assert page.locator("img[src^='data:image/svg+xml']").count() == 1
 
 
-def test_in_notebook_7_bars_grow_during_the_run_and_a_picture_stays(
+ASKED_FOR = [
+    "%agent timeline",
+    "display(_agent.timeline())",
+    "from asyncfc_jupyter import compare\ncompare(_agent, _agent)",
+]
+
+
+def test_in_lab_a_timeline_that_is_asked_for_can_be_explored_and_is_saved_as_a_picture(
+    page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
+) -> None:
+    written = nbformat.read(notebooks / "run.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    written.cells += [nbformat.v4.new_code_cell(source) for source in ASKED_FOR]
+    nbformat.write(written, notebooks / "run.ipynb")
+    live = page.locator("[class^=asyncfc-kept-] .asyncfc-timeline[data-live=false]")
+    with running_server(tmp_path / "first", notebooks) as server:
+        open_and_run(page, server, "lab/tree/run.ipynb")
+        live.nth(3).wait_for()
+        page.wait_for_function(IDLE)
+        assert (live.count(), page.locator(PICTURE).count()) == (4, 0)
+        for index, words in enumerate(
+            ("possible at most", "of what was possible", "of what was possible", "2 runs on one time axis")
+        ):
+            live.nth(index).scroll_into_view_if_needed()
+            live.nth(index).get_by_text(words).wait_for()
+        view = live.nth(2).locator(".afc-view")
+        view.focus()
+        page.keyboard.press("ArrowDown")
+        live.nth(2).get_by_role("tooltip").get_by_text("search_flights").wait_for()
+        page.screenshot(path=artifacts / "lab-asked-for.png")
+        assert complaints(page) == []
+        cells = saved(page, notebooks)["cells"][-len(ASKED_FOR) :]
+        assert [[set(output["data"]) for output in cell["outputs"]] for cell in cells] == [
+            [{"text/html", "text/plain"}]
+        ] * 3
+    with running_server(tmp_path / "second", notebooks, kernels=False) as server:
+        page.goto(server.page("lab/tree/run.ipynb"))
+        page.locator(".jp-Dialog .jp-mod-reject").click()
+        page.locator(".jp-Dialog").wait_for(state="detached")
+        for index in range(4):
+            page.locator(PICTURE).nth(index).scroll_into_view_if_needed()
+            page.wait_for_function(
+                "([css, n]) => document.querySelectorAll(css)[n]?.naturalWidth > 300", arg=[PICTURE, index]
+            )
+        page.screenshot(path=artifacts / "lab-asked-for-reopened.png")
+        assert live.count() == 0
+
+
+def test_in_notebook_7_the_timeline_grows_stays_to_be_explored_and_is_saved_as_a_picture(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
     with running_server(tmp_path / "first", notebooks) as server:
         open_and_run(page, server, "notebooks/run.ipynb")
         see_it_grow(page, artifacts / "notebook-live.png")
-        see_it_end(page)
-        page.screenshot(path=artifacts / "notebook-ended.png")
+        see_it_end(page, artifacts / "notebook-ended.png")
+        assert complaints(page) == []
+        outputs = saved(page, notebooks)["cells"][-1]["outputs"]
+        assert not any("widget-view" in mime for output in outputs for mime in output["data"])
+    with running_server(tmp_path / "second", notebooks, kernels=False) as server:
+        page.goto(server.page("notebooks/run.ipynb"))
+        page.wait_for_function("(css) => document.querySelector(css)?.naturalWidth > 300", arg=PICTURE)
+        assert page.locator(PICTURE).count() == 1
+
+
+def test_in_lab_modes_are_compared_in_the_place_of_the_last_run(
+    page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
+) -> None:
+    cells = [*CELLS[:-1], AGENT.replace("%%agent", "%%agent --compare sequential,async")]
+    written = nbformat.read(notebooks / "run.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    written.cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in cells]
+    nbformat.write(written, notebooks / "run.ipynb")
+    with running_server(tmp_path / "first", notebooks) as server:
+        open_and_run(page, server, "lab/tree/run.ipynb")
+        page.get_by_text("sequential calling").wait_for()
+        page.locator("[class^=asyncfc-kept-] .asyncfc-timeline").get_by_text("2 runs on one time axis").wait_for()
+        page.wait_for_function(IDLE)
+        assert page.locator(".asyncfc-timeline").count() == 1
+        page.screenshot(path=artifacts / "lab-compared.png")
+        assert complaints(page) == []
+        outputs = saved(page, notebooks)["cells"][-1]["outputs"]
+        assert not any("widget-view" in mime for output in outputs for mime in output["data"])
+
+
+def test_a_page_that_is_reloaded_in_the_middle_of_a_run_goes_on_and_can_cancel_a_future(
+    page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
+) -> None:
+    written = nbformat.read(notebooks / "run.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    for cell in written.cells:
+        cell.source = cell.source.replace("sleep(1.2)", "sleep(600)")
+    nbformat.write(written, notebooks / "run.ipynb")
+    with running_server(tmp_path / "first", notebooks) as server:
+        open_and_run(page, server, "lab/tree/run.ipynb")
+        page.locator(".asyncfc-timeline[data-live=true]").get_by_text("1 of 3 futures done").wait_for()
+        page.evaluate(f"{NOTEBOOK}.context.save()")
+        page.reload()
+        page.locator(".asyncfc-timeline[data-live=true]").get_by_text("1 of 3 futures done").wait_for()
+        before = canvas(page)
+        page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
+        page.locator(".afc-view").focus()
+        page.keyboard.press("ArrowDown")
+        page.get_by_role("tooltip").get_by_text("search_flights").wait_for()
+        page.keyboard.press("Delete")
+        page.locator(".asyncfc-timeline[data-live=false]").get_by_text("3 futures").wait_for()
+        page.screenshot(path=artifacts / "lab-reloaded.png")
+
+
+PAY = '''%%tool --writes money --approve
+async def pay(flight: str, euros: float) -> dict:
+    """Pay."""
+    await asyncio.sleep(0.3)
+    return {"paid": euros}
+'''
+PAYING = """%%agent --model rehearsal --ttft-ms 250 --tokens-per-s 70
+flights = search_flights(city="LIS")
+receipt = pay(flight=flights[0].id, euros=90.5)
+
+await receipt
+f"**Paid** {receipt.paid} euros."
+"""
+
+
+def test_in_lab_a_call_that_needs_approval_asks_and_goes_on_at_the_press_of_its_button(
+    page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
+) -> None:
+    cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in (*CELLS[:2], PAY, PAYING)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), notebooks / "run.ipynb")
+    with running_server(tmp_path / "server", notebooks) as server:
+        open_and_run(page, server, "lab/tree/run.ipynb")
+        approve = page.get_by_role("button", name="Approve").first
+        approve.wait_for()
+        assert "LIS-7" in page.locator(".asyncfc-timeline").inner_text(), "the person sees what will be done"
+        page.screenshot(path=artifacts / "lab-approval.png")
+        approve.click()
+        page.get_by_role("paragraph").get_by_text("Paid").wait_for()
+        page.wait_for_function(IDLE)
+        assert page.get_by_role("button", name="Approve").count() == 0
+        page.screenshot(path=artifacts / "lab-approved.png")
         assert complaints(page) == []

@@ -4,100 +4,57 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from asyncfc_jupyter.core.events import CallIssued, CallStarted, RunStarted, Stamped
+from asyncfc_jupyter import compare
+from asyncfc_jupyter.core.events import (
+    ApprovalAsked,
+    CallFinished,
+    CallHeld,
+    CallIssued,
+    CallPrinted,
+    CallProgressed,
+    CallSkipped,
+    CallStarted,
+    RunStarted,
+    Stamped,
+    Wait,
+)
 from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.trace.html import asset, picture, render_html, script
+from asyncfc_jupyter.trace.html import picture, render_html
 from asyncfc_jupyter.trace.palette import DARK, LIGHT
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import LiveTimeline, View, timeline_view
-from tests.trace.sample import fan_out, interrupted, travel, until
+from asyncfc_jupyter.trace.view import timeline_view
+from tests.browser.pages import (
+    FRAMES,
+    SHOWN,
+    Theme,
+    arrows,
+    batch,
+    feed,
+    kinds,
+    painted_words,
+    pixels,
+    point_at,
+    show,
+    start,
+)
+from tests.trace.sample import everything, fan_out, travel, until
 
 pytestmark = pytest.mark.browser
-
-Theme = Literal["light", "dark"]
-
-#: Stands in for the widget's model: what the front end sends is kept, and news is given to whoever listens.
-MODEL = """
-const listeners = {};
-const model = {
-  sent: [],
-  view: JSON.parse(document.getElementById("view").textContent),
-  get: (name) => model[name],
-  on: (name, listener) => { (listeners[name] ??= new Set()).add(listener); },
-  off: (name, listener) => { listeners[name]?.delete(listener); },
-  send: (message) => { model.sent.push(message); },
-  listeners: () => Object.values(listeners).reduce((sum, set) => sum + set.size, 0),
-  receive: (message) => { for (const listener of listeners["msg:custom"]) listener(message); },
-  replace: (view) => { model.view = view; for (const listener of listeners["change:view"]) listener(); },
-};
-window.model = model;
-window.cleanup = render({ model, el: document.getElementById("host") });
-window.timeline = { ticks, fit, liveDomain, applyChanges, showSeconds };
-"""
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """Return a page that fails the test when it logs an error or asks the network for anything."""
-    context = chromium.new_context(viewport={"width": 900, "height": 800})
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
-    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
-    yield page
-    context.close()
-    assert problems == []
-
-
-def show(page: Page, view: View, *, width: int = 900, theme: Theme = "light") -> None:
-    page.set_viewport_size({"width": width, "height": 800})
-    page.emulate_media(color_scheme=theme)
-    page.set_content(render_html(view))
-    page.wait_for_selector(".asyncfc-timeline .afc-title:not(:empty)")
-
-
-def start(page: Page, view: View, *, around: str = "") -> None:
-    """Open the widget's front end on a view."""
-    data = json.dumps(view).replace("<", "\\u003c")
-    page.set_content(
-        f"<!DOCTYPE html><style>{asset('timeline.css')}</style><body {around}><div id=host></div>"
-        f"<script type='application/json' id=view>{data}</script>"
-        f"<script type=module>{script()}\n{MODEL}</script>"
-    )
-    page.wait_for_selector(".asyncfc-timeline")
-
-
-def bars(page: Page, timeline: LiveTimeline, now_s: float | None = None) -> None:
-    page.evaluate("message => model.receive(message)", {"type": "bars", **timeline.changes(now_s)})
-
-
-def width_of(page: Page, future: str, kind: str) -> float:
-    bar = page.locator(f"[data-future={future}] .asyncfc-segment[data-kind={kind}]").first
-    return float(bar.get_attribute("width") or 0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 900, 1800])
 def test_the_page_fits_any_width_in_light_and_dark(page: Page, artifacts: Path, width: int, theme: Theme) -> None:
-    show(page, timeline_view(travel()), width=width, theme=theme)
-    expect(page.locator(".asyncfc-row")).to_have_count(8)
+    show(page, timeline_view(everything()), width=width, theme=theme)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    overflowing = page.evaluate(
-        "() => { const right = document.querySelector('.asyncfc-timeline').getBoundingClientRect().right;"
-        " return [...document.querySelectorAll('.asyncfc-timeline text')]"
-        ".filter(text => text.getBoundingClientRect().right > right).map(text => text.textContent) }"
-    )
-    assert overflowing == []
     columns = {figure.bounding_box()["x"] for figure in page.locator(".afc-figure").all()}
     assert len(columns) == (2 if width == 400 else 4)
+    assert page.evaluate("shown.canvas.clientWidth <= shown.root.clientWidth")
     page.screenshot(path=artifacts / f"timeline-page-{width}-{theme}.png", full_page=True)
 
 
@@ -119,25 +76,28 @@ def test_a_page_of_its_own_follows_the_system_and_a_notebook_its_own_theme(
     assert paper() == palette["paper"]
 
 
-def test_the_segments_of_a_row_tell_their_kinds_in_order(page: Page) -> None:
-    show(page, timeline_view(travel()))
-    kinds = page.locator("[data-future=f6] .asyncfc-segment").evaluate_all("all => all.map(bar => bar.dataset.kind)")
-    assert kinds == ["data", "hazard", "done"]
-    assert page.locator("[data-future=f7]").get_attribute("data-state") == "failed"
-    assert "↷" not in page.locator(".afc-legend").inner_text()
+def test_the_bars_of_a_future_tell_its_story_in_order(page: Page) -> None:
+    show(page, timeline_view(everything()))
+    assert kinds(page, "f6") == ["arguments", "irreversible", "approval", "done"]
+    assert kinds(page, "f5") == ["arguments", "failed", "discarded"]
+    legend = page.locator(".afc-legend").inner_text()
+    for words in ("went on, discarded", "held: irreversible", "writes after a read", "reasoning", "request retried"):
+        assert words in legend
+    assert "cancelled" not in legend
 
 
-def test_pointing_at_a_row_tells_its_story_and_leaving_hides_it(page: Page) -> None:
+def test_pointing_at_a_bar_tells_its_story_and_leaving_hides_it(page: Page) -> None:
     show(page, timeline_view(travel()))
-    page.locator("[data-future=f6] .asyncfc-segment").last.hover()
+    point_at(page, "f6", "done")
     tip = page.get_by_role("tooltip")
     expect(tip).to_be_visible()
     story = tip.inner_text()
     for part in (
         "charge_card",
         'amount="$f4.price"',
+        "arguments streamed for 0.22 s",
         "waited 1.2 s: needs $f4.price",
-        "waited 0.70 s: f5 writes orders/42 (WAW)",
+        "waited 0.70 s: f5 writes orders/42 (WAW): writes after a write",
         "ran 1.2 s",
         "charged 82 EUR",
         "the model saw it at 6.1 s",
@@ -147,138 +107,240 @@ def test_pointing_at_a_row_tells_its_story_and_leaving_hides_it(page: Page) -> N
     expect(tip).to_be_hidden()
 
 
-def test_the_rows_can_be_walked_with_the_keyboard(page: Page) -> None:
+def test_pointing_at_a_bar_shows_the_end_of_what_the_function_printed(page: Page) -> None:
+    f1 = FutureName("f1")
+    events = (
+        CallIssued(future=f1, call=CallId("c"), turn=1, tool="count", arguments="{}"),
+        CallStarted(future=f1),
+        *(CallPrinted(future=f1, text=f"line {n}\n") for n in range(9)),
+        CallFinished(future=f1, summary="9"),
+    )
+    show(page, timeline_view(Trace(tuple(Stamped(seq=n, at_s=n / 4, event=event) for n, event in enumerate(events)))))
+    point_at(page, "f1", "done")
+    expect(page.get_by_role("tooltip").locator(".afc-prints")).to_have_text("line 6\nline 7\nline 8")
+
+
+def test_pointing_at_a_bar_draws_arrows_for_values_and_for_shared_state_and_they_go_with_the_pointer(
+    page: Page,
+) -> None:
     show(page, timeline_view(travel()))
-    page.locator("[data-future=f6]").focus()
-    page.keyboard.press("ArrowDown")
+    critical = {("f1", "f4", "ink"), ("f4", "f6", "ink")}
+    assert arrows(page) == critical, "along the critical path"
+    point_at(page, "f6", "done")
+    assert arrows(page) == critical | {("f5", "f6", "hazard")}
+    point_at(page, "f2", "done")
+    assert arrows(page) == critical | {("f2", "f4", "ink")}
+    page.mouse.move(2, 2)
+    page.evaluate(FRAMES)
+    assert arrows(page) == critical
+    show(page, timeline_view(fan_out(200)))
+    assert arrows(page) == set(), "all at once they would be a thicket"
+
+
+def test_the_name_of_every_tool_is_seen_also_in_a_narrow_cell(page: Page) -> None:
+    for width in (400, 900):
+        show(page, timeline_view(everything()), width=width)
+        said = painted_words(page)
+        for tool in ("read_ledger", "correct", "fetch_rates", "audit", "pay", "report", "archive", "notify"):
+            assert tool in said, f"{tool} at {width}"
+
+
+def test_on_a_sharp_screen_the_canvas_has_a_pixel_for_each_of_the_screen(chromium: Browser, artifacts: Path) -> None:
+    context = chromium.new_context(viewport={"width": 3840, "height": 1200}, device_scale_factor=2)
+    page = context.new_page()
+    page.set_content(render_html(timeline_view(everything())).replace("mount(document", SHOWN + "mount(document"))
+    page.wait_for_selector(".afc-key")
+    width, drawn, tile = page.evaluate(
+        "[shown.canvas.clientWidth, shown.canvas.width, document.querySelector('.afc-key canvas').width]"
+    )
+    assert width > 3600
+    assert (drawn, tile) == (2 * width, 40)
+    assert page.evaluate("shown.scale.right - shown.scale.left") > 3400
+    page.screenshot(path=artifacts / "timeline-page-4k.png")
+    context.close()
+
+
+def test_the_keys_are_shown_to_whoever_asks(page: Page) -> None:
+    show(page, timeline_view(travel()))
+    keys, button = page.locator(".afc-keys"), page.get_by_role("button", name="Keys")
+    expect(keys).to_be_hidden()
+    page.locator(".afc-view").focus()
+    page.keyboard.press("?")
+    expect(keys).to_contain_text("the next or previous future")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    button.click()
+    expect(keys).to_be_hidden()
+    expect(button).to_have_attribute("aria-expanded", "false")
+
+
+def test_pointing_at_the_decode_lane_tells_what_was_decoded(page: Page) -> None:
+    show(page, timeline_view(everything()))
+    left, top = page.evaluate(
+        "() => { const { left, top } = shown.canvas.getBoundingClientRect(); return [left, top] }"
+    )
+    x = page.evaluate("shown.scale.left") + 40
+    page.mouse.move(left + x, top + 50)
+    expect(page.get_by_role("tooltip")).to_contain_text("request failed, made again for 0.60 s: attempt 1 failed: 503")
+
+
+def test_a_click_pins_a_future_with_what_it_printed_and_escape_lets_go(page: Page) -> None:
+    show(page, timeline_view(everything()))
+    page.mouse.click(*point_at(page, "f1", "done"))
+    card = page.locator(".afc-card")
+    expect(card).to_contain_text("read_ledger")
+    expect(card.locator(".afc-prints")).to_have_text("opening ledger\n128 entries")
+    assert card.get_by_role("button", name="Cancel f1").count() == 0, "a page of its own can cancel nothing"
+    page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+
+
+def test_everything_can_be_done_with_the_keyboard(page: Page) -> None:
+    show(page, timeline_view(travel()))
+    page.locator(".afc-view").focus()
+    for _ in range(7):
+        page.keyboard.press("ArrowDown")
     tip = page.get_by_role("tooltip")
     expect(tip).to_contain_text("failed: ConnectionError: rooms.example.org refused the connection")
+    assert "limit 2 on search" in (page.locator(".afc-voice").text_content() or "")
+    page.keyboard.press("Enter")
+    expect(page.locator(".afc-card")).to_contain_text("find_room")
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    page.evaluate(FRAMES)
+    zoomed = page.evaluate("shown.scale.end - shown.scale.start")
+    assert zoomed < 4
+    begun = page.evaluate("shown.scale.start")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("shown.scale.start") > begun
+    page.keyboard.press("0")
+    assert page.evaluate("shown.scale.start") == 0
+    page.keyboard.press("l")
+    assert page.evaluate("shown.sheet.packed") is True
+    page.keyboard.press("/")
+    page.keyboard.type("hold")
+    expect(page.locator(".afc-found")).to_have_text("1 found")
     page.keyboard.press("Escape")
-    expect(tip).to_be_hidden()
-    assert "waited 0.44 s: limit 2 on search" in (page.locator("[data-future=f7]").get_attribute("aria-label") or "")
+    expect(page.locator(".afc-found")).to_have_text("")
 
 
-def test_hostile_text_stays_text_in_the_page_and_in_the_tooltip(page: Page) -> None:
-    bomb = "</script><img src=x onerror='window.hit=1'><svg onload='window.hit=1'>"
-    issued = CallIssued(future=FutureName("f1"), call=CallId("c"), turn=1, tool=bomb, arguments=json.dumps({"a": bomb}))
-    events = (RunStarted(prompt=bomb, model=bomb, mode="async"), issued, CallStarted(future=FutureName("f1")))
+def test_wheel_and_drag_zoom_and_pan_around_the_pointer_and_a_double_click_fits(page: Page) -> None:
+    show(page, timeline_view(travel()))
+    x, y = point_at(page, "f4", "done")
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
+    page.evaluate(FRAMES)
+    assert page.evaluate("shown.scale.end - shown.scale.start") < 4
+    at = page.evaluate("spot('f4', 'done').x")
+    assert abs(at - x) < 30, "what is under the pointer stays there"
+    begun = page.evaluate("shown.scale.start")
+    page.mouse.down()
+    page.mouse.move(x - 120, y, steps=4)
+    page.mouse.up()
+    assert page.evaluate("shown.scale.start") > begun
+    assert page.locator(".afc-card").is_hidden(), "a drag is no click"
+    page.mouse.dblclick(x, y)
+    assert page.evaluate("shown.chosen") is None
+
+
+def test_what_is_told_of_a_run_of_several_ends_with_that_run(page: Page) -> None:
+    show(page, compare(until(everything(), 5.0), travel(), names=("cut", "whole")).view())
+    assert page.evaluate("[shown.presentOf('0 f1'), shown.presentOf('1 f1')]") == [5, 8.3]
+
+
+def test_search_and_filter_dim_what_is_not_looked_for(page: Page) -> None:
+    show(page, timeline_view(travel()))
+    before = pixels(page)
+    page.get_by_label("search the futures").fill("LIS")
+    expect(page.locator(".afc-found")).to_have_text("4 found")
+    assert pixels(page) != before
+    page.get_by_label("search the futures").fill("")
+    page.get_by_label("only this tool").select_option("search_flights")
+    expect(page.locator(".afc-found")).to_have_text("2 found")
+
+
+def test_a_table_says_it_all_to_a_screen_reader(page: Page) -> None:
+    show(page, timeline_view(travel()))
+    page.get_by_text("Table", exact=True).click()
+    table = page.get_by_role("table").first
+    expect(table.get_by_role("row")).to_have_count(9)
+    cells = table.get_by_role("row").nth(6).get_by_role("cell").all_inner_texts()
+    assert cells[:2] == ["f6", "charge_card"]
+    assert cells[4:] == ["1.9 s: needs $f4.price; f5 writes orders/42 (WAW)", "1.2 s", "charged 82 EUR", "6.1 s"]
+    decoding = page.get_by_role("table", name="decoding").get_by_role("row").all_inner_texts()
+    assert decoding[1] == "0 ms\trequest sent, waiting for the first token for 0.31 s"
+    assert decoding[2] == "0.31 s\targuments of f1 for 0.41 s"
+
+
+def test_the_picture_can_be_taken_along_as_an_image(page: Page) -> None:
+    show(page, timeline_view(everything()))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Copy").click()
+    assert download.value.suggested_filename == "timeline.png"
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    expect(page.get_by_role("button", name="Saved")).to_be_visible()
+
+
+BOMB = "</script><img src=x onerror='window.hit=1'><svg onload='window.hit=1'>"
+
+
+@pytest.mark.parametrize(
+    "text", [BOMB, "x" * 1_000_000, "\u202eevil\u202c \u05e9\u05dc\u05d5\u05dd", "a\x00b\x1b[31mc\ud800"]
+)
+def test_hostile_text_stays_text_everywhere(page: Page, text: str) -> None:
+    f1 = FutureName("f1")
+    issued = CallIssued(future=f1, call=CallId("c"), turn=1, tool=text, arguments=json.dumps({"a": text}), approve=True)
+    events = (
+        RunStarted(prompt=text, model=text, mode="async"),
+        issued,
+        CallHeld(future=f1, wait=Wait(kind="approval")),
+        ApprovalAsked(future=f1),
+        CallPrinted(future=f1, text=text),
+        CallProgressed(future=f1, fraction=0.5, text=text),
+    )
     log = Trace(tuple(Stamped(seq=n, at_s=float(n), event=event) for n, event in enumerate(events)))
-    show(page, timeline_view(log))
-    page.locator("[data-future=f1]").hover()
-    expect(page.get_by_role("tooltip")).to_contain_text("onerror='window.hit=1'")
-    assert page.locator(".asyncfc-timeline img, .asyncfc-timeline svg svg, .asyncfc-timeline script").count() == 0
+    timeline = feed(page, log, 9.0)
+    expect(page.locator(".afc-questions")).to_contain_text("asks for your approval")
+    page.mouse.click(*point_at(page, "f1"))
+    page.get_by_text("Table", exact=True).click()
+    if text == BOMB:
+        for place in (".afc-card", ".afc-questions", ".afc-table"):
+            expect(page.locator(place)).to_contain_text("<img src=x onerror='window.hit=1'>")
+    assert page.locator(".asyncfc-timeline :is(img, svg, script)").count() == 0
     assert page.evaluate("window.hit") is None
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    timeline.apply(Stamped(seq=9, at_s=9.5, event=CallSkipped(future=f1, because=None, message=text)))
+    batch(page, timeline)
+    expect(page.locator(".afc-questions")).to_be_hidden()
 
 
-def test_a_live_bar_grows_between_two_batches_and_the_clock_counts_on(page: Page) -> None:
-    timeline = LiveTimeline()
-    start(page, timeline.snapshot())
-    for stamped in until(travel(), 2.0):
-        timeline.apply(stamped)
-    bars(page, timeline, 2.0)
-    before = width_of(page, "f1", "running")
-    page.wait_for_function(
-        "old => Number(document.querySelector('[data-future=f1] [data-kind=running]').getAttribute('width')) > old + 10",
-        arg=before,
+def test_a_comparison_puts_its_runs_on_one_axis_and_marks_what_was_saved(page: Page, artifacts: Path) -> None:
+    view = compare(travel(), everything(), fan_out(30), names=("sequential", "batch", "async")).view()
+    show(page, view)
+    strips = page.evaluate("shown.sheet.strips.filter(({ kind }) => kind === 'head').length")
+    assert strips == 3
+    assert "saved" in page.locator(".afc-legend").inner_text()
+    spot = page.evaluate(
+        "() => { const strip = shown.sheet.strips[shown.sheet.at.get('1 f1')]; const { left, top } ="
+        " shown.canvas.getBoundingClientRect(); return [left + shown.scale.left + 200, top + strip.top + 8] }"
     )
-    page.wait_for_function("parseFloat(document.querySelector('[data-clock]').textContent) > 2.1")
-    assert page.locator("[data-future=f3] [data-kind=done]").count() == 1
+    page.mouse.move(*spot)
+    expect(page.get_by_role("tooltip")).to_contain_text("read_ledger")
+    page.screenshot(path=artifacts / "timeline-comparison.png", full_page=True)
 
 
-def test_a_bar_stays_the_same_element_from_its_start_to_its_end(page: Page) -> None:
-    timeline = LiveTimeline()
-    start(page, timeline.snapshot())
-    for stamped in until(travel(), 1.0):
-        timeline.apply(stamped)
-    bars(page, timeline)
-    bar = page.locator("[data-future=f1] .asyncfc-segment").element_handle()
-    for stamped in travel().events[len(until(travel(), 1.0)) :]:
-        timeline.apply(stamped)
-        bars(page, timeline)
-    assert bar.evaluate("bar => [bar.isConnected, bar.dataset.kind, 'open' in bar.dataset]") == [True, "done", False]
-
-
-def test_a_live_picture_stands_still_until_its_kernel_speaks(page: Page) -> None:
-    timeline = LiveTimeline()
-    for stamped in until(travel(), 2.0):
-        timeline.apply(stamped)
-    start(page, timeline.snapshot(2.0))
-    frames = "() => new Promise(done => { let n = 20; const step = () => n-- ? requestAnimationFrame(step) : done(); step() })"
-    before = width_of(page, "f1", "running")
-    page.evaluate(frames)
-    assert width_of(page, "f1", "running") == before
-    assert page.evaluate("model.sent") == [{"type": "hello"}]
-    page.evaluate("view => model.receive({type: 'snapshot', view})", timeline.snapshot(2.0))
-    page.evaluate(frames)
-    assert width_of(page, "f1", "running") > before
-
-
-def test_with_reduced_motion_bars_move_with_the_batches_alone(page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce")
-    timeline = LiveTimeline()
-    start(page, timeline.snapshot())
-    for stamped in until(travel(), 2.0):
-        timeline.apply(stamped)
-    bars(page, timeline, 2.0)
-    before = width_of(page, "f1", "running")
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert width_of(page, "f1", "running") == before
-    bars(page, timeline, 2.1)
-    assert width_of(page, "f1", "running") > before
-
-
-@pytest.mark.parametrize("trace", [travel(), interrupted(), fan_out(40)], ids=["travel", "interrupted", "fan_out"])
-def test_batches_and_the_final_view_draw_the_same_picture(page: Page, trace: Trace) -> None:
-    inside = "document.querySelector('.asyncfc-timeline').innerHTML.replaceAll(/afc-\\d+-/g, '')"
-    timeline = LiveTimeline()
-    start(page, timeline.snapshot())
-    for index, stamped in enumerate(trace):
-        timeline.apply(stamped)
-        if index % 9 == 0:
-            bars(page, timeline)
-    bars(page, timeline)
-    settled = "() => !document.querySelector('[data-live=true]')"
-    page.wait_for_function(settled)
-    page.wait_for_function(
-        f"() => {{ const now = {inside}; const same = now === window.before; window.before = now; return same }}"
-    )
-    drawn = page.evaluate(inside)
-    start(page, timeline_view(trace))
-    assert page.evaluate(inside) == drawn
-
-
-def test_a_snapshot_between_two_batches_doubles_nothing(page: Page) -> None:
-    timeline = LiveTimeline()
-    start(page, timeline.snapshot())
-    for stamped in until(travel(), 4.0):
-        timeline.apply(stamped)
-    page.evaluate("view => model.receive({type: 'snapshot', view})", timeline.snapshot())
-    bars(page, timeline)
-    assert page.locator(".afc-turn").count() == len(timeline.snapshot()["turns"]) - 1
-    assert page.locator(".asyncfc-row").count() == 7
-    assert page.locator(".afc-lane .afc-overlap").count() == 1
-
-
-def test_after_the_end_the_synchronised_view_stays_and_leaving_cleans_up(page: Page) -> None:
-    timeline = LiveTimeline()
-    start(page, timeline.snapshot())
-    for stamped in travel():
-        timeline.apply(stamped)
-    view: Any = timeline.snapshot()
-    page.evaluate("view => model.replace(view)", view)
-    expect(page.locator(".afc-subtitle")).to_have_text("answered in 5 turns, 8 futures, gpt-6-luna")
-    assert page.locator("[data-kind=running]").count() == 0
-    page.evaluate("cleanup()")
-    assert page.evaluate("[model.listeners(), document.querySelectorAll('.asyncfc-timeline').length]") == [0, 0]
-
-
-def test_of_ten_thousand_futures_only_those_in_sight_have_elements(page: Page) -> None:
+def test_of_ten_thousand_futures_any_can_be_found_and_reached(page: Page) -> None:
     show(page, timeline_view(fan_out(10_000)))
-    assert page.locator(".asyncfc-row").count() < 150
-    assert page.locator("[data-future=f9000]").count() == 0
-    page.evaluate("() => { const rows = document.querySelector('.afc-rows'); rows.scrollTop = 20 * 8995 }")
-    expect(page.locator("[data-future=f9000]")).to_be_visible()
-    assert page.locator(".asyncfc-row").count() < 150
+    assert page.locator(".asyncfc-timeline *").count() < 120
+    page.get_by_text("Table", exact=True).click()
+    expect(page.get_by_role("table").first.get_by_role("row")).to_have_count(501)
+    expect(page.locator(".afc-more").first).to_have_text("and 9500 more: search to find them")
+    page.get_by_text("Table", exact=True).click()
+    page.get_by_label("search the futures").fill("f9000")
+    expect(page.locator(".afc-found")).to_have_text("1 found")
+    page.locator(".afc-view").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("tooltip")).to_contain_text("f9000")
 
 
 def test_the_front_end_counts_durations_and_ticks_as_python_does(page: Page) -> None:
@@ -289,22 +351,8 @@ def test_the_front_end_counts_durations_and_ticks_as_python_does(page: Page) -> 
     times = [0, 0.0834, 0.0996, 0.83, 0.996, 8.31, 59.94, 59.96, 125, 3599, 3600, 7325]
     assert page.evaluate("times => times.map(timeline.showSeconds)", times) == [show_seconds(time) for time in times]
     for domain in (0.004, 0.9, 8.3, 61.0, 700.0, 9000.0, 100_000.0):
-        labels = page.evaluate("domain => timeline.ticks(domain, 8).map(tick => tick.label)", domain)
+        labels = page.evaluate("end => timeline.ticks({ start: 0, end }, 8).map(tick => tick.label)", domain)
         assert labels == [label for _, label in ticks(domain, 8)]
-
-
-def test_a_live_axis_grows_in_steps_and_never_shrinks(page: Page) -> None:
-    start(page, timeline_view(travel()))
-    domains = page.evaluate(
-        "() => { let domain = 0; const all = [];"
-        " for (let now = 0; now < 9000; now += 1 + now / 50) {"
-        " domain = timeline.liveDomain(now, domain); all.push([now, domain]) }"
-        " return all }"
-    )
-    assert all(now <= domain for now, domain in domains)
-    lengths = [domain for _, domain in domains]
-    assert lengths == sorted(lengths)
-    assert len(set(lengths)) < 25
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from tests.kernels.harness import Kernel, running_kernel
-from tests.kernels.old_kernel import python_with_old_kernel
+from tests.environments import python_holding
+from tests.kernels.harness import Cell, Kernel, running_kernel
 
 #: Tools of every kind, with times short enough for tests and long enough to be interrupted.
 TOOLS = """
@@ -88,19 +89,22 @@ async def whispering(x: int) -> int:
 AGENT = "%%agent --model rehearsal --ttft-ms 20 --tokens-per-s 2000"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bare_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
-    """Return IPython's shell without a kernel, a terminal or a history; a process has one, so it is shared."""
+    """Return IPython's shell without a kernel, a terminal or a history; a process has one at a time, so it is shared."""
     config = Config({"HistoryManager": {"enabled": False}})
+    main = sys.modules["__main__"]
     shell = InteractiveShell.instance(config=config, ipython_dir=str(tmp_path_factory.mktemp("ipython")))
     yield shell
     InteractiveShell.clear_instance()
+    # The shell puts its own namespace there, and no process could be spawned from that.
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="module", params=[pytest.param("new"), pytest.param("old", marks=pytest.mark.old_kernel)])
 def python(request: pytest.FixtureRequest) -> Path:
     """Return an interpreter with each supported kind of ipykernel."""
-    return Path(sys.executable) if request.param == "new" else python_with_old_kernel()
+    return Path(sys.executable) if request.param == "new" else python_holding("ipykernel-6.31", "ipykernel==6.31.*")
 
 
 @pytest.fixture
@@ -117,6 +121,15 @@ def kernel_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kerne
     """Return a kernel of this environment for tests that leave nothing behind."""
     with _kernel_with_tools(Path(sys.executable), tmp_path_factory.mktemp("kernel")) as started:
         yield started
+
+
+def assert_interactive_and_kept(cell: Cell) -> None:
+    """Check that the cell's one output is a picture, for the notebook to save, and that a widget looks for it."""
+    (shown,) = cell.displays
+    assert set(shown) == {"text/html", "text/plain"}, "beside a widget view the rest of a saved output is not shown"
+    assert "data:image/svg+xml;base64," in shown["text/html"]
+    assert re.search(r'class="asyncfc-kept-[0-9a-f]{32}"', shown["text/html"])
+    assert cell.widgets, "the widget that takes the picture's place"
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.jupyter.conftest import AGENT
+from tests.jupyter.conftest import AGENT, assert_interactive_and_kept
 from tests.kernels.harness import Kernel
 
 pytestmark = pytest.mark.kernel
@@ -17,12 +19,16 @@ def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
     assert "UsageError: %agent timeline: there is no run yet" in kernel.run("%agent timeline").traceback
     kernel.run(f"{AGENT} --out mine\na = quick(x=1)\n\n'done'")
     status = kernel.run("%agent").stdout
-    assert "model         rehearsal\nsystem        none\n" in status
-    assert "1 future\nlast run      answered in" in status
-    assert "quick(x: int) -> int  [pure]" in kernel.run("%agent tools").stdout
+    assert "model         rehearsal\n" in status
+    assert "last run      answered in" in status
+    # A busy machine may let the model ask once more for a result that comes at once elsewhere.
+    assert re.search(r"conversation  main: [46] messages, 1 future\n", status)
+    assert "quick(x: int) -> int  [pure]" in kernel.run("%agent tools").told
     for line in ("%agent timeline", "%agent timeline mine"):
-        assert "application/vnd.jupyter.widget-view+json" in kernel.run(line).displays[0]
-    assert "conversation  0 messages, 0 futures" in kernel.run("%agent reset\n%agent").stdout
+        assert_interactive_and_kept(kernel.run(line))
+    assert kernel.run("%agent why f1").stdout == "f1 (quick) did not wait\n"
+    assert "there is no future 'f9'; there are: f1." in kernel.run("%agent why f9").traceback
+    assert "conversation  main: 0 messages, 0 futures" in kernel.run("%agent reset\n%agent").stdout
 
 
 @pytest.mark.parametrize(
@@ -30,6 +36,7 @@ def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
     [
         ("%agent tols", "%agent: there is no command 'tols'; did you mean tools?"),
         ("%agent timeline RELEASE", "%agent timeline: 'RELEASE' is a bool; name a run, such as _agent."),
+        ("%agent why", "%agent why names no future; write one, such as %agent why f4."),
         ("%agent timeline nobody", "%agent timeline: 'nobody' is not defined"),
         ("%%agent", "%%agent: the cell is empty"),
         ("%%agent --model rehearsal\n \n", "%%agent: the cell is empty"),
@@ -40,8 +47,8 @@ def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
         ("%%agent --model m --api-key-env MISSING\nhello", "the environment variable MISSING is not set"),
         ("%%agent --model rehearsal --tools quick,qick\n'x'", "there is no tool 'qick'; did you mean quick?"),
         ("%%agent --model rehearsal --mode fast\n'x'", "invalid choice: 'fast'"),
-        ("%%agent --model rehearsal --speed 3\n'x'", "there is no option --speed"),
-        ("%%time\n%%agent --model rehearsal --speed 3\n'x'", "there is no option --speed"),
+        ("%%agent --model rehearsal --sped 3\n'x'", "there is no option --sped; did you mean --speed?"),
+        ("%%time\n%%agent --model rehearsal --sped 3\n'x'", "there is no option --sped; did you mean --speed?"),
         ("%%agent --model rehearsal\nimport os", "plan, line 1"),
         ("%%agent --model rehearsal\nx = nothing(a=1)\n\n'x'", "nothing"),
     ],
@@ -65,7 +72,6 @@ def test_a_key_or_password_given_in_the_wrong_place_is_not_repeated(kernel: Kern
 
 def test_a_run_shows_its_own_timeline_interactive_and_with_a_picture_to_keep(kernel: Kernel) -> None:
     kernel.run(f"{AGENT}\na = quick(x=1)\n\n'done'")
-    (shown,) = kernel.run("display(_agent.timeline())").displays
-    assert "application/vnd.jupyter.widget-view+json" in shown
-    assert "data:image/svg+xml;base64," in shown["text/html"]
-    assert "quick" in shown["text/plain"]
+    cell = kernel.run("display(_agent.timeline())")
+    assert_interactive_and_kept(cell)
+    assert "quick" in cell.displays[0]["text/plain"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+import time
 
 import pytest
 
-from asyncfc_jupyter.agent import Agent
+from asyncfc_jupyter.agent import Agent, Run
 from asyncfc_jupyter.core.errors import AgentInterrupted
+from asyncfc_jupyter.jupyter import interrupt
 from asyncfc_jupyter.jupyter.interrupt import Interrupts, Place, contain, place
 from asyncfc_jupyter.jupyter.session import _ended
 from asyncfc_jupyter.runtime.tools import make_tool
@@ -64,3 +67,59 @@ def test_a_press_before_the_runs_first_step_is_not_lost() -> None:
     error, outcome = asyncio.run(main())
     assert isinstance(error, AgentInterrupted)
     assert outcome == "interrupted"
+
+
+def pressed_in(tool, monkeypatch: pytest.MonkeyPatch, step_s: float) -> Run:
+    """Run a tool that presses the button itself, and return the run once it has ended."""
+    monkeypatch.setattr(interrupt, "_STEP_S", step_s)
+
+    async def main() -> Run:
+        interrupts = Interrupts()
+        with interrupts.handled():
+            run = Agent("rehearsal", tools=[contain(make_tool(tool, pure=True))]).start(
+                "a = pressing()\nawait a\n'never'"
+            )
+            assert isinstance(await _ended(run, interrupts), AgentInterrupted)
+        assert interrupts.presses == 1
+        return run
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        return asyncio.run(main())
+    finally:
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_press_during_a_step_of_a_tool_lets_it_come_to_its_end_and_cancels_it_as_anywhere(monkeypatch) -> None:
+    seen: list[str] = []
+
+    async def pressing() -> None:
+        """Go on after the press, and clean up."""
+        signal.raise_signal(signal.SIGINT)
+        seen.append("the step goes on")
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cleaned up")
+            raise
+
+    run = pressed_in(pressing, monkeypatch, step_s=30)
+    assert seen == ["the step goes on", "cleaned up"]
+    assert (run.outcome, run.futures["f1"].state.value) == ("interrupted", "cancelled")
+
+
+def test_a_press_during_a_tool_that_blocks_the_loop_ends_the_tool(monkeypatch) -> None:
+    seen: list[str] = []
+
+    async def pressing() -> None:
+        """Block the loop."""
+        signal.raise_signal(signal.SIGINT)
+        try:
+            time.sleep(60)  # noqa: ASYNC251 - what it must not do is the point
+        except AgentInterrupted as error:
+            seen.append(str(error))
+            raise
+
+    run = pressed_in(pressing, monkeypatch, step_s=0.01)
+    assert seen == ["interrupted while it blocked the event loop"]
+    assert (run.outcome, run.futures["f1"].state.value) == ("interrupted", "cancelled")

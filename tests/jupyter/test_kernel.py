@@ -34,7 +34,7 @@ def answered(kernel: Kernel, plan: str = "a = quick(x=7)\n\nf'it is {a}'") -> No
 def begun(kernel: Kernel, tool: str, *, above: str = "") -> Cell:
     """Send a cell whose run calls the tool, and return it once the tool is running."""
     cell = kernel.send(above + agent(f"a = {tool}(x=1)", "await a", "'never'"))
-    kernel.wait(lambda: f"{tool} began" in cell.stdout, f"{tool} to begin")
+    kernel.wait(lambda: f"{tool} began" in cell.told, f"{tool} to begin")
     return cell
 
 
@@ -74,19 +74,16 @@ def test_an_interrupt_cancels_an_async_tool_and_the_conversation_goes_on(kernel:
     answered(kernel)
 
 
-def test_an_interrupt_leaves_a_thread_and_says_so_and_its_output_stays_in_its_cell(
-    kernel: Kernel, request: pytest.FixtureRequest
-) -> None:
+def test_an_interrupt_leaves_a_thread_and_says_so_and_its_output_stays_in_its_cell(kernel: Kernel) -> None:
     cell = begun(kernel, "threaded")
     kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the interrupted cell")
     assert_one_line(cell, "AgentInterrupted: ")
     assert "still runs in its thread" in cell.traceback
     answered(kernel)
-    if kernel.value("__import__('ipykernel').version_info[0] >= 7") == "True":
-        following = kernel.run("RELEASE = True")
-        kernel.wait(lambda: "threaded ended" in cell.stdout, "the thread's last words in its own cell")
-        assert following.stdout == ""
+    following = kernel.run("RELEASE = True")
+    kernel.wait(lambda: "threaded ended" in cell.told, "the thread's last words in its own cell")
+    assert following.told == ""
 
 
 def test_an_interrupt_ends_a_tool_that_blocks_the_loop(kernel: Kernel) -> None:
@@ -109,20 +106,19 @@ def test_an_interrupt_ends_a_nested_run(kernel: Kernel, tool: str) -> None:
 def test_a_second_interrupt_is_a_keyboard_interrupt_even_when_a_tool_swallows_the_first(kernel: Kernel) -> None:
     cell = begun(kernel, "stubborn")
     kernel.interrupt()
-    kernel.wait(lambda: "stubborn shrugs" in cell.stdout, "the tool to swallow the first interrupt")
+    kernel.wait(lambda: "stubborn shrugs" in cell.told, "the tool to swallow the first interrupt")
     kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the end of the cell")
     assert_one_line(cell, "KeyboardInterrupt: ")
     answered(kernel)
 
 
-def test_a_second_interrupt_gives_up_a_run_whose_tool_ignores_being_cancelled(kernel: Kernel) -> None:
+def test_an_interrupt_ends_a_run_whose_tool_ignores_being_cancelled_and_names_it(kernel: Kernel) -> None:
     cell = begun(kernel, "deaf")
     kernel.interrupt()
-    kernel.wait(lambda: "deaf shrugs" in cell.stdout, "the tool to ignore the first interrupt")
-    kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the end of the cell")
-    assert_one_line(cell, "KeyboardInterrupt: ")
+    assert_one_line(cell, "AgentInterrupted: ")
+    assert "ignores being cancelled; the result will be discarded: f1 (deaf)" in cell.traceback
     answered(kernel)
 
 
@@ -131,9 +127,9 @@ def test_what_tools_print_lands_in_the_cell_that_asked(kernel: Kernel) -> None:
     cell = kernel.send(agent("a = talking(x=1)", "b = whispering(x=2)", "", "'done'"))
     after = kernel.send("print('after')")
     kernel.wait(lambda: before.ended and cell.ended and after.ended, "all cells")
-    assert "thread says 1" in cell.stdout
-    assert "loop says 2" in cell.stdout
-    assert (before.stdout, after.stdout) == ("before\n", "after\n")
+    folds = [display["text/plain"] for display in cell.displays[1:-1]]
+    assert folds == ["f1 talking - 1 line\n  thread says 1", "f2 whispering - 1 line\n  loop says 2"]
+    assert (before.told, cell.stdout, after.told) == ("before\n", "", "after\n")
 
 
 def test_a_run_that_ended_leaves_a_picture_and_no_widget(kernel: Kernel) -> None:
@@ -169,7 +165,9 @@ def test_a_run_in_which_nothing_was_said_shows_its_error_and_nothing_else(
 def test_a_server_is_asked_with_the_key_of_the_named_variable_and_the_key_goes_nowhere_else(kernel: Kernel) -> None:
     secret = "sk-planted-in-the-environment"
     kernel.run(f"import os; os.environ['MY_KEY'] = {secret!r}")
-    script = [reply(call_chunks(0, "a", "quick", {"x": 4})), reply(text_chunks("It is **4**.", pieces=3))]
+    # The call is waited for, so that a busy machine makes no request more.
+    calls = [call_chunks(0, "a", "quick", {"x": 4}), call_chunks(1, "b", "await_future", {})]
+    script = [reply(*calls), reply(text_chunks("It is **4**.", pieces=3))]
     with ScriptedServer(script) as server:
         cell = kernel.run(f"%%agent --model m --base-url {server.base_url} --api-key-env MY_KEY\nHow much?")
         assert cell.status == "ok", cell.traceback
@@ -191,7 +189,7 @@ def test_running_a_tool_cell_again_replaces_what_it_defined(kernel: Kernel) -> N
     cell = kernel.run(first + first.replace("one", "two").removeprefix("%%tool --pure\n"), cell_id="a-cell")
     assert cell.stdout == "one(x: int) -> int  [pure]\ntwo(x: int) -> int  [pure]\n"
     kernel.run(first.replace("return 1", "return 11"), cell_id="a-cell")
-    assert "two" not in kernel.run("%agent tools").stdout
+    assert "two" not in kernel.run("%agent tools").told
     cell = kernel.run(agent("a = one(x=1)", "", "f'it is {a}'"))
     assert answer_of(cell) == "it is 11"
     assert kernel.value("one(1)") == "11"
@@ -214,29 +212,21 @@ def test_a_conversation_goes_on_from_cell_to_cell_until_it_is_reset(kernel: Kern
     assert kernel.value("list(_agent.futures)") == "['f1']"
 
 
-def test_loading_is_quick_and_imports_neither_a_model_client_nor_widgets(python: Path, tmp_path: Path) -> None:
+def test_loading_imports_neither_a_model_client_nor_widgets(python: Path, tmp_path: Path) -> None:
     program = """
-import time, sys
+import sys
 from IPython.core.interactiveshell import InteractiveShell
-shell = InteractiveShell.instance()
-began_s = time.process_time()
-shell.run_line_magic("load_ext", "asyncfc_jupyter")
+InteractiveShell.instance().run_line_magic("load_ext", "asyncfc_jupyter")
 late = ("openai", "pydantic", "ipywidgets", "anywidget", "nest_asyncio2")
 print([name for name in late if name in sys.modules])
-print(time.process_time() - began_s)
 """
-    took_s = []
-    for _ in range(3):  # the first may compile, and any may share its processor with another program
-        command = [str(python), "-c", program]
-        ran = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=True)
-        loaded, seconds = ran.stdout.splitlines()
-        assert loaded == "[]"
-        took_s.append(float(seconds))
-    assert min(took_s) <= 0.15
+    command = [str(python), "-c", program]
+    ran = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
 
 
 def test_loading_twice_starts_afresh_and_unloading_leaves_nothing(kernel: Kernel) -> None:
-    assert "quick" in kernel.run("%agent tools").stdout
+    assert "quick" in kernel.run("%agent tools").told
     kernel.run("%reload_ext asyncfc_jupyter")
     assert kernel.run("%agent tools").stdout.startswith("No tools yet")
     transformers = "sum('asyncfc' in type(item).__module__ for item in get_ipython().input_transformers_cleanup)"

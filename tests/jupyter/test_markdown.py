@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
-
 import pytest
 
 from asyncfc_jupyter.jupyter.markdown import quoted, to_html
-
-
-class Elements(HTMLParser):
-    """Collects the elements and attributes of a text, as a browser would read it."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+from tests.jupyter.elements import Elements
 
 
 def test_markdown_is_rendered() -> None:
@@ -59,3 +46,12 @@ def test_nothing_hostile_becomes_an_element_or_attribute_that_acts(hostile: str)
 def test_a_quotation_holds_every_line() -> None:
     assert quoted("a\n\nb") == "> a\n> \n> b"
     assert to_html(quoted("a\n\nb")).count("<p>") == 2
+
+
+def test_links_are_not_looked_for_among_thousands_of_brackets_which_would_hold_the_kernel_up() -> None:
+    link = "[there](https://example.org) **b**"
+    assert '<a href="https://example.org">there</a>' in to_html(link + "[" * 900)
+    html = to_html(link + "[" * 100_000)
+    assert "<a" not in html
+    assert "[there](https://example.org) <strong>b</strong>" in html
+    assert html.count("[") == 100_001

@@ -112,3 +112,40 @@ def test_loading_twice_transforms_once_and_unloading_leaves_nothing(shell: Inter
     assert shell.find_cell_magic("agent") is None
     assert shell.find_cell_magic("tool") is None
     assert shell.find_line_magic("agent") is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "transformed"),
+    [
+        ("%agent doctor", "await get_ipython().asyncfc.doctor_line('doctor')\n"),
+        ("%agent doctor m --base-url {x}  \n", "await get_ipython().asyncfc.doctor_line('doctor m --base-url {x}')\n"),
+        ("a = 1\n%agent doctor \\\n  m\nb", "a = 1\nawait get_ipython().asyncfc.doctor_line('doctor    m')\nb\n"),
+    ],
+)
+def test_a_doctor_line_at_the_top_level_becomes_an_await(shell: InteractiveShell, cell: str, transformed: str) -> None:
+    assert shell.transform_cell(cell) == transformed
+    assert shell.should_run_async(cell, transformed_cell=shell.transform_cell(cell))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "text = '''\n%agent doctor\n'''",
+        "# %agent doctor",
+        "def f():\n    %agent doctor",
+        "x = %agent doctor",
+        "%agent doctors",
+        "%agent tools",
+    ],
+)
+def test_other_lines_stay_what_ipython_makes_of_them(shell: InteractiveShell, cell: str) -> None:
+    assert "await" not in shell.transform_cell(cell)
+
+
+def test_below_another_magic_and_after_unloading_a_doctor_line_is_ordinary(shell: InteractiveShell) -> None:
+    shell.asyncfc.cells.started(info())  # type: ignore[attr-defined]
+    assert "run_line_magic" in shell.transform_cell("%agent doctor")
+    shell.asyncfc.cells._running.clear()  # type: ignore[attr-defined]
+    assert "await" in shell.transform_cell("%agent doctor")
+    unload_ipython_extension(shell)
+    assert "run_line_magic" in shell.transform_cell("%agent doctor")

@@ -6,15 +6,21 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Callable, Coroutine
+import threading
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
+from asyncfc_jupyter.core.events import RunStarted, Stamped
+from asyncfc_jupyter.jupyter.formats import AnswerFormat
+from asyncfc_jupyter.jupyter.output import ComparingOutput, NotebookOutput
 from asyncfc_jupyter.jupyter.widget import BATCH_S, HEARTBEAT_S, TimelineWidget
+from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.trace.html import static_bundle
+from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
-from tests.trace.sample import fan_out, travel, until
+from tests.trace.sample import everything, fan_out, travel, until
 
 
 class Recorded(TimelineWidget):
@@ -32,29 +38,6 @@ class Recorded(TimelineWidget):
         self.synced.append({key} if isinstance(key, str) else set(key or ()))
 
 
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next timer instead of waiting for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._now = 0.0
-        select = self._selector.select
-
-        def jump(timeout: float | None = None) -> Any:
-            self._now += timeout or 0.0
-            return select(0)
-
-        self._selector.select = jump
-
-    def time(self) -> float:
-        return self._now
-
-
-def in_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        runner.run(work())
-
-
 def test_a_burst_of_events_is_one_batch_that_goes_out_after_the_interval() -> None:
     async def work() -> None:
         widget = Recorded()
@@ -68,7 +51,7 @@ def test_a_burst_of_events_is_one_batch_that_goes_out_after_the_interval() -> No
         assert {row["future"] for row in batch["rows"]} == {f"f{n}" for n in range(1, 8)}
         widget.close()
 
-    in_loop(work)
+    run_virtually(work())
 
 
 def test_a_flood_of_events_is_never_more_than_twenty_batches_a_second() -> None:
@@ -81,7 +64,7 @@ def test_a_flood_of_events_is_never_more_than_twenty_batches_a_second() -> None:
         assert seconds / BATCH_S - 2 <= len(widget.sent) <= seconds / BATCH_S
         widget.close()
 
-    in_loop(work)
+    run_virtually(work())
 
 
 def test_without_news_a_live_timeline_still_reports_every_second_that_it_lives() -> None:
@@ -95,7 +78,7 @@ def test_without_news_a_live_timeline_still_reports_every_second_that_it_lives()
         await asyncio.sleep(5)
         assert len(widget.sent) == 4
 
-    in_loop(work)
+    run_virtually(work())
 
 
 def test_at_the_end_the_whole_view_is_synchronised_once_and_nothing_follows() -> None:
@@ -114,7 +97,7 @@ def test_at_the_end_the_whole_view_is_synchronised_once_and_nothing_follows() ->
         await asyncio.sleep(10)
         assert len(widget.sent) == sent
 
-    in_loop(work)
+    run_virtually(work())
 
 
 def test_a_run_that_broke_off_without_an_end_is_finished_too() -> None:
@@ -183,3 +166,100 @@ def test_what_is_kept_needs_no_widget_and_no_script() -> None:
     assert encoded is not None
     assert base64.b64decode(encoded[1]).startswith(b"<svg")
     assert bundle["text/plain"].startswith("Book the cheaper flight")
+
+
+def test_what_a_person_asks_for_arrives_on_the_loop_of_the_run() -> None:
+    asked: list[tuple[str, str | None]] = []
+    threads: set[int] = set()
+
+    def act(kind: str, future: str | None) -> None:
+        asked.append((kind, future))
+        threads.add(threading.get_ident())
+
+    async def work() -> None:
+        widget = Recorded(on_action=act)
+        assert widget.acts
+        for stamped in until(everything(), 5.6):
+            widget.apply(stamped)
+        messages = [
+            {"type": "approve", "future": "f6"},
+            {"type": "decline", "future": "f9"},
+            {"type": "cancel", "future": "f1"},
+            {"type": "cancel-run"},
+            {"type": "cancel"},
+            {"type": "approve", "future": 6},
+            {"type": "destroy", "future": "f1"},
+        ]
+        # As from another thread: some front ends' messages come in on one.
+        await asyncio.to_thread(lambda: [widget._answer(widget, message, []) for message in messages])
+        await asyncio.sleep(0)
+        widget.finish()
+        widget._answer(widget, {"type": "cancel-run"}, [])
+        await asyncio.sleep(0)
+
+    run_virtually(work())
+    assert asked == [("approve", "f6"), ("decline", "f9"), ("cancel", "f1"), ("cancel-run", None)]
+    assert threads == {threading.get_ident()}
+
+
+def test_the_present_is_told_in_seconds_of_the_run_also_of_one_joined_late_and_of_the_next() -> None:
+    now = [100.0]
+    widget = Recorded(clock=lambda: now[0])
+    widget.apply(Stamped(seq=0, at_s=3.0, event=RunStarted(prompt="x", model="m", mode="async")))
+    now[0] = 101.0
+    assert widget.get_state()["view"]["now"] == 4.0
+    widget.restart()
+    now[0] = 200.0
+    widget.apply(Stamped(seq=0, at_s=0.0, event=RunStarted(prompt="y", model="m", mode="async")))
+    assert widget.get_state()["view"]["now"] == 0.0
+
+
+@pytest.mark.parametrize("output", [NotebookOutput, ComparingOutput])
+def test_the_picture_is_published_under_the_name_that_the_live_timeline_looks_for(
+    output: type[NotebookOutput], bare_shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[dict[str, str]] = []
+    monkeypatch.setattr("asyncfc_jupyter.jupyter.output.display", lambda *_, **__: None)
+    monkeypatch.setattr(
+        "asyncfc_jupyter.jupyter.output.publish", lambda bundle, *_, **__: published.append(bundle.data)
+    )
+    shown = output(bare_shell, AnswerFormat())
+    shown.begin()
+    shown._finish(timeline_view(travel()))
+    assert f'class="asyncfc-kept-{shown._widget.place}"' in published[-1]["text/html"]
+
+
+def test_a_timeline_that_nobody_listens_to_has_no_buttons() -> None:
+    assert not Recorded().acts
+
+
+def test_one_timeline_can_show_one_run_after_the_other() -> None:
+    widget = Recorded()
+    for stamped in travel():
+        widget.apply(stamped)
+    widget.restart()
+    assert (widget.view["live"], widget.view["rows"]) == (True, [])
+    for stamped in fan_out(3):
+        widget.apply(stamped)
+    widget.finish()
+    assert len(widget.view["rows"]) == 3
+
+
+def test_no_fact_is_lost_whenever_the_run_ends() -> None:
+    for cut in range(1, len(travel()), 7):
+        widget = Recorded()
+        for index, stamped in enumerate(travel().events[:cut]):
+            widget.apply(stamped)
+            if index % 5 == 0:
+                widget.flush()
+        widget.finish()
+        assert widget.view == timeline_view(Trace(travel().events[:cut]))
+
+
+def test_when_its_view_has_gone_after_the_end_the_widget_closes() -> None:
+    widget = Recorded()
+    widget._answer(widget, {"type": "gone"}, [])
+    assert widget.comm is not None, "a run that goes on may be shown again"
+    widget.finish()
+    widget._answer(widget, {"type": "gone"}, [])
+    assert widget.comm is None

@@ -40,6 +40,18 @@ class Cell:
     error: dict[str, Any] | None = None
     #: Message types in order, for tests on traffic.
     types: list[str] = field(default_factory=list)
+    #: What the kernel asked the person to type, and the ids of the widgets that the cell made.
+    prompts: list[str] = field(default_factory=list)
+    widgets: list[str] = field(default_factory=list)
+    #: What the front end is asked to do beside showing outputs, such as to add a cell.
+    payload: list[dict[str, Any]] = field(default_factory=list)
+    #: What the person types, in order; None where the front end takes no input.
+    answers: list[str] | None = None
+
+    @property
+    def told(self) -> str:
+        """All text that the cell shows, on its stream and in its outputs: what tools print is in an output for each call."""
+        return self.stdout + "\n".join(str(bundle.get("text/plain", "")) for bundle in self.displays)
 
     @property
     def traceback(self) -> str:
@@ -49,7 +61,7 @@ class Cell:
     @property
     def ended(self) -> bool:
         """Whether the kernel has answered the request and gone idle again."""
-        return self.status in {"ok", "error", "aborted"} and self.types[-1:] == ["idle"]
+        return self.status in {"ok", "error", "aborted"} and "idle" in self.types
 
 
 class SpecFor(KernelSpecManager):
@@ -69,14 +81,22 @@ class Kernel:
         self._manager, self._client = manager, client
         self._cells: dict[str, Cell] = {}
         self._by_display: dict[str, dict[str, Any]] = {}
+        self._replies: dict[str, dict[str, Any]] = {}
 
-    def send(self, code: str, *, cell_id: str | None = None) -> Cell:
-        """Send a cell and return at once."""
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+    def send(self, code: str, *, cell_id: str | None = None, answers: list[str] | None = None) -> Cell:
+        """Send a cell and return at once.
+
+        Args:
+            code: The cell.
+            cell_id: The id that a front end gives its cells.
+            answers: What the person types when asked; without, the front end says that it takes no input.
+        """
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+        content["allow_stdin"] = answers is not None
         message = self._client.session.msg("execute_request", {**content, "stop_on_error": True})
         message["metadata"] = {"cellId": cell_id} if cell_id else {}
         self._client.shell_channel.send(message)
-        cell = self._cells[message["header"]["msg_id"]] = Cell(message["header"]["msg_id"])
+        cell = self._cells[message["header"]["msg_id"]] = Cell(message["header"]["msg_id"], answers=answers)
         return cell
 
     def run(self, code: str, *, cell_id: str | None = None) -> Cell:
@@ -84,6 +104,33 @@ class Kernel:
         cell = self.send(code, cell_id=cell_id)
         self.wait(lambda: cell.ended, f"the end of {code!r}")
         return cell
+
+    def press(self, widget: str, content: dict[str, Any]) -> None:
+        """Send a widget's custom message, as a button in the page does."""
+        data = {"comm_id": widget, "data": {"method": "custom", "content": content}}
+        self._client.shell_channel.send(self._client.session.msg("comm_msg", data))
+
+    def complete(self, code: str) -> list[str]:
+        """Press Tab where ``|`` stands in the code; return what the line would be with each of the offers."""
+        before, _, behind = code.partition("|")
+        reply = self._request("complete_request", {"code": before + behind, "cursor_pos": len(before)})
+        assert reply["status"] == "ok", reply
+        assert reply["cursor_end"] == len(before)
+        line = before[: reply["cursor_start"]].rpartition("\n")[2]
+        return [line + match for match in reply["matches"]]
+
+    def help(self, name: str) -> str:
+        """Return what a cell shows that holds a name and a question mark, without colours."""
+        cell = self.run(f"{name}?")
+        (page,) = (each for each in cell.payload if each["source"] == "page")
+        return _COLOUR.sub("", page["data"]["text/plain"])
+
+    def _request(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        message = self._client.session.msg(kind, content)
+        self._client.shell_channel.send(message)
+        asked = message["header"]["msg_id"]
+        self.wait(lambda: asked in self._replies, f"the answer to {content}")
+        return self._replies.pop(asked)
 
     def value(self, expression: str) -> str:
         """Return the ``repr`` of an expression in the user's namespace."""
@@ -102,6 +149,7 @@ class Kernel:
             assert self._manager.is_alive(), f"the kernel died while a test waited for {what}"
             assert time.monotonic() < end, f"not within {LIMIT_S:g} s: {what}; cells: {list(self._cells.values())}"
             self._take(self._client.get_shell_msg, self._take_reply, timeout_s=0)
+            self._take(self._client.get_stdin_msg, self._take_prompt, timeout_s=0)
             self._take(self._client.get_iopub_msg, self._take_output, timeout_s=0.05)
 
     def _take(self, get: Callable[..., Any], take: Callable[[Cell, Any], None], *, timeout_s: float) -> None:
@@ -109,20 +157,31 @@ class Kernel:
             message = get(timeout=timeout_s)
         except queue.Empty:
             return
-        cell = self._cells.get(message["parent_header"].get("msg_id", ""))
+        asked = message["parent_header"].get("msg_id", "")
+        cell = self._cells.get(asked)
         if cell is not None:
             take(cell, message)
+        elif message["msg_type"].endswith("_reply"):
+            self._replies[asked] = message["content"]
 
     @staticmethod
     def _take_reply(cell: Cell, message: dict[str, Any]) -> None:
         if message["msg_type"] == "execute_reply":
             cell.status = message["content"]["status"]
+            cell.payload = message["content"].get("payload", [])
+
+    def _take_prompt(self, cell: Cell, message: dict[str, Any]) -> None:
+        cell.prompts.append(message["content"]["prompt"])
+        if cell.answers:
+            self._client.input(cell.answers.pop(0))
 
     def _take_output(self, cell: Cell, message: dict[str, Any]) -> None:
         kind, content = message["msg_type"], message["content"]
         cell.types.append(content["execution_state"] if kind == "status" else kind)
         if kind == "stream":
             setattr(cell, content["name"], getattr(cell, content["name"]) + content["text"])
+        elif kind == "comm_open":
+            cell.widgets.append(content["comm_id"])
         elif kind == "error":
             cell.error = content
         elif kind in {"display_data", "execute_result"}:
@@ -137,12 +196,18 @@ class Kernel:
 
 
 @contextmanager
-def running_kernel(python: Path, home: Path) -> Iterator[Kernel]:
-    """Start a kernel of this interpreter that knows nothing of the person's own settings and keys."""
+def running_kernel(python: Path, home: Path, *, folder: Path | None = None) -> Iterator[Kernel]:
+    """Start a kernel of this interpreter that knows nothing of the person's own settings and keys.
+
+    Args:
+        python: The interpreter.
+        home: Where it keeps what it writes.
+        folder: The directory it is started in, as a front end starts it in that of the notebook; the home by default.
+    """
     specs = SpecFor()
     specs.python = str(python)
     manager = KernelManager(kernel_spec_manager=specs, connection_file=str(home / "kernel.json"))
-    manager.start_kernel(env=environment(home), cwd=str(home))
+    manager.start_kernel(env=environment(home), cwd=str(folder or home))
     client: BlockingKernelClient = manager.blocking_client()
     try:
         client.start_channels()

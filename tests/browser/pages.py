@@ -1,0 +1,154 @@
+"""The timeline in a page: opened as it is saved, or fed as a kernel feeds it, and asked where its bars are."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from playwright.sync_api import Page
+
+from asyncfc_jupyter.trace.format import ComparisonView, View
+from asyncfc_jupyter.trace.html import asset, render_html, script
+from asyncfc_jupyter.trace.trace import Trace
+from asyncfc_jupyter.trace.view import LiveTimeline
+from tests.trace.sample import until
+
+Theme = Literal["light", "dark"]
+
+#: Remembers the timeline that was drawn last, to ask it where things are: a canvas has no elements.
+SHOWN = """
+const drawn = Timeline.prototype.draw;
+Timeline.prototype.draw = function () { window.shown = this; return drawn.call(this); };
+window.bars = (future) => {
+  const row = shown.rowAt(`0 ${future}`);
+  return row === null ? [] : placeBars(row, shown.scale, shown.story.live ? shown.clock : shown.story.span);
+};
+window.spot = (future, kind) => {
+  const strip = shown.sheet.strips[shown.sheet.at.get(`0 ${future}`)];
+  const bar = bars(future).filter((bar) => kind === undefined || bar.kind === kind).at(-1);
+  const { left, top } = shown.canvas.getBoundingClientRect();
+  return { x: left + bar.x + bar.width / 2, y: top + strip.top + strip.height / 2 - shown.scroller.scrollTop };
+};
+// What a method of the painter is given while the picture is painted once.
+window.given = (method) => {
+  const calls = [];
+  shown.painter[method] = function (...given) { calls.push(given); return Painter.prototype[method].apply(this, given); };
+  shown.paint();
+  delete shown.painter[method];
+  return calls;
+};
+window.at = (seconds) => position(shown.scale, seconds);
+window.Painter = Painter;
+// The rectangles that are filled while the picture is painted once, with their colours.
+window.filled = () => {
+  const { context } = shown.painter, rects = [];
+  context.fillRect = function (x, y, width, height) {
+    rects.push({ x, y, width, height, colour: String(context.fillStyle) });
+    CanvasRenderingContext2D.prototype.fillRect.call(context, x, y, width, height);
+  };
+  shown.paint();
+  delete context.fillRect;
+  return rects;
+};
+"""
+
+#: Stands in for the widget's model: what the front end sends is kept, and news is given to whoever listens.
+MODEL = """
+const listeners = {};
+const model = {
+  sent: [],
+  acts: true,
+  place: "abc123",
+  view: JSON.parse(document.getElementById("view").textContent),
+  get: (name) => model[name],
+  on: (name, listener) => { (listeners[name] ??= new Set()).add(listener); },
+  off: (name, listener) => { listeners[name]?.delete(listener); },
+  send: (message) => {
+    model.sent.push(message);
+    // The kernel closes a widget whose timeline has gone into the place of its picture.
+    if (message.type === "gone") queueMicrotask(() => window.forget());
+  },
+  listeners: () => Object.values(listeners).reduce((sum, set) => sum + set.size, 0),
+  receive: (message) => { for (const listener of listeners["msg:custom"]) listener(message); },
+  replace: (view) => { model.view = view; for (const listener of listeners["change:view"]) listener(); },
+};
+window.model = model;
+const front = widget();
+window.forget = front.initialize({ model });
+if (document.getElementById("host")) window.cleanup = front.render({ model, el: document.getElementById("host") });
+window.timeline = { ticks, liveDomain, showSeconds };
+"""
+FRAMES = (
+    "() => new Promise(done => { let n = 20; const step = () => n-- ? requestAnimationFrame(step) : done(); step() })"
+)
+
+
+def show(page: Page, view: View | ComparisonView, *, width: int = 900, theme: Theme = "light") -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=theme)
+    page.set_content(render_html(view).replace("mount(document", SHOWN + "mount(document"))
+    page.wait_for_selector(".asyncfc-timeline .afc-title:not(:empty)")
+
+
+def start(page: Page, view: View, *, around: str = "", host: bool = True) -> None:
+    """Open the widget's front end on a view, in an output of its own unless `host` is false."""
+    data = json.dumps(view).replace("<", "\\u003c")
+    page.set_content(
+        f"<!DOCTYPE html><style>{asset('timeline.css')}</style><body {around}>{'<div id=host></div>' * host}"
+        f"<script type='application/json' id=view>{data}</script>"
+        f"<script type=module>{script()}\n{SHOWN}{MODEL}</script>"
+    )
+    page.wait_for_function("window.model !== undefined")
+
+
+def batch(page: Page, timeline: LiveTimeline, now_s: float | None = None) -> None:
+    page.evaluate("message => model.receive(message)", {"type": "bars", **timeline.changes(now_s)})
+
+
+def feed(page: Page, trace: Trace, until_s: float) -> LiveTimeline:
+    """Open the front end on an empty run and send it what had happened by then."""
+    timeline = LiveTimeline()
+    start(page, timeline.snapshot())
+    for stamped in until(trace, until_s):
+        timeline.apply(stamped)
+    batch(page, timeline, until_s)
+    return timeline
+
+
+def kinds(page: Page, future: str) -> list[str]:
+    return list(page.evaluate("name => bars(name).map(bar => bar.kind)", future))
+
+
+def width_of(page: Page, future: str, kind: str) -> float:
+    return float(page.evaluate("([name, kind]) => bars(name).find(bar => bar.kind === kind).width", [future, kind]))
+
+
+def point_at(page: Page, future: str, kind: str | None = None) -> tuple[float, float]:
+    spot = page.evaluate("([name, kind]) => spot(name, kind ?? undefined)", [future, kind])
+    page.mouse.move(spot["x"], spot["y"])
+    return spot["x"], spot["y"]
+
+
+def painted_words(page: Page) -> list[str]:
+    """Return the texts that are painted on the canvas."""
+    return list(page.evaluate("given('words').map(([{ text }]) => text)"))
+
+
+def arrows(page: Page) -> set[tuple[str, str, str]]:
+    """Return which futures are joined by arrows, from one to the other, and in which colour."""
+    found = page.evaluate("given('arrow').map(([, , from, to, colour]) => [from.future, to.future, colour])")
+    return {(source, target, colour) for source, target, colour in found}
+
+
+def filled(page: Page, colour: str) -> list[dict[str, float]]:
+    """Return the rectangles that are filled with a colour: where they lie, and how wide and high they are."""
+    return [rect for rect in page.evaluate("filled()") if rect["colour"] == colour]
+
+
+def position(page: Page, seconds: float) -> float:
+    """Return where a time lies on the axis, in pixels of the canvas."""
+    return float(page.evaluate("at", seconds))
+
+
+def pixels(page: Page) -> str:
+    return str(page.evaluate("() => { shown.paint(); return shown.canvas.toDataURL() }"))

@@ -1,0 +1,59 @@
+"""The timeline's page held to the rules of axe-core, and what a screen reader finds in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from asyncfc_jupyter import compare
+from asyncfc_jupyter.trace.format import ComparisonView, View
+from asyncfc_jupyter.trace.html import render_html
+from asyncfc_jupyter.trace.view import timeline_view
+from tests.browser.gallery import ANSWERABLE, as_of
+from tests.browser.pages import SHOWN, Theme
+from tests.trace.sample import everything, fan_out, travel
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[1] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+VIEWS: dict[str, View | ComparisonView] = {
+    "ended": timeline_view(everything()),
+    "asking": as_of(everything(), 5.6),
+    "many": timeline_view(fan_out(200)),
+    "compared": compare(travel(), everything(), names=("sequential", "async")).view(),
+}
+#: All that can be opened is open: the table, the keys, a pinned future.
+OPEN = "() => { shown.table.root.open = true; shown.showKeys(); shown.pin('0 f1'); }"
+RUN = """
+async () => {
+  const { violations } = await axe.run();
+  const places = (nodes) => nodes.map(({ html }) => html.slice(0, 200)).join(" | ");
+  return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${places(nodes)}`);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.exists():
+        message = "run `npm ci` in tests/frontend to check the page for accessibility"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return AXE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_page_breaks_no_rule_of_axe(page: Page, axe: str, name: str, theme: Theme) -> None:
+    page.emulate_media(color_scheme=theme)
+    how = ANSWERABLE if name == "asking" else "mount"
+    page.set_content(render_html(VIEWS[name]).replace("mount(document", f"{SHOWN}{how}(document"))
+    page.wait_for_selector(".afc-key")
+    page.evaluate(OPEN)
+    page.wait_for_selector(".afc-card:not([hidden]) .afc-name")
+    page.evaluate(axe)
+    assert page.evaluate(RUN) == []

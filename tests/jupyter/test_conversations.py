@@ -1,0 +1,108 @@
+"""Several conversations side by side, and cancelling, in a real kernel."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.jupyter.conftest import AGENT
+from tests.kernels.harness import Kernel
+
+pytestmark = pytest.mark.kernel
+
+#: The call is waited for, so that a busy machine makes no message more.
+ONE = "a = quick(x=1)\nawait a\n\n'one'"
+DETACHED = '''%%tool --pure --detached
+async def lasting(x: int) -> int:
+    """Sleep for a minute, and hold nobody up."""
+    await asyncio.sleep(60)
+    return x
+'''
+
+
+def ask(kernel: Kernel, plan: str, options: str = "") -> str:
+    cell = kernel.run(f"{AGENT} {options}\n{plan}")
+    assert cell.error is None, cell.traceback
+    return str(cell.displays[-1]["text/plain"])
+
+
+def test_conversations_side_by_side_keep_their_futures_apart_and_cells_that_name_none_go_on_with_main(
+    kernel: Kernel,
+) -> None:
+    ask(kernel, ONE)
+    ask(kernel, "a = quick(x=2)\nawait a\n\n'two'", "--conversation trip --system 'be brief'")
+    assert kernel.value("_agent.futures['f1'].result(), len(_agent.futures)") == "(2, 1)"
+    ask(kernel, "b = quick(x='$f1')\nawait b\n\n'three'")
+    assert kernel.value("_agent.futures['f2'].result()") == "1"
+    status = kernel.run("%agent").stdout
+    assert "main: 10 messages, 2 futures\n" in status
+    assert "trip: 5 messages, 1 future; system text: be brief\n" in status
+    assert "trip begins anew" in kernel.run("%agent reset trip").stdout
+    assert "trip: 0 messages, 0 futures\n" in kernel.run("%agent").stdout
+
+
+def test_a_fork_starts_from_the_messages_and_values_so_far(kernel: Kernel) -> None:
+    ask(kernel, ONE)
+    assert "Conversation other: 5 messages, 1 future, a copy of main." in kernel.run("%agent fork other").stdout
+    assert ask(kernel, "b = quick(x='$f1')\n\nf'{b}'", "--conversation other") == "1"
+    assert kernel.run("%agent").stdout.count("5 messages, 1 future\n") == 1
+    assert "there is a conversation 'other' already" in kernel.run("%agent fork other").traceback
+
+
+def test_a_conversation_is_written_to_a_file_and_goes_on_from_it(kernel: Kernel) -> None:
+    ask(kernel, ONE)
+    assert "Wrote main: 5 messages, 1 future to talk.json." in kernel.run("%agent export talk.json").stdout
+    assert "Read later: 5 messages, 1 future" in kernel.run("%agent import talk.json later").stdout
+    assert ask(kernel, "b = quick(x='$f1')\n\nf'{b}'", "--conversation later") == "1"
+    kernel.run("open('other.txt', 'w').write('mine')")
+    assert "holds something else" in kernel.run("%agent export other.txt").traceback
+    assert kernel.value("open('other.txt').read()") == "'mine'"
+    broken = kernel.run("%agent import other.txt").traceback
+    assert broken.startswith("UsageError: %agent import: other.txt is no conversation: it cannot be read as JSON")
+    assert "\n" not in broken.strip()
+    assert "No such file" in kernel.run("%agent import nowhere.json").traceback
+
+
+def test_the_history_is_bounded_and_harmless_whatever_was_said(kernel: Kernel) -> None:
+    evil = f"{AGENT}\na = quick(x=1)\nawait a\n\n'<script>\\x1b[2J\\u202eevil'"
+    kernel.run(evil)
+    for number in range(25):
+        ask(kernel, f"'{'long ' * 100}{number}'")
+    shown = kernel.run("%agent history").stdout
+    assert "... 15 earlier; %agent export FILE main writes all" in shown
+    assert max(map(len, shown.splitlines())) < 200
+    kernel.run("%agent reset")
+    kernel.run(evil)
+    lines = kernel.run("%agent history").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["you", "model", "await_future({})", "tool", "tool", "model"]
+    assert "quick" in lines[1]
+    assert "f1 done 1" in "".join(lines[3:5])
+    assert lines[5].endswith(("<script> [2Jevil", "<script>[2Jevil"))
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("%agent reset trp", "%agent reset: there is no conversation 'trp'; there are: main."),
+        ("%agent reset mian", "did you mean main?"),
+        ("%agent fork", "%agent fork takes NEW [FROM]; it was given 0 words."),
+        ("%agent fork 'a b'", "letters, digits, - and _; 'a b' is not."),
+        ("%agent export 'open", "%agent: No closing quotation."),
+        ("%agent cancel f1", "there is no run yet"),
+        ("%agent cancel f1 main x", "%agent cancel takes [FUTURE] [CONVERSATION]"),
+        ("%%agent --model rehearsal --conversation ../x\n'x'", "a conversation's name is made of letters"),
+    ],
+)
+def test_a_wrong_line_is_one_line(kernel_of_module: Kernel, line: str, says: str) -> None:
+    traceback = kernel_of_module.run(line).traceback
+    assert says in traceback
+    assert "\n" not in traceback.strip()
+
+
+def test_a_future_that_outlives_its_run_is_cancelled_by_name(kernel: Kernel) -> None:
+    kernel.run(DETACHED)
+    ask(kernel, "a = lasting(x=1)\n\n'later'")
+    assert "No run goes on; pending: f1 (lasting) in main; cancel one" in kernel.run("%agent cancel").stdout
+    assert kernel.run("%agent cancel f1").stdout.startswith("Cancelled f1 (lasting)")
+    assert kernel.value("_agent.futures['f1'].state.value") == "'cancelled'"
+    assert "f1 (lasting) is cancelled already" in kernel.run("%agent cancel f1").stdout
+    assert "there is no future 'f9'" in kernel.run("%agent cancel f9").traceback

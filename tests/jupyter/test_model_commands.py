@@ -1,0 +1,112 @@
+"""Models in a notebook: aliases, the doctor, cassettes, and a saved notebook without a trace of the key."""
+
+import os
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.servers.scripted_server import HttpError, ScriptedServer, call_chunks, reply, text_chunks
+
+pytestmark = pytest.mark.kernel
+
+KEY = "sk-planted-0123456789-never-to-be-seen"
+LOAD = "%load_ext asyncfc_jupyter\nfrom IPython import get_ipython"
+TOOL = '%%tool --pure\ndef get_price(item: str) -> int:\n    """Tell a price."""\n    return len(item)'
+
+
+def run_notebook(tmp_path, *cells, fails=False):
+    """Execute the cells in one kernel with a home of its own; return the notebook as it would be saved, and its outputs."""
+    environment = {
+        **os.environ,
+        "OPENAI_API_KEY": KEY,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        **{f"XDG_{name}_HOME": str(tmp_path / name) for name in ("CONFIG", "CACHE")},
+    }
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (LOAD, *cells)])
+    client = NotebookClient(notebook, allow_errors=fails, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute(env=environment)
+    return nbformat.writes(notebook), [_text(cell) for cell in notebook.cells[1:]]
+
+
+def _text(cell):
+    shown = [output.get("text") or output.get("data", {}).get("text/plain") or "" for output in cell.outputs]
+    return "".join(shown) + "".join("".join(output.get("traceback", ())) for output in cell.outputs)
+
+
+def test_aliases_and_the_model_are_set_shown_and_removed(tmp_path) -> None:
+    _, shown = run_notebook(
+        tmp_path,
+        "%agent model",
+        "%agent alias",
+        "%agent alias fast=gpt-6-luna",
+        "%agent alias",
+        "%agent model fast --server ollama",
+        "%agent",
+        "%agent alias fast=",
+        "%agent alias fast",
+        "%agent model a b",
+        "%agent model a --sever x",
+        fails=True,
+    )
+    assert shown[0].startswith("No model yet")
+    assert shown[1].startswith("No aliases yet")
+    assert shown[2:5] == ["fast stands for gpt-6-luna.\n", "fast  gpt-6-luna\n", "fast at ollama\n"]
+    assert "model         fast at ollama\n" in shown[5]
+    assert shown[6] == "fast is no alias any more.\n"
+    assert "write NAME=MODEL" in shown[7]
+    assert "takes one model's name; it was given 2" in shown[8]
+    assert "there is no option --sever" in shown[9]
+
+
+def test_a_cell_is_recorded_and_replayed_without_a_server_and_the_saved_notebook_holds_no_key(tmp_path) -> None:
+    answers = [
+        reply(call_chunks(0, "a", "get_price", {"item": "tea"})),
+        reply(text_chunks("It costs 3.")),
+        HttpError(status=401, message=f"Incorrect API key provided: {KEY}"),
+    ]
+    with ScriptedServer(answers) as server:
+        cell = f"%%agent --mode eager --model m --base-url {server.base_url} --record talk.jsonl\nWhat does tea cost?"
+        saved, shown = run_notebook(tmp_path, TOOL, cell, "%%agent\nAnd coffee?", fails=True)
+    assert "It costs 3." in shown[1]
+    assert "does not accept the key" in shown[2]
+    assert KEY not in saved
+    assert KEY not in (tmp_path / "talk.jsonl").read_text()
+    replay = "%%agent --mode eager --replay talk.jsonl --speed instant\nWhat does {} cost?"
+    saved, shown = run_notebook(
+        tmp_path,
+        TOOL,
+        replay.format("tea"),
+        "_agent.answer, _agent.model",
+        "%agent reset",
+        replay.format("coffee"),
+        fails=True,
+    )
+    assert shown[2] == "('It costs 3.', 'm')"
+    assert "CassetteDiffers: the conversation departs from talk.jsonl at request 1: messages[0].content" in shown[4]
+    assert '"What does tea cost?' in shown[4]
+
+
+def test_the_doctor_examines_the_sessions_model_and_keeps_its_report(tmp_path) -> None:
+    def policy(body):
+        if "messages" not in body:
+            return HttpError(status=404)
+        answered = any(message["role"] == "tool" for message in body["messages"])
+        return reply(text_chunks("Fine.")) if answered else reply(call_chunks(0, "a", "get_time", {"city": "LIS"}))
+
+    with ScriptedServer(policy) as server:
+        _, shown = run_notebook(
+            tmp_path,
+            "%agent doctor",
+            f"%agent model m --base-url {server.base_url}",
+            "%agent doctor",
+            "%agent doctor",
+            "%agent doctor --fresh",
+            fails=True,
+        )
+        asked = len(server.requests)
+    assert "no model is chosen" in shown[0]
+    assert "use                 --api chat --mode async" in shown[2]
+    assert "kept; --fresh asks again" in shown[3]
+    assert "kept" not in shown[4]
+    assert asked == 6  # two of Chat Completions and one of the Responses API, twice

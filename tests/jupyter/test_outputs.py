@@ -1,0 +1,307 @@
+"""What tools put out, in a real kernel: each call's in a fold of its own, in the cell that asked, from every thread."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+from tests.jupyter.conftest import AGENT, TOOLS
+from tests.jupyter.test_without_front_end import in_terminal
+from tests.kernels.harness import LIMIT_S, REPOSITORY, Cell, Kernel, environment
+
+pytestmark = pytest.mark.kernel
+
+IMPORTS = """import contextlib, sys, threading, warnings
+from IPython.display import HTML, SVG, clear_output, display, update_display
+PAIR = threading.Barrier(2, timeout=30)
+LEFT = threading.Event()"""
+TALKERS = '''%%tool --pure
+def chat(name: str) -> str:
+    """Print in turns with another call, so that the lines of the two alternate."""
+    for number in range(20):
+        PAIR.wait()
+        print(name, number)
+    return name
+
+async def murmur(name: str) -> str:
+    """Print on the loop, in turns with another."""
+    for number in range(20):
+        print(name, number)
+        await asyncio.sleep(0)
+    return name
+
+def everything(x: int) -> int:
+    """Print to both streams, warn and display, in a thread."""
+    print("out <b>bold</b>")
+    print("err", file=sys.stderr)
+    warnings.warn("careful <script>")
+    display(HTML("<i>shown</i>"))
+    return x
+
+async def boom(x: int) -> int:
+    """Fail on the loop, two functions deep."""
+    def deep():
+        raise ValueError("no <b>luck</b>\\nand a second line")
+    print("before the failure")
+    deep()
+
+def boom_in_thread(x: int) -> int:
+    """Fail in a thread, because of something else."""
+    try:
+        {}["missing"]
+    except KeyError as error:
+        raise RuntimeError("outer") from error
+
+def draws(x: int) -> int:
+    """Display pictures."""
+    for at in range(x):
+        display(SVG(f'<svg xmlns="http://www.w3.org/2000/svg" width="{at + 1}" height="1"></svg>'))
+    return x
+
+async def late(x: int) -> int:
+    """Display after others have."""
+    await asyncio.sleep(0.3)
+    display(HTML("<i>last</i>"))
+    return x
+
+def first_last(x: int) -> int:
+    """Wait until another has printed, then print."""
+    LEFT.wait(30)
+    print("the first future, late")
+    return x
+
+def second(x: int) -> int:
+    """Print at once."""
+    print("the second future, early")
+    LEFT.set()
+    return x
+
+def updates(x: int) -> int:
+    """Change what it displayed, and start over."""
+    display(HTML("gone"))
+    print("gone too")
+    clear_output()
+    handle = display(HTML("old"), display_id="own")
+    print("stays")
+    handle.update(HTML("new"))
+    return x
+
+def flood(lines: int) -> int:
+    """Print a lot."""
+    for number in range(lines):
+        print("line", number)
+    return lines
+
+def coloured(x: int) -> int:
+    """Print what steers a terminal."""
+    print("\\x1b[31mred\\x1b[0m \\x1b]0;title\\x07\\x00end")
+    for number in range(5):
+        print(f"\\r{number} of 4", end="", file=sys.stderr)
+    return x
+
+def silent(x: int) -> int:
+    """Put out nothing."""
+    return x
+'''
+FAR = '''%%tool --pure --run-in process
+def far(x: int) -> int:
+    """Print and fail in another process."""
+    print("from afar")
+    return 1 // x
+'''
+
+
+@pytest.fixture(scope="module")
+def talking(kernel_of_module: Kernel) -> Kernel:
+    """Return a kernel with tools that put out something."""
+    for code in (IMPORTS, TALKERS, FAR):
+        cell = kernel_of_module.run(code)
+        assert cell.error is None, cell.traceback
+    return kernel_of_module
+
+
+@pytest.fixture
+def kernel(talking: Kernel) -> Kernel:
+    """Return the kernel with nothing said yet."""
+    talking.run("%agent reset\nLEFT.clear()")
+    return talking
+
+
+def ask(kernel: Kernel, *plan: str, options: str = "") -> Cell:
+    cell = kernel.run("\n".join([f"{AGENT} {options}".rstrip(), *plan]))
+    assert cell.status == "ok", cell.traceback
+    return cell
+
+
+def folds(cell: Cell) -> list[str]:
+    """Return what stands between the timeline and the answer, as text."""
+    return [bundle["text/plain"] for bundle in cell.displays[1:-1]]
+
+
+def test_calls_that_print_at_once_from_threads_have_a_fold_each_and_the_stream_nothing(kernel: Kernel) -> None:
+    cell = ask(kernel, "a = chat(name='one')", "b = chat(name='two')", "", "f'{a} {b}'")
+    lines = {name: "".join(f"\n  {name} {number}" for number in range(20)) for name in ("one", "two")}
+    assert folds(cell) == [f"f1 chat - 20 lines{lines['one']}", f"f2 chat - 20 lines{lines['two']}"]
+    assert (cell.stdout, cell.stderr) == ("", "")
+    assert kernel.value("_agent.futures['f2'].printed") == repr("".join(f"two {n}\n" for n in range(20)))
+
+
+def test_calls_on_the_loop_are_kept_apart_too(kernel: Kernel) -> None:
+    cell = ask(kernel, "a = murmur(name='one')", "b = murmur(name='two')", "", "f'{a} {b}'")
+    assert [set(re.findall("one|two", fold)) for fold in folds(cell)] == [{"one"}, {"two"}]
+    assert [fold.count("\n") for fold in folds(cell)] == [20, 20]
+
+
+def test_streams_warnings_and_displays_stand_under_their_call_and_a_silent_one_has_nothing(kernel: Kernel) -> None:
+    cell = ask(kernel, "s = silent(x=1)", "a = everything(x=1)", "", "f'{a} {s}'")
+    heading, shown = cell.displays[1:-1]
+    assert heading["text/plain"].startswith("f2 everything - 4 lines, 1 display\n  out <b>bold</b>\n  err\n")
+    assert "UserWarning: careful <script>" in heading["text/plain"]
+    assert "out &lt;b&gt;bold&lt;/b&gt;" in heading["text/html"]
+    assert "<script>" not in heading["text/html"]
+    assert heading["text/html"].startswith("<details ")
+    assert shown == {"text/html": "<i>shown</i>", "text/plain": "<IPython.core.display.HTML object>"}
+    assert (cell.stdout, cell.stderr) == ("", "")
+
+
+def test_folds_stand_in_the_order_of_the_futures_with_their_displays_below_them(kernel: Kernel) -> None:
+    cell = ask(kernel, "l = late(x=1)", "d = draws(x=3)", "", "f'{l} {d}'")
+    kinds = [bundle.get("image/svg+xml") or bundle["text/plain"] for bundle in cell.displays[1:]]
+    assert kinds[0] == "f1 late - 1 display"
+    assert cell.displays[2]["text/html"] == "<i>last</i>"
+    assert kinds[2] == "f2 draws - 3 displays"
+    assert [f'width="{at + 1}"' in kinds[3 + at] for at in range(3)] == [True] * 3
+    assert kinds[6] == "1 3"
+
+
+def test_a_later_future_that_prints_first_moves_down_when_an_earlier_one_prints(kernel: Kernel) -> None:
+    cell = ask(kernel, "a = first_last(x=1)", "b = second(x=2)", "", "f'{a} {b}'")
+    assert folds(cell) == [
+        "f1 first_last - 1 line\n  the first future, late",
+        "f2 second - 1 line\n  the second future, early",
+    ]
+
+
+def test_a_traceback_shows_the_persons_own_frames_and_the_model_gets_one_line(kernel: Kernel) -> None:
+    cell = ask(kernel, "a = boom(x=1)", "b = boom_in_thread(x=2)", "", "f'{a} {b}'")
+    first, second = folds(cell)
+    assert first.startswith("f1 boom - 1 line, error\n  before the failure\n")
+    assert re.search(r"Cell In\[\d+\], line \d+, in boom\(x\)", first)
+    assert 'raise ValueError("no <b>luck</b>' in first
+    assert first.endswith("ValueError: no <b>luck</b>\n  and a second line")
+    assert "direct cause" in second
+    assert "KeyError: 'missing'" in second
+    assert second.endswith("RuntimeError: outer")
+    assert "asyncfc_jupyter" not in first + second
+    assert "no &lt;b&gt;luck&lt;/b&gt;" in cell.displays[1]["text/html"]
+    sent = kernel.value("[m['content'] for m in _agent.conversation.messages if m['role'] == 'tool']")
+    assert "ValueError: no <b>luck</b> and a second line" in sent
+    assert "Traceback" not in sent
+    assert "Cell In" not in sent
+
+
+def test_another_process_sends_what_it_printed_and_where_it_failed(kernel: Kernel) -> None:
+    cell = ask(kernel, "a = far(x=0)", "", "f'{a}'")
+    (fold,) = folds(cell)
+    assert fold.startswith("f1 far - 1 line, error\n  from afar\n")
+    assert re.search(r"In its own process, most recent call last:\n.*, line \d+, in far", fold)
+    assert cell.stdout == ""
+
+
+def test_a_call_may_change_and_clear_its_own_output_and_nothing_else(kernel: Kernel) -> None:
+    cell = ask(kernel, "d = draws(x=1)", "a = updates(x=1)", "", "f'{a} {d}'")
+    assert [fold.split("\n") for fold in folds(cell)[2:3]] == [["f2 updates - 1 line, 1 display", "  stays"]]
+    assert cell.displays[-2]["text/html"] == "new"
+    assert "data:image/svg+xml" in cell.displays[0]["text/html"]
+    assert "clear_output" not in cell.types
+    kernel.run("update_display(HTML('newer'), display_id='own')")
+    assert kernel.value("_agent.futures['f2'].printed") == repr("gone too\nstays\n")
+
+
+def test_a_flood_is_cut_in_its_fold_which_says_where_the_whole_is(kernel: Kernel) -> None:
+    cell = ask(kernel, "a = flood(lines=50000)", "", "f'{a}'", options="--out mine")
+    (fold,) = folds(cell)
+    assert fold.startswith("f1 flood - 50,000 lines\n  line 0\n  line 1\n")
+    assert fold.endswith("line 49999")
+    assert re.search(r'\n  \[\d{3},\d{3} characters left out; all of it is in mine\.futures\["f1"\]\.printed\]\n', fold)
+    assert len(cell.displays[1]["text/html"]) < 30_000
+    assert kernel.value("mine.futures['f1'].printed == ''.join(f'line {n}\\n' for n in range(50000))") == "True"
+    kinds = [kind for kind in cell.types if "display" in kind]
+    assert len(kinds) < 60
+
+
+def test_what_steers_a_terminal_is_not_shown_and_a_progress_bar_is_its_last_state(kernel: Kernel) -> None:
+    cell = ask(kernel, "a = coloured(x=1)", "", "f'{a}'")
+    assert folds(cell) == ["f1 coloured - 2 lines\n  red  end\n  4 of 4"]
+    assert "\x1b" not in str(cell.displays)
+
+
+def test_runs_that_are_compared_keep_their_folds_one_run_after_the_other(kernel: Kernel) -> None:
+    cell = ask(kernel, "a = second(x=1)", "", "f'{a}'", options="--compare sequential async")
+    assert [fold.split(" - ")[0] for fold in folds(cell)] == ["f1 second", "f1 second"]
+
+
+def test_two_runs_in_the_background_put_out_in_their_own_cells(kernel: Kernel) -> None:
+    cells = [kernel.run(f"{AGENT} --background --out run{n}\na = chat(name='{n}')\nawait a\nf'{{a}}'") for n in (1, 2)]
+    done = kernel.run("await run1; await run2; print('done')")
+    assert done.told.endswith("done\n")
+    shown = [lambda cell=cell: [bundle["text/plain"] for bundle in cell.displays] for cell in cells]
+    for number in (1, 2):
+        expected = "f1 chat - 20 lines" + "".join(f"\n  {number} {line}" for line in range(20))
+        kernel.wait(lambda expected=expected, number=number: expected in shown[number - 1](), "the fold of a run")
+        assert cells[number - 1].stdout == ""
+
+
+def test_a_future_is_displayed_as_its_state_and_its_result_as_the_kernel_shows_it(kernel: Kernel) -> None:
+    kernel.run('%%tool --pure\ndef chart(x: int) -> object:\n    """Chart."""\n    return SVG("<svg/>")\n')
+    ask(kernel, "a = chart(x=1)", "b = boom(x=1)", "", "f'{b}'")
+    head, figure = kernel.run("display(_agent.futures['f1'])").displays
+    assert (head["text/plain"], figure["image/svg+xml"]) == ("<Future f1 chart: done: SVG>", "<svg/>")
+    (failed,) = kernel.run("_agent.futures['f2']").displays
+    assert "failed: ValueError: no &lt;b&gt;luck&lt;/b&gt;" in failed["text/html"]
+    assert kernel.run("display(_agent.futures['f1'].result())").displays[0]["image/svg+xml"] == "<svg/>"
+
+
+def test_unloading_leaves_the_publisher_as_it_was(kernel: Kernel) -> None:
+    own = "'publish' in vars(get_ipython().display_pub)"
+    assert kernel.value(own) == "True"
+    kernel.run("%unload_ext asyncfc_jupyter")
+    assert kernel.value(own) == "False"
+    kernel.run("%load_ext asyncfc_jupyter")
+    for code in (TALKERS, FAR):
+        assert kernel.run(code).error is None
+
+
+def test_a_program_that_runs_a_notebook_keeps_folds_that_need_no_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    plan = f"{AGENT}\na = everything(x=1)\nb = boom(x=1)\n\nf'{{a}} {{b}}'"
+    cells = [nbformat.v4.new_code_cell(code.strip()) for code in (TOOLS, IMPORTS, TALKERS, plan)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    resources = {"metadata": {"path": str(REPOSITORY)}}
+    NotebookClient(notebook, timeout=LIMIT_S, kernel_name="python3", resources=resources).execute()
+    outputs = notebook.cells[-1].outputs
+    assert [output["output_type"] for output in outputs] == ["display_data"] * 5
+    assert [output["data"]["text/plain"].split("\n")[0] for output in outputs[1:4]] == [
+        "f1 everything - 4 lines, 1 display",
+        "<IPython.core.display.HTML object>",
+        "f2 boom - 1 line, error",
+    ]
+    exported, _ = HTMLExporter().from_notebook_node(notebook)
+    assert exported.count('<details class="asyncfc-fold') == 2
+    assert "careful &lt;script&gt;" in exported
+
+
+def test_a_terminal_prints_what_a_call_put_out_when_it_is_over(tmp_path: Path) -> None:
+    plan = f"{AGENT}\na = chat(name='one')\nb = chat(name='two')\nc = boom(x=1)\n\nf'{{a}} {{b}} {{c}}'"
+    out = in_terminal(tmp_path, TOOLS, IMPORTS, TALKERS, plan).stdout
+    for future, name in (("f1", "one"), ("f2", "two")):
+        assert f"{future} chat - 20 lines\n" + "".join(f"  {name} {number}\n" for number in range(20)) in out
+    assert re.search(r"f3 boom - 1 line, error\n  before the failure\n(  .*\n|\n)*  ValueError: no <b>luck</b>\n", out)
