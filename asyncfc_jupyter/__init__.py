@@ -18,22 +18,28 @@ from typing import TYPE_CHECKING, Any
 from asyncfc_jupyter._version import __version__
 
 if TYPE_CHECKING:
-    from asyncfc_jupyter.agent import Agent, Conversation, Future, Run
+    from asyncfc_jupyter.agent import Agent, Budget, Conversation, Future, Run
     from asyncfc_jupyter.core.errors import AsyncFCError
+    from asyncfc_jupyter.runtime.context import ToolContext
     from asyncfc_jupyter.runtime.tools import Tool, make_tool, tool
+    from asyncfc_jupyter.trace.compare import Comparison, compare
     from asyncfc_jupyter.trace.timeline import Timeline
     from asyncfc_jupyter.trace.trace import Trace
 
 __all__ = [
     "Agent",
     "AsyncFCError",
+    "Budget",
+    "Comparison",
     "Conversation",
     "Future",
     "Run",
     "Timeline",
     "Tool",
+    "ToolContext",
     "Trace",
     "__version__",
+    "compare",
     "make_tool",
     "tool",
 ]
@@ -41,12 +47,16 @@ __all__ = [
 _HOME = {
     "Agent": "agent",
     "AsyncFCError": "core.errors",
+    "Budget": "agent",
+    "Comparison": "trace.compare",
     "Conversation": "agent",
     "Future": "agent",
     "Run": "agent",
     "Timeline": "trace.timeline",
     "Tool": "runtime.tools",
+    "ToolContext": "runtime.context",
     "Trace": "trace.trace",
+    "compare": "trace.compare",
     "make_tool": "runtime.tools",
     "tool": "runtime.tools",
 }

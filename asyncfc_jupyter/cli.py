@@ -1,24 +1,34 @@
-"""The command line: ``asyncfc-jupyter demo``."""
+"""The command line: ``asyncfc-jupyter demo``, ``doctor``, ``trace`` and ``bench``."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import asyncio
+import dataclasses
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.agent import Mode
-from asyncfc_jupyter.core.errors import AsyncFCError
+from asyncfc_jupyter.core.errors import AsyncFCError, UsageError, nearest
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, CallStarted, Stamped, TurnStarted
 from asyncfc_jupyter.demo import MODES, Comparison, Played, play_all
+from asyncfc_jupyter.models.catalog import Where
+from asyncfc_jupyter.models.doctor import examine
+from asyncfc_jupyter.models.keys import api_key_in
+from asyncfc_jupyter.trace.compare import compare
+from asyncfc_jupyter.trace.timeline import Timeline
+from asyncfc_jupyter.trace.trace import Trace
 
 #: Tool calls in the demonstration's plan, for the progress bar.
 _CALLS = 9
@@ -54,7 +64,103 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", metavar="FILE", type=Path, help="write the figures as JSON")
     demo.add_argument("--html", metavar="FILE", type=Path, help="write the timeline of the async run as a page")
     demo.set_defaults(run=_demo)
+    doctor = commands.add_parser(
+        "doctor",
+        help="find out what a model's server can do, and which options suit it",
+        description="Asks the model for two calls of dummy tools, answers one with a placeholder, and reports what it saw. "
+        "The report is kept per server and model.",
+    )
+    doctor.add_argument("model", metavar="MODEL", help="the name by which the server knows its model, or an alias")
+    doctor.add_argument("--server", metavar="NAME", help="openai, ollama, vllm, llamacpp or lmstudio")
+    doctor.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
+    doctor.add_argument("--api", metavar="API", help="look at chat, responses or native only")
+    doctor.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
+    doctor.add_argument("--fresh", action="store_true", help="ask again, although a report is kept")
+    doctor.add_argument("--json", action="store_true", help="print the report as JSON")
+    doctor.set_defaults(run=_doctor)
+    trace = commands.add_parser(
+        "trace",
+        help="draw saved traces",
+        description="Draws a trace that Trace.save wrote, or several on one time axis, as text unless told otherwise.",
+    )
+    trace.add_argument(
+        "files", metavar="FILE", nargs="+", type=Path, help="a saved trace; of several, a comparison is drawn"
+    )
+    form = trace.add_mutually_exclusive_group()
+    form.add_argument("--html", metavar="FILE", type=Path, help="write an interactive page that needs no network")
+    form.add_argument("--svg", metavar="FILE", type=Path, help="write a picture")
+    form.add_argument("--text", action="store_true", help="print it as text (the default)")
+    trace.set_defaults(run=_trace)
+    bench = commands.add_parser(
+        "bench",
+        help="run a benchmark of the source tree",
+        description="Runs a benchmark of the source tree, or lists them. A full run is written into docs/benchmarks.md.",
+    )
+    bench.add_argument("name", metavar="NAME", nargs="?", help="the benchmark; without it they are listed")
+    bench.add_argument(
+        "words", metavar="...", nargs=argparse.REMAINDER, help="its options: --quick, --json FILE, --help"
+    )
+    bench.set_defaults(run=_bench)
     return parser
+
+
+def _bench(options: argparse.Namespace) -> int:
+    source = Path(__file__).resolve().parents[1]
+    found = {
+        path.stem: path for path in sorted((source / "tests" / "benchmarks").glob("[!_]*.py")) if _is_command(path)
+    }
+    if not found:
+        raise UsageError(
+            f"bench: there are no benchmarks beside {source}; they come with the source, not with the wheel."
+        )
+    if options.name is None:
+        for name, path in found.items():
+            print(
+                f"{name:<10} {(ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or '').partition(chr(10))[0]}"
+            )
+        return 0
+    if options.name not in found:
+        meant = nearest(options.name, tuple(found)) or f"; there are: {', '.join(found)}."
+        raise UsageError(f"bench: there is no benchmark {options.name!r}{meant}")
+    # In a process of its own: what this command has loaded and started must not be measured.
+    command = [sys.executable, "-m", f"tests.benchmarks.{options.name}", *options.words]
+    return subprocess.run(command, cwd=source, check=False).returncode  # noqa: S603 - a file of this source tree
+
+
+def _is_command(path: Path) -> bool:
+    return '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    key = api_key_in(options.api_key_env)
+    where = Where(server=options.server, base_url=options.base_url, api=options.api, api_key=key)
+    # To the other stream, and only where a person looks: what is printed may be read by a program.
+    with Console(stderr=True).status(f"examines {escape(options.model)}") as status:
+        report = asyncio.run(
+            examine(options.model, where=where, fresh=options.fresh, progress=lambda doing: status.update(Text(doing)))
+        )
+    print(json.dumps(dataclasses.asdict(report), indent=2) if options.json else report.text())
+    return 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    try:
+        traces = [Trace.load(path) for path in options.files]
+    except OSError as error:
+        print(f"asyncfc-jupyter: cannot read {error.filename}: {error.strerror}; name a saved trace.", file=sys.stderr)
+        return 2
+    drawn = Timeline(traces[0]) if len(traces) == 1 else compare(*traces, names=[path.stem for path in options.files])
+    target: Path | None = options.html or options.svg
+    if target is None:
+        print(drawn.text(width=min(Console().width, _WIDEST)))
+        return 0
+    try:
+        target.write_text(drawn.html() if options.html else drawn.svg(), encoding="utf-8")
+    except OSError as error:
+        print(f"asyncfc-jupyter: cannot write {target}: {error.strerror}; name another file.", file=sys.stderr)
+        return 2
+    print(f"timeline: {target}")
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

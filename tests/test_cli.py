@@ -8,6 +8,7 @@ import pytest
 
 from asyncfc_jupyter import cli
 from asyncfc_jupyter.agent import Mode
+from tests.trace.sample import interrupted, travel
 
 
 def test_the_demo_plays_every_mode_and_all_come_to_the_same_end(tmp_path) -> None:
@@ -40,6 +41,34 @@ def test_the_demo_plays_every_mode_and_all_come_to_the_same_end(tmp_path) -> Non
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_played(capsys, tmp_path, name, why) -> None:
     assert cli.main(["demo", "--json", str(tmp_path / name)]) == 2
     assert f"{why}; name another file." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("form", "begin"), [("--html", "<!DOCTYPE html>"), ("--svg", "<svg")])
+def test_a_saved_trace_is_drawn_as_a_page_or_a_picture(capsys, tmp_path, form, begin) -> None:
+    travel().save(tmp_path / "run.json")
+    assert cli.main(["trace", str(tmp_path / "run.json"), form, str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out").read_text().startswith(begin)
+    assert capsys.readouterr().out == f"timeline: {tmp_path / 'out'}\n"
+
+
+def test_a_saved_trace_is_printed_and_several_are_compared(capsys, tmp_path) -> None:
+    travel().save(tmp_path / "slow.json")
+    interrupted().save(tmp_path / "quick.json")
+    assert cli.main(["trace", str(tmp_path / "slow.json")]) == 0
+    assert "f6 charge_card" in capsys.readouterr().out
+    assert cli.main(["trace", str(tmp_path / "slow.json"), str(tmp_path / "quick.json"), "--text"]) == 0
+    assert "2.0 s saved 6.3 s" in capsys.readouterr().out
+
+
+def test_what_is_no_trace_or_cannot_be_read_or_written_is_refused(capsys, tmp_path) -> None:
+    (tmp_path / "no.json").write_text("{}")
+    travel().save(tmp_path / "run.json")
+    assert cli.main(["trace", str(tmp_path / "no.json")]) == 1
+    assert "is not a readable trace" in capsys.readouterr().err
+    assert cli.main(["trace", str(tmp_path / "none.json")]) == 2
+    assert "No such file or directory; name a saved trace." in capsys.readouterr().err
+    assert cli.main(["trace", str(tmp_path / "run.json"), "--svg", str(tmp_path)]) == 2
+    assert "Is a directory; name another file." in capsys.readouterr().err
 
 
 def test_an_unknown_command_is_refused(capsys) -> None:

@@ -1,0 +1,40 @@
+"""asyncfc_jupyter, in the mode that is asked for."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from play import API_KEY, MODEL, Look, base_url, past, serve
+
+from asyncfc_jupyter import Agent, tool
+from asyncfc_jupyter.agent.conversation import Conversation
+
+
+@cache
+def agent_with(looking: Look, mode: str, api: str) -> Agent:
+    """Return the agent, made once, as one does."""
+
+    @tool(pure=True)
+    async def look(topic: str, basis: list[str] | None = None) -> dict[str, Any]:
+        """Look something up.
+
+        Args:
+            topic: What to look up.
+            basis: Where to begin.
+        """
+        return dict(json.loads(await looking(topic, basis)))  # data and not text: calls take a field of it by reference
+
+    return Agent(MODEL, base_url=base_url(), api=api, api_key=API_KEY, tools=[look], mode=mode)
+
+
+async def play(plan: str, look: Look, *, mode: str, api: str = "chat", history: int = 0) -> str:
+    """Run the plan."""
+    conversation = Conversation()
+    conversation.messages += past(history)
+    return (await agent_with(look, mode, api).run(plan, conversation=conversation)).answer
+
+
+if __name__ == "__main__":
+    serve(play)
