@@ -6,7 +6,9 @@ is:
 - the loop itself, waiting or turning: nothing may be raised, it would end the kernel. The loop is asked to cancel the
   run.
 - a tool that blocks the loop: asking the loop is in vain until the tool lets go, so an exception is raised in the tool. A
-  tool that does not block it is on its way back to the loop; which of the two it is shows a moment later.
+  tool that does not block it is on its way back to the loop; which of the two it is shows a moment later. In what the
+  tool has called of this package, such as the fold that takes what it prints, nothing is raised: it would be left half
+  done.
 - any other code that the loop runs, such as a ``repr`` that never ends: the same, but at the third press, since such
   code is nearly always on its way back to the loop.
 
@@ -34,10 +36,13 @@ from typing import Any, Literal
 from asyncfc_jupyter.core.errors import AgentInterrupted
 from asyncfc_jupyter.runtime.tools import Tool
 
-Place = Literal["loop", "tool", "code"]
+Place = Literal["loop", "tool", "ours", "code"]
 
 #: A tool blocks the loop that has not let go of it by now, in seconds: a step of one that does not is shorter.
 _STEP_S = 0.03
+
+#: How the names of this package's modules begin.
+_OURS = f"{__name__.partition('.')[0]}."
 
 _BLOCKED = "interrupted while it blocked the event loop"
 
@@ -66,15 +71,18 @@ _BORDERS: set[CodeType] = set()
 
 
 def place(frame: FrameType | None) -> Place:
-    """Return in what kind of code a frame is, by the nearest frame around it that tells."""
+    """Return in what kind of code a frame is, by the nearest frame around it that tells; "ours" is what a tool has called."""
+    in_tool: Place = "tool"
     while frame is not None:
         code = frame.f_code
         if code in _BORDERS:
-            return "tool"
+            return in_tool
         if code is asyncio.Handle._run.__code__:  # noqa: SLF001 - the one border between a loop and what it runs
             return "code"
         if code.co_name == "_run_once":
             return "loop"
+        if str(frame.f_globals.get("__name__")).startswith(_OURS):
+            in_tool = "ours"
         frame = frame.f_back
     return "loop"
 
@@ -107,14 +115,17 @@ class Interrupts:
         where = place(frame)
         if self._looks_again:
             self._looks_again = False
-            if where == "tool" and not self._heard:
+            if where == "ours":
+                self._look_again_soon()
+            elif where == "tool" and not self._heard:
                 raise AgentInterrupted(_BLOCKED)
             return
         self.presses += 1
         self._loop.call_soon_threadsafe(self._hear if self.presses == 1 else self.given_up.set)
-        if where == "tool" and self.presses > 1:
+        in_tool = where in {"tool", "ours"}
+        if in_tool and self.presses > 1:
             raise KeyboardInterrupt
-        if where == "tool":
+        if in_tool:
             self._look_again_soon()
         elif where == "code" and self.presses > 2:
             raise AgentInterrupted(_BLOCKED)

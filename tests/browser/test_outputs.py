@@ -72,6 +72,7 @@ LONG = """%%agent --model rehearsal --ttft-ms 20 --tokens-per-s 1000
 {text!r}
 """
 FOLD = "details.asyncfc-fold"
+SAYS_MORE = "([css, said]) => document.querySelector(css).querySelector('summary').textContent !== said"
 
 
 def write(notebooks: Path, cells: list[str]) -> Path:
@@ -101,10 +102,7 @@ def see_a_fold_stay_open(page: Page, artifact: Path) -> None:
     page.locator(FOLD).first.locator("summary").click()
     page.wait_for_function("css => document.querySelector(css).querySelector('pre').scrollTop > 0", arg=FOLD)
     before = pixels(page)
-    page.wait_for_function(
-        "([css, said]) => document.querySelector(css).querySelector('summary').textContent !== said",
-        arg=[FOLD, before["said"]],
-    )
+    page.wait_for_function(SAYS_MORE, arg=[FOLD, before["said"]])
     page.wait_for_timeout(500)
     after = pixels(page)
     assert "LIS: page" in after["said"], "the newest line stands beside the heading"
@@ -114,12 +112,16 @@ def see_a_fold_stay_open(page: Page, artifact: Path) -> None:
     # Whoever scrolls away from the end is left where they are. A script's scrolling that falls between two updates of a frame
     # is lost with the element, so it is done again, as a hand goes on turning the wheel.
     for _ in range(20):
-        page.evaluate("css => { document.querySelector(css).querySelector('pre').scrollTop = 20; }", FOLD)
-        page.wait_for_timeout(500)
+        said = page.evaluate(
+            """css => { const fold = document.querySelector(css); fold.querySelector("pre").scrollTop = 20;
+            return fold.querySelector("summary").textContent; }""",
+            FOLD,
+        )
+        page.wait_for_function(SAYS_MORE, arg=[FOLD, said])
         if pixels(page)["top"] == 20:
             break
-    page.wait_for_timeout(500)
-    assert pixels(page)["top"] == 20
+    else:
+        pytest.fail("a fold that is scrolled by hand goes back to its end")
 
 
 def see_the_end(page: Page, artifact: Path) -> None:

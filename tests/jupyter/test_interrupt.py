@@ -123,3 +123,35 @@ def test_a_press_during_a_tool_that_blocks_the_loop_ends_the_tool(monkeypatch) -
     run = pressed_in(pressing, monkeypatch, step_s=0.01)
     assert seen == ["interrupted while it blocked the event loop"]
     assert (run.outcome, run.futures["f1"].state.value) == ("interrupted", "cancelled")
+
+
+#: A function of this package that a tool calls, such as what takes its prints.
+OURS = """
+def work(press, looks):
+    press()
+    while len(looks) < 3:
+        time.sleep(0.001)
+    looks.append("done")
+"""
+
+
+def test_nothing_is_raised_in_what_a_tool_has_called_of_this_package(monkeypatch) -> None:
+    looks: list[str] = []
+    look_again_soon = Interrupts._look_again_soon
+
+    def looking(interrupts: Interrupts) -> None:
+        looks.append("later")
+        look_again_soon(interrupts)
+
+    monkeypatch.setattr(Interrupts, "_look_again_soon", looking)
+    package = {"__name__": "asyncfc_jupyter.jupyter.made_up", "time": time}
+    exec(OURS, package)
+
+    async def pressing() -> None:
+        """Print, say, and then block the loop."""
+        package["work"](lambda: signal.raise_signal(signal.SIGINT), looks)
+        time.sleep(60)  # noqa: ASYNC251
+
+    run = pressed_in(pressing, monkeypatch, step_s=0.01)
+    assert looks[:4] == ["later", "later", "later", "done"]
+    assert run.futures["f1"].state.value == "cancelled"

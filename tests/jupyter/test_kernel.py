@@ -196,7 +196,9 @@ def test_running_a_tool_cell_again_replaces_what_it_defined(kernel: Kernel) -> N
 
 
 def test_the_run_is_there_after_an_error(kernel: Kernel) -> None:
-    cell = kernel.run(agent("a = quick(x=1)", "", "b = quick(x=2)", "", "'x'", options="--out mine --max-turns 1"))
+    cell = kernel.run(
+        agent("a = quick(x=1)", "", "b = quick(x=2)", "", "'x'", options="--out mine --max-turns 1 --mode batch")
+    )
     assert_one_line(cell, "TurnLimitReached: ")
     assert kernel.value("mine.outcome, mine.futures['f1'].result()") == "('stopped', 1)"
     answered(kernel)

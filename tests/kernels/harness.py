@@ -23,6 +23,8 @@ from jupyter_client.manager import KernelManager
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Far above what any cell of the tests takes on a busy machine, and the end of a test that hangs.
 LIMIT_S = 60.0
+#: What a person needs to press a button after what is seen, in seconds.
+_HAND_S = 0.15
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -139,7 +141,11 @@ class Kernel:
         return cell.stdout.strip()
 
     def interrupt(self) -> None:
-        """Press the interrupt button."""
+        """Press the interrupt button, as soon after what was seen as a quick hand.
+
+        A signal that comes between Python's last look for one and a system call is not heard until that call is over.
+        """
+        time.sleep(_HAND_S)
         self._manager.interrupt_kernel()
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
