@@ -196,7 +196,7 @@ def test_a_long_answer_is_updated_seldom_and_the_page_stays_where_it_is(
             const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
             kernel.iopubMessage.connect((_, message) => {
               const id = message.content.transient?.display_id;
-              if (id) (window.updates[id] ??= []).push(performance.now()); });
+              if (id) (window.updates[id] ??= []).push(Date.parse(message.header.date)); });
             window.jupyterapp.commands.execute("notebook:run-all-cells"); }"""
         )
         lines = "number => document.querySelectorAll('.jp-OutputArea p').length >= number"
