@@ -16,6 +16,7 @@ from asyncfc_jupyter.runtime.log import EventLog
 from asyncfc_jupyter.runtime.values import describe
 from asyncfc_jupyter.trace.certificate import Certificate, certify
 from asyncfc_jupyter.trace.metrics import Metrics, metrics
+from asyncfc_jupyter.trace.show import clean
 from asyncfc_jupyter.trace.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.why import explain_wait
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 Ended = Literal["answered", "failed", "interrupted", "stopped"]
 Outcome = Literal["running"] | Ended
+#: Characters of an outcome in a future's ``repr``.
+_REPR_CHARACTERS = 300
 
 
 class Future:
@@ -71,6 +74,13 @@ class Future:
         """Return whether it has settled, in whatever way."""
         return self._entry.status != "pending"
 
+    def why(self) -> str:
+        """Return one sentence on why it waited, or that it did not; in whichever run of the conversation it was issued."""
+        log = self._entry.lease.log
+        if not log.events:
+            return f"{self.name} ({self.tool}) came with its outcome from a fork or a file, and not with its wait"
+        return explain_wait(Trace(tuple(log.events)), self._entry.name, now_s=None if self.done() else log.now_s())
+
     def result(self) -> Any:
         """Return the very object that the tool returned; plain data as it was when the call finished.
 
@@ -97,7 +107,9 @@ class Future:
         return self.result()
 
     def __repr__(self) -> str:
-        outcome = describe(self._entry.value) if self._entry.status == "done" else self._entry.error
+        outcome = clean(
+            describe(self._entry.value) if self._entry.status == "done" else self._entry.error, _REPR_CHARACTERS
+        )
         return f"<Future {self.name} {self.tool}: {self.state}{': ' + outcome if outcome else ''}>"
 
 
@@ -214,8 +226,7 @@ class Run:
 
     def why(self, future: str) -> str:
         """Return one sentence on why a future waited, or that it did not."""
-        name = self.futures[future].name
-        return explain_wait(self.trace, FutureName(name), now_s=self.elapsed_s)
+        return self.futures[future].why()
 
     def certificate(self) -> Certificate:
         """Return which calls overlapped and why they were allowed to, and which were ordered and by what."""

@@ -30,6 +30,7 @@ from asyncfc_jupyter.runtime.values import describe, shorten
 FORMAT = "asyncfc_jupyter conversation 1"
 #: The most futures that a file may name: a number in it must not decide how much memory is taken.
 _MOST_FUTURES = 100_000
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _STAYED_BEHIND = "it was pending when the conversation was forked, and its result stays there; make the call again"
 _NOT_SAVED = "its value ({}) could not be saved with the conversation; make the call again if you need it"
 
@@ -74,7 +75,9 @@ def to_json(conversation: Conversation, *, system: str | None = None) -> str:
     untold = {entry.name for entry in conversation.undelivered()}
     futures = [_saved(entry, told=entry.name not in untold) for entry in conversation.driver.issued]
     whole = {"format": FORMAT, "system": system, "messages": conversation.messages, "futures": futures}
-    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+    # No file holds half a surrogate pair as it is, such as in the name of a file that is not UTF-8.
+    return _HALF_PAIR.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def from_json(text: str) -> tuple[Conversation, str | None]:

@@ -76,9 +76,10 @@ def _cancel_future(run: Run, name: str) -> str:
 
 
 def _still_pending(conversations: Conversations) -> str:
-    pending = [
-        f"{entry.name} ({entry.tool}) in {talk.name}"
-        for talk in conversations
-        for entry in talk.conversation.driver.pending()
-    ]
-    return f"; pending: {', '.join(pending[:5])}; cancel one with %agent cancel FUTURE" if pending else ""
+    pending = [(entry, talk.name) for talk in conversations for entry in talk.conversation.driver.pending()]
+    if not pending:
+        return ""
+    entry, name = pending[0]
+    named = ", ".join(f"{entry.name} ({entry.tool}) in {name}" for entry, name in pending[:5])
+    more = f" and {len(pending) - 5} more" if len(pending) > 5 else ""
+    return f"; pending: {named}{more}; cancel one with its conversation's name, as in %agent cancel {entry.name} {name}"

@@ -35,6 +35,7 @@ _COMMAND = re.compile(r"^ *%agent (\w+)", re.MULTILINE)
 _MOST_PATHS = 200
 #: What stands behind each word of `%agent`: a kind for each place, of which the last repeats where `...` follows.
 _PLACES: dict[str, tuple[str, ...]] = {
+    "tools": ("tool",),
     "why": ("future",),
     "cancel": ("future or conversation", "conversation"),
     "timeline": ("run",),
@@ -155,6 +156,9 @@ class Matcher:
             return last, _COMMAND.findall(inspect.getdoc(self._magics.agent_line) or "")
         command, *behind = words
         if command in {"model", "doctor"}:
+            name, equals, value = last.partition("=")
+            if equals and name in _MODEL_OPTIONS:
+                return value, self._of_kind(_VALUES.get(name, ""), value)
             if behind and behind[-1] in _MODEL_OPTIONS:
                 return last, self._of_kind(_VALUES.get(behind[-1], ""), last)
             if last.startswith("-") or behind:

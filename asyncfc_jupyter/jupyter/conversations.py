@@ -17,6 +17,7 @@ from typing import Any
 from asyncfc_jupyter.agent import Conversation, Run
 from asyncfc_jupyter.agent.saved import FORMAT, fork, from_json, to_json
 from asyncfc_jupyter.core.errors import UsageError, nearest
+from asyncfc_jupyter.models.files import replace_file
 from asyncfc_jupyter.runtime.values import shorten
 
 #: The conversation of the cells that name none.
@@ -118,7 +119,7 @@ class Conversations:
         try:
             if path.exists() and not _is_ours(path):
                 raise UsageError(f"{file} holds something else than a conversation; choose another name, or remove it.")
-            path.write_text(text, encoding="utf-8")
+            replace_file(path, text)
         except OSError as error:
             raise UsageError(f"{file} cannot be written: {error.strerror or error}.") from None
         return f"Wrote {talk} to {file}."

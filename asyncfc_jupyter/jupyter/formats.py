@@ -97,12 +97,14 @@ def _is_python(text: str) -> bool:
 def _json(answer: str) -> Shown:
     try:
         value = json.loads(_content(answer, "json"), parse_constant=_no_constant)
-        pretty = json.dumps(value, indent=2, ensure_ascii=False)
+        pretty = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        # Half a surrogate pair is a text in JSON, and none that can be sent.
+        pretty = pretty.encode("utf-8", "replace").decode("utf-8")
     except (ValueError, RecursionError) as error:
         why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         return Shown(bundle=_as_text(answer), note=f"The answer is not JSON, so it is shown as text ({why}).")
     # Front ends draw a tree, which a single number or text is not.
-    tree = {"application/json": value} if isinstance(value, dict | list) else {}
+    tree = {"application/json": json.loads(pretty)} if isinstance(value, dict | list) else {}
     return Shown(bundle=tree | _as_text(pretty), metadata={"application/json": {"expanded": True}} if tree else {})
 
 

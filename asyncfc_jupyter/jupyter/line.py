@@ -126,8 +126,10 @@ COMMANDS: dict[str, Command] = {
     "compare": Command("NAME NAME ...", _compare),
     "cancel": Command("[FUTURE] [CONVERSATION]", _cancel),
     **{name: Command(usage, _conversation) for name, usage in conversations.USAGE.items()},
-    "model": Command("[NAME]", model_commands.answer),
+    "model": Command("[NAME] [--server NAME] [--base-url URL] [--api API] [--api-key-env NAME]", model_commands.answer),
     "config": Command("", _config),
     "alias": Command("[NAME=MODEL]", model_commands.answer),
-    "doctor": Command("[NAME]", model_commands.doctor),
+    "doctor": Command(
+        "[NAME] [--server NAME] [--base-url URL] [--api API] [--api-key-env NAME] [--fresh]", model_commands.doctor
+    ),
 }

@@ -154,7 +154,8 @@ class AgentMagics(Magics, AgentSettings):
                                                   show the model in use, or choose one
             %agent alias [NAME=MODEL]             list the short names for models, or make one
             %agent config                         the settings: what holds, and where that was said
-            %agent doctor [NAME] [--fresh]        what the model's server can do, and which options suit it
+            %agent doctor [NAME] [--server NAME] [--base-url URL] [--api API] [--api-key-env NAME] [--fresh]
+                                                  what the model's server can do, and which options suit it
         """
         answered = self.command(line)
         return _say(answered) if isinstance(answered, str) else answered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from asyncfc_jupyter.core.errors import UsageError
@@ -13,10 +13,18 @@ from asyncfc_jupyter.jupyter.examining import examine_here
 from asyncfc_jupyter.jupyter.nested import run_nested
 from asyncfc_jupyter.jupyter.options import ModelChoice
 from asyncfc_jupyter.models.aliases import aliases, set_alias
+from asyncfc_jupyter.models.keys import checked_variable
+from asyncfc_jupyter.models.profiles import api_named, profile_named
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session import CellEnd, Session
 
+#: What can be wrong with a value before a request is made.
+_CHECKS: dict[str, Callable[[str], str]] = {
+    "server": lambda name: profile_named(name).name,
+    "api": api_named,
+    "api_key_env": checked_variable,
+}
 _FLAGS = {"--server": "server", "--base-url": "base_url", "--api": "api", "--api-key-env": "api_key_env"}
 
 
@@ -40,7 +48,7 @@ def _split(line: str) -> tuple[str, list[str]]:
 
 def _model(session: Session, words: list[str]) -> str:
     if words:
-        session.settings.chosen = _choice("model", words)
+        session.settings.choose(_choice(session, "model", words))
     if session.model is None:
         return "No model yet: choose one with %agent model NAME, or add --model NAME to %%agent."
     return show_model(session.model)
@@ -68,7 +76,7 @@ def doctor_call(session: Session, line: str) -> Coroutine[Any, Any, CellEnd]:
     """
     _, words = _split(line)
     rest = [word for word in words if word != "--fresh"]
-    choice = session.settings.reach(_choice("doctor", rest) if rest else None)
+    choice = session.settings.reach(_choice(session, "doctor", rest) if rest else None)
     if choice is None:
         raise UsageError(
             "%agent doctor: no model is chosen; write %agent doctor NAME, or choose one with %agent model NAME."
@@ -81,8 +89,8 @@ def doctor(session: Session, line: str) -> None:
     run_nested(doctor_call(session, line)).conclude()
 
 
-def _choice(command: str, words: list[str]) -> ModelChoice:
-    """Read ``NAME [--server NAME] [--base-url URL] [--api API] [--api-key-env NAME]``."""
+def _choice(session: Session, command: str, words: list[str]) -> ModelChoice:
+    """Read ``[NAME] [--server NAME] [--base-url URL] [--api API] [--api-key-env NAME]``; by default it is the model in use."""
     names: list[str] = []
     given: dict[str, Any] = {}
     rest = iter(words)
@@ -96,6 +104,12 @@ def _choice(command: str, words: list[str]) -> ModelChoice:
             raise UsageError(f"%agent {command}: there is no option {flag}; the options are {', '.join(_FLAGS)}.")
         else:
             names.append(word)
+    if not names and session.model is not None:
+        names.append(session.model.name)
     if len(names) != 1:
-        raise UsageError(f"%agent {command} takes one model's name; it was given {len(names)}.")
-    return ModelChoice(name=names[0], **given)
+        raise UsageError(f"%agent {command} takes one model's name; it was given {len(names) or 'none'}.")
+    try:
+        checked: dict[str, Any] = {name: _CHECKS.get(name, str)(value) for name, value in given.items()}
+    except UsageError as error:
+        raise UsageError(f"%agent {command}: {error}") from None
+    return ModelChoice(name=names[0], **checked)

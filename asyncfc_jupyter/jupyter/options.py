@@ -7,6 +7,7 @@ both become what a reader expects: one line that names the option and the neares
 from __future__ import annotations
 
 import argparse
+import keyword
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ PLACES = ("loop", "thread", "process")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChoice:
-    """Which model to ask and how: it stays in force until another ``--model`` is given."""
+    """Which model to ask and how: it stays in force until another is given, and its server until another server is."""
 
     name: str
     base_url: str | None = None
@@ -104,7 +105,7 @@ def agent_options(
 
 
 def _check(given: argparse.Namespace) -> None:
-    if not given.out.isidentifier():
+    if not given.out.isidentifier() or keyword.iskeyword(given.out):
         raise UsageError(f"--out is the run's name in the notebook, and {given.out!r} is not a Python name.")
     if given.speed is not None and given.replay is None:
         raise UsageError("%%agent: --speed says how fast a cassette is replayed; it goes together with --replay FILE.")

@@ -44,11 +44,14 @@ def answer(session: Session, line: str) -> str:
 
 
 def _to_come(session: Session, talk: Talk) -> str:
-    system, tools = opening(session.registry.tools(), mode=Mode.ASYNC, system=talk.system)
+    usual = session.settings.defaults()
+    mode = Mode(usual.get("mode", Mode.ASYNC))
+    system = (None if talk.usual else talk.system) or usual.get("system")
+    told, tools = opening(session.registry.tools(), mode=mode, system=system)
     return "\n".join(
         [
-            f"Nothing was sent yet. In the async mode a cell of conversation {talk.name} is sent with:",
-            *_head(system, tools),
+            f"Nothing was sent yet. In the {mode} mode a cell of conversation {talk.name} is sent with:",
+            *_head(told, tools),
         ]
     )
 

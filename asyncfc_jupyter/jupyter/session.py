@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
 from asyncfc_jupyter.agent import Agent, Budget, Run
 from asyncfc_jupyter.core.errors import ToolDefinitionError, UsageError, nearest
@@ -61,6 +61,8 @@ class Session:
         self.background = Background()
         self.latencies = Latencies()
         self._cells = cells
+        #: The cell that defined tools last, as it was run then: one that does so again in the same go adds to them.
+        self._defining: ExecutionInfo | None = None
 
     @property
     def model(self) -> ModelChoice | None:
@@ -79,7 +81,8 @@ class Session:
         """
         functions = run_body(self.shell, body, line=self._cells.line_of("%%tool") or 1)
         tools = tuple(contain(_make(function, options)) for function in functions.values())
-        self.registry.replace(self._cell_id(functions), tools)
+        cell, self._defining = self._defining, self._cells.outermost
+        self.registry.replace(self._cell_id(functions), tools, more=cell is not None and cell is self._defining)
         none = "No tool: the cell defines no function at its top level whose name does not start with an underscore."
         return "\n".join(map(show_tool, tools)) or none
 
@@ -102,7 +105,8 @@ class Session:
             error = None
             for mode in options.compare:
                 alone = replace(options, mode=mode, out=f"{options.out}_{mode}")
-                error = await ask(alone, Talk(name, system=self.conversations.open(name).system))
+                talk = self.conversations.open(name)
+                error = await ask(alone, Talk(name, system=talk.system, usual=talk.usual))
                 self.shell.user_ns[options.out] = self.last
                 if error is not None:
                     break
@@ -189,7 +193,7 @@ class Session:
             speed=options.speed,
         )
         if options.model is not None or self.model is None:
-            self.settings.chosen = options.model or choice
+            self.settings.choose(options.model or choice)
         talk.system, talk.usual = system, own is None
         return agent
 

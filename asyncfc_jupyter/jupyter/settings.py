@@ -113,12 +113,16 @@ class Settings:
         base = choice or self.in_use()
         if base is None:
             return None
-        if base.name == _REHEARSAL:
+        if _is_rehearsal(base):
             speeds = {name: layer[name].value for name in _SPEEDS for layer in self.layers()[:0:-1] if name in layer}
             return replace(base, options=tuple((speeds | dict(base.options)).items()))
-        layers = [_said(base), *self.layers()[1:]]
-        found = {name: given.value for name, given in _reaching(layers).items()}
-        return replace(base, **found)
+        return _reached(base, self.layers())
+
+    def choose(self, choice: ModelChoice) -> None:
+        """Take a model as the one in use. It is asked at the server in use unless the choice names another."""
+        if self.chosen is not None and not _is_rehearsal(choice) and not _is_rehearsal(self.chosen):
+            choice = _reached(choice, [self._chosen()])
+        self.chosen = choice
 
     def rows(self) -> Iterator[tuple[str, Given | None, tuple[Given, ...]]]:
         """Yield each setting, what holds (None for what is built in), and what that overrides."""
@@ -195,6 +199,20 @@ def _here() -> Path:
 def _said(choice: ModelChoice) -> dict[str, Given]:
     said = {"model": choice.name, **{name: getattr(choice, name) for name in _REACH}, **dict(choice.options)}
     return {name: Given(value, _CHOSEN) for name, value in said.items() if value is not None}
+
+
+def _reached(choice: ModelChoice, layers: list[Mapping[str, Given]]) -> ModelChoice:
+    """Return a choice with what it leaves open about its server from the layers."""
+    return replace(choice, **{name: given.value for name, given in _reaching([_said(choice), *layers]).items()})
+
+
+def _is_rehearsal(choice: ModelChoice) -> bool:
+    from asyncfc_jupyter.models.aliases import resolve  # noqa: PLC0415 - loading the extension stays quick
+
+    try:
+        return choice.name == _REHEARSAL or resolve(choice.name) == _REHEARSAL
+    except UsageError:  # the file of the aliases cannot be read, which whoever opens the model is told
+        return False
 
 
 def _reaching(layers: list[Mapping[str, Given]]) -> dict[str, Given]:

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -147,5 +148,11 @@ class OutputStack:
 
 
 def publish(bundle: Bundle, display_id: str, *, update: bool) -> None:
-    """Send an output, or what is to stand in its place from now on."""
-    publish_display_data(bundle.data, bundle.metadata, transient={"display_id": display_id}, update=update)
+    """Send an output, or what is to stand in its place from now on; of one that cannot be sent its text, and why."""
+    send = partial(publish_display_data, transient={"display_id": display_id}, update=update)
+    try:
+        send(bundle.data, bundle.metadata)
+    except Exception as error:  # noqa: BLE001 - it is the user's own, and must not take the other outputs with it
+        why = f"[this output cannot be sent to the notebook: {type(error).__name__}: {error}]"
+        text = "\n".join(filter(None, [str(bundle.data.get("text/plain", "")), why]))
+        send({"text/plain": text.encode("utf-8", "replace").decode("utf-8")})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.models.files import replace_file
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -64,6 +64,4 @@ def set_alias(name: str, model: str) -> None:
 def _write(known: Mapping[str, str]) -> None:
     path = alias_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")  # another kernel may read it at this moment
-    fresh.write_text(json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    replace_file(path, json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n")

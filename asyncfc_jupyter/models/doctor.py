@@ -43,6 +43,7 @@ from asyncfc_jupyter.models.base import (
     Usage,
 )
 from asyncfc_jupyter.models.catalog import REHEARSAL, Where, address_of, open_model
+from asyncfc_jupyter.models.files import replace_file
 from asyncfc_jupyter.models.native import OpenAINative
 from asyncfc_jupyter.models.report import API_NAMES, Report, Seen
 
@@ -110,7 +111,7 @@ async def examine(model: str, *, where: Where, fresh: bool = False, progress: Pr
         report = await _examine(model, where, progress)
     with contextlib.suppress(OSError):  # a home that cannot be written to costs the next examination, not this one
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(dataclasses.asdict(report), indent=2), encoding="utf-8")
+        replace_file(path, json.dumps(dataclasses.asdict(report), indent=2))
     return report
 
 

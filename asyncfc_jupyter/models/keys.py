@@ -94,12 +94,22 @@ def api_key_in(variable: str | None) -> Secret | None:
     key = os.environ.get(variable, "").strip()
     if key:
         return Secret(key)
-    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):  # it may be the key itself, and is not repeated
-        raise UsageError(
-            "--api-key-env takes the name of an environment variable, such as MY_KEY, and what it was given is none; put "
-            "the key into a variable, and keep it out of the notebook."
-        )
+    checked_variable(variable)
     raise UsageError(
         f"--api-key-env: the environment variable {variable} is not set in this kernel; set it before the kernel "
         f"starts or in a cell (os.environ[{variable!r}] = ...), or use --model rehearsal, which needs no key."
     )
+
+
+def checked_variable(name: str) -> str:
+    """Return the name of an environment variable, whether or not it is set by now.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if name not in os.environ and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):  # it may be the key itself: not repeated
+        raise UsageError(
+            "--api-key-env takes the name of an environment variable, such as MY_KEY, and what it was given is none; put "
+            "the key into a variable, and keep it out of the notebook."
+        )
+    return name

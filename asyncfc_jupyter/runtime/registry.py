@@ -13,8 +13,8 @@ class ToolRegistry:
     def __init__(self) -> None:
         self._tools: dict[str, tuple[str, Tool]] = {}
 
-    def replace(self, origin: str, tools: Sequence[Tool]) -> None:
-        """Register what one place defines, in place of all that it defined before.
+    def replace(self, origin: str, tools: Sequence[Tool], *, more: bool = False) -> None:
+        """Register what one place defines, in place of all that it defined before; with ``more``, beside it.
 
         A tool of the same name from elsewhere is replaced too: the function's name in the namespace now means this one.
 
@@ -22,7 +22,9 @@ class ToolRegistry:
             ToolDefinitionError: Two of the tools have one name; nothing is changed.
         """
         named = as_tools(tools)
-        kept = {name: entry for name, entry in self._tools.items() if entry[0] != origin and name not in named}
+        kept = {
+            name: entry for name, entry in self._tools.items() if (more or entry[0] != origin) and name not in named
+        }
         self._tools = kept | {name: (origin, each) for name, each in named.items()}
 
     def tools(self) -> tuple[Tool, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.trace.rows import WAITS, Row
-from asyncfc_jupyter.trace.show import show_seconds
+from asyncfc_jupyter.trace.show import clean, show_seconds
 from asyncfc_jupyter.trace.spans import fold
 from asyncfc_jupyter.trace.trace import Trace
 
 #: A wait below this is the scheduler's own work, not a reason.
 _NOTICEABLE_S = 0.001
+#: The longest that is said: what a tool failed with may be a page.
+_CHARACTERS = 2_000
 
 
 def explain_wait(trace: Trace, future: FutureName, *, now_s: float | None = None) -> str:
@@ -31,7 +33,7 @@ def explain_wait(trace: Trace, future: FutureName, *, now_s: float | None = None
         if s.kind in WAITS and (now_s if s.end is None else s.end) - s.start >= _NOTICEABLE_S
     ]
     waited = f"waited {', then '.join(waits)}" if waits else "did not wait"
-    return f"{future} ({row.tool}) {waited}{_end(row)}"
+    return clean(f"{future} ({row.tool}) {waited}{_end(row)}", _CHARACTERS)
 
 
 def _end(row: Row) -> str:

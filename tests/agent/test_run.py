@@ -123,3 +123,19 @@ def test_a_run_keeps_its_latest_request() -> None:
     run, model = play([Calls("live")], [Says("done")])
     assert run.request == model.requests[-1]
     assert [message["role"] for message in run.request.messages] == ["system", "user", "assistant", "tool"]
+
+
+def test_what_a_tool_fails_with_cannot_steer_the_terminal_that_shows_a_future_or_why_another_waited() -> None:
+    async def hostile() -> str:
+        """Fail."""
+        await asyncio.sleep(1)
+        raise ValueError("\x1b]0;pwned\x07\x1b[31mRED\nsecond \u202eline")
+
+    tools = [make_tool(hostile, pure=True), make_tool(count, pure=True)]
+    model = ScriptedModel([Calls("hostile"), Calls("count", {"table": "$f1"})], [Says("done")], [Says("done")])
+    run = run_virtually(Agent(model, tools=tools).run("go"))
+    shown = [repr(run.futures), repr(run.futures["f1"]), run.why("f2"), run.futures["f2"].why()]
+    assert "RED second line" in shown[1]
+    assert "RED second line" in shown[2]
+    for text in shown:
+        assert not set(text) & set("\x1b\x07\u202e")

@@ -144,3 +144,14 @@ def test_a_file_that_is_none_is_one_clear_line(content: str, says: str) -> None:
         from_json(content)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_half_a_surrogate_pair_is_saved_and_read_as_it_was() -> None:
+    conversation, _ = from_json(
+        json.dumps([{"role": "user", "content": "the file caf\udc80 é 😀"}, {"role": "assistant", "content": "yes"}])
+    )
+    text = to_json(conversation, system="\ud800")
+    text.encode("utf-8")
+    assert "é 😀" in text
+    again, system = from_json(text)
+    assert (again.messages[0]["content"], system) == ("the file caf\udc80 é 😀", "\ud800")

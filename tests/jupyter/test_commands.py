@@ -47,6 +47,7 @@ def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
         ("%%agent --model m --api-key-env MISSING\nhello", "the environment variable MISSING is not set"),
         ("%%agent --model rehearsal --tools quick,qick\n'x'", "there is no tool 'qick'; did you mean quick?"),
         ("%%agent --model rehearsal --mode fast\n'x'", "invalid choice: 'fast'"),
+        ("%%agent --model rehearsal --out class\n'x'", "'class' is not a Python name"),
         ("%%agent --model rehearsal --sped 3\n'x'", "there is no option --sped; did you mean --speed?"),
         ("%%time\n%%agent --model rehearsal --sped 3\n'x'", "there is no option --sped; did you mean --speed?"),
         ("%%agent --model rehearsal\nimport os", "plan, line 1"),

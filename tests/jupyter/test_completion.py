@@ -63,6 +63,8 @@ def test_options_of_both_cell_magics_are_offered_in_their_order(kernel: Kernel) 
         ("%%tool --run-in t|", ["%%tool --run-in thread"]),
         ("%%tool --writes o|", ["%%tool --writes orders/{order_id}"]),
         ("%agent wh|", ["%agent why"]),
+        ("%agent tools p|", ["%agent tools pay"]),
+        ("%agent model small --server=v|", ["%agent model small --server=vllm"]),
         ("%agent why |", ["%agent why f1", "%agent why f2"]),
         ("%agent why f|", ["%agent why f1", "%agent why f2"]),
         ("%agent why $f|", ["%agent why $f1", "%agent why $f2"]),

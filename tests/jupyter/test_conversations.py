@@ -106,3 +106,37 @@ def test_a_future_that_outlives_its_run_is_cancelled_by_name(kernel: Kernel) -> 
     assert kernel.value("_agent.futures['f1'].state.value") == "'cancelled'"
     assert "f1 (lasting) is cancelled already" in kernel.run("%agent cancel f1").stdout
     assert "there is no future 'f9'" in kernel.run("%agent cancel f9").traceback
+
+
+def test_an_export_that_fails_leaves_the_one_before(kernel: Kernel) -> None:
+    ask(kernel, ONE)
+    kernel.run("%agent export talk.json")
+    kernel.run("before = open('talk.json').read()")
+    kernel.run("import os, unittest.mock as mock")
+    kernel.run("refused = mock.patch('pathlib.Path.replace', side_effect=OSError(28, 'No space left'))")
+    told = kernel.run("with refused:\n    %agent export talk.json").traceback
+    assert "talk.json cannot be written: No space left." in told
+    left = "[name for name in os.listdir() if 'talk' in name]"
+    assert kernel.value(f"before == open('talk.json').read(), {left}") == "(True, ['talk.json'])"
+
+
+def test_why_is_told_of_the_futures_of_earlier_cells_too(kernel: Kernel) -> None:
+    ask(kernel, ONE)
+    ask(kernel, "b = quick(x='$f1')\nawait b\n\n'two'")
+    assert kernel.run("%agent why f1").stdout == "f1 (quick) did not wait\n"
+    kernel.run("%agent fork other")
+    ask(kernel, "c = quick(x='$f1')\nawait c\n\n'three'", "--conversation other")
+    assert kernel.run("%agent why f1").stdout == (
+        "f1 (quick) came with its outcome from a fork or a file, and not with its wait\n"
+    )
+
+
+def test_a_hint_about_what_is_pending_can_be_followed(kernel: Kernel) -> None:
+    kernel.run(DETACHED)
+    ask(kernel, "a = lasting(x=1)\n\n'main'")
+    ask(kernel, "a = lasting(x=1)\n\n'trip'", "--conversation trip")
+    for name in ("main", "trip"):
+        hint = kernel.run("%agent cancel").stdout
+        assert f"; cancel one with its conversation's name, as in %agent cancel f1 {name}." in hint
+        assert kernel.run(f"%agent cancel f1 {name}").stdout.startswith("Cancelled f1 (lasting);")
+    assert kernel.run("%agent cancel").stdout == "No run goes on.\n"

@@ -160,3 +160,10 @@ def test_what_draws_is_drawn() -> None:
     )
     assert drawn(f"<!doctype html><html><head><title>t</title></head><body>{report}</body></html>") == report
     assert "&lt;td&gt;" in str(shown("html", "```html\n<td>x</td>\n```").bundle["text/html"])
+
+
+def test_json_that_no_front_end_can_be_sent_is_mended_or_shown_as_text() -> None:
+    assert shown("json", '[1, "\\ud800"]').bundle == {"application/json": [1, "?"], "text/plain": '[\n  1,\n  "?"\n]'}
+    infinite = shown("json", "[1, 1e999]")
+    assert infinite.bundle == {"text/plain": "[1, 1e999]"}
+    assert "not JSON" in infinite.note

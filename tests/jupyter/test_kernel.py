@@ -195,6 +195,23 @@ def test_running_a_tool_cell_again_replaces_what_it_defined(kernel: Kernel) -> N
     assert kernel.value("one(1)") == "11"
 
 
+def test_two_tool_magics_in_one_cell_leave_both_tools_until_it_is_run_again(kernel: Kernel) -> None:
+    code = (
+        "for name in NAMES:\n    get_ipython().run_cell_magic("
+        "'tool', '--pure', f'def {name}(x: int) -> int:\\n    \"Doc.\"\\n    return x\\n')"
+    )
+    kernel.run("NAMES = ('one', 'two')")
+    for _ in range(2):
+        assert kernel.run(code, cell_id="a-cell").stdout == "one(x: int) -> int  [pure]\ntwo(x: int) -> int  [pure]\n"
+        told = kernel.run("%agent tools").told
+        assert "one(x: int)" in told
+        assert "two(x: int)" in told
+    kernel.run("NAMES = ('two', 'three')")
+    kernel.run(code, cell_id="a-cell")
+    told = kernel.run("%agent tools").told
+    assert ("one(x: int)" in told, "two(x: int)" in told, "three(x: int)" in told) == (False, True, True)
+
+
 def test_the_run_is_there_after_an_error(kernel: Kernel) -> None:
     cell = kernel.run(
         agent("a = quick(x=1)", "", "b = quick(x=2)", "", "'x'", options="--out mine --max-turns 1 --mode batch")

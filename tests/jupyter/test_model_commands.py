@@ -47,6 +47,13 @@ def test_aliases_and_the_model_are_set_shown_and_removed(tmp_path) -> None:
         "%agent alias fast",
         "%agent model a b",
         "%agent model a --sever x",
+        "%agent model mine --server lmstudio",
+        "%agent model other",
+        "%agent model --server vllm",
+        "%agent model other --server olama",
+        "%agent model other --api foo",
+        "%agent model other --api-key-env hunter2-is-a-password",
+        "%agent model",
         fails=True,
     )
     assert shown[0].startswith("No model yet")
@@ -57,6 +64,12 @@ def test_aliases_and_the_model_are_set_shown_and_removed(tmp_path) -> None:
     assert "write NAME=MODEL" in shown[7]
     assert "takes one model's name; it was given 2" in shown[8]
     assert "there is no option --sever" in shown[9]
+    assert shown[10:13] == ["mine at lmstudio\n", "other at lmstudio\n", "other at vllm\n"]
+    assert "%agent model: there is no server 'olama'" in shown[13]
+    assert "%agent model: there is no api 'foo'" in shown[14]
+    assert "takes the name of an environment variable" in shown[15]
+    assert "hunter2" not in shown[15]
+    assert shown[16] == "other at vllm\n", "what was refused changed nothing"
 
 
 def test_a_cell_is_recorded_and_replayed_without_a_server_and_the_saved_notebook_holds_no_key(tmp_path) -> None:

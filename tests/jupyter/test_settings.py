@@ -262,3 +262,48 @@ def test_reloading_leaves_one_object_to_configure(begin: Begin) -> None:
     assert kernel.value(names) == "1"
     kernel.run("%unload_ext asyncfc_jupyter")
     assert kernel.value(names) == "0"
+
+
+def test_a_model_that_is_named_alone_is_asked_at_the_server_in_use(begin: Begin) -> None:
+    with ScriptedServer([reply(text_chunks("hello"))] * 2) as server:
+        kernel = begin()
+        loaded(kernel)
+        kernel.run(f"import os; os.environ['OPENAI_API_KEY'] = {SECRET!r}; os.environ['MINE'] = 'mine'")
+        kernel.run(f"%%agent --model one --base-url {server.base_url} --api-key-env MINE\nHello?")
+        cell = kernel.run("%%agent --model two\nHello?")
+        assert cell.status == "ok", cell.traceback
+        assert [request.body["model"] for request in server.requests] == ["one", "two"]
+        assert {request.headers["authorization"] for request in server.requests} == {"Bearer mine"}
+        assert row(kernel, "base_url").startswith(f"base_url {server.base_url} set in this kernel")
+        kernel.run("%agent model three --server openai")
+        assert row(kernel, "base_url").startswith("base_url the server's, or OPENAI_BASE_URL built in")
+        assert row(kernel, "api_key_env").startswith("api_key_env the server's built in")
+
+
+def test_an_alias_of_the_rehearsal_model_has_its_settings(begin: Begin) -> None:
+    kernel = begin(project=REHEARSAL)
+    loaded(kernel)
+    kernel.run("%agent alias quickly=rehearsal")
+    cell = kernel.run("%%agent --model quickly\n'hello'")
+    assert cell.status == "ok", cell.traceback
+    options = "get_ipython().find_line_magic('agent').__self__.session.model.options"
+    assert kernel.value(f"dict({options}) == {{'ttft_ms': 1, 'tokens_per_s': 5000}}") == "True"
+
+
+def test_the_settings_are_those_of_what_a_cell_would_be_sent_with_and_of_each_mode_that_is_compared(
+    begin: Begin,
+) -> None:
+    with ScriptedServer([reply(text_chunks("hello"))] * 4) as server:
+        kernel = begin(
+            project=f'[tool.asyncfc]\nmodel = "m"\nbase_url = "{server.base_url}"\nsystem = "One."\nmode = "batch"\n'
+        )
+        loaded(kernel)
+        told = kernel.run("%agent prompt").stdout
+        assert told.startswith("Nothing was sent yet. In the batch mode a cell of conversation main is sent with:\n")
+        assert "\n-- system --\nOne.\n" in told
+        kernel.run("%%agent\nHello?")
+        kernel.run("%config AgentMagics.system = 'Two.'")
+        cell = kernel.run("%%agent --compare sequential,batch\nHello?")
+        assert cell.status == "ok", cell.traceback
+        said = [request.body["messages"][0]["content"] for request in server.requests]
+    assert said == ["One.", "Two.", "Two."]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import pytest
@@ -167,3 +169,39 @@ def test_it_goes_on_while_the_thread_that_asked_is_blocked(front_end: FrontEnd) 
     stack.flush()
     stack.show((1,), text("second"))
     wait(lambda: front_end.shown == ["second"])  # sleeping, as a tool that blocks the loop does
+
+
+class Surface:
+    """What a kernel's session does with a display: it refuses what is no JSON, and keeps the rest."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, dict[str, Any]] = {}
+
+    def publish(self, data: dict[str, Any], _metadata: Any = None, *, transient: dict[str, str], update: bool) -> None:
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
+        assert update == (transient["display_id"] in self.shown)
+        self.shown[transient["display_id"]] = data
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"application/x-mine": {"a": object()}, "text/plain": "mine"}, "mine\n[this output cannot be sent"),
+        ({"text/plain": "caf\ud800"}, "caf?\n[this output cannot be sent to the notebook: UnicodeEncodeError"),
+        ({"text/html": object()}, "[this output cannot be sent to the notebook: TypeError: "),
+    ],
+)
+def test_an_output_that_cannot_be_sent_is_told_and_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch, data: dict[str, Any], text: str
+) -> None:
+    surface = Surface()
+    monkeypatch.setattr(module, "publish_display_data", surface.publish)
+    stack = OutputStack()
+    for place, shown in enumerate(({"text/plain": "before"}, data, {"text/plain": "after"})):
+        stack.show((place,), partial(Bundle, shown))
+    stack.flush()
+    stack.show((1,), partial(Bundle, data | {"text/latex": "x"}))
+    stack.flush()
+    before, told, after = (shown["text/plain"] for shown in surface.shown.values())
+    assert (before, after) == ("before", "after")
+    assert told.startswith(text)
