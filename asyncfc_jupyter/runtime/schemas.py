@@ -22,7 +22,7 @@ from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, Validati
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticOmit, PydanticSerializationError, to_jsonable_python
 from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
-from typing_extensions import TypedDict, is_typeddict
+from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch, ToolDefinitionError
 from asyncfc_jupyter.runtime.context import ToolContext
@@ -136,11 +136,11 @@ class Parameters:
     def _canonical(self, name: str, value: Any) -> Any:
         if name not in self._hints:
             return value
-        if name not in self._each:
-            self._each[name] = TypeAdapter(self._hints[name], config=_adapter_config(self._hints[name]))
         try:
-            return self._each[name].validate_python(value)
-        except ValidationError:
+            if name not in self._each:
+                self._each[name] = _read(name, {name: self._hints[name]})
+            return self._each[name].validate_python({name: value})[name]
+        except Exception:  # noqa: BLE001 - a validator's own code; the call fails by it when its arguments are bound
             return value
 
     @functools.cached_property
@@ -237,15 +237,18 @@ def _adapter(
 ) -> TypeAdapter[Any]:
     fields = {p.name: _field(p, hints[p.name], about) for p in signature.parameters.values()}
     try:
-        return TypeAdapter(with_config(_CONFIG)(TypedDict(name, fields)))  # type: ignore[operator]
+        return _read(name, fields)
     except (NameError, TypeError, PydanticUserError) as error:
         raise _unreadable(name, error) from None
 
 
-def _adapter_config(hint: Any) -> ConfigDict | None:
-    """Return the configuration for a type by itself; pydantic refuses one for a type that carries its own."""
-    own = hasattr(hint, "__pydantic_core_schema__") or dataclasses.is_dataclass(hint) or is_typeddict(hint)
-    return None if own else ConfigDict(arbitrary_types_allowed=True)
+def _read(name: str, fields: Mapping[str, Any]) -> TypeAdapter[Any]:
+    """Return the check of a mapping with these fields.
+
+    A single parameter is checked so too: a type that carries its own configuration, such as a model behind `Annotated`, cannot
+    be given one, and gets the same inside of a mapping as among all parameters.
+    """
+    return TypeAdapter(with_config(_CONFIG)(TypedDict(name, fields)))  # type: ignore[operator]
 
 
 def _unreadable(name: str, error: Exception) -> ToolDefinitionError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import dataclasses
 import enum
 import json
 import math
@@ -10,7 +11,7 @@ import time
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from asyncfc_jupyter.agent import Agent, Conversation
 from asyncfc_jupyter.core.events import CallStarted
@@ -214,6 +215,49 @@ def test_other_places_still_overlap() -> None:
         0,
         0,
     ]
+
+
+async def fly(city: Annotated[str, AfterValidator({"paris": "PAR"}.__getitem__)]) -> str:
+    """Take a city that its validator looks up."""
+    return city
+
+
+def test_a_validator_that_chokes_on_what_names_a_place_fails_its_call_alone() -> None:
+    calls = [Calls("fly", {"city": "rome"}), Calls("fly", {"city": "paris"})]
+    run, _ = play(calls, [Says("done")], [Says("done")], tools=[make_tool(fly, writes="w/{city}")])
+    assert [future.state.value for future in run.futures.values()] == ["failed", "done"]
+    assert run.futures["f2"].result() == "PAR"
+
+
+class Town(BaseModel):
+    name: str
+
+
+@dataclasses.dataclass
+class Job:
+    held: Colour | Prickly
+
+
+async def visit(town: Annotated[Town, Field(description="Where to")]) -> str:
+    """Take a model."""
+    return town.name
+
+
+async def work(job: Annotated[Job, Field(description="What to do")]) -> Any:
+    """Take a dataclass that holds what pydantic does not know."""
+    return job.held.value
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "result"),
+    [
+        (make_tool(visit, writes="w/{town}"), {"town": {"name": "Ulm"}}, "Ulm"),
+        (make_tool(work, writes="w/{job}"), {"job": {"held": "red"}}, "red"),
+    ],
+)
+def test_a_described_model_or_dataclass_may_name_a_place(tool, arguments, result) -> None:
+    run, _ = play([Calls(tool.name, arguments)], [Says("done")], [Says("done")], tools=[tool])
+    assert run.futures["f1"].result() == result
 
 
 def test_a_word_that_a_parameter_lists_is_never_taken_for_a_future() -> None:
