@@ -6,7 +6,6 @@ The parameters become a `TypedDict` rather than a pydantic model, so that a para
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import inspect
@@ -14,22 +13,20 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from types import NoneType, UnionType
-from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NotRequired
 
-import docstring_parser
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, with_config
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticOmit, PydanticSerializationError, to_jsonable_python
 from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
 from typing_extensions import TypedDict
 
-from asyncfc_jupyter.core.errors import ArgumentMismatch, ToolDefinitionError
+from asyncfc_jupyter.core.errors import ArgumentMismatch
 from asyncfc_jupyter.runtime.context import ToolContext
+from asyncfc_jupyter.runtime.signatures import read_function, unreadable
 from asyncfc_jupyter.runtime.values import shorten
 from asyncfc_jupyter.runtime.widening import REFERENCE_SCHEMA, may_hold_nulls, widened, without_nulls
 
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 #: Problems listed for the model before the rest is only counted: enough to repair a call in one go.
 _MOST_PROBLEMS = 5
 #: What an error shows of a value that does not fit.
@@ -41,22 +38,20 @@ class Parameters:
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self._name = name
-        whole = _signature(name, function)
-        hints = _hints(name, function, whole)
+        read = read_function(name, function)
         #: Parameters that take the call's own `ToolContext`, each with what it takes where there is none.
-        self._contexts = _contexts(whole, hints)
-        self._whole = whole
-        seen = [p for p in whole.parameters.values() if p.name not in self._contexts]
-        self._signature = whole.replace(parameters=seen)
-        self._hints = {name: hint for name, hint in hints.items() if name not in self._contexts}
-        self.description, about = _docstring(name, function)
-        #: The whole of it, as it is written.
-        self.docstring = inspect.getdoc(_written(function)) or ""
+        self._contexts = read.contexts
+        self._whole = read.signature
+        seen = [p for p in read.signature.parameters.values() if p.name not in read.contexts]
+        self._signature = read.signature.replace(parameters=seen)
+        self._hints = {name: hint for name, hint in read.hints.items() if name not in read.contexts}
+        #: The docstring without the part on arguments, and the whole of it, as it is written.
+        self.description, self.docstring = read.description, read.docstring
         #: What each parameter's schema says in words, found out when it is first asked for.
         self._spoken: dict[str, _Spoken] = {}
         #: Adapters for single parameters, made when one is first asked for.
         self._each: dict[str, TypeAdapter[Any]] = {}
-        self._adapter = _adapter(name, self._hints, self._signature, about)
+        self._adapter = _adapter(name, self._hints, self._signature, read.about)
         self.schema: dict[str, Any] = self._adapter.json_schema(schema_generator=_Schema)
         self.schema.pop("title", None)
         #: Whether nulls that stand for nothing are to be looked for inside of values.
@@ -149,87 +144,7 @@ class Parameters:
         return widened(self.schema)
 
 
-def _signature(name: str, function: Callable[..., Any]) -> inspect.Signature:
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ToolDefinitionError(name, "it is a generator, and a result is one value", "return a list")
-    signature = inspect.signature(function)
-    for parameter in signature.parameters.values():
-        if parameter.kind in _VARIADIC:
-            stars = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "**"
-            raise ToolDefinitionError(
-                name, f"{stars}{parameter.name} cannot be described to a model", "name each parameter, or take one list"
-            )
-        if parameter.name == "self" and parameter.annotation is inspect.Parameter.empty:
-            raise ToolDefinitionError(
-                name, "it is a method without its object", "pass the bound method, such as `desk.book`"
-            )
-        if parameter.annotation is inspect.Parameter.empty:
-            raise ToolDefinitionError(
-                name,
-                f"parameter {parameter.name!r} has no annotation, so a model cannot know what to pass",
-                f"write its type, such as `{parameter.name}: str`",
-            )
-    with contextlib.suppress(Exception):  # what cannot be read is found, and told, with the hints
-        signature = inspect.signature(function, eval_str=True)
-    return signature
-
-
-def _contexts(signature: inspect.Signature, hints: Mapping[str, Any]) -> dict[str, Callable[[], ToolContext | None]]:
-    """Return the parameters that take a `ToolContext`, each with what makes its value where there is none."""
-    contexts: dict[str, Callable[[], ToolContext | None]] = {}
-    for parameter in signature.parameters.values():
-        kinds = _alternatives(hints[parameter.name])
-        if ToolContext in kinds:
-            contexts[parameter.name] = _absent(parameter, optional=NoneType in kinds)
-    return contexts
-
-
-def _absent(parameter: inspect.Parameter, *, optional: bool) -> Callable[[], ToolContext | None]:
-    if parameter.default is parameter.empty:
-        return (lambda: None) if optional else ToolContext
-    return lambda: parameter.default
-
-
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    """Return the types that a hint allows, looked up behind `Annotated` and unions."""
-    if get_origin(hint) is Annotated:
-        return _alternatives(get_args(hint)[0])
-    if get_origin(hint) in (Union, UnionType):
-        return tuple(kind for option in get_args(hint) for kind in _alternatives(option))
-    return (hint,)
-
-
-def _written(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that somebody wrote: what a partial wraps, or the ``__call__`` of an object."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.isroutine(function):
-        return function
-    called: Callable[..., Any] = type(function).__call__
-    return called
-
-
-def _docstring(name: str, function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
-    parsed = docstring_parser.parse(inspect.getdoc(_written(function)) or "")
-    description = "\n\n".join(filter(None, (parsed.short_description, parsed.long_description)))
-    if not description:
-        raise ToolDefinitionError(
-            name,
-            "it has no docstring, so a model cannot know what it does",
-            'give it one, such as `"""Find flights to a city."""`, or a name that starts with an underscore if it is no tool',
-        )
-    return description, {param.arg_name: param.description or "" for param in parsed.params}
-
-
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-
-
-def _hints(name: str, function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
-    try:
-        hints = get_type_hints(_written(function), include_extras=True)
-    except (NameError, TypeError) as error:
-        raise _unreadable(name, error) from None
-    return {p.name: hints.get(p.name, p.annotation) for p in signature.parameters.values()}
 
 
 def _adapter(
@@ -239,7 +154,7 @@ def _adapter(
     try:
         return _read(name, fields)
     except (NameError, TypeError, PydanticUserError) as error:
-        raise _unreadable(name, error) from None
+        raise unreadable(name, error) from None
 
 
 def _read(name: str, fields: Mapping[str, Any]) -> TypeAdapter[Any]:
@@ -249,13 +164,6 @@ def _read(name: str, fields: Mapping[str, Any]) -> TypeAdapter[Any]:
     be given one, and gets the same inside of a mapping as among all parameters.
     """
     return TypeAdapter(with_config(_CONFIG)(TypedDict(name, fields)))  # type: ignore[operator]
-
-
-def _unreadable(name: str, error: Exception) -> ToolDefinitionError:
-    reason = " ".join(str(error).split("\n\nFor further")[0].split())[:300].rstrip(".")
-    return ToolDefinitionError(
-        name, f"its annotations cannot be read ({reason})", "use types that are defined and that pydantic knows"
-    )
 
 
 def _field(parameter: inspect.Parameter, hint: Any, about: Mapping[str, str]) -> Any:
