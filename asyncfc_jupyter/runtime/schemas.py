@@ -16,14 +16,15 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, with_config
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, PydanticOmit, PydanticSerializationError, to_jsonable_python
 from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
 from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch
 from asyncfc_jupyter.runtime.context import ToolContext
-from asyncfc_jupyter.runtime.signatures import read_function, unreadable
+from asyncfc_jupyter.runtime.signatures import EACH_TIME, read_function, unreadable
 from asyncfc_jupyter.runtime.values import shorten
 from asyncfc_jupyter.runtime.widening import REFERENCE_SCHEMA, may_hold_nulls, widened, without_nulls
 
@@ -56,9 +57,9 @@ class Parameters:
         self.schema.pop("title", None)
         #: Whether nulls that stand for nothing are to be looked for inside of values.
         self._nested = any(map(may_hold_nulls, self.schema.get("properties", {}).values()))
-        parameters = self._signature.parameters.values()
-        #: What the function itself uses for arguments that are not given.
-        self.defaults: dict[str, Any] = {p.name: p.default for p in parameters if p.default is not p.empty}
+        defaults = {p.name: p.default for p in self._signature.parameters.values() if p.default is not p.empty}
+        #: What the function itself uses for arguments that are not given, as far as it is the same for each call.
+        self.defaults: dict[str, Any] = {name: each for name, each in defaults.items() if each is not EACH_TIME}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -167,10 +168,12 @@ def _read(name: str, fields: Mapping[str, Any]) -> TypeAdapter[Any]:
 
 
 def _field(parameter: inspect.Parameter, hint: Any, about: Mapping[str, str]) -> Any:
-    description = about.get(parameter.name) or None
+    # What is said of one parameter, beside its type, counts more than what the docstring says.
+    own = any(isinstance(each, FieldInfo) and each.description for each in getattr(hint, "__metadata__", ()))
+    described = hint if own else Annotated[hint, Field(description=about.get(parameter.name) or None)]
     if parameter.default is inspect.Parameter.empty:
-        return Annotated[hint, Field(description=description)]
-    return NotRequired[Annotated[hint, Field(description=description, json_schema_extra=_default(parameter.default))]]
+        return described
+    return NotRequired[Annotated[described, Field(json_schema_extra=_default(parameter.default))]]
 
 
 def _default(default: Any) -> dict[str, Any]:
@@ -185,6 +188,18 @@ def _default(default: Any) -> dict[str, Any]:
 
 class _Schema(GenerateJsonSchema):
     """Describes a type without a JSON form, such as a DataFrame, as what only a reference can give."""
+
+    #: Of a default that JSON has no form for a model is told nothing, and nobody needs to be warned.
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+
+    def encode_default(self, dft: Any) -> Any:
+        """Refuse the numbers that JSON does not have, which servers refuse."""
+        shown = super().encode_default(dft)
+        try:
+            json.dumps(shown, allow_nan=False)
+        except ValueError as error:
+            raise PydanticSerializationError(str(error)) from None
+        return shown
 
     def handle_invalid_for_json_schema(self, schema: AnyCoreSchema, error_info: str) -> JsonSchemaValue:  # noqa: ARG002
         kind = schema.get("cls")

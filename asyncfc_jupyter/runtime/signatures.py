@@ -11,9 +11,21 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import docstring_parser
+from pydantic.fields import FieldInfo
 
 from asyncfc_jupyter.core.errors import ToolDefinitionError
 from asyncfc_jupyter.runtime.context import ToolContext
+
+
+class _EachTime:
+    """Stands for a default that is made anew for each call."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+#: In a signature, the default of a parameter whose `Field` has a factory.
+EACH_TIME: Any = _EachTime()
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -22,9 +34,9 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 class Reading:
     """What was read of a function."""
 
-    #: All parameters that a call fills.
+    #: All parameters that a call fills, each with the default that its function uses.
     signature: inspect.Signature
-    #: The types of the parameters, by name.
+    #: The types of the parameters, by name, with what a `Field` in the place of a default says of them.
     hints: Mapping[str, Any]
     #: Parameters that take the call's own `ToolContext`, each with what makes its value where there is none.
     contexts: Mapping[str, Callable[[], ToolContext | None]]
@@ -46,7 +58,7 @@ def read_function(name: str, function: Callable[..., Any]) -> Reading:
     hints = _hints(name, function, signature)
     description, about = _docstring(name, function)
     return Reading(
-        signature=signature,
+        signature=_with_defaults(signature),
         hints=hints,
         contexts=_contexts(signature, hints),
         description=description,
@@ -132,7 +144,33 @@ def _hints(name: str, function: Callable[..., Any], signature: inspect.Signature
         hints = get_type_hints(_written(function), include_extras=True)
     except (NameError, TypeError) as error:
         raise unreadable(name, error) from None
-    return {p.name: hints.get(p.name, p.annotation) for p in signature.parameters.values()}
+    return {p.name: _described(hints.get(p.name, p.annotation), p.default) for p in signature.parameters.values()}
+
+
+def _described(hint: Any, default: Any) -> Any:
+    return Annotated[hint, default] if isinstance(default, FieldInfo) else hint
+
+
+def _with_defaults(signature: inspect.Signature) -> inspect.Signature:
+    """Return a signature with defaults in the place of the `Field`s that hold them.
+
+    One without may stand behind one that has one, which a signature does not allow: from there on parameters go by name.
+    """
+    parameters: list[inspect.Parameter] = []
+    optional = False
+    for each in signature.parameters.values():
+        default = _default(each.default) if isinstance(each.default, FieldInfo) else each.default
+        by_name = optional and default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+        optional = optional or default is not each.empty
+        follows = bool(parameters) and parameters[-1].kind is each.KEYWORD_ONLY
+        parameters.append(each.replace(default=default, kind=each.KEYWORD_ONLY if by_name or follows else each.kind))
+    return signature.replace(parameters=parameters)
+
+
+def _default(field: FieldInfo) -> Any:
+    if field.is_required():
+        return inspect.Parameter.empty
+    return field.default if field.default_factory is None else EACH_TIME
 
 
 def unreadable(name: str, error: Exception) -> ToolDefinitionError:
