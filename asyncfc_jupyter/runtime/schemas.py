@@ -24,6 +24,7 @@ from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch
 from asyncfc_jupyter.runtime.context import ToolContext
+from asyncfc_jupyter.runtime.fitting import fitted
 from asyncfc_jupyter.runtime.signatures import EACH_TIME, read_function, unreadable
 from asyncfc_jupyter.runtime.values import shorten
 from asyncfc_jupyter.runtime.widening import REFERENCE_SCHEMA, may_hold_nulls, widened, without_nulls
@@ -45,7 +46,7 @@ class Parameters:
         self._whole = read.signature
         seen = [p for p in read.signature.parameters.values() if p.name not in read.contexts]
         self._signature = read.signature.replace(parameters=seen)
-        self._hints = {name: hint for name, hint in read.hints.items() if name not in read.contexts}
+        self._hints = {name: fitted(hint) for name, hint in read.hints.items() if name not in read.contexts}
         #: The docstring without the part on arguments, and the whole of it, as it is written.
         self.description, self.docstring = read.description, read.docstring
         #: What each parameter's schema says in words, found out when it is first asked for.
