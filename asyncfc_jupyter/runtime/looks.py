@@ -235,11 +235,12 @@ def _long_number(value: Any) -> Look | None:
 
 def _object(value: Any) -> Look:
     names = _names(value)
-    held = getattr(value, "__dict__", {})
-    listed = [_field(name, held.get(name, _NOTHING)) for name in names[:_MOST_NAMES]]
-    fields = (f"fields: {_listed(listed, len(names))}",) if names else ()
     # The repr that every object has says its address and nothing else.
     own = getattr(type(value), "__repr__", None) is not object.__repr__
+    # A repr of its own says what the class wants to be seen: what it leaves out may be a secret.
+    held = {} if own else getattr(value, "__dict__", {})
+    listed = [_field(name, held.get(name, _NOTHING)) for name in names[:_MOST_NAMES]]
+    fields = (f"fields: {_listed(listed, len(names))}",) if names else ()
     try:
         shown = f": {_cut(_ADDRESS.sub('', repr(value)), _REPR_CHARACTERS)}" if own else ""
     except Exception as error:  # noqa: BLE001 - the object's own code

@@ -198,13 +198,20 @@ def _pairs(value: Any) -> Collection[tuple[Any, Any]] | None:
     if isinstance(value, Mapping):
         return value.items()
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        hidden = {name for name, field in fields.items() if field.exclude or field.repr is False}
+        hidden = _hidden(value)
         return [(name, item) for name, item in value if name not in hidden]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr]
+        hidden = _hidden(value)
+        shown = [field.name for field in dataclasses.fields(value) if field.repr and field.name not in hidden]
+        return [(name, getattr(value, name)) for name in shown]
     names = getattr(type(value), "_fields", None) if isinstance(value, tuple) else None
     return None if names is None else list(zip(names, value, strict=True))
+
+
+def _hidden(value: Any) -> Set[str]:
+    """Return the names of the fields that a pydantic model or dataclass keeps out of its JSON or its repr."""
+    fields = getattr(type(value), "__pydantic_fields__", None)
+    return {name for name, field in (fields or {}).items() if field.exclude or field.repr is False}
 
 
 def _is_list(value: Any) -> bool:
