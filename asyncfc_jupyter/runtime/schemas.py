@@ -60,7 +60,12 @@ class Parameters:
         self._nested = any(map(may_hold_nulls, self.schema.get("properties", {}).values()))
         defaults = {p.name: p.default for p in self._signature.parameters.values() if p.default is not p.empty}
         #: What the function itself uses for arguments that are not given, as far as it is the same for each call.
-        self.defaults: dict[str, Any] = {name: each for name, each in defaults.items() if each is not EACH_TIME}
+        self.defaults: dict[str, Any] = {
+            **read.fixed,
+            **{name: each for name, each in defaults.items() if each is not EACH_TIME},
+        }
+        #: Names of the arguments that may name a place: those of the model, and those that a partial has fixed.
+        self.place_names: tuple[str, ...] = (*self.names, *read.fixed)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -36,10 +36,12 @@ class Reading:
 
     #: All parameters that a call fills, each with the default that its function uses.
     signature: inspect.Signature
-    #: The types of the parameters, by name, with what a `Field` in the place of a default says of them.
+    #: The types of these and of the fixed ones, by name, with what a `Field` in the place of a default says of them.
     hints: Mapping[str, Any]
     #: Parameters that take the call's own `ToolContext`, each with what makes its value where there is none.
     contexts: Mapping[str, Callable[[], ToolContext | None]]
+    #: Arguments that a partial has given by name: they are no parameters any more.
+    fixed: Mapping[str, Any]
     #: The docstring without the part on arguments.
     description: str
     #: What the docstring says of each parameter.
@@ -54,23 +56,25 @@ def read_function(name: str, function: Callable[..., Any]) -> Reading:
     Raises:
         ToolDefinitionError: Says what keeps the function from being a tool, and how to mend it.
     """
-    signature = _signature(name, function)
-    hints = _hints(name, function, signature)
+    fixed = _fixed(function)
+    signature = _signature(name, function, fixed)
+    hints = _hints(name, function, signature, fixed)
     description, about = _docstring(name, function)
     return Reading(
         signature=_with_defaults(signature),
         hints=hints,
         contexts=_contexts(signature, hints),
+        fixed=fixed,
         description=description,
         about=about,
         docstring=inspect.getdoc(_written(function)) or "",
     )
 
 
-def _signature(name: str, function: Callable[..., Any]) -> inspect.Signature:
+def _signature(name: str, function: Callable[..., Any], fixed: Container[str]) -> inspect.Signature:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolDefinitionError(name, "it is a generator, and a result is one value", "return a list")
-    signature = inspect.signature(function)
+    signature = _without(inspect.signature(function), fixed)
     for parameter in signature.parameters.values():
         if parameter.kind in _VARIADIC:
             stars = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "**"
@@ -88,8 +92,22 @@ def _signature(name: str, function: Callable[..., Any]) -> inspect.Signature:
                 f"write its type, such as `{parameter.name}: str`",
             )
     with contextlib.suppress(Exception):  # what cannot be read is found, and told, with the hints
-        signature = inspect.signature(function, eval_str=True)
+        signature = _without(inspect.signature(function, eval_str=True), fixed)
     return signature
+
+
+def _fixed(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the arguments that partials have given by name, one around the other or behind a wrapper."""
+    inner = inspect.unwrap(function, stop=lambda each: isinstance(each, functools.partial) or _has_own(each))
+    return {**_fixed(inner.func), **inner.keywords} if isinstance(inner, functools.partial) else {}
+
+
+def _has_own(function: Callable[..., Any]) -> bool:
+    return hasattr(function, "__signature__")
+
+
+def _without(signature: inspect.Signature, names: Container[str]) -> inspect.Signature:
+    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name not in names])
 
 
 def _contexts(signature: inspect.Signature, hints: Mapping[str, Any]) -> dict[str, Callable[[], ToolContext | None]]:
@@ -139,12 +157,15 @@ def _docstring(name: str, function: Callable[..., Any]) -> tuple[str, dict[str, 
     return description, {param.arg_name: param.description or "" for param in parsed.params}
 
 
-def _hints(name: str, function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
+def _hints(
+    name: str, function: Callable[..., Any], signature: inspect.Signature, fixed: Iterable[str]
+) -> dict[str, Any]:
     try:
         hints = get_type_hints(_written(function), include_extras=True)
     except (NameError, TypeError) as error:
         raise unreadable(name, error) from None
-    return {p.name: _described(hints.get(p.name, p.annotation), p.default) for p in signature.parameters.values()}
+    given = {p.name: _described(hints.get(p.name, p.annotation), p.default) for p in signature.parameters.values()}
+    return {**{name: hints[name] for name in fixed if name in hints}, **given}
 
 
 def _described(hint: Any, default: Any) -> Any:

@@ -68,7 +68,7 @@ TAKING = [
     annotated,
     quoted,
     Fetcher().fetch,
-    functools.partial(first, pages=2),
+    functools.partial(Fetcher.fetch, Fetcher()),
 ]
 
 

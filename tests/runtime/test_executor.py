@@ -112,7 +112,7 @@ def test_a_plain_callable_that_returns_a_coroutine_is_awaited() -> None:
     tool = make_tool(functools.partial(later, b=2), name="add")
     assert not tool.is_async
     assert tool.description == "Add, in a moment."
-    assert run_virtually(outcome_of(tool, a=1, b=2)).value == 3
+    assert run_virtually(outcome_of(tool, a=1)).value == 3
 
 
 def test_an_object_whose_call_is_async_runs_on_the_loop() -> None:

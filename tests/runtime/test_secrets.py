@@ -1,5 +1,6 @@
 """What a class, or the person who made the tool, keeps to themselves, and what a model is shown all the same."""
 
+import functools
 from typing import Annotated
 
 import attrs
@@ -7,8 +8,13 @@ import pydantic
 import pytest
 from pydantic import BaseModel, Field
 
+from asyncfc_jupyter import ToolContext
+from asyncfc_jupyter.core.errors import ArgumentMismatch
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.runtime.summaries import value_fields
+from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.testing import Calls, Says
+from tests.agent.talk import play
 
 NAME = FutureName("f1")
 
@@ -67,3 +73,44 @@ def test_fields_that_a_pydantic_dataclass_keeps_out_of_its_json_or_its_repr_are_
 
 def test_a_secret_is_not_shown_where_the_objects_own_code_raises() -> None:
     assert "hush" not in value_fields(RefusesToBeGoneThrough(user="Ada"), NAME)["value"]
+
+
+def ask(question: str, client, api_key: str = "", account: int = 0, context: ToolContext = None) -> tuple:
+    """Ask.
+
+    Args:
+        question: What to ask.
+        api_key: The key.
+    """
+    return question, client, api_key, account, context
+
+
+CONTEXT = ToolContext()
+FIXED = functools.partial(functools.partial(ask, api_key="hush", client=7), context=CONTEXT, account="3")
+
+
+@functools.wraps(FIXED)
+def wrapped(*args, **kwargs):
+    return FIXED(*args, **kwargs)
+
+
+@pytest.mark.parametrize("function", [FIXED, wrapped], ids=["partial", "behind a wrapper"])
+def test_what_a_partial_has_fixed_is_neither_shown_to_a_model_nor_set_by_it(function) -> None:
+    made = make_tool(function, name="ask")
+    assert list(made.parameters["properties"]) == ["question"]
+    assert made.signature == "ask(question: str) -> tuple"
+    assert not made.parameters_of.takes_context
+    assert "hush" not in str(made.definition(references=True))
+    bound = made.parameters_of.bind({"question": "why?"}, ToolContext())
+    assert made.function(*bound.args, **bound.kwargs) == ("why?", 7, "hush", "3", CONTEXT)
+    with pytest.raises(ArgumentMismatch, match=r"there is no parameter 'api_key' \(there are: question\)"):
+        made.parameters_of.bind({"question": "why?", "api_key": "mine"})
+
+
+def test_what_a_partial_has_fixed_may_name_a_place_and_a_limit() -> None:
+    tool = make_tool(FIXED, writes="accounts/{account}", limit={"keys/{api_key}": 1})
+    calls = [Calls("ask", {"question": "a"}), Calls("ask", {"question": "b", "account": 4})]
+    run, _ = play(calls, [Says("a")], [Says("b")], tools=[tool])
+    assert [future.state.value for future in run.futures.values()] == ["done", "failed"]
+    issued = [each.event.effects.writes for each in run.trace if hasattr(each.event, "effects")]
+    assert issued[0] == (("accounts", "3"),)
