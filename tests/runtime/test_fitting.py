@@ -1,11 +1,17 @@
 """Annotations that pydantic by itself reads otherwise than they are meant."""
 
+import dataclasses
+import datetime as dt
+import enum
 import pickle
 import typing
 from collections.abc import Generator, Iterable, Sequence
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import AfterValidator, Field
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch
@@ -105,6 +111,141 @@ def test_an_iterable_names_the_same_place_however_often_it_is_asked() -> None:
     assert made.parameters_of.canonical({"x": ["1"]}) == {"x": [1]}
 
 
-@pytest.mark.parametrize("hint", [int, list[int], Annotated[int, Field(ge=1)], int | None, dict[str, Any], tuple[()]])
+class Colour(enum.Enum):
+    RED, BLUE = "red", "blue"
+
+
+class Mixed(enum.Enum):
+    TEXT, DAY, SHAPE = "2026-05-14", dt.date(2026, 5, 14), (2, 3)
+
+
+class Day(enum.Enum):
+    FIRST = dt.date(2026, 1, 1)
+
+
+class Price(enum.Enum):
+    LOW = Decimal("1.50")
+    NONE = None
+
+
+class Tax(Decimal, enum.Enum):
+    FULL = "0.19"
+
+
+class Size(tuple, enum.Enum):
+    WIDE = (16, 9)
+
+
+class Raw(bytes, enum.Enum):
+    MARK = b"PK"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    x: int
+
+
+class Corner(enum.Enum):
+    ORIGIN = Point(0)
+    BOTH = frozenset({Point(1)})
+
+
+class Word(enum.StrEnum):
+    YES = "yes"
+
+
+class Rank(enum.IntEnum):
+    FIRST = 1
+
+
+class Text(str, enum.Enum):  # noqa: UP042 - another spelling
+    NO = "no"
+
+
+class Rights(enum.Flag):
+    READ, WRITE = 1, 2
+
+
+class Ratio(enum.Enum):
+    HALF, YES = 0.5, True
+
+
+@pytest.mark.parametrize(
+    ("hint", "given", "got"),
+    [
+        (Literal[Colour.RED], "red", Colour.RED),
+        (Literal[Colour.RED, "blue", None], "red", Colour.RED),
+        (Literal[Colour.RED, "blue", None], "blue", "blue"),
+        (Literal["red", Colour.RED], "red", "red"),
+        (Literal[b"a", 3], "a", b"a"),
+        (Literal[Word.YES, Rank.FIRST, Text.NO], "yes", Word.YES),
+        (Literal[Word.YES, Rank.FIRST, Text.NO], 1, Rank.FIRST),
+        (Literal[Word.YES, Rank.FIRST, Text.NO], "no", Text.NO),
+        (Colour, "red", Colour.RED),
+        (Mixed, "2026-05-14", Mixed.TEXT),
+        (Mixed, [2, 3], Mixed.SHAPE),
+        (Day, "2026-01-01", Day.FIRST),
+        (Price, "1.50", Price.LOW),
+        (Price, None, Price.NONE),
+        (Tax, "0.19", Tax.FULL),
+        (Size, [16, 9], Size.WIDE),
+        (Raw, "PK", Raw.MARK),
+        (Corner, {"x": 0}, Corner.ORIGIN),
+        (Corner, [{"x": 1}], Corner.BOTH),
+        (Word, "yes", Word.YES),
+        (Rank, 1, Rank.FIRST),
+        (Text, "no", Text.NO),
+        (Rights, 2, Rights.WRITE),
+        (Ratio, 0.5, Ratio.HALF),
+        (Ratio, True, Ratio.YES),
+        (Day | None, "2026-01-01", Day.FIRST),
+        (Day | None, None, None),
+        (list[Day], ["2026-01-01"], [Day.FIRST]),
+        (Iterable[Day], ["2026-01-01"], [Day.FIRST]),
+        (dict[str, Literal[Colour.RED] | int], {"a": "red", "b": 3}, {"a": Colour.RED, "b": 3}),
+        (dict[Day, int], {"2026-01-01": 1}, {Day.FIRST: 1}),
+        (Annotated[Day, Field(description="When")], "2026-01-01", Day.FIRST),
+        (Annotated[Day, AfterValidator(lambda day: day.value)], "2026-01-01", Day.FIRST.value),
+    ],
+    ids=str,
+)
+def test_what_a_schema_lists_is_accepted_in_that_form_and_as_the_object_it_stands_for(hint, given, got) -> None:
+    for references in (False, True):
+        schema = tool_of(hint).definition(references=references)["function"]["parameters"]
+        assert Draft202012Validator(schema).is_valid({"x": given})
+    value = bound(hint, given)
+    assert value == got
+    assert type(value) is type(got)
+    if not isinstance(got, dt.date):
+        assert bound(hint, got) == got
+
+
+@pytest.mark.parametrize(
+    ("hint", "given"),
+    [
+        (Literal[Colour.RED], "blue"),
+        (Literal[Colour.RED], Colour.BLUE),
+        (Literal[b"a"], "b"),
+        (Day, "2026-01-02"),
+        (Size, [16, 10]),
+        (Size, [np.zeros(2), 9]),
+        (Price, np.zeros(2)),
+        (Raw, ["PK"]),
+    ],
+    ids=str,
+)
+def test_what_a_schema_does_not_list_is_refused(hint, given) -> None:
+    with pytest.raises(ArgumentMismatch, match="'x': input should be"):
+        bound(hint, given)
+
+
+def test_a_listed_form_names_the_place_of_the_member_that_it_stands_for() -> None:
+    canonical = tool_of(Day, writes="w/{x}").parameters_of.canonical
+    assert canonical({"x": "2026-01-01"}) == canonical({"x": Day.FIRST}) == {"x": Day.FIRST}
+
+
+@pytest.mark.parametrize(
+    "hint", [int, list[int], Annotated[int, Field(ge=1)], int | None, dict[str, Any], tuple[()], Colour, Rank, Word]
+)
 def test_an_annotation_that_means_what_pydantic_reads_is_left_as_it_is(hint) -> None:
     assert fitted(hint) is hint
