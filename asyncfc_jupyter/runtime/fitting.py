@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 #: Where one of these stands, what is checked is no longer what the type alone describes.
 _VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 #: What JSON gives, and what tools return, that can be gone through more than once and is in memory as a whole.
-_HELD = (list, tuple, set, frozenset, dict)
+_HELD = (list, tuple, set, frozenset, dict, str)
 #: What JSON has itself: pydantic takes it as it is listed.
 _AS_LISTED = (str, int, float, NoneType)
 

@@ -46,6 +46,8 @@ def total(numbers):
         (Iterable, [1, "x"], [1, "x"]),
         (Iterable[int], {1}, [1]),
         (Iterable[str], {"a": 1}, ["a"]),
+        (Iterable[str], "ab", ["a", "b"]),
+        (Iterable[int] | str, "ab", "ab"),
         (Iterable[int] | None, [1], [1]),
         (typing.Optional[Iterable[int]], None, None),  # noqa: UP045 - every spelling
         (Annotated[Iterable[int], Field(min_length=1)], [1], [1]),
@@ -68,6 +70,8 @@ def test_the_items_of_an_iterable_are_checked_before_the_call_and_named() -> Non
         bound(Iterable[int], [1, "soon"])
     with pytest.raises(ArgumentMismatch, match=r"'x.a.0': input should be a valid integer"):
         bound(dict[str, Iterable[int]], {"a": ["soon"]})
+    with pytest.raises(ArgumentMismatch, match=r"'x.0': input should be a valid integer.*, not 's'"):
+        bound(Iterable[int], "soon")
 
 
 def test_a_limit_on_an_iterable_holds_and_stands_in_its_schema() -> None:
