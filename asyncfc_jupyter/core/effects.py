@@ -8,6 +8,11 @@ A template such as ``orders/{order_id}`` becomes a path when a call's arguments 
 future, the path is cut in front of it: the call then stands for the whole family ``orders/*``. An optional argument that was
 not given, or is empty, cuts it there too. A value such as ``src/main.py`` stands for a place below ``src``.
 
+One place must have one path, or two calls that meet there would overlap; two places with one path cost only time. So ``.`` and
+empty segments are dropped, a backslash parts segments as a slash does, and numbers that are equal have one text. What may be
+written in several ways that cannot be told from its text cuts the path as an unknown argument does: a value with ``..`` in it,
+or one that is no single text, number or the like, such as a list.
+
 Source: the data hazards of Hennessy and Patterson, applied to named state instead of registers; AsyncFC's state tree.
 """
 
@@ -25,6 +30,8 @@ Path = tuple[str, ...]
 ROOT: Path = ()
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+#: From here on a float stands for several whole numbers.
+_EXACT = 2.0**53
 
 
 class Hazard(StrEnum):
@@ -118,12 +125,8 @@ class PathTemplate:
         """
         path: list[str] = []
         for segment in self.segments:
-            names = _PLACEHOLDER.findall(segment)
-            if any(name in unresolved or arguments.get(name) is None for name in names):
-                break
-            text = _PLACEHOLDER.sub(lambda match: _as_text(arguments[match.group(1)]), segment)
-            places = [place for place in text.split("/") if place]
-            if not places:
+            places = _filled(segment, arguments, unresolved)
+            if places is None:
                 break
             path += places
         return tuple(path)
@@ -132,8 +135,48 @@ class PathTemplate:
         return "/".join(self.segments)
 
 
-def _as_text(value: Any) -> str:
-    return str(value.value if isinstance(value, Enum) else value)
+def _filled(segment: str, arguments: Mapping[str, Any], unresolved: Set[str]) -> list[str] | None:
+    """Return the places that a segment of a template becomes; None where the path is to be cut in front of it."""
+    names = _PLACEHOLDER.findall(segment)
+    texts = {name: None if name in unresolved else _as_text(arguments.get(name)) for name in names}
+    if None in texts.values():
+        return None
+    places = _places(_PLACEHOLDER.sub(lambda match: texts[match.group(1)] or "", segment))
+    return None if ".." in places or (names and not places) else places
+
+
+def _places(text: str) -> list[str]:
+    return [place for place in text.replace("\\", "/").split("/") if place not in ("", ".")]
+
+
+def _as_text(value: Any) -> str | None:
+    """Return the text that an argument has in a path, equal values the same; None where a text would not tell its place."""
+    try:
+        text = _text_of(value.value if isinstance(value, Enum) else value)
+    except Exception:  # noqa: BLE001 - the value's own code, which may do anything
+        return None
+    return None if text is None or ".." in _places(text) else text
+
+
+def _text_of(value: Any) -> str | None:
+    kind: Any = type(value)
+    if isinstance(value, str | bool):
+        return str(value)
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return _number(value)
+    if value is None or kind.__hash__ is None or hasattr(kind, "__iter__") or kind.__str__ is object.__str__:
+        return None  # parts in any order, or a text that tells of the object rather than of what it stands for
+    if getattr(value, "tzinfo", None) is not None:
+        return None  # one moment, as many texts as there are time zones
+    return _number(float(value)) if hasattr(kind, "__float__") else str(value)
+
+
+def _number(value: float) -> str | None:
+    if abs(value) >= _EXACT:
+        return None
+    return str(int(value)) if value.is_integer() else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,12 @@
 """Effects: which paths meet, what a template becomes, and which pairs of calls may overlap."""
 
 import enum
+import posixpath
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePosixPath
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -12,6 +18,21 @@ from asyncfc_jupyter.core.effects import UNDECLARED, Effects, EffectTemplates, H
 
 class Colour(enum.Enum):
     RED = "red"
+
+
+class Parts(enum.Enum):
+    SEVERAL = ("a", "b")
+
+
+class Secretive:
+    """A value whose text is not to be had."""
+
+    def __str__(self):
+        raise RuntimeError("not for you")
+
+
+#: Ways of writing a place below ``files``.
+spellings = st.lists(st.sampled_from(["", ".", "..", "a", "b"]), max_size=5).map("/".join)
 
 
 paths = st.lists(st.sampled_from("abc"), max_size=3).map(tuple)
@@ -55,12 +76,83 @@ def test_a_call_without_effects_conflicts_with_nothing_and_an_undeclared_one_wit
         ("files/{name}", {"name": "/a/"}, set(), ("files", "a")),
         ("files/{name}/x", {"name": ""}, set(), ("files",)),
         ("paint/{colour}", {"colour": Colour.RED}, set(), ("paint", "red")),
+        ("files/{name}", {"name": "./a//./b/."}, set(), ("files", "a", "b")),
+        ("files/{name}", {"name": r"a\b"}, set(), ("files", "a", "b")),
+        ("files/{name}", {"name": PurePosixPath("a/b")}, set(), ("files", "a", "b")),
+        ("files/{name}/x", {"name": "."}, set(), ("files",)),
+        ("files/{name}/x", {"name": "a/../b"}, set(), ("files",)),
+        ("files/new-{name}", {"name": "../b"}, set(), ("files",)),
+        ("files/{a}{b}/x", {"a": ".", "b": "."}, set(), ("files",)),
+        ("./files/{name}", {"name": "a..b"}, set(), ("files", "a..b")),
+        ("k/{x}", {"x": 1.0}, set(), ("k", "1")),
+        ("k/{x}", {"x": -0.0}, set(), ("k", "0")),
+        ("k/{x}", {"x": 0.5}, set(), ("k", "0.5")),
+        ("k/{x}", {"x": Decimal("1.00")}, set(), ("k", "1")),
+        ("k/{x}", {"x": Decimal("0.50")}, set(), ("k", "0.5")),
+        ("k/{x}", {"x": Fraction(1, 2)}, set(), ("k", "0.5")),
+        ("k/{x}", {"x": 2**60 + 1}, set(), ("k", str(2**60 + 1))),
+        ("k/{x}", {"x": Decimal("1e99999999999")}, set(), ("k",)),
+        ("k/{x}", {"x": True}, set(), ("k", "True")),
+        ("k/{x}", {"x": date(2024, 5, 1)}, set(), ("k", "2024-05-01")),
+        ("k/{x}", {"x": UUID(int=1)}, set(), ("k", str(UUID(int=1)))),
     ],
 )
 def test_a_template_is_cut_in_front_of_the_first_argument_that_is_not_known(
     template, arguments, unresolved, path
 ) -> None:
     assert PathTemplate.parse(template).expand(arguments, unresolved) == path
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["a", "b"],
+        ("a",),
+        {"a"},
+        frozenset("a"),
+        {"a": 1, "b": 2},
+        b"a",
+        Parts.SEVERAL,
+        object(),
+        Secretive(),
+        10**5000,
+        float("inf"),
+        2.0**60,
+        datetime(2024, 5, 1, tzinfo=UTC),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_whose_text_does_not_tell_its_place_stands_for_the_whole_family(value) -> None:
+    assert PathTemplate.parse("k/{x}/y").expand({"x": value}) == ("k",)
+
+
+@given(st.one_of(st.integers(), st.floats(allow_nan=False), st.decimals(allow_nan=False), st.fractions()))
+def test_equal_numbers_are_one_place_whatever_their_type(number) -> None:
+    template = PathTemplate.parse("k/{x}")
+    for kind in (int, float, Decimal, Fraction):
+        try:
+            other = kind(number)
+        except (ArithmeticError, TypeError, ValueError):
+            continue
+        if other == number:
+            assert meet(template.expand({"x": number}), template.expand({"x": other}))
+
+
+@given(spellings, spellings)
+def test_two_spellings_of_files_of_which_one_lies_in_the_other_meet(one, other) -> None:
+    template = PathTemplate.parse("files/{name}")
+    files = [posixpath.normpath(f"/files/./{text}") for text in (one, other)]
+    if all(posixpath.commonpath([file, "/files"]) == "/files" for file in files):
+        inside = posixpath.commonpath(files) in files
+        assert meet(*(template.expand({"name": text}) for text in (one, other))) or not inside
+
+
+def test_one_moment_in_two_time_zones_is_one_place() -> None:
+    moment = datetime(2024, 5, 1, 8, tzinfo=UTC)
+    there = moment.astimezone(timezone(timedelta(hours=2)))
+    template = PathTemplate.parse("slots/{when}")
+    assert there == moment
+    assert meet(template.expand({"when": moment}), template.expand({"when": there}))
 
 
 @pytest.mark.parametrize("text", ["", "a//b", "a/{b", "a/b}"])
