@@ -16,6 +16,7 @@ from asyncfc_jupyter.runtime.context import ToolContext
 from asyncfc_jupyter.runtime.entries import Entry
 from asyncfc_jupyter.runtime.tools import Tool
 from asyncfc_jupyter.runtime.values import shorten, snapshot
+from asyncfc_jupyter.runtime.widening import without_nulls
 
 #: What the log keeps of a call's arguments, in characters: enough to recognise the call by.
 _ARGUMENTS_SHOWN = 400
@@ -57,9 +58,8 @@ def effects_of(entry: Entry) -> Effects:
     if not entry.references or not entry.function.places_in:
         return entry.function.effects.expand(_places(entry.function, entry.arguments), frozenset())
     known = {n: v for n, v in entry.arguments.items() if next(find_references(v), None) is None}
-    unresolved: Set[str] = entry.arguments.keys() - known.keys()
     places = _places(entry.function, substitute(known, lambda reference: reference))
-    return entry.function.effects.expand(places, unresolved)
+    return entry.function.effects.expand(places, _unresolved(entry.function, entry.arguments.keys() - known.keys()))
 
 
 def issued(entry: Entry, turn: int, found: tuple[Reference, ...], effects: Effects) -> CallIssued:
@@ -108,9 +108,24 @@ def _places(tool: Tool, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if not tool.places_in:
         return {}
-    given = {**tool.parameters_of.defaults, **arguments}
-    known = {name: value for name, value in given.items() if name in tool.places_in}
-    return tool.parameters_of.canonical(known)
+    parameters = tool.parameters_of
+    if any(value is None for value in arguments.values()):  # a null may stand for "not given"
+        arguments = without_nulls(dict(arguments), parameters.schema, parameters.schema)
+    known: dict[str, Any] = {}
+    for name in tool.places_in:
+        written = tool.written_as.get(name, name)
+        if written is None:
+            continue
+        if written in arguments:
+            known[name] = arguments[written]
+        elif name in parameters.defaults:
+            known[name] = parameters.defaults[name]
+    return parameters.canonical(known)
+
+
+def _unresolved(tool: Tool, written: Set[str]) -> Set[str]:
+    """Return the parameters that name places and whose arguments, as the model writes them, are not known yet."""
+    return {name for name in tool.places_in if tool.written_as.get(name, name) in written}
 
 
 def same_call(tool: Tool, arguments: Mapping[str, Any]) -> str:

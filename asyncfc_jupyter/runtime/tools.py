@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
+from pydantic.fields import FieldInfo
+
 from asyncfc_jupyter.core.effects import EffectTemplates, PathTemplate, show_path
 from asyncfc_jupyter.core.errors import ToolDefinitionError
 from asyncfc_jupyter.core.events import Limit
@@ -102,10 +104,13 @@ class Tool:
     options: ToolOptions = dataclasses.field(default_factory=ToolOptions, repr=False)
     #: Names of the arguments that name places, in effects and in limits.
     places_in: frozenset[str] = dataclasses.field(init=False, repr=False)
+    #: Of these, the ones that a model writes under another name; None where there are several such names.
+    written_as: Mapping[str, str | None] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         limited = (template.path.arguments for template in self.resource_limits)
         object.__setattr__(self, "places_in", self.effects.arguments.union(*limited))
+        object.__setattr__(self, "written_as", _aliases(self.parameters_of, self.places_in))
 
     @property
     def repeatable(self) -> bool:
@@ -149,6 +154,12 @@ class Tool:
         held = strict_schema(parameters) if strict else None
         function = {"name": self.name, "description": self.description, "parameters": held or parameters}
         return {"type": "function", "function": {**function, "strict": True} if held else function}
+
+
+def _aliases(parameters: Parameters, names: Iterable[str]) -> Mapping[str, str | None]:
+    hints = {name: parameters.signature.parameters[name].annotation for name in names}
+    aliases = {name: FieldInfo.from_annotation(hint).validation_alias for name, hint in hints.items()}
+    return {name: alias if isinstance(alias, str) else None for name, alias in aliases.items() if alias is not None}
 
 
 def is_async(function: Callable[..., Any]) -> bool:
