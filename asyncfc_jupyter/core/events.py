@@ -297,6 +297,8 @@ class CallRetried(Event):
     attempt: int
     message: str
     pause_s: float
+    #: True when the attempt ran out of time, and its function cannot be stopped and still runs.
+    still_running: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +317,8 @@ class CallFailed(Event):
     future: FutureName
     kind: Literal["error", "timeout", "arguments"]
     message: str
+    #: True when it ran out of time, and its function cannot be stopped and still runs.
+    still_running: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

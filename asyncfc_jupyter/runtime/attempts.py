@@ -12,6 +12,7 @@ from asyncfc_jupyter.core.events import CallPrinted, CallRetried, ResultDiscarde
 from asyncfc_jupyter.runtime.context import ToolContext
 from asyncfc_jupyter.runtime.entries import Entry
 from asyncfc_jupyter.runtime.executor import Attempt, Outcome, Raised, Returned, raised
+from asyncfc_jupyter.runtime.given_up import GivenUp
 from asyncfc_jupyter.runtime.kept import Stream
 from asyncfc_jupyter.runtime.prints import Printed
 from asyncfc_jupyter.runtime.values import describe, snapshot
@@ -37,7 +38,7 @@ def note_error(entry: Entry, error: BaseException | None) -> None:
         entry.printed.raised(error)
 
 
-def begin_call(entry: Entry, given_up: Callable[[Attempt], None], tell: Callable[[Outcome | None], None]) -> None:
+def begin_call(entry: Entry, given_up: GivenUp, tell: Callable[[Outcome | None], None]) -> None:
     """Begin a call that is made once, and tell what came of it: without a task that does nothing but wait for another.
 
     Args:
@@ -61,12 +62,13 @@ def begin_call(entry: Entry, given_up: Callable[[Attempt], None], tell: Callable
     attempt.when_reached(reached, context)
 
 
-async def make_call(entry: Entry, given_up: Callable[[Attempt], None]) -> Outcome:
+async def make_call(entry: Entry, given_up: GivenUp) -> Outcome:
     """Make a call, again if need be and its tool says so, and return what came of it, as a value in every case.
 
     Args:
         entry: The call; its current attempt is kept in it.
-        given_up: Told of each attempt that is given up, which may go on for a while.
+        given_up: Told of each attempt that is given up, which may go on for a while. Each attempt begins when none of those
+            that it conflicts with is cleaning up.
     """
     tool = entry.function
     if tool is None:
@@ -79,7 +81,13 @@ async def make_call(entry: Entry, given_up: Callable[[Attempt], None]) -> Outcom
         message = outcome.message if isinstance(outcome, Raised) else ""
         log = entry.lease.log
         log.record(
-            CallRetried(future=entry.name, attempt=state.attempt_number, message=message, pause_s=round(pause_s, 3))
+            CallRetried(
+                future=entry.name,
+                attempt=state.attempt_number,
+                message=message,
+                pause_s=round(pause_s, 3),
+                still_running=isinstance(outcome, Raised) and outcome.still_running,
+            )
         )
 
     retrying = tenacity.AsyncRetrying(
@@ -95,9 +103,10 @@ async def make_call(entry: Entry, given_up: Callable[[Attempt], None]) -> Outcom
     return outcome
 
 
-async def _attempt(entry: Entry, given_up: Callable[[Attempt], None]) -> Outcome:
-    attempt = _attempted(entry)
+async def _attempt(entry: Entry, given_up: GivenUp) -> Outcome:
     try:
+        await given_up.out_of_the_way(entry)
+        attempt = _attempted(entry)
         await attempt.reached()
         return _outcome(entry, attempt, given_up)
     except asyncio.CancelledError:
@@ -113,7 +122,7 @@ def _attempted(entry: Entry) -> Attempt:
     return entry.attempt
 
 
-def _outcome(entry: Entry, attempt: Attempt, given_up: Callable[[Attempt], None]) -> Outcome:
+def _outcome(entry: Entry, attempt: Attempt, given_up: GivenUp) -> Outcome:
     outcome = attempt.result()
     if not attempt.over:
         _discard_late(entry, attempt, given_up)
@@ -138,7 +147,7 @@ def came_to(entry: Entry) -> Outcome | None:
     return _kept(outcome)
 
 
-def give_up(entry: Entry, given_up: Callable[[Attempt], None]) -> bool:
+def give_up(entry: Entry, given_up: GivenUp) -> bool:
     """Stop a call that is under way, as far as it can be stopped; what it still comes to is discarded.
 
     Returns:
@@ -148,9 +157,9 @@ def give_up(entry: Entry, given_up: Callable[[Attempt], None]) -> bool:
     attempt, entry.attempt = entry.attempt, None
     if attempt is None or attempt.over:
         return False
-    goes_on = attempt.give_up()
-    _discard_late(entry, attempt, given_up)
-    return goes_on
+    if not attempt.given_up:  # else its time was up, and the call was to be made again
+        _discard_late(entry, attempt, given_up)
+    return attempt.give_up()
 
 
 def _tell_given_up(entry: Entry) -> None:
@@ -158,13 +167,13 @@ def _tell_given_up(entry: Entry) -> None:
         entry.given_up.set()
 
 
-def _discard_late(entry: Entry, attempt: Attempt, given_up: Callable[[Attempt], None]) -> None:
+def _discard_late(entry: Entry, attempt: Attempt, given_up: GivenUp) -> None:
     def tell(outcome: Outcome) -> None:
         raised = isinstance(outcome, Raised)
         summary = outcome.message if isinstance(outcome, Raised) else describe(outcome.value)
         entry.lease.log.record(ResultDiscarded(future=entry.name, summary=summary, raised=raised))
 
-    given_up(attempt)
+    given_up.note(entry, attempt)
     attempt.when_late(tell)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -52,7 +52,8 @@ from asyncfc_jupyter.runtime.context import ToolContext
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.endings import same_end, settled, why_skipped
 from asyncfc_jupyter.runtime.entries import Approval, Approver, Entry, Lease, Status
-from asyncfc_jupyter.runtime.executor import Attempt, Outcome, Raised, Returned, raised, show_exception, still_running
+from asyncfc_jupyter.runtime.executor import Outcome, Raised, Returned, raised, show_exception, still_running
+from asyncfc_jupyter.runtime.given_up import GivenUp
 from asyncfc_jupyter.runtime.log import EventLog
 from asyncfc_jupyter.runtime.prints import Capture
 from asyncfc_jupyter.runtime.tools import Tool
@@ -81,7 +82,7 @@ class Driver:
         self.blocked_s: dict[str, float] = {}
         #: What is left on the loop: calls under way, and what was given up and has not stopped yet.
         self._tasks: set[asyncio.Task[None]] = set()
-        self._given_up: dict[Attempt, Entry] = {}
+        self._given_up = GivenUp()
         self._lease: Lease | None = None
 
     def lend(
@@ -233,12 +234,12 @@ class Driver:
                 cancelled=entry.given_up,
             )
         try:
-            entry.bound, effects, limits = reading.resolve(entry, self._value_of, entry.context)
+            entry.bound, entry.effects, limits = reading.resolve(entry, self._value_of, entry.context)
         except Exception as error:  # noqa: BLE001 - values and validators are the user's, and may raise anything
             message = str(error) if isinstance(error, CallError) else show_exception(error)
             self._settle(entry, "failed", error=message)
             return CallFailed(future=entry.name, kind="arguments", message=message)
-        return ArgumentsResolved(future=entry.name, effects=effects, limits=limits)
+        return ArgumentsResolved(future=entry.name, effects=entry.effects, limits=limits)
 
     def _value_of(self, reference: Reference) -> Any:
         # Plain data is copied once more, or what one tool does to its argument would reach another, and the result itself.
@@ -277,14 +278,13 @@ class Driver:
             self._feed(CallSkipped(future=entry.name, because=None, message=no))
 
     def _start(self, entry: Entry) -> None:
-        given_up = partial(self._note_given_up, entry)
-        if entry.function is not None and entry.function.retries:
-            entry.task = self._spawn(entry, self._run(entry, given_up))
+        if (entry.function is not None and entry.function.retries) or self._given_up.in_the_way(entry):
+            entry.task = self._spawn(entry, self._run(entry))
         else:
-            begin_call(entry, given_up, partial(self._reached, entry))
+            begin_call(entry, self._given_up, partial(self._reached, entry))
 
-    async def _run(self, entry: Entry, given_up: Callable[[Attempt], None]) -> None:
-        self._reached(entry, await make_call(entry, given_up))
+    async def _run(self, entry: Entry) -> None:
+        self._reached(entry, await make_call(entry, self._given_up))
 
     def _reached(self, entry: Entry, outcome: Outcome | None) -> None:
         if entry.status != "pending":
@@ -313,11 +313,14 @@ class Driver:
         else:
             note_error(entry, outcome.error)
             self._settle(entry, "timeout" if outcome.kind == "timeout" else "failed", error=outcome.message)
-            self._feed(CallFailed(future=entry.name, kind=outcome.kind, message=outcome.message))
-
-    def _note_given_up(self, entry: Entry, attempt: Attempt) -> None:
-        self._given_up[attempt] = entry
-        attempt.when_over(lambda: self._given_up.pop(attempt, None))
+            self._feed(
+                CallFailed(
+                    future=entry.name,
+                    kind=outcome.kind,
+                    message=outcome.message,
+                    still_running=outcome.still_running,
+                )
+            )
 
     def _progressed(self, entry: Entry, fraction: float | None, text: str) -> None:
         if entry.status == "pending":
@@ -356,7 +359,7 @@ class Driver:
         if (outcome := came_to(entry)) is not None:
             self._conclude(entry, outcome)
             return
-        goes_on = give_up(entry, partial(self._note_given_up, entry))
+        goes_on = give_up(entry, self._given_up)
         error = f"cancelled. {still_running(entry.function)}" if goes_on and entry.function is not None else "cancelled"
         if entry.task is not None:
             entry.task.cancel()
@@ -375,12 +378,11 @@ class Driver:
 
     def lingering(self) -> tuple[Entry, ...]:
         """Return the calls that were given up and whose functions are still at work."""
-        return tuple(dict.fromkeys(self._given_up.values()))
+        return self._given_up.entries()
 
     async def unwound(self, timeout_s: float = UNWIND_S) -> None:
         """Return when nothing that was given up is left on the loop, or the time is up."""
-        stopping: list[asyncio.Task[Any]] = [task for task in self._tasks if task.cancelling()]
-        stopping += [attempt.stopping for attempt in self._given_up if attempt.stopping is not None]
+        stopping = [*(task for task in self._tasks if task.cancelling()), *self._given_up.stopping()]
         if stopping:
             await asyncio.wait(stopping, timeout=timeout_s)
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.errors import CallError
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.runtime.context import ToolContext
@@ -80,6 +81,8 @@ class Entry:
     #: What makes another call the same, while it is pending and may be shared; else empty.
     same_call: str = ""
     bound: inspect.BoundArguments | None = None
+    #: What it touches, from when its arguments are known.
+    effects: Effects = PURE
     #: Asks the person, and later makes the call.
     task: asyncio.Task[None] | None = None
     attempt: Attempt | None = None

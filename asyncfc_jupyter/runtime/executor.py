@@ -20,7 +20,6 @@ import asyncio
 import contextvars
 import inspect
 import pickle
-import threading
 import time
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -30,6 +29,7 @@ from typing import Any, Literal, TypeVar
 
 from asyncfc_jupyter.runtime.exclusive import exclusive_of
 from asyncfc_jupyter.runtime.kept import Stream, listening, print_here
+from asyncfc_jupyter.runtime.pools import THREADS, Noting, processes
 from asyncfc_jupyter.runtime.prints import LISTENER, Printed, context_of
 from asyncfc_jupyter.runtime.tools import Tool
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
@@ -56,6 +56,8 @@ class Raised:
     kind: Literal["error", "timeout"]
     message: str
     error: BaseException | None = None
+    #: Its time was up, and its function goes on all the same.
+    still_running: bool = False
 
 
 Outcome = Returned | Raised
@@ -123,18 +125,21 @@ class Attempt:
         """
         if self._work.done():
             return self._value()
-        still = f" {still_running(self._tool)}" if self.give_up() else ""
-        return Raised(kind="timeout", message=f"{self._tool.name} took longer than {self._tool.timeout_s:g} s.{still}")
+        goes_on = self.give_up()
+        still = f" {still_running(self._tool)}" if goes_on else ""
+        message = f"{self._tool.name} took longer than {self._tool.timeout_s:g} s.{still}"
+        return Raised(kind="timeout", message=message, still_running=goes_on)
 
     def give_up(self) -> bool:
-        """Stop the call if it can be stopped, and do not begin it if it has not begun.
+        """Stop the call if it can be stopped, and do not begin it if it has not begun. It is told so once.
 
         Returns:
             Whether it goes on all the same: nothing stops a function in a thread or in another process.
         """
-        self._given_up = True
+        again, self._given_up = self._given_up, True
         if self._sent is None or self._sent.cancel():
-            self._work.cancel()
+            if not again:  # a second cancellation would hit the clean-up after the first
+                self._work.cancel()
             return False
         return not self._sent.done()
 
@@ -145,7 +150,12 @@ class Attempt:
 
     def came_to(self) -> Outcome | None:
         """Return what the function returned or raised, if it is over and was not stopped: what it did is done."""
-        return None if not self._work.done() or self._work.cancelled() else self._value()
+        return None if self._given_up or not self._work.done() or self._work.cancelled() else self._value()
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._given_up
 
     @property
     def stopping(self) -> asyncio.Task[Outcome] | None:
@@ -183,10 +193,10 @@ class Attempt:
             self._exclusive.leave()
 
     async def _in_thread(self) -> Outcome:
-        return await self._in_this_process(_THREADS)
+        return await self._in_this_process(THREADS)
 
     async def _elsewhere(self) -> Outcome:
-        where = _processes() if isinstance(self._tool.run_in, str) else self._tool.run_in
+        where = processes() if isinstance(self._tool.run_in, str) else self._tool.run_in
         if isinstance(where, ThreadPoolExecutor):
             return await self._in_this_process(where)
         if self._collects and (isinstance(self._tool.run_in, str) or isinstance(where, ProcessPoolExecutor)):
@@ -222,7 +232,7 @@ class Attempt:
                 future.add_done_callback(lambda _: exclusive.leave())
 
         try:
-            waiting = asyncio.get_running_loop().run_in_executor(_Noting(executor, sent), function, *args)
+            waiting = asyncio.get_running_loop().run_in_executor(Noting(executor, sent), function, *args)
         except BaseException:
             if exclusive is not None:
                 exclusive.leave()  # an executor that takes no more work, say
@@ -253,55 +263,14 @@ def still_running(tool: Tool) -> str:
     return f"It still runs in {place}; the result will be discarded."
 
 
-class _Threads(Executor):
-    """A thread for each call, which does not outlive the program: one that hangs would keep it from ever ending.
-
-    The standard library's pool waits for its threads at the end of the program, and a thread whose call was given up stays
-    in the pool until its function returns.
-    """
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-
-        def work() -> None:
-            if future.set_running_or_notify_cancel():
-                future.set_result(function(*args, **kwargs))
-
-        threading.Thread(target=work, name="asyncfc-tool", daemon=True).start()
-        return future
-
-
-_THREADS = _Threads()
-
-
-class _Noting(Executor):
-    """Hands on to another executor and tells which future stands for the work."""
-
-    def __init__(self, executor: Executor, note: Callable[[Future[Any]], None]) -> None:
-        self._executor, self._note = executor, note
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future = self._executor.submit(function, *args, **kwargs)
-        self._note(future)
-        return future
-
-
 async def ask_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function in a thread with the context of the caller, and return or raise what it does."""
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
-    outcome = await loop.run_in_executor(_THREADS, context.run, _guarded, function, args, {})
+    outcome = await loop.run_in_executor(THREADS, context.run, _guarded, function, args, {})
     if isinstance(outcome, Raised):
         raise outcome.error or RuntimeError(outcome.message)
     return outcome.value
-
-
-def _processes() -> Executor:
-    """Return a pool of processes that can run functions defined in a notebook; it is made when first needed."""
-    from loky import get_reusable_executor  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
-
-    executor: Executor = get_reusable_executor()
-    return executor
 
 
 # -- whatever a tool raises is a value -------------------------------------------------------------------------------

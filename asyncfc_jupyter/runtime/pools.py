@@ -1,0 +1,51 @@
+"""What calls run in: threads that do not outlive the program, and processes that know the notebook's functions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any
+
+
+class _Threads(Executor):
+    """A thread for each call, which does not outlive the program: one that hangs would keep it from ever ending.
+
+    The standard library's pool waits for its threads at the end of the program, and a thread whose call was given up stays
+    in the pool until its function returns.
+    """
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Begin the work."""
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_result(function(*args, **kwargs))
+
+        threading.Thread(target=work, name="asyncfc-tool", daemon=True).start()
+        return future
+
+
+THREADS = _Threads()
+
+
+class Noting(Executor):
+    """Hands on to another executor and tells which future stands for the work."""
+
+    def __init__(self, executor: Executor, note: Callable[[Future[Any]], None]) -> None:
+        self._executor, self._note = executor, note
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Begin the work."""
+        future = self._executor.submit(function, *args, **kwargs)
+        self._note(future)
+        return future
+
+
+def processes() -> Executor:
+    """Return a pool of processes that can run functions defined in a notebook; it is made when first needed."""
+    from loky import get_reusable_executor  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
+
+    executor: Executor = get_reusable_executor()
+    return executor
