@@ -19,6 +19,7 @@ from asyncfc_jupyter.core.events import (
     CallFinished,
     CallHeld,
     CallIssued,
+    CallRetried,
     CallStarted,
     Event,
     ResultDiscarded,
@@ -164,8 +165,13 @@ def _fold(trace: Trace) -> tuple[list[_Call], list[str]]:
                 calls[name].started = stamped.seq
             case CallFinished(future=name) | CallFailed(future=name) | CallCancelled(future=name) if name in calls:
                 calls[name].ended = stamped.seq
-                if isinstance(event, CallCancelled) and event.still_running:
-                    notes.append(f"{name} was cancelled and its function went on; what it did then is not ordered")
+                if not isinstance(event, CallFinished) and event.still_running:
+                    end = "was cancelled" if isinstance(event, CallCancelled) else "ran out of time"
+                    notes.append(f"{name} {end} and its function went on; what it did then is not ordered")
+            case CallRetried(future=name, attempt=attempt, still_running=True):
+                notes.append(
+                    f"{name} ran out of time in attempt {attempt}, which went on; what it did then is not ordered"
+                )
             case ResultDiscarded(future=name):
                 notes.append(f"{name} was given up and its function went on until {stamped.at_s:.1f} s")
     return list(calls.values()), notes

@@ -1,15 +1,18 @@
 """What a trace proves of every pair of calls, also when the scheduler were wrong."""
 
 import asyncio
+from dataclasses import replace
 
 from asyncfc_jupyter import Agent, make_tool
 from asyncfc_jupyter.core.effects import UNDECLARED, Effects, Hazard
 from asyncfc_jupyter.core.events import (
     ArgumentsResolved,
     CallCancelled,
+    CallFailed,
     CallFinished,
     CallHeld,
     CallIssued,
+    CallRetried,
     CallStarted,
     ResultDiscarded,
     Stamped,
@@ -134,6 +137,16 @@ def test_what_the_guarantee_does_not_cover_is_named() -> None:
         "f1 was cancelled and its function went on; what it did then is not ordered",
         "f1 was given up and its function went on until 4.0 s",
     )
+
+
+def test_a_function_that_goes_on_is_named_though_the_trace_ends_before_it_does() -> None:
+    failed = CallFailed(future=FutureName("f1"), kind="timeout", message="too long", still_running=True)
+    retried = CallRetried(future=FutureName("f1"), attempt=1, message="too long", pause_s=0.2, still_running=True)
+    assert certify(log(*issued("f1", WRITES), started("f1"), retried, failed)).notes == (
+        "f1 ran out of time in attempt 1, which went on; what it did then is not ordered",
+        "f1 ran out of time and its function went on; what it did then is not ordered",
+    )
+    assert not certify(log(*issued("f1", WRITES), started("f1"), replace(failed, still_running=False))).notes
 
 
 def test_a_real_run_holds_and_a_long_list_is_cut_in_the_text_only() -> None:
