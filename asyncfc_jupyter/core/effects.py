@@ -50,6 +50,8 @@ class Effects:
     writes: tuple[Path, ...] = ()
     #: False when nobody declared them: the call is then taken to write everything.
     declared: bool = True
+    #: Of these places, the ones that stand for a family only until an argument is known.
+    widened: tuple[Path, ...] = ()
 
     @property
     def pure(self) -> bool:
@@ -198,9 +200,11 @@ class EffectTemplates:
             return UNDECLARED
         if not self.reads and not self.writes:
             return PURE
+        unknown = [each for each in (*self.reads, *self.writes) if each.arguments & unresolved] if unresolved else []
         return Effects(
             reads=tuple(template.expand(arguments, unresolved) for template in self.reads),
             writes=tuple(template.expand(arguments, unresolved) for template in self.writes),
+            widened=tuple(template.expand(arguments, unresolved) for template in unknown),
         )
 
 

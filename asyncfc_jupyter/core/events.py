@@ -167,6 +167,8 @@ class Wait:
     path: Path = ()
     #: False when the conflict is with, or of, a tool that declares nothing.
     declared: bool = True
+    #: For a hazard: the path is the other call's, and stands for a family until that one's arguments are known.
+    widened: bool = False
 
     def __str__(self) -> str:
         match self.kind:
@@ -187,6 +189,9 @@ class Wait:
         if not self.declared:
             return f"{self.on[0]} goes first: no effects declared ({self.hazard})"
         verb = "reads" if self.hazard is Hazard.WAR else "writes"
+        if self.widened:
+            family = f"{show_path(self.path)}/..." if self.path else "anything"
+            return f"{self.on[0]} may {verb[:-1]} {family}: its path is not known yet"
         return f"{self.on[0]} {verb} {show_path(self.path)} ({self.hazard})"
 
 

@@ -61,7 +61,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import TRANSITIONS, FutureName, State
 from asyncfc_jupyter.core.places import Places, tightest
-from asyncfc_jupyter.core.records import Gate, Record, future_of
+from asyncfc_jupyter.core.records import Gate, Record, future_of, hazard_wait
 
 #: Enough to keep a few slow services busy at once, few enough not to look like an attack to any one of them.
 DEFAULT_LIMIT = 16
@@ -250,9 +250,7 @@ class Machine:
         if conflict is None:
             return None, None
         blocker = self._by_order[conflict.order]
-        declared = blocker.effects.declared and record.effects.declared
-        on = (blocker.future,)
-        return blocker, Wait(kind="hazard", on=on, hazard=conflict.hazard, path=conflict.path, declared=declared)
+        return blocker, hazard_wait(conflict, blocker, record)
 
     def _unsafe(self, record: Record) -> tuple[Record | None, Wait | None]:
         """Return the latest earlier call that has not settled, or that the reply has not ended, as what holds the call."""

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from asyncfc_jupyter.core.effects import Effects
-from asyncfc_jupyter.core.events import CallIssued
+from asyncfc_jupyter.core.accesses import Conflict
+from asyncfc_jupyter.core.effects import Effects, Hazard, meet
+from asyncfc_jupyter.core.events import CallIssued, Wait
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.core.places import Limits
 
@@ -55,6 +56,22 @@ class Record:
     def future(self) -> FutureName:
         """The name of its future."""
         return self.issued.future
+
+
+def hazard_wait(conflict: Conflict, blocker: Record, held: Record) -> Wait:
+    """Return what to say of a call that is held by an earlier one, and no more of that one than is known."""
+    effects = blocker.effects
+    touched = effects.reads if conflict.hazard is Hazard.WAR else effects.writes
+    meeting = [path for path in touched if meet(path, conflict.path)]
+    widened = bool(meeting) and all(path in effects.widened for path in meeting)
+    return Wait(
+        kind="hazard",
+        on=(blocker.future,),
+        hazard=conflict.hazard,
+        path=meeting[0] if widened else conflict.path,
+        declared=effects.declared and held.effects.declared,
+        widened=widened,
+    )
 
 
 _FUTURE = re.compile(r"\$(f\d+)")

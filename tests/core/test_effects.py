@@ -161,6 +161,16 @@ def test_a_template_that_cannot_be_read_is_refused(text) -> None:
         PathTemplate.parse(text)
 
 
+def test_what_is_widened_for_an_unknown_argument_is_told_from_what_is_declared_so_wide() -> None:
+    templates = EffectTemplates(
+        reads=(PathTemplate.parse("a"), PathTemplate.parse("b/{x}")), writes=(PathTemplate.parse("c/{y}/{x}"),)
+    )
+    unknown = templates.expand({"y": 1}, {"x"})
+    assert (unknown.reads, unknown.writes) == ((("a",), ("b",)), (("c", "1"),))
+    assert unknown.widened == (("b",), ("c", "1"))
+    assert templates.expand({"y": 1}).widened == templates.expand({"x": 1, "y": 1}).widened == ()
+
+
 def test_nothing_declared_is_taken_for_everything() -> None:
     assert EffectTemplates(declared=False).expand({}) is UNDECLARED
 

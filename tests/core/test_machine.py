@@ -97,6 +97,23 @@ def test_a_read_waits_for_a_write_of_the_place_above_it() -> None:
     assert str(held.wait) == "f1 writes orders/42/lines (RAW)"
 
 
+def test_a_wait_says_no_more_of_an_earlier_call_than_is_known_of_it() -> None:
+    known, wide = ("orders", "1"), ("stock",)
+    driver = Driver(narrow={"f2": effects(writes=["orders/1", "stock/7"])})
+    driver.issue(declared=PURE)
+    driver.issue(needs=["f1"], declared=Effects(writes=(known, wide), widened=(wide,)))
+    (sure,) = driver.issue(reads=["orders"])
+    (perhaps,) = driver.issue(writes=["stock/7/x"])
+    (other,) = driver.issue(writes=["stock/8"])
+    assert str(sure.wait) == "f2 writes orders (RAW)"
+    assert str(perhaps.wait) == "f2 may write stock/...: its path is not known yet"
+    assert str(other.wait) == "f2 may write stock/...: its path is not known yet"
+    narrowed = driver.finish("f1")
+    waits = {command.future: str(command.wait) for command in narrowed if isinstance(command, HoldCall)}
+    assert waits == {"f3": "f2 writes orders (RAW)", "f4": "f2 writes stock/7/x (WAW)"}
+    assert StartCall("f5") in narrowed
+
+
 def test_writes_of_different_places_overlap() -> None:
     driver = Driver()
     driver.issue(writes=["orders/1"])
