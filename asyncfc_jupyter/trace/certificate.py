@@ -3,12 +3,15 @@
 The certificate is made from the facts of the log alone: when each function ran, what its arguments took, and what it was
 declared to touch. It asks the rule anew for each pair, from its definition, and trusts nothing that the scheduler concluded:
 two calls that overlapped although they conflict would stand in it as a violation.
+
+Calls that touch the same are ordered pair by pair: two thousand of them are two million pairs. So a pair is judged by as
+little as decides it, and what is said of it is put into words when somebody reads it.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from asyncfc_jupyter.core.effects import PURE, Effects, Hazard, hazards, meet, show_path
@@ -23,6 +26,7 @@ from asyncfc_jupyter.core.events import (
     CallStarted,
     Event,
     ResultDiscarded,
+    Wait,
 )
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.trace.trace import Trace
@@ -37,7 +41,13 @@ class Pair:
 
     earlier: FutureName
     later: FutureName
-    reason: str
+    #: Says why, of these two.
+    explain: Callable[[FutureName, FutureName], str] = field(repr=False, compare=False)
+
+    @property
+    def reason(self) -> str:
+        """What ordered the two, or why they may overlap."""
+        return self.explain(self.earlier, self.later)
 
     def __str__(self) -> str:
         return f"{self.earlier}, {self.later}: {self.reason}"
@@ -98,8 +108,8 @@ class _Call:
     effects: Effects = PURE
     started: int | None = None
     ended: int | None = None
-    #: Calls it was held for without a conflict in the end: a path was not known yet.
-    held_for: dict[FutureName, str] = field(default_factory=dict)
+    #: Calls it was held for, perhaps without a conflict in the end: a path was not known yet.
+    held_for: dict[FutureName, Wait] = field(default_factory=dict)
 
     def overlaps(self, other: _Call) -> bool:
         """Return whether both functions ran at some moment; by order of the facts, since two may share an instant."""
@@ -119,22 +129,23 @@ def certify(trace: Trace) -> Certificate:
     The time it takes grows with the square of the number of calls that touch any state.
     """
     calls, notes = _fold(trace)
+    why = _Reasons({call.future: call for call in calls})
     overlapped: list[Pair] = []
     ordered: list[Pair] = []
     violations: list[Pair] = []
     for one, other in _overlapping(calls):
-        reason = _demanded(one, other)
-        (violations if reason else overlapped).append(
-            Pair(earlier=one.future, later=other.future, reason=reason or _why_allowed(one, other))
-        )
+        if _must_wait(one, other):
+            violations.append(Pair(earlier=one.future, later=other.future, explain=why.ordered))
+        else:
+            overlapped.append(Pair(earlier=one.future, later=other.future, explain=why.allowed))
     for one, other in _related(calls):
-        demanded = _demanded(one, other)
-        reason = demanded or other.held_for.get(one.future, "")
-        if not reason or one.overlaps(other):
+        if one.overlaps(other):
             continue
-        (violations if demanded and other.before(one) else ordered).append(
-            Pair(earlier=one.future, later=other.future, reason=reason)
-        )
+        if _must_wait(one, other):
+            wrong = other.before(one)
+            (violations if wrong else ordered).append(Pair(earlier=one.future, later=other.future, explain=why.ordered))
+        elif one.future in other.held_for and one.before(other):
+            ordered.append(Pair(earlier=one.future, later=other.future, explain=why.held))
     return Certificate(
         overlapped=tuple(overlapped),
         ordered=tuple(ordered),
@@ -160,7 +171,7 @@ def _fold(trace: Trace) -> tuple[list[_Call], list[str]]:
             case ArgumentsResolved(future=name, effects=effects) if name in calls:
                 calls[name].effects = effects
             case CallHeld(future=name, wait=wait) if name in calls and wait.kind == "hazard":
-                calls[name].held_for.update(dict.fromkeys(wait.on, f"{wait}, as far as the arguments were known"))
+                calls[name].held_for.update(dict.fromkeys(wait.on, wait))
             case CallStarted(future=name) if name in calls:
                 calls[name].started = stamped.seq
             case CallFinished(future=name) | CallFailed(future=name) | CallCancelled(future=name) if name in calls:
@@ -194,30 +205,63 @@ def _overlapping(calls: Iterable[_Call]) -> Iterator[tuple[_Call, _Call]]:
 def _related(calls: list[_Call]) -> Iterator[tuple[_Call, _Call]]:
     """Yield the pairs that something may order, in order of emission: of pure calls, only those that share a value."""
     place = {call.future: number for number, call in enumerate(calls)}
-    touching = [n for n, call in enumerate(calls) if not call.effects.pure or call.irreversible]
-    found = set(itertools.combinations(touching, 2))
+    touching = [number for number, call in enumerate(calls) if not call.effects.pure or call.irreversible]
+    irreversible = [number for number, call in enumerate(calls) if call.irreversible]
+    #: Pairs beside those of two calls that touch something: the later ones by the earlier one.
+    named: dict[int, set[int]] = {}
     for number, call in enumerate(calls):
-        named = [*call.needs, *call.held_for, *([call.same_as] if call.same_as else [])]
-        found.update((place[name], number) for name in named if name in place)
-        if call.irreversible:
-            found.update((earlier, number) for earlier in range(number))
-    for one, other in sorted(found):
-        yield calls[one], calls[other]
+        for name in (*call.needs, *call.held_for, *([call.same_as] if call.same_as else [])):
+            if name in place:
+                named.setdefault(place[name], set()).add(number)
+    for number, call in enumerate(calls):
+        both = touching if not call.effects.pure or call.irreversible else irreversible
+        later = both[bisect_right(both, number) :]
+        if number in named:
+            later = sorted(named[number].union(later))
+        for other in later:
+            yield call, calls[other]
 
 
-def _demanded(earlier: _Call, later: _Call) -> str:
-    """Return by what the later call had to wait for the earlier, or nothing."""
-    if later.same_as == earlier.future:
-        return f"{later.future} is the same call and shares its outcome"
-    if earlier.future in later.needs:
-        own = [text for text in later.references if _names(text, earlier.future)]
-        return f"{later.future} takes {', '.join(own) or '$' + earlier.future}"
+def _must_wait(earlier: _Call, later: _Call) -> bool:
+    """Return whether the later call had to wait for the earlier."""
+    if later.same_as == earlier.future or earlier.future in later.needs:
+        return True
     if earlier.started is None or later.started is None:
-        return ""
-    found = hazards(earlier.effects, later.effects)
-    if found:
-        return _conflict(earlier, later, found)
-    return f"{later.future} is irreversible and waits for every call before it" if later.irreversible else ""
+        return False
+    return later.irreversible or _conflicting(earlier.effects, later.effects)
+
+
+def _conflicting(earlier: Effects, later: Effects) -> bool:
+    if not (earlier.declared and later.declared):
+        return not (earlier.pure or later.pure)
+    return bool(hazards(earlier, later))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reasons:
+    """Puts into words what was found of a pair."""
+
+    calls: Mapping[FutureName, _Call]
+
+    def ordered(self, earlier: FutureName, later: FutureName) -> str:
+        """Return by what the later call had to wait for the earlier."""
+        one, other = self.calls[earlier], self.calls[later]
+        if other.same_as == earlier:
+            return f"{later} is the same call and shares its outcome"
+        if earlier in other.needs:
+            own = [text for text in other.references if _names(text, earlier)]
+            return f"{later} takes {', '.join(own) or '$' + earlier}"
+        found = hazards(one.effects, other.effects)
+        return _conflict(one, other, found) if found else f"{later} is irreversible and waits for every call before it"
+
+    def held(self, earlier: FutureName, later: FutureName) -> str:
+        """Return why the later call waited for the earlier without a conflict in the end."""
+        wait = self.calls[later].held_for[earlier]
+        return f"{wait}, as far as the arguments were known" if not wait.widened else f"{later} waited: {wait}"
+
+    def allowed(self, earlier: FutureName, later: FutureName) -> str:
+        """Return why two calls that overlapped were allowed to."""
+        return _why_allowed(self.calls[earlier], self.calls[later])
 
 
 def _conflict(earlier: _Call, later: _Call, found: frozenset[Hazard]) -> str:

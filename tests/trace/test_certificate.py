@@ -1,7 +1,10 @@
 """What a trace proves of every pair of calls, also when the scheduler were wrong."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
+
+import pytest
 
 from asyncfc_jupyter import Agent, make_tool
 from asyncfc_jupyter.core.effects import UNDECLARED, Effects, Hazard
@@ -13,6 +16,7 @@ from asyncfc_jupyter.core.events import (
     CallHeld,
     CallIssued,
     CallRetried,
+    CallSkipped,
     CallStarted,
     ResultDiscarded,
     Stamped,
@@ -20,6 +24,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, run_virtually
+from asyncfc_jupyter.trace import certificate as module
 from asyncfc_jupyter.trace.certificate import certify
 from asyncfc_jupyter.trace.trace import Trace
 
@@ -126,6 +131,65 @@ def test_a_pair_held_apart_while_a_path_was_unknown_is_told_too() -> None:
     ]
 
 
+def held_for_an_unknown_path(*replies):
+    async def name() -> str:
+        """Find out a name, after a while."""
+        await asyncio.sleep(1)
+        return "a"
+
+    async def write(name: str, seconds: float = 1) -> None:
+        """Write a place."""
+        await asyncio.sleep(seconds)
+
+    tools = [make_tool(name, pure=True), make_tool(write, writes="x/{name}")]
+    return run_virtually(Agent(ScriptedModel(*replies, [Says("x")], [Says("done")]), tools=tools).run("go"))
+
+
+def test_a_pair_of_which_the_later_ran_first_after_all_is_not_called_ordered_and_its_wait_says_what_was_not_known() -> (
+    None
+):
+    run = held_for_an_unknown_path(
+        [
+            Calls("name"),
+            Calls("write", {"name": "a", "seconds": 5}),
+            Calls("write", {"name": "$f1"}),
+            Calls("write", {"name": "b"}),
+        ]
+    )
+    certificate = run.certificate()
+    assert certificate.holds
+    assert [str(pair) for pair in certificate.ordered] == ["f1, f3: f3 takes $f1", "f2, f3: both touch x/a (WAW)"]
+    assert run.why("f4") == "f4 (write) waited 1.0 s: f3 may write x/...: its path is not known yet"
+
+
+def test_a_pair_that_went_one_after_the_other_for_an_unknown_path_is_told_by_what_was_not_known() -> None:
+    trace = log(
+        *issued("f1", ELSEWHERE),
+        *issued("f2", WRITES),
+        CallHeld(
+            future=FutureName("f2"),
+            wait=Wait(kind="hazard", on=(FutureName("f1"),), hazard=Hazard.WAR, path=(), widened=True),
+        ),
+        started("f1"),
+        finished("f1"),
+        started("f2"),
+        finished("f2"),
+    )
+    assert [pair.reason for pair in certify(trace).ordered] == [
+        "f2 waited: f1 may read anything: its path is not known yet"
+    ]
+
+
+def test_a_pair_of_which_one_never_ran_is_not_called_ordered_by_a_wait() -> None:
+    held = CallHeld(
+        future=FutureName("f2"),
+        wait=Wait(kind="hazard", on=(FutureName("f1"),), hazard=Hazard.WAW, path=("orders",), widened=True),
+    )
+    skipped = CallSkipped(future=FutureName("f1"), because=None, message="no")
+    trace = log(*issued("f1", ELSEWHERE), *issued("f2", WRITES), held, skipped, started("f2"), finished("f2"))
+    assert certify(trace).ordered == ()
+
+
 def test_what_the_guarantee_does_not_cover_is_named() -> None:
     trace = log(
         *issued("f1", WRITES),
@@ -162,6 +226,32 @@ def test_a_real_run_holds_and_a_long_list_is_cut_in_the_text_only() -> None:
     assert len(certificate.overlapped) == 12 * 11 // 2
     assert "... and 26 more" in str(certificate)
     assert certificate.ordered == ()
+
+
+@pytest.mark.parametrize(("effects", "compared"), [(UNDECLARED, 0), (WRITES, 60 * 59 // 2)])
+def test_only_what_is_shown_is_put_into_words_and_who_declares_nothing_is_compared_with_nobody(
+    effects, compared, monkeypatch
+) -> None:
+    called = Counter()
+
+    def counted(name):
+        real = getattr(module, name)
+
+        def count(*arguments):
+            called[name] += 1
+            return real(*arguments)
+
+        monkeypatch.setattr(module, name, count)
+
+    for name in ("hazards", "_conflict", "_why_allowed"):
+        counted(name)
+    names = [f"f{number}" for number in range(1, 61)]
+    one_by_one = [event for name in names for event in (*issued(name, effects), started(name), finished(name))]
+    certificate = certify(log(*one_by_one))
+    assert len(certificate.ordered) == 60 * 59 // 2
+    assert called == Counter({"hazards": compared} if compared else {})
+    assert f"... and {60 * 59 // 2 - 40} more" in str(certificate)
+    assert (called["_conflict"], called["hazards"]) == (40, compared + 40)
 
 
 def test_the_list_grows_with_what_touches_state_and_not_with_pure_calls() -> None:
