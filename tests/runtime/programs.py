@@ -10,7 +10,7 @@ from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.log import EventLog
 from tests.choices import Choices
 from tests.runtime.serial import Call, Serial
-from tests.runtime.world import FAMILIES, LEAVES, TOO_LONG, TOOLS, Here, approves
+from tests.runtime.world import FAMILIES, LEAVES, ROLL_BACK, TOO_LONG, TOOLS, Here, approves
 
 #: Decisions that the longest program takes, about.
 SIZE = 128
@@ -30,6 +30,7 @@ NAMES = (
     "send",
     "add",
     "look",
+    "revise",
 )
 #: Seconds between two things that happen; as odd as the tools' own times, so that no two ends meet.
 PAUSES = (0.0, 0.0, 0.45, 1.7, 3.9)
@@ -70,6 +71,7 @@ class Played:
             check(self.driver.machine)
         await self.end(good=True)
         await self.driver.wait(tuple(self.driver.entries))
+        await self.driver.unwound(2 * Here.world.naps[ROLL_BACK])
         check(self.driver.machine)
 
     async def issue(self):

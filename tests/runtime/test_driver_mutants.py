@@ -7,6 +7,7 @@ from asyncfc_jupyter.core.events import CallFailed, CallFinished
 from asyncfc_jupyter.runtime import attempts
 from asyncfc_jupyter.runtime import driver as module
 from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.given_up import GivenUp
 from asyncfc_jupyter.testing import run_virtually
 from tests.choices import goes_wrong
 from tests.runtime.programs import SIZE, compare, overlapping
@@ -69,6 +70,19 @@ class TakesAnOutcomeTooEarly(Driver):
         self._conclude(entry, attempts.Returned(value=None))
 
 
+class _InNobodysWay(GivenUp):
+    def in_the_way(self, entry):
+        return {}
+
+
+class StartsDuringACleanUp(Driver):
+    """The next call begins while one that was given up still puts things back."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._given_up = _InNobodysWay()
+
+
 MUTANTS = (
     ResolvesNoEffects,
     SharesAcrossWrites,
@@ -77,6 +91,7 @@ MUTANTS = (
     NeverAsks,
     LosesAWakeUp,
     TakesAnOutcomeTooEarly,
+    StartsDuringACleanUp,
 )
 
 

@@ -3,7 +3,7 @@
 A tool looks at its places when it starts, takes its time, looks once more and then writes. All that it saw goes into its
 result, and into what it writes: a call that ran beside one that it conflicts with cannot come to the same end as alone.
 Whether it fails depends on its arguments and on what it saw. What it writes, it writes at its very end and in one go, so that
-a call that is stopped has done nothing.
+a call that is stopped has done nothing; or it writes at once and puts it back when it is stopped, which takes time.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ PLACES = (*((family, leaf) for family in FAMILIES for leaf in LEAVES), ("outbox"
 #: Seconds that a call may take, by its argument ``nap``; the last of them is longer than a call may take.
 NAPS = (0.0, 1.0, 0.3, 2.6, 7.1, 100.0)
 TOO_LONG = len(NAPS) - 1
+#: Which of them it takes to put back what a call had written.
+ROLL_BACK = 1
 RETRIES = 2
 MODULUS = 97
 
@@ -92,6 +94,20 @@ async def add(family: Family, amount: int, nap: int, leaf: str | None = None) ->
     return await slowly([below(family, leaf)], below(family, leaf), amount, nap)
 
 
+async def revise(family: Family, amount: int, nap: int, leaf: str | None = None) -> dict:
+    """Change a place, or all places of a family, at once, and put everything back if there is no time to stay with it."""
+    here, before = below(family, leaf), dict(Here.world.state)
+    seen = Here.world.look(here)
+    Here.world.write(here, amount, seen)
+    try:
+        await asyncio.sleep(Here.world.naps[nap])
+    except BaseException:
+        await asyncio.sleep(Here.world.naps[ROLL_BACK])
+        Here.world.state.update({place: before[place] for place in PLACES if place[: len(here)] == here})
+        raise
+    return conclude(None, amount, seen, seen)
+
+
 async def copy(family: Family, amount: int, nap: int, leaf: str | None = None, target: Family = "b") -> dict:
     """Change one place by what another holds."""
     return await slowly([below(family, leaf), below(target, leaf)], below(target, leaf), amount, nap)
@@ -152,6 +168,7 @@ TOOLS = {
     for tool in (
         make_tool(look, reads=HERE, idempotent=True, limit={"lines": 3}),
         make_tool(add, writes=HERE, limit={"lines": 2, "lines/{family}": 1}),
+        make_tool(revise, writes=HERE),
         make_tool(copy, reads=HERE, writes=THERE),
         make_tool(put, writes=HERE, idempotent=True, retries=RETRIES),
         make_tool(calculate, pure=True, limit=2),
