@@ -146,7 +146,7 @@ class Answers:
                 problem = str(UnknownFuture(name, known=tuple(self._driver.entries)))
                 yield {"future": name, "status": "failed", "error": problem}
             elif entry.name in shown:
-                yield wire.shown_already(entry)
+                yield wire.shown_already(entry, withheld=self._withheld(entry))
             else:
                 shown[entry.name] = entry
                 yield self._object(entry, with_arguments=True)

@@ -34,6 +34,7 @@ of it: "$f1.order_id", "$f2[0].sku", "$f3[\\"a key\\"]". It works before the res
 missing are given to you before your answer counts."""
 
 _NOTE = "Not the result. The call is still running; pass {reference} on as an argument, or read the value later."
+_STILL_RUNNING = "Not the result. The call is still running, as another tool message of this reply says."
 
 
 def await_future_definition() -> dict[str, Any]:
@@ -128,9 +129,17 @@ NOTHING_PENDING: dict[str, Any] = {
 }
 
 
-def shown_already(entry: Entry) -> dict[str, Any]:
-    """Return the object that stands for a future whose outcome is in another message of the same reply."""
-    return {"future": entry.name, "tool": entry.tool, "note": "Its outcome is in another tool message of this reply."}
+def shown_already(entry: Entry, *, withheld: bool = False) -> dict[str, Any]:
+    """Return the object that stands for a future that another message of the same reply shows.
+
+    Args:
+        entry: The future.
+        withheld: Whether it is to look pending although it is not.
+    """
+    shown = {"future": entry.name, "tool": entry.tool}
+    if withheld or entry.status == "pending":
+        return shown | {"status": "pending", "note": _STILL_RUNNING}
+    return shown | {"note": "Its outcome is in another tool message of this reply."}
 
 
 def plain_content(entry: Entry) -> str:

@@ -97,7 +97,7 @@ def _answer(message: Message, open_calls: dict[str, str], awaits: set[str]) -> I
         shown = []
     for result in shown:
         waiting = open_calls.get(result.get("future", ""))
-        if waiting is not None and result.get("status") != "pending":
+        if waiting is not None and result.get("status", "pending") != "pending":
             del open_calls[result["future"]]
             yield _output(waiting, {name: value for name, value in result.items() if name != "arguments"})
 

@@ -151,6 +151,20 @@ def test_await_future_without_names_waits_for_all_that_is_pending_and_repeats_no
     assert times(run, TurnStarted)[2] == 9.0 + times(run, TurnStarted)[0]
 
 
+@pytest.mark.parametrize("wait", [{"futures": ["f1", "f2"], "mode": "any"}, {"futures": ["f1", "f2"], "timeout_s": 1}])
+def test_a_call_that_goes_on_beyond_the_wait_in_its_own_reply_is_not_said_to_have_an_outcome_there(wait) -> None:
+    _, model = play(
+        [Calls("shout", {"text": "a"}), Calls("slow", {"seconds": 9}), Calls("await_future", wait)],
+        [Says("done")],
+        [Says("done")],
+    )
+    over, running = told(model, 1)["s3"]
+    assert over == {"future": "f1", "tool": "shout", "note": "Its outcome is in another tool message of this reply."}
+    assert (running["future"], running["status"]) == ("f2", "pending")
+    assert "still running" in running["note"]
+    assert told(model, 1)["s2"]["status"] == "pending"
+
+
 def test_an_answer_is_held_back_until_every_result_was_delivered() -> None:
     run, model = play([Calls("slow", {"seconds": 5})], [Says("premature")], [Says("informed")])
     assert run.answer == "informed"

@@ -26,6 +26,10 @@ class Door:
         await self.open.wait()
         return {"price": 12}
 
+    async def ready(self) -> str:
+        """Take no time."""
+        return "at once"
+
     async def quick(self, price: int) -> str:
         """Take no time."""
         self.open.set()
@@ -103,6 +107,18 @@ def test_a_call_that_may_not_stand_open_is_a_refusal_too() -> None:
         run, _, server = play(script)
     assert run.answer == "It costs 12."
     assert json.loads(server.requests[2].messages[-1]["output"])["status"] == "pending"
+
+
+@pytest.mark.parametrize("wait", [{"futures": ["f1", "f2"], "mode": "any"}, {"futures": ["f2"], "timeout_s": 0.05}])
+def test_a_wait_that_ends_before_a_call_of_its_own_reply_leaves_that_call_open(wait) -> None:
+    calls = (call_item("a", "ready", {}), call_item("b", "slow", {}), call_item("w", "await_future", wait))
+    script = [response(*calls), response(text_item("Waiting.")), response(text_item("It costs 12."))]
+    _, _, server = play(script, names=("ready", "slow"))
+    second, third = (request.messages for request in server.requests[1:])
+    assert [item["call_id"] for item in second if item["type"] == "function_call_output"] == ["a", "w"]
+    (late,) = (item for item in third[len(second) :] if item["type"] == "function_call_output")
+    assert late["call_id"] == "b"
+    assert json.loads(late["output"])["value"] == {"price": 12}
 
 
 def call(call_id, name="slow"):
