@@ -62,8 +62,14 @@ _TOOLS = [
     {"type": "function", "function": {"name": name, "description": description, "parameters": _CITY}}
     for name, description in (("get_weather", "Weather of a city."), ("get_time", "Local time in a city."))
 ]
-_PENDING = {"future": "f1", "tool": "get_weather", "status": "pending", "value": None, "note": "Not the result."}
-_DONE = {"future": "f2", "tool": "get_time", "status": "done", "value": "12:00"}
+_PENDING: dict[str, Any] = {
+    "future": "f1",
+    "tool": "get_weather",
+    "status": "pending",
+    "value": None,
+    "note": "Not the result.",
+}
+_DONE: dict[str, Any] = {"future": "f2", "tool": "get_time", "status": "done", "value": "12:00"}
 
 
 #: Told what is being done, as half a sentence: when something begins, and now and then while it goes on.
@@ -215,7 +221,11 @@ class _Examination:
         ]
         calls = list(heard.calls[:2]) or made
         answers = [
-            {"role": "tool", "tool_call_id": call["id"], "content": json.dumps(content)}
+            {
+                "role": "tool",
+                "tool_call_id": call["id"],
+                "content": json.dumps({**content, "tool": call["function"]["name"]}),
+            }
             for call, content in zip(calls, [_PENDING, _DONE][: len(calls)], strict=True)
         ]
         history = [{"role": "assistant", "content": None, "tool_calls": calls}, *answers]

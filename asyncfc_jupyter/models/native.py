@@ -2,9 +2,9 @@
 
 The conversation still holds a placeholder for a call that has not finished. Here it becomes what the API has for it: the
 call stands in the input without an output, marked ``"async": true``, and its ``function_call_output`` follows where the
-conversation delivers the value: with another tool message, in the answer to an ``await_future``, or at the end gate,
-whose own call is not sent at all. The model needs no note that a placeholder is none. Names, references and
-``await_future`` stay as they are: the API has none of them.
+conversation delivers the value: with another tool message, in the answer to an ``await_future``, in a message that the
+layer writes in the person's place, or at the end gate, whose own call is not sent at all. The model needs no note that a
+placeholder is none. Names, references and ``await_future`` stay as they are: the API has none of them.
 
 A server or model that refuses asynchronous tools is sent placeholders from then on, with a warning.
 
@@ -31,6 +31,11 @@ _ASYNC = "async"
 _AWAIT = "await_future"
 #: Prefix of the ids of the calls that the layer adds to a reply itself.
 _GATE_ID = "asyncfc_gate_"
+#: How the layer's own words begin where it answers a call by a placeholder, and where it speaks in the person's place.
+_PLACEHOLDER_NOTE = "Not the result."
+_DELIVERY = '{"delivered": '
+_NAME = re.compile(r"f[1-9]\d*")
+_STATUSES = ("pending", "done", "failed", "timeout", "cancelled", "skipped")
 _REFUSED = re.compile(r"\basync(hronous)?\b|no tool output (was )?found", re.IGNORECASE)
 
 
@@ -60,46 +65,77 @@ def native_items(messages: Sequence[Message], model: str) -> Iterator[Item]:
 
     Like `input_items` a fold: further messages add items and change none.
     """
+    names: dict[str, str] = {}
     open_calls: dict[str, str] = {}
-    awaits: set[str] = set()
     for message in messages:
         if message["role"] == "tool":
-            yield from _answer(message, open_calls, awaits)
-            continue
-        for item in message_items(message, model):
-            if item["type"] != "function_call":
-                yield item
-            elif item["name"] == _AWAIT:
-                awaits.add(item["call_id"])
-                if not item["call_id"].startswith(_GATE_ID):
+            yield from _answer(message, names, open_calls)
+        elif (delivered := _delivered(message)) is not None:
+            outputs = list(_outputs(delivered, open_calls))
+            yield from outputs
+            if len(outputs) < len(delivered):  # else nothing is left to be said in the person's place
+                yield from message_items(message, model)
+        else:
+            for item in message_items(message, model):
+                if item["type"] != "function_call":
                     yield item
-            else:
-                yield {**item, _ASYNC: True}
+                    continue
+                names[item["call_id"]] = item["name"]
+                if item["name"] != _AWAIT:
+                    yield {**item, _ASYNC: True}
+                elif not item["call_id"].startswith(_GATE_ID):
+                    yield item
 
 
-def _answer(message: Message, open_calls: dict[str, str], awaits: set[str]) -> Iterator[Item]:
+def _answer(message: Message, names: Mapping[str, str], open_calls: dict[str, str]) -> Iterator[Item]:
     """Yield the outputs that a tool message brings; remember the call that it leaves open."""
     call_id = message["tool_call_id"]
     content = _decoded(message["content"])
-    if call_id in awaits:
-        shown = [result for result in content if isinstance(result, Mapping)] if isinstance(content, list) else []
+    name = names.get(call_id)
+    if name == _AWAIT:
         if not call_id.startswith(_GATE_ID):
             yield _output(call_id, message["content"])
-    elif isinstance(content, Mapping) and content.get("future"):
-        own = {name: value for name, value in content.items() if name not in {"delivered", "still_pending"}}
-        if content.get("status") == "pending":
+        yield from _outputs(content, open_calls)
+    elif not _is_told(content):
+        yield _output(call_id, message["content"])
+    else:
+        if content["status"] != "pending":
+            own = {key: value for key, value in content.items() if key not in {"delivered", "still_pending"}}
+            yield _output(call_id, own)
+        elif content.get("tool") == name and str(content.get("note")).startswith(_PLACEHOLDER_NOTE):
             open_calls[content["future"]] = call_id
         else:
-            yield _output(call_id, own)
-        shown = list(content.get("delivered") or ())
-    else:
-        yield _output(call_id, message["content"])
-        shown = []
-    for result in shown:
-        waiting = open_calls.get(result.get("future", ""))
-        if waiting is not None and result.get("status", "pending") != "pending":
-            del open_calls[result["future"]]
-            yield _output(waiting, {name: value for name, value in result.items() if name != "arguments"})
+            yield _output(call_id, message["content"])
+        yield from _outputs(content.get("delivered"), open_calls)
+
+
+def _outputs(results: Any, open_calls: dict[str, str]) -> Iterator[Item]:
+    """Yield the outputs of the open calls among those that a list of results is about, and close them."""
+    for result in results if isinstance(results, list) else ():
+        if _is_told(result) and result["status"] != "pending" and result["future"] in open_calls:
+            own = {name: value for name, value in result.items() if name != "arguments"}
+            yield _output(open_calls.pop(result["future"]), own)
+
+
+def _is_told(content: Any) -> bool:
+    """Return whether this is what the layer says of a future; a tool of the plain modes may return anything."""
+    return (
+        isinstance(content, Mapping)
+        and _NAME.fullmatch(str(content.get("future"))) is not None
+        and isinstance(content.get("tool"), str)
+        and content.get("status") in _STATUSES
+        and bool({"value", "error"} & content.keys())
+        and isinstance(content.get("delivered", []), list)
+    )
+
+
+def _delivered(message: Message) -> list[Any] | None:
+    """Return the results in a message that the layer wrote in the person's place, if it is one."""
+    if message["role"] != "user" or not str(message["content"]).startswith(_DELIVERY):
+        return None
+    content = _decoded(message["content"])
+    results = content.get("delivered") if isinstance(content, Mapping) else None
+    return results if isinstance(results, list) and results and all(map(_is_told, results)) else None
 
 
 def _output(call_id: str, content: Any) -> Item:
@@ -110,5 +146,5 @@ def _output(call_id: str, content: Any) -> Item:
 def _decoded(content: Any) -> Any:
     try:
         return json.loads(content)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return None

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from typing import get_args
 
 import pytest
 
 from asyncfc_jupyter.agent import Agent, wire
 from asyncfc_jupyter.models import native
 from asyncfc_jupyter.models.native import OpenAINative, native_items
+from asyncfc_jupyter.runtime.entries import Status
 from asyncfc_jupyter.runtime.tools import AWAIT_FUTURE, make_tool
 from tests.servers.response_script import call_item, response, text_item
 from tests.servers.scripted_server import HttpError, ScriptedServer
@@ -36,7 +38,7 @@ class Door:
         return f"paid {price}"
 
 
-def play(answers, *, names=("slow",)):
+def play(answers, *, names=("slow",), **options):
     """Run the script; the door opens with the second request."""
 
     async def main(server):
@@ -48,7 +50,7 @@ def play(answers, *, names=("slow",)):
             if type(stamped.event).__name__ == "TurnStarted" and stamped.event.turn == 2:
                 door.open.set()
 
-        return await Agent(model, tools=tools).run("go", observers=[watch]), model
+        return await Agent(model, tools=tools, **options).run("go", observers=[watch]), model
 
     with ScriptedServer(answers) as server:
         run, model = asyncio.run(main(server))
@@ -159,5 +161,61 @@ def test_an_output_comes_once_whether_it_is_awaited_delivered_or_at_once() -> No
         assert whole[: len(part)] == part
 
 
+def test_results_in_the_persons_place_become_the_outputs_of_the_calls_that_stand_open() -> None:
+    script = [
+        response(call_item("a", "slow", {})),
+        response(text_item("Waiting.")),
+        response(text_item("It costs 12.")),
+    ]
+    _, _, server = play(script, deliver="user")
+    second, third = (request.messages for request in server.requests[1:])
+    assert third[: len(second)] == second
+    assert [item["type"] for item in third[len(second) :]] == ["message", "function_call_output"]
+    assert (third[-1]["call_id"], json.loads(third[-1]["output"])["value"]) == ("a", {"price": 12})
+
+
+def test_what_closes_no_call_is_said_in_the_persons_place_as_it_is() -> None:
+    def delivery(*results):
+        return {"role": "user", "content": json.dumps({"delivered": results, "note": "From the tools"})}
+
+    first = {"future": "f1", "tool": "slow", "arguments": {}, "status": "done", "value": 1}
+    stranger = first | {"future": "f2"}
+    history = [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": None, "tool_calls": [call("a")]},
+        {"role": "tool", "tool_call_id": "a", "content": json.dumps(PENDING)},
+    ]
+    for content in (delivery(), delivery({"future": "f1"}), delivery(3), {"role": "user", "content": '{"delivered": '}):
+        assert list(native_items([*history, content], "m"))[2:] == [{"type": "message", **content}]
+    both = delivery(first, stranger)
+    output, said = list(native_items([*history, both], "m"))[2:]
+    assert (output["call_id"], said) == ("a", {"type": "message", **both})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"future": "ESZ5", "status": "pending", "delivered": 3},
+        {"future": "f1", "status": "open", "delivered": 3},
+        {"future": "f1", "status": "done", "delivered": []},
+        {"future": "f1", "tool": "slow", "status": "done", "value": 1, "delivered": 3},
+        {"future": "f1", "tool": "slow", "status": "pending", "delivered": [3, {"future": ["f1"]}]},
+        {"future": ["f1"], "status": ["pending"]},
+        {**PENDING, "tool": "another"},
+        [{"future": "f1"}],
+    ],
+)
+def test_what_a_tool_itself_returned_is_not_taken_for_what_the_layer_says(value) -> None:
+    history = [
+        {"role": "assistant", "content": None, "tool_calls": [call("a")]},
+        {"role": "tool", "tool_call_id": "a", "content": json.dumps(value)},
+    ]
+    *_, output = native_items(history, "m")
+    assert (output["type"], json.loads(output["output"])) == ("function_call_output", value)
+
+
 def test_the_names_that_the_layer_uses_are_those_that_this_adapter_looks_for() -> None:
     assert (native._GATE_ID, native._AWAIT) == (wire.GATE_ID, AWAIT_FUTURE)
+    assert wire._NOTE.startswith(native._PLACEHOLDER_NOTE)
+    assert wire.delivery_message([])["content"].startswith(native._DELIVERY)
+    assert set(native._STATUSES) == set(get_args(Status))
