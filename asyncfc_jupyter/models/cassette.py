@@ -17,7 +17,6 @@ that runs at the same time find their own. Keys are masked when a cassette is wr
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import math
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -26,36 +25,21 @@ from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.core.errors import CassetteDiffers, CassetteError, ServerError
-from asyncfc_jupyter.models.base import (
-    CallDelta,
-    ChatModel,
-    ChatRequest,
-    Delta,
-    Finish,
-    Message,
-    ReasoningDelta,
-    ReplyItem,
-    Retrying,
-    TextDelta,
-    Usage,
+from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message
+from asyncfc_jupyter.models.cassette_lines import (
+    FORMAT,
+    Take,
+    mask_streams,
+    plain,
+    read,
+    request_lines,
+    to_delta,
+    to_line,
 )
 from asyncfc_jupyter.models.differences import first_difference
-from asyncfc_jupyter.models.secret import Secret, hide_keys
+from asyncfc_jupyter.models.secret import Secret, masked
 
-_FORMAT = 1
-_KINDS: dict[str, type[Delta]] = {
-    "call": CallDelta, "reasoning": ReasoningDelta, "retrying": Retrying, "usage": Usage,
-}  # fmt: skip
 _INSTANT = "instant"
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class _Take:
-    """One request, and the lines of what came of it."""
-
-    number: int
-    request: dict[str, Any]
-    lines: list[dict[str, Any]]
 
 
 class Recording:
@@ -70,7 +54,7 @@ class Recording:
         self._model, self._path = model, Path(path)
         self._requests = 0
         #: Those whose lines are in the file: a request may go on from them.
-        self._written: list[_Take] = []
+        self._written: list[Take] = []
 
     @property
     def name(self) -> str:
@@ -86,18 +70,18 @@ class Recording:
         clock = asyncio.get_running_loop().time
         started_s = clock()
         self._requests += 1
-        take = _Take(number=self._requests, request=self._masked(_plain(request)), lines=[])
+        take = Take(number=self._requests, request=masked(plain(request), *self._secrets), lines=[])
 
         def note(**line: Any) -> None:
             take.lines.append({"at_s": round(clock() - started_s, 3), **line})
 
         if take.number == 1:
-            self._write([{"cassette": _FORMAT, "model": self.name}], "w")
+            self._write([{"cassette": FORMAT, "model": self.name}], "w")
         end: Any = "closed"  # whoever read it wanted no more
         try:
             async with aclosing(self._model.stream(request)) as deltas:
                 async for delta in deltas:
-                    note(**_line(delta))
+                    note(**to_line(delta))
                     yield delta
             end = "complete"
         except ServerError as error:
@@ -105,18 +89,17 @@ class Recording:
             raise
         finally:
             note(end=end)
-            self._write([*_request_lines(take, self._written), *take.lines], "a")
+            mask_streams(take.lines, *self._secrets)
+            self._write([*request_lines(take, self._written), *take.lines], "a")
             self._written.append(take)
 
-    def _masked(self, value: Any) -> Any:
-        return json.loads(self._mask(json.dumps(value)))
-
-    def _mask(self, text: str) -> str:
+    @property
+    def _secrets(self) -> Sequence[Secret]:
         secrets: Sequence[Secret] = getattr(self._model, "secrets", ())
-        return hide_keys(text, *secrets)
+        return secrets
 
     def _write(self, lines: Sequence[Mapping[str, Any]], how: str) -> None:
-        text = "".join(self._mask(json.dumps(line, ensure_ascii=False)) + "\n" for line in lines)
+        text = "".join(json.dumps(masked(line, *self._secrets), ensure_ascii=False) + "\n" for line in lines)
         try:
             with self._path.open(how, encoding="utf-8", errors="replace") as file:
                 file.write(text)
@@ -138,7 +121,7 @@ class Replay:
 
     def __init__(self, path: str | Path, *, speed: float | str = 1.0, model: str | None = None) -> None:
         self._path, self._speed = Path(path), _checked_speed(speed)
-        recorded, self._takes = _read(self._path)
+        recorded, self._takes = read(self._path)
         self._name = model or recorded
         self._played: set[int] = set()
 
@@ -154,7 +137,7 @@ class Replay:
             CassetteDiffers: It is not a request that was recorded; the error names the first difference.
             ServerError: The recorded request ended in one.
         """
-        take = self._find(json.loads(hide_keys(json.dumps(_plain(request)))))
+        take = self._find(masked(plain(request)))
         self._played.add(take.number)
         clock = asyncio.get_running_loop().time
         started_s = clock()
@@ -162,7 +145,7 @@ class Replay:
             pause_s = started_s + line["at_s"] / self._speed - clock()
             await asyncio.sleep(max(0.0, pause_s))
             if "end" not in line:
-                yield _delta(line)
+                yield to_delta(line)
             elif isinstance(line["end"], Mapping):
                 end = line["end"]
                 raise ServerError(end["error"], status=end["status"], transient=end["transient"])
@@ -173,14 +156,14 @@ class Replay:
         So the replay keeps the recorded pace, however fast its tools are now: what had returned by then is waited for, and
         what had not is withheld.
         """
-        now = json.loads(hide_keys(json.dumps(list(messages), default=dict)))
+        now = masked(json.loads(json.dumps(list(messages), default=dict)))
         for take in self._takes:
             recorded = [message for message in take.request["messages"] if message["role"] != "system"]
             if take.number not in self._played and len(recorded) > len(now) and recorded[: len(now)] == now:
                 return frozenset(_outcomes(recorded[len(now) :]))
         return None
 
-    def _find(self, now: dict[str, Any]) -> _Take:
+    def _find(self, now: dict[str, Any]) -> Take:
         left = [take for take in self._takes if take.number not in self._played]
         for take in left:
             if first_difference(take.request, now) is None:
@@ -212,7 +195,7 @@ def recorded_model(path: str | Path) -> str:
     Raises:
         CassetteError: The file cannot be read.
     """
-    return _read(Path(path))[0]
+    return read(Path(path))[0]
 
 
 def _outcomes(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -229,95 +212,3 @@ def _outcomes(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 for each in (shown, *(also if isinstance(also, list) else ())):
                     if "future" in each and each.get("status", "pending") != "pending":
                         yield str(each["future"])
-
-
-# -- lines -----------------------------------------------------------------------------------------------------------
-
-
-def _plain(request: ChatRequest) -> dict[str, Any]:
-    plain = {"options": dict(request.options), "tools": list(request.tools), "messages": list(request.messages)}
-    return json.loads(json.dumps(plain, default=dict))  # type: ignore[no-any-return]
-
-
-def _request_lines(take: _Take, written: Sequence[_Take]) -> list[dict[str, Any]]:
-    request, before = take.request, _continued(take, written)
-    lines: list[dict[str, Any]] = [{"request": take.number, "continues": before.number if before else 0}]
-    lines += [{"option": name, "value": value} for name, value in request["options"].items()]
-    known = len(before.request["messages"]) if before else 0
-    lines += [] if before else [{"tool": tool} for tool in request["tools"]]
-    return lines + [{"message": message} for message in request["messages"][known:]]
-
-
-def _continued(take: _Take, written: Sequence[_Take]) -> _Take | None:
-    """Return the latest take so far whose tools are the same and whose messages are the first of this one's."""
-    messages, tools = take.request["messages"], take.request["tools"]
-    for other in reversed(written):
-        theirs = other.request["messages"]
-        if theirs == messages[: len(theirs)] and other.request["tools"] == tools:
-            return other
-    return None
-
-
-def _line(delta: Delta) -> dict[str, Any]:
-    match delta:
-        case TextDelta(text=text):
-            return {"text": text}
-        case Finish(reason=reason):
-            return {"finish": reason}
-        case ReplyItem(item=item):
-            return {"item": item}
-    kind = next(name for name, of in _KINDS.items() if isinstance(delta, of))
-    fields = {field.name: getattr(delta, field.name) for field in dataclasses.fields(delta)}
-    return {kind: {name: value for name, value in fields.items() if value is not None}}
-
-
-def _delta(line: Mapping[str, Any]) -> Delta:
-    if "text" in line:
-        return TextDelta(text=line["text"])
-    if "finish" in line:
-        return Finish(reason=line["finish"])
-    if "item" in line:
-        return ReplyItem(item=line["item"])
-    kind = next(name for name in _KINDS if name in line)
-    return _KINDS[kind](**line[kind])
-
-
-def _read(path: Path) -> tuple[str, list[_Take]]:
-    """Return the recorded model's name and the takes, in the order of their numbers."""
-    number = 0
-    try:
-        # JSON may hold separators that `splitlines` takes for the end of a line.
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        header = json.loads(lines[0])
-        if header["cassette"] != _FORMAT:
-            raise CassetteError(f"{path} is a cassette of form {header['cassette']}; this version reads {_FORMAT}.")
-        takes: dict[int, _Take] = {}
-        take: _Take | None = None
-        for number, text in enumerate(lines[1:], 2):  # noqa: B007 - told in the error
-            take = _take_line(json.loads(text), take, takes)
-    except OSError as error:
-        raise CassetteError(f"{path} cannot be read: {error.strerror}; record one first (--record).") from None
-    except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
-        raise CassetteError(f"{path} is not a cassette: line {max(number, 1)} ({type(error).__name__}).") from None
-    return str(header["model"]), [takes[key] for key in sorted(takes)]
-
-
-def _take_line(line: dict[str, Any], take: _Take | None, takes: dict[int, _Take]) -> _Take:
-    if "request" in line:
-        before = takes[line["continues"]].request if line["continues"] else {"tools": [], "messages": []}
-        request = {"options": {}, "tools": [*before["tools"]], "messages": [*before["messages"]]}
-        take = takes[line["request"]] = _Take(number=line["request"], request=request, lines=[])
-        return take
-    if take is None:
-        raise ValueError("a cassette's lines begin with a request")
-    if "at_s" in line:
-        if "end" not in line:
-            _delta(line)  # a line that means nothing is found now, and not in the middle of a run
-        take.lines.append(line)
-    elif "option" in line:
-        take.request["options"][line["option"]] = line["value"]
-    elif "tool" in line:
-        take.request["tools"].append(line["tool"])
-    else:
-        take.request["messages"].append(line["message"])
-    return take
