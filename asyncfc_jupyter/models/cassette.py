@@ -159,7 +159,10 @@ class Replay:
         now = masked(json.loads(json.dumps(list(messages), default=dict)))
         for take in self._takes:
             recorded = [message for message in take.request["messages"] if message["role"] != "system"]
-            if take.number not in self._played and len(recorded) > len(now) and recorded[: len(now)] == now:
+            if take.number in self._played or len(recorded) <= len(now):
+                continue
+            begin = recorded[: len(now)]
+            if begin == now or first_difference(begin, now) is None:  # a mask in it stands for any text
                 return frozenset(_outcomes(recorded[len(now) :]))
         return None
 
@@ -199,16 +202,14 @@ def recorded_model(path: str | Path) -> str:
 
 
 def _outcomes(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the names of the futures whose outcomes tool messages show."""
+    """Yield the names of the futures whose outcomes the layer's messages show, in a tool's place or in the person's."""
     for message in messages:
         try:
-            content = json.loads(message["content"]) if message["role"] == "tool" else None
-        except ValueError:
+            content = json.loads(message["content"]) if message["role"] in {"tool", "user"} else None
+        except (ValueError, RecursionError):
             continue
-        told = content if isinstance(content, list) else [content]
-        for shown in told:
-            if isinstance(shown, Mapping):
-                also = shown.get("delivered")
-                for each in (shown, *(also if isinstance(also, list) else ())):
-                    if "future" in each and each.get("status", "pending") != "pending":
-                        yield str(each["future"])
+        for shown in content if isinstance(content, list) else [content]:
+            also = shown.get("delivered") if isinstance(shown, Mapping) else None
+            for each in (shown, *(also if isinstance(also, list) else ())):
+                if isinstance(each, Mapping) and "future" in each and each.get("status", "pending") != "pending":
+                    yield str(each["future"])

@@ -66,7 +66,8 @@ def open_model(
     if taping.replay is not None:
         if taping.record is not None:
             raise UsageError("a run is recorded or replayed, not both; leave out record or replay.")
-        return Replay(taping.replay, speed=taping.speed, model=model if isinstance(model, str) else model.name)
+        name = resolve(model) if isinstance(model, str) else model.name
+        return Replay(taping.replay, speed=taping.speed, model=name)
     if isinstance(model, str):
         model = _open(model, where or Where(), options)
     return Recording(model, taping.record) if taping.record is not None else model

@@ -7,6 +7,7 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.errors import CassetteDiffers, CassetteError, ServerError, UsageError
+from asyncfc_jupyter.models.aliases import set_alias
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatRequest,
@@ -25,6 +26,8 @@ from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from tests.servers.scripted_server import ScriptedServer, call_chunks, reply, text_chunks
 
+#: What looks like a key.
+FORM = "sk-proj-abcdefghijklmnopqrst"
 ALL_KINDS = [
     Retrying(attempt=1, message="busy", pause_s=0.5),
     ReasoningDelta(text="Hm", field="reasoning"),
@@ -158,6 +161,55 @@ def test_a_replay_keeps_the_recorded_pace_however_fast_its_tools_are_now(tmp_pat
     assert replayed.answer == recorded.answer
 
 
+@pytest.mark.parametrize("speed", [1, "instant"])
+@pytest.mark.parametrize("deliver", ["tool", "user"])
+def test_a_replay_keeps_the_pace_wherever_results_are_delivered_and_keys_are_masked(tmp_path, deliver, speed) -> None:
+    path = tmp_path / "c.jsonl"
+
+    async def env() -> str:
+        """Show the environment."""
+        return "KEY=planted-0123456789"
+
+    class Knows(ScriptedModel):
+        secrets = (Secret("planted-0123456789"),)
+
+    async def slow() -> str:
+        """Take a while."""
+        await asyncio.sleep(5)
+        return "there"
+
+    tools = [make_tool(function, pure=True) for function in (env, slow)]
+    model = Knows(
+        [Calls("env", {})], [Calls("slow", {})], [Thinks(9), Calls("env", {})], [Says("so far")], [Says("all there")]
+    )
+    options = {"tools": tools, "deliver": deliver}
+    recorded = run_virtually(Agent(model, record=path, **options).run("go"))
+    assert "planted" not in path.read_text()
+    replayed = run_virtually(Agent("scripted", replay=path, speed=speed, **options).run("go"))
+    assert replayed.conversation.messages == recorded.conversation.messages
+
+
+def test_an_alias_replays_what_was_recorded_under_it(tmp_path) -> None:
+    path = tmp_path / "c.jsonl"
+    set_alias("short", "plays/reasons")
+
+    class Reasons(ScriptedModel):
+        name = "plays/reasons"
+
+        async def stream(self, request):
+            yield ReasoningDelta(text="Hm", field="reasoning")
+            async for delta in super().stream(request):
+                yield delta
+
+    for play_it in (
+        lambda: play(Reasons([Calls("price", {"item": "tea"})], [Says("3.")]), record=path, mode="batch"),
+        lambda: play("short", replay=path, mode="batch"),
+        lambda: play("plays/reasons", replay=path, mode="batch"),
+    ):
+        run = play_it()
+        assert (run.answer, run.model) == ("3.", "plays/reasons")
+
+
 def test_a_conversation_that_departs_is_told_the_first_difference_by_its_path(tmp_path) -> None:
     path = tmp_path / "c.jsonl"
     play(script(), record=path)
@@ -267,9 +319,6 @@ def test_keys_are_masked_and_a_mask_stands_for_any_text(tmp_path) -> None:
     assert "sk-abc" not in path.read_text()
     run = asyncio.run(Agent("m", tools=[make_tool(env, pure=True)], replay=path, mode="eager").run("go"))
     assert run.answer == "It is ***."
-
-
-FORM = "sk-proj-abcdefghijklmnopqrst"
 
 
 @pytest.mark.parametrize("before", ["", "\n", "a\t", "\r\n", "KEY=", "密钥", "\u201c", '"', "\\"])
