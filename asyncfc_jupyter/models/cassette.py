@@ -8,7 +8,7 @@ A cassette is JSON, one fact a line, so that two of them can be compared line by
     {"tool": {...}}                           its tools, unless they are those of the request it continues
     {"message": {"role": "user", ...}}        its messages, but for those of the request it continues
     {"at_s": 0.412, "text": "So"}             what came of it, with the seconds since the request
-    {"at_s": 0.561, "end": "complete"}
+    {"at_s": 0.561, "end": "complete"}        or "closed", where the run was interrupted, or {"error": ...}
 
 Replayed, a request must be one that was recorded and not played yet: the first of those, or the first that is equal, so
 that runs at the same time find their own. Keys are masked when a cassette is written and when it is compared.
@@ -24,7 +24,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from asyncfc_jupyter.core.errors import CassetteDiffers, CassetteError, ServerError
+from asyncfc_jupyter.core.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message
 from asyncfc_jupyter.models.cassette_lines import (
     FORMAT,
@@ -34,12 +34,17 @@ from asyncfc_jupyter.models.cassette_lines import (
     read,
     request_lines,
     to_delta,
+    to_end,
+    to_error,
     to_line,
+    to_text,
 )
 from asyncfc_jupyter.models.differences import first_difference
 from asyncfc_jupyter.models.secret import Secret, masked
 
 _INSTANT = "instant"
+#: The end of a reply that whoever read it wanted no more of: the run was interrupted, or its time was up.
+_CLOSED = "closed"
 
 
 class Recording:
@@ -77,7 +82,7 @@ class Recording:
 
         if take.number == 1:
             self._write([{"cassette": FORMAT, "model": self.name}], "w")
-        end: Any = "closed"  # whoever read it wanted no more
+        end: Any = _CLOSED
         try:
             async with aclosing(self._model.stream(request)) as deltas:
                 async for delta in deltas:
@@ -85,7 +90,7 @@ class Recording:
                     yield delta
             end = "complete"
         except ServerError as error:
-            end = {"error": str(error), "status": error.status, "transient": error.transient}
+            end = to_end(error)
             raise
         finally:
             note(end=end)
@@ -99,9 +104,9 @@ class Recording:
         return secrets
 
     def _write(self, lines: Sequence[Mapping[str, Any]], how: str) -> None:
-        text = "".join(json.dumps(masked(line, *self._secrets), ensure_ascii=False) + "\n" for line in lines)
+        text = "".join(to_text(masked(line, *self._secrets)) for line in lines)
         try:
-            with self._path.open(how, encoding="utf-8", errors="replace") as file:
+            with self._path.open(how, encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
             raise CassetteError(f"{self._path} cannot be written: {error.strerror}; name another file.") from None
@@ -136,6 +141,7 @@ class Replay:
         Raises:
             CassetteDiffers: It is not a request that was recorded; the error names the first difference.
             ServerError: The recorded request ended in one.
+            AgentInterrupted: When it was recorded, whoever read the reply was stopped here.
         """
         take = self._find(masked(plain(request)))
         self._played.add(take.number)
@@ -147,8 +153,12 @@ class Replay:
             if "end" not in line:
                 yield to_delta(line)
             elif isinstance(line["end"], Mapping):
-                end = line["end"]
-                raise ServerError(end["error"], status=end["status"], transient=end["transient"])
+                raise to_error(line["end"])
+            elif line["end"] == _CLOSED:
+                raise AgentInterrupted(
+                    f"the recording {self._path} was interrupted here, in the reply to request {take.number}; record it "
+                    "again (--record) to have the rest."
+                )
 
     def foretold(self, messages: Sequence[Message]) -> frozenset[str] | None:
         """Return the futures whose outcomes the recorded request shows that goes on from these messages.

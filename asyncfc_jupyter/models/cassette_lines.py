@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asyncfc_jupyter.core.errors import CassetteError
+from asyncfc_jupyter.core.errors import CassetteError, ServerError, ServerTimedOut
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatRequest,
@@ -87,6 +87,30 @@ def to_delta(line: Mapping[str, Any]) -> Delta:
         return ReplyItem(item=line["item"])
     kind = next(name for name in _KINDS if name in line)
     return _KINDS[kind](**line[kind])
+
+
+def to_end(error: ServerError) -> dict[str, Any]:
+    """Return the end of a request that failed, as it stands in its last line."""
+    end: dict[str, Any] = {"error": str(error), "status": error.status, "transient": error.transient}
+    if error.retry_after_s is not None:
+        end["retry_after_s"] = error.retry_after_s
+    return end | ({"timed_out": True} if isinstance(error, ServerTimedOut) else {})
+
+
+def to_error(end: Mapping[str, Any]) -> ServerError:
+    """Return the error in which a request ended."""
+    kind = ServerTimedOut if end.get("timed_out") else ServerError
+    return kind(end["error"], status=end["status"], transient=end["transient"], retry_after_s=end.get("retry_after_s"))
+
+
+def to_text(line: Mapping[str, Any]) -> str:
+    """Return a line as it is written."""
+    text = json.dumps(line, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, whose other half may come with the next piece
+        text = json.dumps(line)
+    return f"{text}\n"
 
 
 def read(path: Path) -> tuple[str, list[Take]]:

@@ -5,8 +5,16 @@ import json
 
 import pytest
 
-from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.core.errors import CassetteDiffers, CassetteError, ServerError, UsageError
+from asyncfc_jupyter.agent import Agent, Conversation
+from asyncfc_jupyter.agent.budgets import Budget
+from asyncfc_jupyter.core.errors import (
+    CassetteDiffers,
+    CassetteError,
+    RunStopped,
+    ServerError,
+    ServerTimedOut,
+    UsageError,
+)
 from asyncfc_jupyter.models.aliases import set_alias
 from asyncfc_jupyter.models.base import (
     CallDelta,
@@ -272,6 +280,48 @@ def test_a_server_error_is_recorded_and_comes_again(tmp_path) -> None:
         with pytest.raises(ServerError, match=r"gone \(503\)") as caught:
             run_virtually(ask(make()))
         assert (caught.value.status, caught.value.transient) == (503, True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerError("busy (429).", status=429, transient=True, retry_after_s=120.0),
+        ServerTimedOut("nothing came.", transient=True),
+    ],
+)
+def test_a_server_error_comes_again_as_what_it_was_and_with_the_pause_that_it_asks_for(tmp_path, error) -> None:
+    path = tmp_path / "c.jsonl"
+    seen = []
+    for make in (lambda: Recording(ScriptedModel([Breaks(error)]), path), lambda: Replay(path)):
+        with pytest.raises(ServerError) as caught:
+            run_virtually(ask(make()))
+        seen.append((type(caught.value), str(caught.value), vars(caught.value)))
+    assert seen[0] == seen[1]
+
+
+def test_a_reply_that_was_cut_off_by_a_budget_or_an_interrupt_is_no_answer_when_it_is_replayed(tmp_path) -> None:
+    path = tmp_path / "c.jsonl"
+    model = ScriptedModel([Says("It is not "), Thinks(9), Says("good.")], [Says("Bad.")])
+
+    async def twice(agent, error):
+        conversation = Conversation()
+        with pytest.raises(RunStopped, match=error):
+            await agent.run("go", conversation=conversation)
+        return await agent.run("Well?", conversation=conversation)
+
+    recording = Agent(model, record=path, budget=Budget(seconds=2))
+    recorded = run_virtually(twice(recording, "has not answered within 2 seconds"))
+    told = "c.jsonl was interrupted here, in the reply to request 1; record it again"
+    replayed = run_virtually(twice(Agent("scripted", replay=path), told))
+    assert replayed.answer == recorded.answer == "Bad."
+    assert replayed.conversation.messages == recorded.conversation.messages
+
+
+def test_a_character_whose_halves_come_one_by_one_is_whole_again(tmp_path) -> None:
+    path = tmp_path / "c.jsonl"
+    deltas = [TextDelta(text="é\ud83d"), TextDelta(text="\ude00"), CallDelta(arguments="\udcff")]
+    run_virtually(ask(Recording(Plays(*deltas), path)))
+    assert run_virtually(ask(Replay(path))) == deltas
 
 
 def test_recording_and_replaying_exclude_each_other(tmp_path) -> None:
