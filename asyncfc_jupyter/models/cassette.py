@@ -43,6 +43,8 @@ from asyncfc_jupyter.models.differences import first_difference
 from asyncfc_jupyter.models.secret import Secret, masked
 
 _INSTANT = "instant"
+#: What every cassette begins with.
+_BEGIN = b'{"cassette"'
 #: The end of a reply that whoever read it wanted no more of: the run was interrupted, or its time was up.
 _CLOSED = "closed"
 
@@ -52,11 +54,15 @@ class Recording:
 
     Args:
         model: The model that answers.
-        path: The cassette.
+        path: The cassette. A file that is there must be one, or empty.
+
+    Raises:
+        CassetteError: The file holds something else.
     """
 
     def __init__(self, model: ChatModel, path: str | Path) -> None:
         self._model, self._path = model, Path(path)
+        _check_free(self._path)
         self._requests = 0
         #: Those whose lines are in the file: a request may go on from them.
         self._written: list[Take] = []
@@ -110,6 +116,19 @@ class Recording:
                 file.write(text)
         except OSError as error:
             raise CassetteError(f"{self._path} cannot be written: {error.strerror}; name another file.") from None
+
+
+def _check_free(path: Path) -> None:
+    """Check that a file may be written anew: one that is no cassette was meant for something else."""
+    try:
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            begin = file.read(len(_BEGIN))
+    except OSError as error:
+        raise CassetteError(f"{path} cannot be read: {error.strerror}; name another file.") from None
+    if begin and begin != _BEGIN:
+        raise CassetteError(f"{path} holds something else than a cassette; name another file or remove it.")
 
 
 class Replay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,15 @@ def test_a_wrong_use_is_one_line(kernel_of_module: Kernel, cell: str, says: str)
     assert says in shown.traceback
     assert "\n" not in shown.traceback.strip()
     kernel_of_module.run("%agent reset")
+
+
+def test_a_file_that_is_no_cassette_is_not_recorded_over(kernel: Kernel, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    shown = kernel.run(f"%%agent --model rehearsal --record {notes}\n'x'").traceback.strip()
+    assert "notes.txt holds something else than a cassette; name another file or remove it." in shown
+    assert "\n" not in shown
+    assert notes.read_text() == "mine"
 
 
 def test_a_key_or_password_given_in_the_wrong_place_is_not_repeated(kernel: Kernel) -> None:

@@ -347,6 +347,24 @@ def test_a_file_that_is_no_cassette_is_named_with_the_line(tmp_path, text, says)
         Replay(path)
 
 
+@pytest.mark.parametrize("text", ["my notes\n", "[]", '{"cassett', "\n"])
+def test_a_file_that_holds_something_else_is_not_recorded_over_and_nothing_is_asked(tmp_path, text) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(text)
+    with pytest.raises(CassetteError, match="holds something else than a cassette; name another file or remove it"):
+        play(script(), record=path)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("text", [None, "", '{"cassette": 9, "model": "m"}'])
+def test_a_new_file_an_empty_one_and_a_cassette_are_begun_anew(tmp_path, text) -> None:
+    path = tmp_path / "c.jsonl"
+    if text is not None:
+        path.write_text(text)
+    run = play(script(), record=path)
+    assert play("scripted", replay=path).answer == run.answer
+
+
 def test_a_file_that_cannot_be_read_or_written_is_named(tmp_path) -> None:
     with pytest.raises(CassetteError, match="No such file or directory; record one first"):
         Replay(tmp_path / "none.jsonl")
