@@ -16,7 +16,7 @@ from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.cassette import Recording, Replay
 from asyncfc_jupyter.models.keys import find_key, key_file
 from asyncfc_jupyter.models.line import show_address
-from asyncfc_jupyter.models.profiles import ANY, PROFILES, Api, Profile, api_named, profile_named
+from asyncfc_jupyter.models.profiles import ANY, OPENAI_URL, PROFILES, Api, Profile, api_named, profile_named
 from asyncfc_jupyter.models.secret import Secret
 
 REHEARSAL = "rehearsal"
@@ -75,7 +75,7 @@ def open_model(
 
 def address_of(where: Where) -> str:
     """Return the address that a model is reached at, for people."""
-    return show_address(_server(where)[1] or "https://api.openai.com/v1")
+    return show_address(_server(where)[1])
 
 
 def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
@@ -98,25 +98,27 @@ def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
     return kind(model, base_url=base_url, api_key=key, options=options)
 
 
-def _server(where: Where) -> tuple[Profile, str | None]:
-    profile = profile_named(where.server) if where.server else None
-    base_url = where.base_url or (profile.base_url if profile else os.environ.get("OPENAI_BASE_URL")) or None
-    if base_url is not None and "://" not in base_url:
+def _server(where: Where) -> tuple[Profile, str]:
+    """Return what is known of the server and its address; of two that are named, the profile says which key is sent."""
+    base_url = where.base_url or (None if where.server else os.environ.get("OPENAI_BASE_URL"))
+    profile = profile_named(where.server) if where.server else ANY if base_url else PROFILES["openai"]
+    base_url = base_url or profile.base_url or OPENAI_URL
+    if "://" not in base_url:
         shown = show_address(base_url)
         raise UsageError(f"the address {shown!r} does not say how to reach it; write http://{shown} (--base-url).")
-    return profile or (ANY if base_url else PROFILES["openai"]), base_url
+    return profile, base_url
 
 
-def _key(where: Where, profile: Profile, base_url: str | None, model: str) -> Secret:
+def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
     if where.api_key:
         return where.api_key if isinstance(where.api_key, Secret) else Secret(where.api_key)
     key = find_key(profile)
-    if key is None and base_url is not None and _on_this_machine(base_url):
+    if key is None and _on_this_machine(base_url):
         return _NO_KEY_NEEDED
     if key is None:
         raise UsageError(
-            f"model {model!r} needs a key; set {profile.key_variable}, pass api_key, or keep it in the keyring or in "
-            f"{key_file()}; {_OFFLINE}."
+            f"model {model!r} needs a key; set {profile.key_variable}, pass api_key, or keep it as {profile.name} in the "
+            f"keyring or in {key_file()}; {_OFFLINE}."
         )
     return key
 

@@ -1,6 +1,7 @@
 """Where a server's key comes from: the environment, the system's keyring, or a file that only its owner can read.
 
-In that order, and only when a key is needed. The name of a key is the name of its server (`profiles`)::
+In that order, and only when a key is needed. The name of a key is the name of its server (`profiles`), or ``any`` for
+servers that have none::
 
     keyring set asyncfc_jupyter openai            # the keyring, with the optional extra `keyring`
     openai = "sk-..."                             # a line of keys.toml, readable by its owner alone
@@ -42,8 +43,7 @@ def find_key(profile: Profile) -> Secret | None:
     text = os.environ.get(profile.key_variable, "").strip()
     if text:
         return Secret(text)
-    name = "openai" if profile.name == "any" else profile.name
-    return _from_keyring(name) or _from_file(name)
+    return _from_keyring(profile.name) or _from_file(profile.name)
 
 
 def _from_keyring(name: str) -> Secret | None:

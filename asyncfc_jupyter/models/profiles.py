@@ -12,12 +12,16 @@ Api = Literal["chat", "responses", "native"]
 APIS: tuple[Api, ...] = ("chat", "responses", "native")
 
 
+#: OpenAI's own. Given to openai-python, which would take ``OPENAI_BASE_URL`` for it otherwise.
+OPENAI_URL = "https://api.openai.com/v1"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """What is known of a kind of server before it is asked."""
 
     name: str
-    #: Where it listens unless told otherwise; None for openai-python's own address.
+    #: Where it listens unless told otherwise; None for a server that is only known by its address.
     base_url: str | None
     api: Api
     #: The environment variable that its own documentation names for the key.
@@ -31,7 +35,7 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile(
-            name="openai", base_url=None, api="responses", key_variable="OPENAI_API_KEY",
+            name="openai", base_url=OPENAI_URL, api="responses", key_variable="OPENAI_API_KEY",
             remedy="make a key in your account and set OPENAI_API_KEY",
         ),
         Profile(

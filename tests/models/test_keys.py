@@ -67,6 +67,31 @@ def test_the_key_of_one_server_is_never_sent_to_another(monkeypatch) -> None:
     assert opened(server="vllm").secrets == (Secret("another-key"),)
 
 
+def test_a_key_that_is_kept_for_one_server_is_not_sent_to_one_that_is_known_by_its_address(monkeypatch) -> None:
+    path = write_keys(f'openai = "{KEY}"\n', 0o600)
+    asked = []
+    ring = types.SimpleNamespace(get_password=lambda *names: asked.append(names))
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    assert opened(base_url="http://127.0.0.1:1/v1").secrets == (Secret("none"),)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu:1/v1")
+    with pytest.raises(UsageError, match="set OPENAI_API_KEY, pass api_key, or keep it as any in the keyring or in"):
+        opened()
+    assert asked == [("asyncfc_jupyter", "any")] * 2
+    assert opened(server="openai").secrets == (Secret(KEY),)
+    path.write_text(f'openai = "{KEY}"\nany = "for-any-other"\n')
+    assert opened().secrets == opened(base_url="http://gpu:2/v1").secrets == (Secret("for-any-other"),)
+
+
+def test_openai_by_its_name_is_openai_whatever_address_the_environment_has(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu:1/v1")
+    own = "https://api.openai.com/v1"
+    assert (opened(server="openai")._line.base_url, address_of(Where(server="openai"))) == (own, own)
+    assert (opened()._line.base_url, address_of(Where())) == ("http://gpu:1/v1", "http://gpu:1/v1")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert (opened()._line.base_url, address_of(Where())) == (own, own)
+
+
 def write_keys(text, mode):
     path = keys.key_file()
     path.parent.mkdir(parents=True)
