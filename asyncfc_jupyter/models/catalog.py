@@ -21,7 +21,7 @@ from asyncfc_jupyter.models.secret import Secret
 
 REHEARSAL = "rehearsal"
 _REHEARSAL_OPTIONS = ("ttft_ms", "tokens_per_s")
-_NO_KEY_NEEDED = Secret("none")
+_NO_KEY_NEEDED = "none"
 _OFFLINE = f'for a model without key and network: --model {REHEARSAL}, or model="{REHEARSAL}"'
 
 
@@ -111,10 +111,11 @@ def _server(where: Where) -> tuple[Profile, str]:
 
 def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
     if where.api_key:
-        return where.api_key if isinstance(where.api_key, Secret) else Secret(where.api_key)
+        given = where.api_key
+        return given if isinstance(given, Secret) else Secret(given, variable=profile.key_variable)
     key = find_key(profile)
     if key is None and _on_this_machine(base_url):
-        return _NO_KEY_NEEDED
+        return Secret(_NO_KEY_NEEDED, variable=profile.key_variable)
     if key is None:
         raise UsageError(
             f"model {model!r} needs a key; set {profile.key_variable}, pass api_key, or keep it as {profile.name} in the "

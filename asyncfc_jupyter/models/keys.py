@@ -40,30 +40,30 @@ def find_key(profile: Profile) -> Secret | None:
     Raises:
         UsageError: The file with the keys can be read by others, or cannot be read at all.
     """
-    text = os.environ.get(profile.key_variable, "").strip()
-    if text:
-        return Secret(text)
-    return _from_keyring(profile.name) or _from_file(profile.name)
+    if text := os.environ.get(profile.key_variable, "").strip():
+        return Secret(text, variable=profile.key_variable)
+    text = _from_keyring(profile.name) or _from_file(profile.name)
+    return Secret(text, variable=profile.key_variable) if text else None
 
 
-def _from_keyring(name: str) -> Secret | None:
+def _from_keyring(name: str) -> str:
     try:
         keyring = importlib.import_module("keyring")
     except ImportError:
-        return None
+        return ""
     try:
         text = keyring.get_password(SERVICE, name)
     except Exception:  # noqa: BLE001 - a machine without a keyring raises whatever its backend does; a file may do
-        return None
-    return Secret(text.strip()) if text else None
+        return ""
+    return str(text).strip() if text else ""
 
 
-def _from_file(name: str) -> Secret | None:
+def _from_file(name: str) -> str:
     path = key_file()
     try:
         mode = path.stat().st_mode
     except OSError:
-        return None
+        return ""
     if os.name == "posix" and mode & _OTHERS:
         raise UsageError(
             f"{path} holds keys and can be read by others (mode {stat.S_IMODE(mode):o}); run: chmod 600 {path}"
@@ -74,7 +74,7 @@ def _from_file(name: str) -> Secret | None:
         # The reason would quote the line, and with it the key.
         raise UsageError(f'{path} cannot be read as TOML; it holds lines such as: openai = "sk-..."') from None
     text = keys.get(name)
-    return Secret(text.strip()) if isinstance(text, str) and text.strip() else None
+    return text.strip() if isinstance(text, str) else ""
 
 
 def without_keys(text: str) -> str:
@@ -93,7 +93,7 @@ def api_key_in(variable: str | None) -> Secret | None:
         return None
     key = os.environ.get(variable, "").strip()
     if key:
-        return Secret(key)
+        return Secret(key, variable=variable)
     checked_variable(variable)
     raise UsageError(
         f"--api-key-env: the environment variable {variable} is not set in this kernel; set it before the kernel "

@@ -18,6 +18,8 @@ from asyncfc_jupyter.models.clients import library
 from asyncfc_jupyter.models.loose import get
 from asyncfc_jupyter.models.secret import Secret
 
+#: Where openai-python looks for a key when it is given none.
+_KEY_VARIABLE = "OPENAI_API_KEY"
 #: Characters of a server's message that are shown: some send a whole page.
 _SAID_CHARS = 300
 #: How servers say that they do not know an option, as opposed to not liking its value.
@@ -46,7 +48,7 @@ def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> Serv
             f"no server answers at {address}; start it, or set another with base_url (--base-url).", transient=True
         )
     return ServerError(
-        _explain(status, address, repr(model), said(error, key)),
+        _explain(status, address, repr(model), said(error, key), variable=key.variable if key else _KEY_VARIABLE),
         status=status,
         transient=_may_pass(error, status),
         retry_after_s=retry_after_s(error),
@@ -143,14 +145,12 @@ def _code(error: Any) -> str:
     return " ".join(str(get(body, name) or "") for name in ("code", "type"))
 
 
-def _explain(status: int | None, address: str, model: str, words: str) -> str:
+def _explain(status: int | None, address: str, model: str, words: str, *, variable: str) -> str:
     """Return what a status means for the person, and what to do."""
     if status == 401:
-        return f"{address} does not accept the key (401); set OPENAI_API_KEY to a valid one, or pass api_key."
+        return f"{address} does not accept the key (401); set {variable} to a valid one, or pass api_key."
     if status == 403:
-        return (
-            f"{address} does not let this key use {model} (403){words}; use another model, or another OPENAI_API_KEY."
-        )
+        return f"{address} does not let this key use {model} (403){words}; use another model, or another {variable}."
     if status == 404:
         return (
             f"{address} does not know the model {model} (404){words}; name one that it serves with model (--model), "

@@ -27,17 +27,21 @@ _LOOKS_LIKE_A_KEY = re.compile(
 class Secret:
     """Holds a key. `reveal` is called in one place, where the client that sends it is made."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "variable")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, variable: str = "OPENAI_API_KEY") -> None:
         """Take the key.
+
+        Args:
+            text: The key itself.
+            variable: The environment variable in which the person would set another one; not part of what it is.
 
         Raises:
             UsageError: It is none: a header cannot carry it. The error does not repeat it.
         """
         if not re.fullmatch(r"[!-~]+", text):
-            raise UsageError("the key is empty or holds characters that no key has; set it again (OPENAI_API_KEY).")
-        self._text = text
+            raise UsageError(f"the key is empty or holds characters that no key has; set it again ({variable}).")
+        self._text, self.variable = text, variable
 
     def reveal(self) -> str:
         """Return the key itself."""

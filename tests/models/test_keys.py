@@ -1,5 +1,7 @@
 """Servers by name, aliases, and where a key comes from."""
 
+import asyncio
+import dataclasses
 import os
 import pickle
 import sys
@@ -7,7 +9,7 @@ import types
 
 import pytest
 
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.core.errors import ServerError, UsageError
 from asyncfc_jupyter.models import aliases, keys
 from asyncfc_jupyter.models.catalog import Where, address_of, open_model
 from asyncfc_jupyter.models.native import OpenAINative
@@ -15,6 +17,8 @@ from asyncfc_jupyter.models.openai import OpenAIChat
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.responses import OpenAIResponses
 from asyncfc_jupyter.models.secret import Secret, hide_keys
+from tests.models.chat_talk import ask
+from tests.servers.scripted_server import HttpError, ScriptedServer
 
 KEY = "sk-very-secret-0123456789"
 
@@ -111,6 +115,25 @@ def test_a_key_comes_from_the_environment_then_the_keyring_then_the_file(monkeyp
     monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
     assert keys.find_key(profile_named("openai")).reveal() == "from-the-environment"
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_is_asked_for_in_the_variable_where_it_belongs(monkeypatch, status) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "a-wrong-key")
+    monkeypatch.setenv("MINE", "another-wrong-key")
+    ways = [
+        (Where(server="vllm"), "VLLM_API_KEY"),
+        (Where(server="ollama"), "OLLAMA_API_KEY"),
+        (Where(server="lmstudio", api_key="a-wrong-key"), "LM_API_TOKEN"),
+        (Where(server="vllm", api_key=keys.api_key_in("MINE")), "MINE"),
+        (Where(), "OPENAI_API_KEY"),
+    ]
+    with ScriptedServer([HttpError(status=status)] * len(ways)) as server:
+        for where, variable in ways:
+            model = open_model("m", where=dataclasses.replace(where, base_url=server.base_url), options={})
+            with pytest.raises(ServerError, match=rf"\({status}\).* {variable}\b") as caught:
+                asyncio.run(ask(model))
+            assert "wrong-key" not in str(caught.value)
 
 
 def test_a_machine_without_a_working_keyring_goes_on_to_the_file(monkeypatch) -> None:
