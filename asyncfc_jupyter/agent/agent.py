@@ -35,7 +35,8 @@ class Agent:
     """Runs prompts on a model that may call tools.
 
     Args:
-        model: A model's name at its server, ``"rehearsal"`` for the offline one, or any `ChatModel`.
+        model: A model's name at its server, ``"rehearsal"`` for the offline one, or any `ChatModel`. That one is used as it is:
+            ``server``, ``base_url``, ``api``, ``api_key`` and ``model_options`` are for names.
         tools: Functions, marked with ``@tool`` or plain, or `Tool` objects.
         mode: ``async`` (futures), or for comparison ``sequential``, ``batch`` or ``eager``.
         server: A server by name: ``openai``, ``ollama``, ``vllm``, ``llamacpp`` or ``lmstudio``.

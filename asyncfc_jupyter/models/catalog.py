@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ from asyncfc_jupyter.models.secret import Secret
 
 REHEARSAL = "rehearsal"
 _REHEARSAL_OPTIONS = ("ttft_ms", "tokens_per_s")
+#: Speeds that ask for nothing: the default, and that of a magic's line.
+_AS_RECORDED = (1, "1")
 _NO_KEY_NEEDED = "none"
 _OFFLINE = f'for a model without key and network: --model {REHEARSAL}, or model="{REHEARSAL}"'
 
@@ -54,7 +56,8 @@ def open_model(
     """Return the model of this name.
 
     Args:
-        model: ``rehearsal``, an alias, or the name by which a server knows its model; or a model, which is only taped.
+        model: ``rehearsal``, an alias, or the name by which a server knows its model; or a model, which is only taped and takes
+            neither options nor a way to reach it.
         where: How it is reached; by default at ``OPENAI_BASE_URL``, and without that at OpenAI.
         options: For the rehearsal model ``ttft_ms`` and ``tokens_per_s``; for others fields of the request's body.
         taping: Whether its requests are recorded; or replayed, so that neither the server nor a key is needed.
@@ -62,15 +65,31 @@ def open_model(
     Raises:
         UsageError: There is no model, server or key of that name, or an option cannot be used; says what to set.
     """
-    taping = taping or Taping()
+    taping, where = taping or Taping(), where or Where()
+    if not isinstance(model, str):
+        _check_unasked(model, where, options)
     if taping.replay is not None:
         if taping.record is not None:
             raise UsageError("a run is recorded or replayed, not both; leave out record or replay.")
         name = resolve(model) if isinstance(model, str) else model.name
         return Replay(taping.replay, speed=taping.speed, model=name)
+    if taping.speed not in _AS_RECORDED:
+        raise UsageError("speed says how fast a cassette is replayed; it goes together with replay (--replay).")
     if isinstance(model, str):
-        model = _open(model, where or Where(), options)
+        model = _open(model, where, options)
     return Recording(model, taping.record) if taping.record is not None else model
+
+
+def _check_unasked(model: ChatModel, where: Where, options: Mapping[str, Any]) -> None:
+    """Check that nothing is asked for with a model that was made without it."""
+    given = [field.name for field in fields(where) if getattr(where, field.name)]
+    given += ["model_options"] if options else []
+    if given:
+        kind = type(model).__name__
+        raise UsageError(
+            f"{', '.join(given)}: a model that is given as an object ({kind}) is used as it is; give them to {kind} itself, "
+            "or name the model by its text."
+        )
 
 
 def address_of(where: Where) -> str:

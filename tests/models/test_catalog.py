@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta
 from asyncfc_jupyter.models.catalog import Where, open_model
@@ -87,3 +89,24 @@ def test_the_rehearsal_model_is_in_the_catalogue_and_refuses_options_it_does_not
 def test_an_address_without_a_scheme_is_given_back_with_one() -> None:
     with pytest.raises(UsageError, match=r"write http://127\.0\.0\.1:8080/v1"):
         open_model("m", where=Where(base_url="127.0.0.1:8080/v1"), options={})
+
+
+@pytest.mark.parametrize("more", [{}, {"record": "c.jsonl"}, {"replay": "c.jsonl"}])
+def test_what_would_be_ignored_beside_a_model_that_is_an_object_is_refused_by_name(
+    more: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = OpenAIChat("m", base_url="http://127.0.0.1:1/v1", api_key=KEY)
+    with pytest.raises(UsageError) as caught:
+        Agent(model, server="vllm", base_url="http://x/v1", api="chat", api_key=KEY, model_options={"seed": 1}, **more)
+    assert str(caught.value).startswith(
+        "server, base_url, api, api_key, model_options: a model that is given as an object"
+    )
+    assert "give them to OpenAIChat itself" in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("speed", ["banana", 4, "instant"])
+def test_a_speed_without_a_cassette_is_refused(speed: float | str) -> None:
+    with pytest.raises(UsageError, match="speed says how fast a cassette is replayed; it goes together with replay"):
+        Agent("rehearsal", speed=speed)
