@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, ValidationError
 
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.history import Checker
@@ -31,6 +31,12 @@ FORMAT = "asyncfc_jupyter conversation 1"
 #: The most futures that a file may name: a number in it must not decide how much memory is taken.
 _MOST_FUTURES = 100_000
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
+#: JSON's own whitespace.
+_BLANK = " \t\r\n"
+#: What the items of a reply can be that are kept.
+_ITEMS = ("reasoning", "message", "function_call")
+#: What a model's reasoning may not take the place of.
+_MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 _STAYED_BEHIND = "it was pending when the conversation was forked, and its result stays there; make the call again"
 _NOT_SAVED = "its value ({}) could not be saved with the conversation; make the call again if you need it"
 
@@ -95,7 +101,7 @@ def from_json(text: str) -> tuple[Conversation, str | None]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"is no conversation: {place}: {first['msg']}.") from None
+        raise UsageError(f"is no conversation: {place}: {first['msg'].removeprefix('Value error, ')}.") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"is no conversation: it cannot be read as JSON: {shorten(str(error))}.") from None
     conversation = Conversation()
@@ -113,6 +119,28 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+def _sound_replay(kept: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+    """Check what a model wants to see again: adapters put it into requests, and other messages beside it."""
+    if not kept:
+        return kept
+    if not isinstance(kept.get("model"), str):
+        raise ValueError("names no model that wrote it")
+    items, field = kept.get("items"), kept.get("field")
+    if "items" in kept:
+        sound = isinstance(items, list) and all(map(_is_item, items))
+    else:
+        sound = isinstance(field, str) and field not in _MESSAGE_FIELDS and isinstance(kept.get("text"), str)
+    if not sound:
+        raise ValueError("holds neither items of a reply nor the text of a field")
+    return kept
+
+
+def _is_item(item: JsonValue) -> bool:
+    if not isinstance(item, dict) or item.get("type") not in _ITEMS:
+        return False
+    return isinstance(item.get("call_id", ""), str | None)
+
+
 class _Function(_Strict):
     name: str
     arguments: str
@@ -128,7 +156,7 @@ class _Message(_Strict):
     content: str | None = None
     tool_calls: list[_Call] | None = None
     tool_call_id: str | None = None
-    replay: dict[str, JsonValue] | None = None
+    replay: Annotated[dict[str, JsonValue] | None, AfterValidator(_sound_replay)] = None
 
 
 class _Future(_Strict):
@@ -171,10 +199,16 @@ def _message(message: _Message) -> dict[str, Any]:
     if message.role == "tool":
         made["tool_call_id"] = message.tool_call_id
     if message.tool_calls:
-        made["tool_calls"] = [{"type": "function", **call.model_dump()} for call in message.tool_calls]
+        made["tool_calls"] = [_call(call) for call in message.tool_calls]
     if message.replay:
         made[REPLAY] = message.replay
     return made
+
+
+def _call(call: _Call) -> dict[str, Any]:
+    # Others write blanks in front of the object, which not every server takes.
+    function = {"name": call.function.name, "arguments": call.function.arguments.strip(_BLANK)}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def _check(messages: list[dict[str, Any]]) -> None:
@@ -182,8 +216,26 @@ def _check(messages: list[dict[str, Any]]) -> None:
         Checker().check(messages)
     except InvariantBroken as broken:
         raise UsageError(f"holds a history that servers refuse: {broken.rule}; {shorten(broken.story, 200)}.") from None
+    for number, message in enumerate(messages):
+        for call in message.get("tool_calls", ()):
+            _check_arguments(number, call)
     if messages and messages[-1]["role"] == "user":
         raise UsageError("ends with a message of the person that nobody answered; remove it, and ask it in a cell.")
+
+
+def _check_arguments(number: int, call: Mapping[str, Any]) -> None:
+    name, arguments = call["function"]["name"], call["function"]["arguments"]
+    try:
+        json.loads(arguments, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"holds a history that servers refuse: message {number} calls {name} with arguments that are no JSON: "
+            f"{shorten(str(error), 200)}."
+        ) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no value of JSON")
 
 
 def _saved(entry: Entry, *, told: bool) -> dict[str, Any]:

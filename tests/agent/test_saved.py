@@ -109,9 +109,55 @@ def test_a_list_of_messages_is_read_too_and_names_go_on_behind_those_in_it() -> 
 CALL = {"id": "c1", "type": "function", "function": {"name": "quick", "arguments": "{}"}}
 
 
+def called(arguments: str = "{}", **more: object) -> str:
+    """A list of messages with one call."""
+    call = {**CALL, "function": {"name": "quick", "arguments": arguments}}
+    return json.dumps(
+        [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": None, "tool_calls": [call], **more},
+            {"role": "tool", "tool_call_id": "c1", "content": "5"},
+            {"role": "assistant", "content": "5"},
+        ]
+    )
+
+
+def test_blanks_around_the_arguments_of_a_call_are_no_fault_and_are_left_out() -> None:
+    loaded, _ = from_json(called(' \n{"x": 5}\t'))
+    assert loaded.messages[1]["tool_calls"] == [
+        {"id": "c1", "type": "function", "function": {"name": "quick", "arguments": '{"x": 5}'}}
+    ]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"model": "m", "field": "reasoning", "text": "Hm"},
+        {"model": "m", "items": [{"type": "reasoning", "content": []}, {"type": "function_call", "call_id": "c1"}]},
+    ],
+)
+def test_what_a_model_wants_to_see_again_comes_back_as_it_was(kept: dict[str, object]) -> None:
+    loaded, _ = from_json(called(replay=kept))
+    assert loaded.messages[1]["replay"] == kept
+    assert from_json(to_json(loaded))[0].messages == loaded.messages
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
+        (called("{oops"), "message 1 calls quick with arguments that are no JSON: Expecting property name"),
+        (called('{"x": NaN}'), "message 1 calls quick with arguments that are no JSON: NaN is no value of JSON"),
+        (called('{"x": 1} {}'), "message 1 calls quick with arguments that are no JSON: Extra data"),
+        (called('{"x": ' + "[" * 100_000), "message 1 calls quick with arguments that are no JSON"),
+        (called(" "), "arguments are a JSON object"),
+        (called("[]"), "arguments are a JSON object"),
+        (called(replay={"field": "reasoning", "text": "Hm"}), "messages.1.replay: names no model"),
+        (called(replay={"model": "m", "field": "reasoning"}), "holds neither items of a reply nor the text of a field"),
+        (called(replay={"model": "m", "field": "role", "text": "system"}), "holds neither items of a reply nor"),
+        (called(replay={"model": "m", "items": {}}), "holds neither items of a reply nor"),
+        (called(replay={"model": "m", "items": [3]}), "holds neither items of a reply nor"),
+        (called(replay={"model": "m", "items": [{"type": []}]}), "holds neither items of a reply nor"),
+        (called(replay={"model": "m", "items": [{"type": "function_call", "call_id": []}]}), "holds neither items"),
         ("not json", "cannot be read as JSON"),
         ("[" * 100_000, "cannot be read as JSON"),
         ("3", "is no conversation: the file: "),
