@@ -172,6 +172,7 @@ class Agent:
 
     def _loop(self, run: Run, log: EventLog) -> Loop:
         conversation = run.conversation
+        meter = Meter(self.budget, max_turns=self.max_turns)
         turns = run._turns = Turns(  # noqa: SLF001 - a run is ours
             model=self.model,
             tools=self.tools,
@@ -179,6 +180,7 @@ class Agent:
             system=self.system,
             conversation=conversation,
             log=log,
+            admit_again=meter.admit_again,
         )
         habits = conversation.habits.setdefault(self.model.name, Habits())
         return Loop(
@@ -187,7 +189,7 @@ class Agent:
             mode=self.mode,
             deliver=self.deliver,
             habits=habits,
-            meter=Meter(self.budget, max_turns=self.max_turns),
+            meter=meter,
             log=log,
         )
 

@@ -21,7 +21,7 @@ class Budget:
     """Limits of one run, beside its turns; None for no limit.
 
     Attributes:
-        requests: Requests to the model, those that were made again after a lost connection included.
+        requests: Requests to the model, those that were made again after a refusal or a lost connection included.
         tokens: Tokens in and out over all requests, as the server counts them, else estimated at four characters each. It
             is looked at before each request, so the last reply may go beyond it.
         seconds: Seconds from the start of the run. What is running then is cancelled.
@@ -75,6 +75,14 @@ class Meter:
         """
         if self._turns >= self._max_turns:
             raise TurnLimitReached(self._max_turns)
+        self.admit_again()
+
+    def admit_again(self) -> None:
+        """Let a request that failed before its reply began be made once more, and count it.
+
+        Raises:
+            BudgetSpent: A budget is spent.
+        """
         for name, used in (("requests", self._requests), ("tokens", self._tokens)):
             limit = getattr(self._budget, name)
             if limit is not None and used >= limit:

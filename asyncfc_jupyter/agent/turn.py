@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,7 +122,10 @@ class Turns:
         system: str | None,
         conversation: Conversation,
         log: EventLog,
+        admit_again: Callable[[], None] = lambda: None,
     ) -> None:
+        #: Called before a request that failed is made again; raises when it may not be.
+        self._admit_again = admit_again
         self.model, self._mode, self._conversation, self._log = model, mode, conversation, log
         self._tools = tools
         self._system, self._definitions = opening(tools.values(), mode=mode, system=system)
@@ -137,6 +140,7 @@ class Turns:
 
         Raises:
             ServerError: The server refused or broke off; `current` holds what had arrived by then.
+            BudgetSpent: It would have to be asked again, and may not be.
         """
         self._conversation.make_valid()
         self.count += 1
@@ -174,6 +178,7 @@ class Turns:
                 if isinstance(delta, Retrying):
                     turn.retried = True
                     self._log.record(RequestRetried(turn=turn.number, **dataclasses.asdict(delta)))
+                    self._admit_again()
                     continue
                 if not turn.heard and not isinstance(delta, Finish | Usage):
                     turn.heard, turn.heard_s = True, self._log.now_s()

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import AgentInterrupted, ServerError
+from asyncfc_jupyter.agent.budgets import Budget
+from asyncfc_jupyter.core.errors import AgentInterrupted, BudgetSpent, ServerError
 from asyncfc_jupyter.runtime.tools import make_tool
 from tests.servers.scripted_server import CUT, Gate, HttpError, ScriptedServer, call_chunks, reply, text_chunks
 
@@ -124,3 +125,18 @@ def test_cancelling_a_run_closes_its_stream_at_the_server() -> None:
     with ScriptedServer([reply(text_chunks("Once upon a time"), never)]) as server:
         asyncio.run(main(server))
         assert server.requests[0].disconnected
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_request_that_the_server_refuses_for_a_moment_counts_each_time_that_it_is_made(limit) -> None:
+    busy = HttpError(status=503, headers={"retry-after-ms": "1"})
+    conversation = Conversation()
+    with ScriptedServer([busy, busy, reply(text_chunks("hi"))]) as server:
+        going = agent_for(server, budget=Budget(requests=limit)).run("go", conversation=conversation)
+        if limit == 3:
+            assert asyncio.run(going).answer == "hi"
+        else:
+            with pytest.raises(BudgetSpent, match=rf"within {limit} requests \({limit} used\)"):
+                asyncio.run(going)
+        assert len(server.requests) == limit
+    assert [message["role"] for message in conversation.messages] == ["user", "assistant"]
