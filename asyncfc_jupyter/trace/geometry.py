@@ -129,7 +129,7 @@ def _tick_label(seconds: float, step: float) -> str:
     if step < 0.1 and seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60 or step < 30:
-        return f"{seconds:.{0 if step >= 1 else 1 if step >= 0.1 else 2}f} s"
+        return f"{seconds:.{0 if step >= 1 else 1 if step >= 0.1 else 2 if step >= 0.01 else 3}f} s"
     return show_seconds(seconds).replace(" 00 s", "").replace(" 00 min", "")
 
 

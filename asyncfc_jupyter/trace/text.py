@@ -7,11 +7,13 @@ in the free place in front of it, or behind its outcome.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from asyncfc_jupyter.trace.format import DecodeView, RowView, View
+from asyncfc_jupyter.trace.format import DecodeView, RowView, SegmentView, View
 from asyncfc_jupyter.trace.geometry import ticks
+from asyncfc_jupyter.trace.layout import SHORTEST_QUEUE_S
 from asyncfc_jupyter.trace.rows import WAITS
 from asyncfc_jupyter.trace.view import wait_reasons
 
@@ -46,6 +48,7 @@ _LEGEND = (
     ("call", "▓ a call"),
     ("text", "█ text"),
     ("await", "· waiting"),
+    ("queued", "─ queued"),
     ("running", "▒ running"),
     ("done", "█ ran"),
     ("data", "╌ needs a value"),
@@ -76,11 +79,11 @@ def _lines(view: View, width: int) -> Iterator[str]:
     yield cut(view["subtitle"], width)
     yield from _joined((f"{figure['value']} {figure['label']}" for figure in view["figures"]), " · ", width)
     yield ""
-    names = max((_cells(row["future"]) for row in view["rows"]), default=2)
-    tools = min(20, max((_cells(row["tool"]) for row in view["rows"]), default=0))
+    names = max((columns(row["future"]) for row in view["rows"]), default=2)
+    tools = min(20, max((columns(row["tool"]) for row in view["rows"]), default=0))
     left = max(names + 1 + tools, len("decoding")) + 2
     notes = [_outcome(row) for row in view["rows"]]
-    right = min(max((_cells(note) for note in notes), default=0), (width - left) * 2 // 5)
+    right = min(max((columns(note) for note in notes), default=0), (width - left) * 2 // 5)
     lane = max(_LEAST_LANE, width - left - (right + 2 if right else 0))
     domain = max(view["span"], 0.001)
     yield " " * left + axis(domain, lane)
@@ -138,7 +141,7 @@ def decode_lane(decode: list[DecodeView], now: float, domain: float, lane: int) 
             continue
         cells[first:last] = _CELLS[span["kind"]] * (last - first)
         # A call's name is worth more than its texture, if there is room for both.
-        if span["kind"] == "call" and last - first >= _cells(span["label"]) + 1:
+        if span["kind"] == "call" and last - first >= columns(span["label"]) + 1:
             cells[first : first + len(span["label"])] = span["label"]
     return "".join(cells)
 
@@ -170,23 +173,28 @@ def _place(start: float, end: float, domain: float, lane: int) -> tuple[int, int
 
 def _legend(view: View, width: int) -> Iterator[str]:
     kinds: set[str] = {span["kind"] for span in view["decode"]}
-    kinds |= {segment["kind"] for row in view["rows"] for segment in row["segments"]}
+    kinds |= {segment["kind"] for row in view["rows"] for segment in row["segments"] if _is_seen(segment)}
     kinds |= {"seen"} if any(row["seen"] is not None for row in view["rows"]) else set()
     yield from _joined((text for kind, text in _LEGEND if kind in kinds), "   ", width)
+
+
+def _is_seen(segment: SegmentView) -> bool:
+    lasts_s = math.inf if segment["end"] is None else segment["end"] - segment["start"]
+    return segment["kind"] != "queued" or lasts_s >= SHORTEST_QUEUE_S
 
 
 def _joined(texts: Iterable[str], between: str, width: int) -> Iterator[str]:
     """Yield texts on as few lines as they fit on; a text is cut only where it is wider than a line."""
     line = ""
     for text in texts:
-        if line and _cells(line) + len(between) + _cells(text) > width:
+        if line and columns(line) + len(between) + columns(text) > width:
             yield line
             line = ""
         line += (between if line else "") + cut(text, width)
     yield line
 
 
-def _cells(text: str) -> int:
+def columns(text: str) -> int:
     """Return how many cells of a terminal a text takes."""
     return sum(_cell(character) for character in text)
 
@@ -201,12 +209,12 @@ def _cell(character: str) -> int:
 
 def pad(text: str, width: int) -> str:
     """Return the text, filled up with spaces to a width in cells."""
-    return text + " " * max(0, width - _cells(text))
+    return text + " " * max(0, width - columns(text))
 
 
 def cut(text: str, width: int) -> str:
     """Return the text, cut to a width in cells."""
-    if _cells(text) <= width:
+    if columns(text) <= width:
         return text
     kept, room = "", width - 1
     for character in text:

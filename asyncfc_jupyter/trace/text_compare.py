@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from asyncfc_jupyter.trace.format import ComparisonView
 from asyncfc_jupyter.trace.show import show_seconds
-from asyncfc_jupyter.trace.text import axis, cut, decode_lane, pad
+from asyncfc_jupyter.trace.text import axis, columns, cut, decode_lane, pad
 
 #: Characters of a run's name.
 _NAME = 20
@@ -19,7 +19,7 @@ def render_comparison_text(view: ComparisonView, *, width: int = 100) -> str:
 
 def _lines(view: ComparisonView, width: int) -> Iterator[str]:
     names = [cut(run["name"], _NAME) for run in view["runs"]]
-    left = max(map(len, names)) + 2
+    left = max(map(columns, names)) + 2
     lane = width - left - 24
     domain = max(view["span"], 0.001)
     yield cut(view["title"], width)

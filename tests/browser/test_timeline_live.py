@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from asyncfc_jupyter.core.events import ApprovalAsked, CallHeld, Stamped, Wait
+from asyncfc_jupyter.core.events import ApprovalAsked, CallHeld, CallStarted, Stamped, Wait
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.trace.format import View
 from asyncfc_jupyter.trace.html import static_bundle
@@ -276,3 +276,120 @@ def test_a_pinned_card_keeps_the_focus_while_batches_come(page: Page) -> None:
     cancel.focus()
     batch(page, timeline, 3.6)
     expect(cancel).to_be_focused()
+
+
+def asked(*futures: str) -> LiveTimeline:
+    """Return a run in which these futures ask for approval."""
+    timeline = LiveTimeline()
+    for number, name in enumerate(futures):
+        for event in (
+            CallHeld(future=FutureName(name), wait=Wait(kind="approval")),
+            ApprovalAsked(future=FutureName(name)),
+        ):
+            timeline.apply(Stamped(seq=number, at_s=0.1 * number, event=event))
+    return timeline
+
+
+def answers(page: Page) -> list[dict[str, str]]:
+    return list(page.evaluate("model.sent.filter(message => message.type !== 'hello')"))
+
+
+def middle(page: Page, name: str) -> tuple[float, float]:
+    box = page.get_by_role("button", name=name).first.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_question_stays_under_the_pointer_when_another_call_asks(page: Page) -> None:
+    timeline = feed(page, everything(), 5.2)  # f9 asks
+    expect(page.get_by_role("alert")).to_contain_text("f9")
+    page.mouse.move(*middle(page, "Approve"))
+    for stamped in everything().events[len(until(everything(), 5.2)) : len(until(everything(), 5.35))]:
+        timeline.apply(stamped)
+    page.mouse.down()
+    batch(page, timeline, 5.35)  # and f6 does
+    expect(page.get_by_role("button", name="Approve")).to_have_count(2)
+    page.mouse.up()
+    assert answers(page) == [{"type": "approve", "future": "f9"}]
+    expect(page.get_by_role("button", name="Approve").first).to_be_disabled()
+    assert page.evaluate("document.activeElement === shown.scroller"), "the keyboard stays here"
+    # What was answered is not to be answered again because another one asks.
+    later = asked("f1", "f2", "f3", "f4", "f5", "f6", "f7")
+    page.evaluate("view => model.replace(view)", later.snapshot())
+    expect(page.get_by_role("button", name="Approve")).to_have_count(5)
+    assert page.evaluate("[...document.querySelectorAll('.afc-question button')].every(each => !each.disabled)")
+
+
+def test_a_press_right_after_a_question_has_moved_up_answers_nothing(page: Page) -> None:
+    timeline = asked("f1", "f2")
+    start(page, timeline.snapshot())
+    page.evaluate("timer = performance.now.bind(performance), skipped = 0, performance.now = () => timer() + skipped")
+    page.mouse.move(*middle(page, "Approve"))
+    timeline.apply(Stamped(seq=9, at_s=0.5, event=CallStarted(future=FutureName("f1"))))
+    batch(page, timeline, 0.5)
+    expect(page.get_by_role("button", name="Approve")).to_have_count(1)
+    page.mouse.down()
+    page.mouse.up()
+    assert answers(page) == [], "it was meant for f1, whose place f2 has now"
+    page.evaluate("skipped = 1000")
+    page.mouse.down()
+    page.mouse.up()
+    assert answers(page) == [{"type": "approve", "future": "f2"}]
+
+
+def test_news_leaves_the_pinned_card_to_whoever_presses_scrolls_or_selects(page: Page) -> None:
+    timeline = feed(page, everything(), 3.5)
+    page.mouse.click(*point_at(page, "f1"))
+    page.evaluate("""() => { const row = shown.rowAt("0 f1"); row.prints = "a line\\n".repeat(200); shown.draw();
+        const prints = document.querySelector(".afc-card .afc-prints"); prints.scrollTop = 300;
+        getSelection().selectAllChildren(prints); }""")
+    page.mouse.move(*middle(page, "Cancel f1"))
+    page.mouse.down()
+    batch(page, timeline, 3.6)
+    page.mouse.up()
+    assert answers(page) == [{"type": "cancel", "future": "f1"}]
+    batch(page, timeline, 3.7)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.afc-card .afc-prints'))")
+    page.evaluate("document.querySelector('.afc-card .afc-prints').scrollTop = 300")
+    batch(page, timeline, 3.8)
+    kept = page.evaluate(
+        "[document.querySelector('.afc-card .afc-prints').scrollTop, String(getSelection()).length > 1000]"
+    )
+    assert kept == [300, True]
+
+
+def test_an_open_table_is_written_again_at_once_for_a_search_and_else_seldom(page: Page) -> None:
+    timeline = feed(page, everything(), 3.5)
+    page.evaluate("timer = performance.now.bind(performance), skipped = 0, performance.now = () => timer() + skipped")
+    page.get_by_text("Table", exact=True).click()
+    page.evaluate("first = document.querySelector('.afc-table table')")
+    batch(page, timeline, 3.55)
+    assert page.evaluate("first.isConnected")
+    page.get_by_label("search the futures").fill("f1")
+    expect(page.get_by_role("table").first.get_by_role("row")).to_have_count(2)
+    page.evaluate("first = document.querySelector('.afc-table table'), skipped = 1500")
+    batch(page, timeline, 5.0)
+    assert not page.evaluate("first.isConnected")
+
+
+def test_the_keyboard_stays_in_the_timeline_when_what_had_it_goes(page: Page) -> None:
+    timeline = feed(page, everything(), 5.6)
+    stays = "document.activeElement === shown.scroller"
+    page.mouse.click(*point_at(page, "f1"))
+    page.get_by_role("button", name="Close").press("Enter")
+    assert page.evaluate(stays)
+    page.get_by_role("button", name="Cancel run").focus()
+    page.evaluate("view => model.replace(view)", {**timeline.snapshot(), "live": False})
+    assert page.evaluate(stays)
+
+
+def test_what_is_told_at_the_pointer_follows_the_news_and_the_scrolling(page: Page) -> None:
+    timeline = feed(page, travel(), 2.0)
+    point_at(page, "f1")
+    tip = page.get_by_role("tooltip")
+    expect(tip).to_contain_text("running for")
+    for stamped in travel().events[len(until(travel(), 2.0)) :]:
+        timeline.apply(stamped)
+    batch(page, timeline)
+    expect(tip).to_contain_text("ran 2.4 s")
+    expect(tip).not_to_contain_text("running for")

@@ -47,6 +47,13 @@ test("a pixel and its time are one another's", () => {
   for (const x of [80, 300, 899]) assert.ok(Math.abs(position(scale, timeAt(scale, x)) - x) < 1e-9);
 });
 
+test("ticks in the closest window differ", () => {
+  for (const width of [0.004, 0.02, 0.04]) {
+    const labels = ticks({ start: 3.2, end: 3.2 + width }, 8).map(({ label }) => label);
+    assert.equal(new Set(labels).size, labels.length, labels.join());
+  }
+});
+
 test("ticks are round, in the window, and few", () => {
   for (const [start, end] of [[0, 8.3], [3.31, 3.42], [100, 5000], [0, 0.004]]) {
     const found = ticks({ start, end }, 8);
@@ -231,4 +238,6 @@ test("a wait that goes on is told as one, and a place in the queue that nobody w
 test("a search for a future finds that one and not all whose names begin alike", () => {
   assert.ok(matches(row("f1", 0, 1), "f1", ""));
   assert.ok(!matches(row("f12", 0, 1, { label: "see f1" }), "f1", ""));
+  assert.ok(matches(row("f12", 0, 1, { arguments: '{"a": "$f1.id"}' }), "f1", ""));
+  assert.ok(!matches(row("f13", 0, 1, { arguments: '{"a": "$f12"}' }), "f1", ""));
 });

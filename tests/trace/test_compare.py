@@ -13,6 +13,7 @@ from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import RunEnded, RunStarted, Stamped
 from asyncfc_jupyter.trace.geometry import text_width
 from asyncfc_jupyter.trace.svg_compare import render_comparison_svg
+from asyncfc_jupyter.trace.text import columns
 from asyncfc_jupyter.trace.trace import Trace
 from tests.trace.sample import everything, fan_out, interrupted, travel
 
@@ -113,3 +114,12 @@ def test_the_text_puts_every_run_on_one_axis_and_stays_in_its_width() -> None:
 def test_a_comparison_can_be_saved_in_every_form(tmp_path: Path, suffix: str, begin: str) -> None:
     path = compare(travel(), interrupted()).save(tmp_path / f"both{suffix}")
     assert path.read_text(encoding="utf-8").startswith(begin)
+
+
+def test_in_the_text_wide_letters_move_no_bar() -> None:
+    names = ("日本語の実行です", "b")
+    lines = compare(travel(), travel(), names=names).text(width=90).splitlines()
+    bars = [line for line in lines if line.startswith(names)]
+    begins = [columns(line[: line.index("░")]) for line in bars]
+    assert len(begins) == 2
+    assert begins[0] == begins[1]

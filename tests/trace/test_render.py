@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -338,3 +339,17 @@ def test_python_and_the_front_end_agree_on_the_legend_and_the_waits() -> None:
     for kind, label in itertools.islice(labels, None):
         name = "first_token" if kind == "first" else kind
         assert f'["{name}", "{label}"]' in source
+
+
+def queued() -> Trace:
+    """Return a run whose one call was never started."""
+    events = travel().events
+    last = next(n for n, stamped in enumerate(events) if isinstance(stamped.event, CallIssued))
+    return Trace((*events[: last + 1], replace(events[-1], seq=last + 1)))
+
+
+@pytest.mark.parametrize("trace", [everything(), travel(), fan_out(12), queued()])
+def test_every_texture_of_a_lane_is_in_the_legend(trace: Trace) -> None:
+    *lanes, legend = render_text(timeline_view(trace), width=200).split("\n\n")
+    drawn = {character for line in lanes[1].splitlines()[1:] for character in line if character in "─▒█▓╌═╫≡┄≈▫░▁"}
+    assert drawn <= set(legend)

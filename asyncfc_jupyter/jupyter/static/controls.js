@@ -24,6 +24,10 @@ const MOST_CELLS = 500;
 const FUTURES = ["future", "tool", "arguments", "state", "waited", "ran", "outcome", "seen at"];
 /** Questions shown at once; the others follow as these are answered. */
 const MOST_QUESTIONS = 5;
+/** A press this soon, in milliseconds, after a question has moved up to where another was is meant for the other. */
+const REACTION_MS = 400;
+/** How often the table is written again while a run goes on, in milliseconds: nobody reads faster. */
+const TABLE_MS = 1000;
 /** @type {Array<[string, string]>} */
 const LEGEND = [
   ["first_token", "to first token"],
@@ -61,17 +65,38 @@ export class Questions {
     this.root = box("div", "afc-questions");
     this.root.setAttribute("role", "alert");
     this.root.hidden = true;
-    this.key = "";
+    this.more = box("div", "afc-more");
+    /** Those that are shown, in the order in which they came. @type {Map<string, HTMLElement>} */
+    this.shown = new Map();
+    /** When one moved up last. */
+    this.moved = -Infinity;
   }
 
-  /** @param {Row[]} asking @param {boolean} answerable whether somebody listens */
+  /**
+   * A question stays where it is, the same element, until it is settled, and new ones come below: whoever is about to press a
+   * button presses that of the question that was read.
+   * @param {Row[]} asking
+   * @param {boolean} answerable whether somebody listens
+   */
   show(asking, answerable) {
-    const key = JSON.stringify([answerable, ...asking.map(({ future }) => future)]);
-    if (key === this.key) return;
-    this.key = key;
+    const rows = new Map(asking.map((row) => [JSON.stringify([answerable, row.future, row.tool, row.asks]), row]));
+    for (const [key, element] of this.shown) {
+      if (rows.has(key)) continue;
+      element.remove();
+      this.shown.delete(key);
+      this.moved = performance.now();
+    }
+    for (const [key, row] of rows) {
+      if (this.shown.has(key) || this.shown.size >= MOST_QUESTIONS) continue;
+      const element = this.question(row, answerable);
+      this.shown.set(key, element);
+      this.root.append(element);
+    }
     this.root.hidden = asking.length === 0;
-    this.root.replaceChildren(...asking.slice(0, MOST_QUESTIONS).map((row) => this.question(row, answerable)));
-    if (asking.length > MOST_QUESTIONS) this.root.append(box("div", "afc-more", `and ${asking.length - MOST_QUESTIONS} more`));
+    this.more.remove();
+    if (asking.length <= MOST_QUESTIONS) return;
+    say(this.more, `and ${asking.length - MOST_QUESTIONS} more`);
+    this.root.append(this.more);
   }
 
   /** @param {Row} row @param {boolean} answerable */
@@ -82,6 +107,7 @@ export class Questions {
     root.append(texts);
     if (answerable) {
       const answer = (/** @type {string} */ type) => {
+        if (performance.now() - this.moved < REACTION_MS) return;
         for (const element of root.querySelectorAll("button")) element.disabled = true;
         this.act({ type, future: row.future });
       };
@@ -213,12 +239,34 @@ export class Card {
     this.root = box("aside", "afc-card");
     this.root.setAttribute("aria-label", "pinned future");
     this.root.hidden = true;
+    this.key = "";
+    this.head = box("div", "afc-card-head");
+    this.lines = box("div", "");
+    this.prints = printed("");
+    this.root.append(this.head, this.lines, this.prints);
   }
 
   /** @param {Row|null} row @param {number} now @param {boolean} answerable */
   show(row, now, answerable) {
     this.root.hidden = row === null;
     if (row === null) return;
+    const [name, ...lines] = storyLines(row, now);
+    this.showHead(row, name, answerable);
+    // News comes twenty times a second: what does not change is left alone, for whoever presses, scrolls or selects.
+    const old = [...this.lines.children];
+    if (old.length !== lines.length || lines.some((line, at) => !old[at].isEqualNode(line))) {
+      lines.forEach((line, at) => (at < old.length ? !old[at].isEqualNode(line) && old[at].replaceWith(line) : this.lines.append(line)));
+      for (const rest of old.slice(lines.length)) rest.remove();
+    }
+    this.prints.hidden = !row.prints;
+    say(this.prints, row.prints ?? "");
+  }
+
+  /** @param {Row} row @param {HTMLElement} name @param {boolean} answerable */
+  showHead(row, name, answerable) {
+    const key = JSON.stringify([row.future, row.tool, row.state, answerable, row.asks !== undefined]);
+    if (key === this.key) return;
+    this.key = key;
     const held = this.root.contains(document.activeElement) ? document.activeElement?.textContent : null;
     const buttons = box("div", "afc-actions");
     if (answerable && row.asks !== undefined) {
@@ -231,11 +279,7 @@ export class Card {
       buttons.append(button(`Cancel ${row.future}`, "Take this call back", () => this.act({ type: "cancel", future: row.future }), "afc-stop"));
     }
     buttons.append(button("Close", "Unpin (Escape)", this.close));
-    const [name, ...lines] = storyLines(row, now);
-    const head = box("div", "afc-card-head");
-    head.append(name, buttons);
-    this.root.replaceChildren(head, ...lines);
-    if (row.prints) this.root.append(printed(row.prints));
+    this.head.replaceChildren(name, buttons);
     for (const element of this.root.querySelectorAll("button")) if (element.textContent === held) element.focus();
   }
 }
@@ -252,11 +296,17 @@ export class Table {
     this.body.setAttribute("aria-label", "table of the futures");
     keepKeys(this.body);
     this.root.append(this.summary, this.body);
+    this.written = -Infinity;
+    /** What was looked for then; null while it is closed. @type {string|null} */
+    this.search = null;
   }
 
-  /** @param {Story} story @param {(row: Row) => boolean} shown @param {number} now */
-  show(story, shown, now) {
-    if (!this.root.open) return;
+  /** @param {Story} story @param {(row: Row) => boolean} shown @param {number} now @param {string} search what `shown` looks for */
+  show(story, shown, now, search) {
+    if (!this.root.open) return void (this.search = null);
+    if (story.live && search === this.search && performance.now() - this.written < TABLE_MS) return;
+    this.search = search;
+    this.written = performance.now();
     this.body.replaceChildren(...story.runs.map(({ name, view }) => {
       const present = view.live ? now : view.span;
       const rows = view.rows.filter(shown);

@@ -46,6 +46,40 @@ export async function copyImage(scene, ink, measure, legend) {
 }
 
 /**
+ * The picture alone.
+ * @param {Scene} scene
+ * @param {Ink} ink
+ * @param {Measure} measure
+ * @param {number} sharpness
+ */
+export function drawScene(scene, ink, measure, sharpness) {
+  const { canvas, painter } = easel(scene.width, scene.height, ink, measure, sharpness);
+  painter.paint(scene);
+  return canvas;
+}
+
+/**
+ * An empty canvas of this size in pixels of the page, as sharp as browsers can draw it.
+ * @param {number} width
+ * @param {number} height
+ * @param {Ink} ink
+ * @param {Measure} measure
+ * @param {number} sharpness
+ */
+function easel(width, height, ink, measure, sharpness) {
+  const ratio = Math.min(sharpness, LONGEST / Math.max(width, height));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [Math.floor(width * ratio), Math.floor(height * ratio)];
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const painter = new Painter(context, measure);
+  painter.ink = ink;
+  context.scale(ratio, ratio);
+  context.fillStyle = ink.colours.paper;
+  context.fillRect(0, 0, width, height);
+  return { canvas, painter };
+}
+
+/**
  * @param {Scene} scene
  * @param {Ink} ink
  * @param {Measure} measure
@@ -55,16 +89,8 @@ function drawImage(scene, ink, measure, legend) {
   const keys = placeKeys(legend, scene.width, measure);
   const foot = keys.length > 0 ? keys[keys.length - 1].y + 30 : 10;
   const [width, height] = [scene.width + 2 * PAD, HEAD + scene.height + foot];
-  const ratio = Math.min(SHARPNESS, LONGEST / Math.max(width, height));
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [Math.floor(width * ratio), Math.floor(height * ratio)];
-  const context = canvas.getContext("2d");
-  if (context === null) return canvas;
-  context.scale(ratio, ratio);
-  const painter = new Painter(context, measure);
-  painter.ink = ink;
-  context.fillStyle = ink.colours.paper;
-  context.fillRect(0, 0, width, height);
+  const { canvas, painter } = easel(width, height, ink, measure, SHARPNESS);
+  const { context } = painter;
   context.save();
   context.translate(PAD, HEAD);
   painter.paint(scene);

@@ -18,6 +18,7 @@ import { Bar, Card, KEYS_IN_WORDS, Keys, Legend, Questions, Table } from "./cont
 import { box, keepKeys, ruler, say } from "./elements.js";
 import { applyChanges, storyOf } from "./format.js";
 import { readInk } from "./ink.js";
+import { drawScene } from "./image.js";
 import { stack } from "./layout.js";
 import { Painter } from "./paint.js";
 import { matches } from "./tell.js";
@@ -28,6 +29,8 @@ import { MARGIN, liveDomain, position, showSeconds } from "./time.js";
 const SILENCE_S = 4;
 /** The picture grows to this height, in pixels, and scrolls beyond. */
 const TALLEST = 640;
+/** Pixels of the printed picture for each of the page. */
+const PAPER_RATIO = 3;
 
 export class Stage {
   /** @param {HTMLElement} host @param {Act|null} act what a button does; nothing where nobody listens */
@@ -54,13 +57,20 @@ export class Stage {
     this.hovered = null;
     /** @type {string|null} */
     this.pinned = null;
+    /** @type {HTMLCanvasElement|null} */
+    this.paper = null;
     /** @type {WeakMap<View, Map<string, Row>>} */
     this.index = new WeakMap();
+    /** Where the pointer rests, if it is over a future. @type {PointerEvent|null} */
+    this.resting = null;
     this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
     /** @type {Act} */
     const tell = act ?? (() => undefined);
     this.root = box("section", "asyncfc-timeline");
-    this.questions = new Questions(tell);
+    this.questions = new Questions((action) => {
+      tell(action);
+      this.takeFocus();  // its buttons are done with
+    });
     this.title = box("div", "afc-title");
     this.subtitle = box("div", "afc-subtitle");
     this.figures = box("div", "afc-figures");
@@ -69,6 +79,7 @@ export class Stage {
     this.scroller = box("div", "afc-view");
     this.canvas = /** @type {HTMLCanvasElement} */ (box("canvas", "afc-canvas"));
     this.spacer = box("div", "afc-spacer");
+    this.marker = box("div", "afc-marker");
     this.card = new Card(tell, () => this.pin(null));
     this.legend = new Legend();
     this.table = new Table();
@@ -101,10 +112,11 @@ export class Stage {
     for (const element of [this.scroller, this.bar.search, this.bar.tool, this.table.summary]) keepKeys(element);
     this.scroller.setAttribute("role", "group");
     this.canvas.setAttribute("aria-hidden", "true");
-    this.scroller.append(this.canvas, this.spacer);
+    this.scroller.append(this.canvas, this.spacer, this.marker);
     this.table.root.addEventListener("toggle", () => this.draw());
     this.voice.setAttribute("aria-live", "polite");
     this.tip.setAttribute("role", "tooltip");
+    this.tip.popover = "manual";
     this.tip.hidden = true;
     const { questions, bar, keys, scroller, card, legend, table, voice, tip } = this;
     this.root.append(questions.root, head, bar.root, keys.root, scroller, card.root, legend.root, table.root, voice, tip);
@@ -117,6 +129,8 @@ export class Stage {
     this.themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "class"] });
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.readTheme(), { signal });
     this.scroller.addEventListener("scroll", () => this.request(), { passive: true, signal });
+    window.addEventListener("beforeprint", () => this.forPaper(), { signal });
+    window.addEventListener("afterprint", () => this.fromPaper(), { signal });
     this.listen(signal);
   }
 
@@ -219,6 +233,24 @@ export class Stage {
 
   // -- drawing --
 
+  /** Put the whole picture, in the colours of paper, in the place of what a screen shows of it. */
+  forPaper() {
+    if (this.story === null || this.sheet === null || this.paper !== null) return;
+    this.root.dataset.paper = "";
+    const ink = readInk(this.root, this.painter.context, PAPER_RATIO);
+    const scene = { ...this.scene(this.scroller.clientWidth, this.sheet.height, 0), focus: null };
+    this.paper = drawScene(scene, ink, this.measure, PAPER_RATIO);
+    this.paper.className = "afc-paper";
+    this.paper.setAttribute("aria-hidden", "true");
+    this.scroller.before(this.paper);
+  }
+
+  fromPaper() {
+    delete this.root.dataset.paper;
+    this.paper?.remove();
+    this.paper = null;
+  }
+
   readTheme() {
     this.painter.ink = readInk(this.root, this.painter.context, window.devicePixelRatio || 1);
     this.ratio = window.devicePixelRatio || 1;
@@ -230,6 +262,7 @@ export class Stage {
     const { story } = this;
     if (story === null || this.scroller.clientWidth < 80) return;
     if (this.ratio !== (window.devicePixelRatio || 1)) return this.readTheme();
+    const held = this.root.contains(document.activeElement);
     this.root.dataset.live = String(story.live);
     this.scroller.setAttribute("aria-label", `${story.title}; ${story.subtitle}. ${KEYS_IN_WORDS}`);
     this.drawHead(story);
@@ -247,8 +280,14 @@ export class Stage {
     say(this.bar.found, found);
     this.card.show(this.rowAt(this.pinned), this.presentOf(this.pinned), this.act !== null && story.live);
     this.legend.show(story, this.sheet.packed, this.painter.ink, this.ratio);
-    this.table.show(story, filter ?? (() => true), this.clock);
+    this.table.show(story, filter ?? (() => true), this.clock, JSON.stringify([this.bar.search.value, this.bar.tool.value]));
     this.paint();
+    if (held && (!this.root.contains(document.activeElement) || document.activeElement?.closest("[hidden]"))) this.takeFocus();
+  }
+
+  /** Keep the keyboard here: a notebook takes keys that go nowhere for commands of its own. */
+  takeFocus() {
+    this.scroller.focus({ preventScroll: true });
   }
 
   paint() {

@@ -111,7 +111,9 @@ export function matches(row, search, tool) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return true;
   const text = `${row.future} ${row.tool} ${row.arguments} ${row.state} ${row.label} ${waitReasons(row)}`.toLowerCase();
-  return words.every((word) => (/^f\d+$/.test(word) ? row.future === word || text.includes(`$${word}`) : text.includes(word)));
+  return words.every((word) =>
+    /^f\d+$/.test(word) ? row.future === word || new RegExp(`\\$${word}(?!\\d)`).test(text) : text.includes(word),
+  );
 }
 
 /**

@@ -83,7 +83,7 @@ export function ticks({ start, end }, most) {
 function tickLabel(seconds, step) {
   if (seconds === 0) return "0";
   if (step < 0.1 && seconds < 1) return `${(seconds * 1000).toFixed(0)} ms`;
-  if (seconds < 60 || step < 30) return `${seconds.toFixed(step >= 1 ? 0 : step >= 0.1 ? 1 : 2)} s`;
+  if (seconds < 60 || step < 30) return `${seconds.toFixed(step >= 1 ? 0 : step >= 0.1 ? 1 : step >= 0.01 ? 2 : 3)} s`;
   return showSeconds(seconds).replace(" 00 s", "").replace(" 00 min", "");
 }
 

@@ -38,6 +38,7 @@ export class Timeline extends Stage {
     this.scroller.addEventListener("wheel", (event) => this.wheel(event), { passive: false, signal });
     this.scroller.addEventListener("pointerdown", (event) => this.grab(event), { signal });
     this.scroller.addEventListener("pointermove", (event) => this.point(event), { signal });
+    this.scroller.addEventListener("scroll", () => this.pointAgain(), { passive: true, signal });
     this.scroller.addEventListener("pointerleave", () => this.leave(), { signal });
     this.scroller.addEventListener("dblclick", () => this.fit(), { signal });
     this.scroller.addEventListener("blur", () => this.leave(), { signal });
@@ -105,7 +106,8 @@ export class Timeline extends Stage {
       event.preventDefault();
       this.zoomBy(Math.exp(-event.deltaY * unit * 0.004), timeAt(scale, this.inside(event)[0]));
     } else {
-      const by = (event.shiftKey ? event.deltaY : event.deltaX) * unit;
+      // Some browsers turn the wheel themselves when Shift is held.
+      const by = (event.deltaX || (event.shiftKey ? event.deltaY : 0)) * unit;
       if (by === 0 || this.chosen === null) return;
       event.preventDefault();
       this.panBy((by / (scale.right - scale.left)) * (scale.end - scale.start));
@@ -114,7 +116,7 @@ export class Timeline extends Stage {
 
   /** @param {PointerEvent} event */
   grab(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || this.inside(event)[0] >= this.scroller.clientWidth) return;  // there is the scroll bar
     const begun = { x: event.clientX, y: event.clientY, window: this.chosen, scroll: this.scroller.scrollTop };
     let moved = false;
     const drag = new AbortController();
@@ -137,6 +139,16 @@ export class Timeline extends Stage {
   }
 
   // -- pointing --
+
+  /** @override What the pointer rests on may have changed, or have become another. */
+  draw() {
+    super.draw();
+    this.pointAgain();
+  }
+
+  pointAgain() {
+    if (this.resting !== null && !this.tip.hidden) this.point(this.resting);
+  }
 
   /** @param {MouseEvent} event @returns {[number, number]} */
   inside(event) {
@@ -170,6 +182,7 @@ export class Timeline extends Stage {
 
   /** @param {PointerEvent} event */
   point(event) {
+    this.resting = event;
     const key = this.keyAt(event);
     const row = this.rowAt(key);
     if (key !== this.hovered) {
@@ -200,6 +213,7 @@ export class Timeline extends Stage {
   }
 
   leave() {
+    this.resting = null;
     this.hovered = null;
     this.hideTip();
     this.request();
@@ -215,16 +229,22 @@ export class Timeline extends Stage {
   /** @param {HTMLElement[]} lines @param {number} x @param {number} y */
   showTip(lines, x, y) {
     this.tip.replaceChildren(...lines);
-    this.tip.hidden = false;
-    const frame = this.root.getBoundingClientRect();
+    // Above everything: a notebook cuts off what an output shows beyond its own edge.
+    if (this.tip.hidden) {
+      this.tip.hidden = false;
+      this.tip.showPopover();
+    }
     const { width, height } = this.tip.getBoundingClientRect();
-    const left = Math.max(4, Math.min(x - frame.left + 14, frame.width - width - 4));
-    const below = y - frame.top + 16;
-    const top = y + 16 + height > window.innerHeight && y - height - 12 > 0 ? y - frame.top - height - 12 : below;
-    this.tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+    const [widest, lowest] = [window.innerWidth - width - 4, window.innerHeight - height - 4];
+    const below = y + 16;
+    const top = below > lowest && y - height - 12 > 0 ? y - height - 12 : below;
+    this.tip.style.left = `${Math.round(Math.max(4, Math.min(x + 14, widest)))}px`;
+    this.tip.style.top = `${Math.round(Math.max(4, Math.min(top, lowest)))}px`;
   }
 
   hideTip() {
+    if (this.tip.hidden) return;
+    this.tip.hidePopover();
     this.tip.hidden = true;
   }
 
@@ -290,6 +310,10 @@ export class Timeline extends Stage {
     if (this.chosen !== null && (start < this.chosen.start || start > this.chosen.end)) {
       this.panBy(start - this.chosen.start - (this.chosen.end - this.chosen.start) / 4);
     }
+    this.resting = null;
+    this.marker.style.top = `${strip.top}px`;
+    this.marker.style.height = `${strip.height}px`;
+    this.marker.scrollIntoView({ block: "nearest" });
     say(this.voice, cells(row, this.presentOf(key)).filter(Boolean).join(", "));
     this.paint();
     const { left, top } = this.canvas.getBoundingClientRect();
