@@ -157,7 +157,8 @@ class Tool:
 
 
 def _aliases(parameters: Parameters, names: Iterable[str]) -> Mapping[str, str | None]:
-    hints = {name: parameters.signature.parameters[name].annotation for name in names}
+    own = parameters.signature.parameters
+    hints = {name: own[name].annotation for name in names if name in own}  # not what a partial has fixed
     aliases = {name: FieldInfo.from_annotation(hint).validation_alias for name, hint in hints.items()}
     return {name: alias if isinstance(alias, str) else None for name, alias in aliases.items() if alias is not None}
 

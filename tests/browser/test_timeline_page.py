@@ -434,6 +434,14 @@ def test_a_wheel_that_the_browser_has_turned_itself_moves_through_time(page: Pag
         assert page.evaluate("shown.scale.start") > before
 
 
+#: The colour in the middle of the legend's sample of a call that ran.
+LEGEND_COLOUR = """
+(() => { const key = [...document.querySelectorAll(".afc-key")].find(each => each.textContent === "ran").firstChild;
+  return [...key.getContext("2d").getImageData(key.width / 2 - 1, key.height / 2, 1, 1).data.slice(0, 3)]; })()
+"""
+DONE_ON_PAPER = [int(LIGHT["done"][at : at + 2], 16) for at in (1, 3, 5)]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_all_of_it_is_printed_in_the_colours_of_paper(page: Page, theme: Theme) -> None:
     show(page, timeline_view(fan_out(38)), theme=theme)
@@ -450,10 +458,12 @@ def test_all_of_it_is_printed_in_the_colours_of_paper(page: Page, theme: Theme) 
     assert paper["width"] / paper["height"] == pytest.approx(whole, rel=0.01)
     colour = "[...document.querySelector('.afc-paper').getContext('2d').getImageData(0, 0, 1, 1).data]"
     assert page.evaluate(colour) == [255, 255, 255, 255]
+    assert page.evaluate(LEGEND_COLOUR) == DONE_ON_PAPER
     assert page.evaluate("getComputedStyle(shown.root).backgroundColor") == "rgb(255, 255, 255)"
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator(".afc-paper").count() == 0
+    assert (page.evaluate(LEGEND_COLOUR) == DONE_ON_PAPER) == (theme == "light")
     expect(page.locator(".afc-view")).to_be_visible()
     dark = page.evaluate("getComputedStyle(shown.root).backgroundColor") != "rgb(255, 255, 255)"
     assert dark == (theme == "dark")

@@ -243,12 +243,14 @@ export class Stage {
     this.paper.className = "afc-paper";
     this.paper.setAttribute("aria-hidden", "true");
     this.scroller.before(this.paper);
+    this.legend.show(this.story, this.sheet.packed, ink, PAPER_RATIO);
   }
 
   fromPaper() {
     delete this.root.dataset.paper;
     this.paper?.remove();
     this.paper = null;
+    this.draw();
   }
 
   readTheme() {
