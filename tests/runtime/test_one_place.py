@@ -14,7 +14,6 @@ from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import run_virtually
 
 #: Pydantic says so of a parameter's own name for the model when it checks the parameter by itself.
-pytestmark = pytest.mark.filterwarnings("ignore:The '(validation_)?alias' attribute with value")
 
 
 async def save(path: str) -> str:
