@@ -278,6 +278,10 @@ def test_a_pinned_card_keeps_the_focus_while_batches_come(page: Page) -> None:
     expect(cancel).to_be_focused()
 
 
+#: A clock that goes on when it is told to: a busy machine takes longer for a press than a person may.
+STILL = "stopped = performance.now(), skipped = 0, performance.now = () => stopped + skipped"
+
+
 def asked(*futures: str) -> LiveTimeline:
     """Return a run in which these futures ask for approval."""
     timeline = LiveTimeline()
@@ -323,7 +327,7 @@ def test_a_question_stays_under_the_pointer_when_another_call_asks(page: Page) -
 def test_a_press_right_after_a_question_has_moved_up_answers_nothing(page: Page) -> None:
     timeline = asked("f1", "f2")
     start(page, timeline.snapshot())
-    page.evaluate("timer = performance.now.bind(performance), skipped = 0, performance.now = () => timer() + skipped")
+    page.evaluate(STILL)
     page.mouse.move(*middle(page, "Approve"))
     timeline.apply(Stamped(seq=9, at_s=0.5, event=CallStarted(future=FutureName("f1"))))
     batch(page, timeline, 0.5)
@@ -360,7 +364,7 @@ def test_news_leaves_the_pinned_card_to_whoever_presses_scrolls_or_selects(page:
 
 def test_an_open_table_is_written_again_at_once_for_a_search_and_else_seldom(page: Page) -> None:
     timeline = feed(page, everything(), 3.5)
-    page.evaluate("timer = performance.now.bind(performance), skipped = 0, performance.now = () => timer() + skipped")
+    page.evaluate(STILL)
     page.get_by_text("Table", exact=True).click()
     page.evaluate("first = document.querySelector('.afc-table table')")
     batch(page, timeline, 3.55)

@@ -153,5 +153,6 @@ def test_nothing_is_raised_in_what_a_tool_has_called_of_this_package(monkeypatch
         time.sleep(60)  # noqa: ASYNC251
 
     run = pressed_in(pressing, monkeypatch, step_s=0.01)
-    assert looks[:4] == ["later", "later", "later", "done"]
+    assert looks[:3] == ["later", "later", "later"]
+    assert "done" in looks, "what it had called came to its end"
     assert run.futures["f1"].state.value == "cancelled"
