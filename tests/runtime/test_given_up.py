@@ -189,7 +189,7 @@ def test_that_a_function_goes_on_in_its_thread_is_a_fact_of_the_call_that_was_gi
     async def main():
         retries = 1 if ending == "retry" else 0
         tool = make_tool(
-            work, writes="{name}", timeout_s=None if ending == "cancel" else 0.05, idempotent=True, retries=retries
+            work, writes="{name}", timeout_s=None if ending == "cancel" else 0.5, idempotent=True, retries=retries
         )
         driver, log, issue = begun()
         entry = issue(tool, name="v")
