@@ -102,6 +102,7 @@ _MODULES = (
     "brush.js",
     "marks.js",
     "paint.js",
+    "legend.js",
     "controls.js",
     "image.js",
     "stage.js",

@@ -1,22 +1,18 @@
 // @ts-check
 /**
- * What stands around the picture: the question that waits for the person, search and buttons, the pinned card, the legend
- * and the table. Each says what is to be done through one function, and is told what there is to show.
+ * What stands around the picture: the question that waits for the person, search and buttons, the pinned card and the
+ * table. Each says what is to be done through one function, and is told what there is to show.
  *
  * @typedef {import("./format.js").Row} Row
  * @typedef {import("./format.js").Story} Story
- * @typedef {import("./ink.js").Ink} Ink
  * @typedef {{type: string, future?: string}} Action `approve`, `decline`, `cancel`, or `cancel-run`
  * @typedef {(action: Action) => void} Act
  * @typedef {{search: () => void, fit: () => void, zoom: (factor: number) => void, follow: () => void, lanes: () => void,
  *   copy: () => void, keys: () => void, cancel: () => void}} Does
  */
 
-import { Brush } from "./brush.js";
 import { box, button, keepKeys, say } from "./elements.js";
-import { WAITS, savedBy } from "./format.js";
-import { hatch } from "./ink.js";
-import { SHORTEST_QUEUE_S, cells, tell, tellSpan } from "./tell.js";
+import { cells, tell, tellSpan } from "./tell.js";
 import { showSeconds } from "./time.js";
 
 /** Rows of the table: more are found by searching. */
@@ -28,35 +24,6 @@ const MOST_QUESTIONS = 5;
 const REACTION_MS = 400;
 /** How often the table is written again while a run goes on, in milliseconds: nobody reads faster. */
 const TABLE_MS = 1000;
-/** @type {Array<[string, string]>} */
-const LEGEND = [
-  ["first_token", "to first token"],
-  ["retry", "request retried"],
-  ["reasoning", "reasoning"],
-  ["call", "a call"],
-  ["text", "text"],
-  ["arguments", "its arguments"],
-  ["queued", "queued"],
-  ["running", "running"],
-  ["done", "ran"],
-  ["failed", "failed"],
-  ["cancelled", "cancelled"],
-  ["skipped", "skipped"],
-  ["discarded", "went on, discarded"],
-  ["data", "needs a value"],
-  ["hazard-RAW", "reads after a write"],
-  ["hazard-WAR", "writes after a read"],
-  ["hazard-WAW", "writes after a write"],
-  ["irreversible", "held: irreversible"],
-  ["approval", "held: approval"],
-  ["limit", "held: limit"],
-  ["same", "same call"],
-  ["seen", "the model saw it"],
-  ["critical", "critical path"],
-  ["overlap", "overlap"],
-  ["saved", "saved"],
-];
-
 /** The questions that wait for the person: nobody may miss them, so they stand above everything else. */
 export class Questions {
   /** @param {Act} act */
@@ -339,77 +306,4 @@ function tableOf(caption, titles, lines) {
     return line;
   }));
   return table;
-}
-
-/** What the colours, patterns and signs in this picture mean; only those that are in it. */
-export class Legend {
-  constructor() {
-    this.root = box("div", "afc-legend");
-    this.key = "";
-    /** @type {Array<[string, string]>} */
-    this.shown = [];
-  }
-
-  /** @param {Story} story @param {boolean} packed @param {Ink} ink @param {number} ratio */
-  show(story, packed, ink, ratio) {
-    const kinds = new Set(story.runs.flatMap(({ view }) => kindsOf(view)));
-    // Lanes have no room for it.
-    if (packed) kinds.delete("seen");
-    if (story.runs.some((_, run) => savedBy(story, run) > 0)) kinds.add("saved");
-    const key = [...kinds].sort().join(" ") + ink.colours.paper + ratio;
-    if (key === this.key) return;
-    this.key = key;
-    this.shown = LEGEND.filter(([kind]) => kinds.has(kind));
-    this.root.replaceChildren(...this.shown.map(([kind, label]) => {
-      const item = box("div", "afc-key");
-      const canvas = /** @type {HTMLCanvasElement} */ (box("canvas", ""));
-      canvas.width = Math.round(20 * ratio);
-      canvas.height = Math.round(14 * ratio);
-      canvas.setAttribute("aria-hidden", "true");
-      const context = canvas.getContext("2d");
-      if (context !== null) {
-        context.scale(ratio, ratio);
-        paintKey(context, ink, kind, 0, 0);
-      }
-      item.append(canvas, label);
-      return item;
-    }));
-  }
-}
-
-/** @param {import("./format.js").View} view */
-function kindsOf(view) {
-  const kinds = new Set(view.decode.map(({ kind }) => /** @type {string} */ (kind)));
-  for (const row of view.rows) {
-    for (const { kind, hazard, start, end } of row.segments) {
-      // What goes on from the very end of the picture takes no room, nor does a place in the queue that nobody waited in.
-      if (kind === "discarded" && start >= (end ?? view.span)) continue;
-      if (kind === "queued" && end !== null && end - start < SHORTEST_QUEUE_S) continue;
-      kinds.add(kind === "hazard" ? `hazard-${hazard || "RAW"}` : kind);
-    }
-    if (row.seen !== null) kinds.add("seen");
-    if (row.critical) kinds.add("critical");
-  }
-  if (view.overlap.length > 0) kinds.add("overlap");
-  return [...kinds];
-}
-
-/** @param {CanvasRenderingContext2D} context @param {Ink} ink @param {string} kind @param {number} x @param {number} y */
-export function paintKey(context, ink, kind, x, y) {
-  const brush = new Brush(context, () => 0);
-  brush.ink = ink;
-  const [base, hazard] = kind.split("-");
-  if (kind === "seen") brush.seen(x + 9, y + 7, 4);
-  else if (kind === "critical") brush.frame(x + 1, y + 2, 16, 10, "ink");
-  else if (kind === "retry") brush.frame(x + 1, y + 2, 16, 10, "failed");
-  else if (kind === "discarded") brush.frame(x + 1, y + 2, 16, 10, "cancelled", true);
-  else if (kind === "skipped") brush.sign(kind, x + 9, y + 7, 3.5, "failed");
-  else if (kind === "arguments") brush.bar(x, y + 5, 18, 4, ink.colours.text, 2);
-  else if (kind === "queued") brush.bar(x, y + 6, 18, 2, ink.colours.data, 0);
-  else if (WAITS.has(base) || kind === "saved") brush.bar(x, y + 1, 18, 12, hatch(ink, base, hazard), 3);
-  else {
-    brush.bar(x, y + 1, 18, 12, ink.colours[kind === "first_token" ? "first" : kind], 3);
-    if (kind === "running") brush.frame(x + 0.75, y + 1.75, 16.5, 10.5, "done");
-    if (kind === "failed" || kind === "cancelled") brush.sign(kind, x + 9, y + 7, 3, `${kind}-ink`);
-  }
 }

@@ -7,8 +7,8 @@
  * @typedef {import("./paint.js").Scene} Scene
  */
 
-import { paintKey } from "./controls.js";
 import { fit } from "./layout.js";
+import { paintKey } from "./legend.js";
 import { Painter } from "./paint.js";
 
 const PAD = 20;

@@ -14,12 +14,13 @@
  * @typedef {import("./time.js").Window} Window
  */
 
-import { Bar, Card, KEYS_IN_WORDS, Keys, Legend, Questions, Table } from "./controls.js";
+import { Bar, Card, KEYS_IN_WORDS, Keys, Questions, Table } from "./controls.js";
 import { box, keepKeys, ruler, say } from "./elements.js";
 import { applyChanges, storyOf } from "./format.js";
 import { readInk } from "./ink.js";
 import { drawScene } from "./image.js";
 import { stack } from "./layout.js";
+import { Legend } from "./legend.js";
 import { Painter } from "./paint.js";
 import { matches } from "./tell.js";
 import { MARGIN, liveDomain, position, showSeconds } from "./time.js";
