@@ -32,8 +32,6 @@ from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from tests.models.playing import Plays, ask
 
-#: What looks like a key.
-FORM = "sk-proj-abcdefghijklmnopqrst"
 ALL_KINDS = [
     Retrying(attempt=1, message="busy", pause_s=0.5),
     ReasoningDelta(text="Hm", field="reasoning"),
