@@ -210,19 +210,37 @@ def running_kernel(python: Path, home: Path, *, folder: Path | None = None) -> I
         home: Where it keeps what it writes.
         folder: The directory it is started in, as a front end starts it in that of the notebook; the home by default.
     """
-    specs = SpecFor()
-    specs.python = str(python)
-    manager = KernelManager(kernel_spec_manager=specs, connection_file=str(home / "kernel.json"))
-    manager.start_kernel(env=environment(home), cwd=str(folder or home))
-    client: BlockingKernelClient = manager.blocking_client()
+    manager, client = _started(python, home, folder or home)
     try:
-        client.start_channels()
-        client.wait_for_ready(timeout=LIMIT_S)
         yield Kernel(manager, client)
     finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
+        _stop(manager, client)
+
+
+def _started(python: Path, home: Path, folder: Path) -> tuple[KernelManager, BlockingKernelClient]:
+    """Start a kernel and wait until it answers; once more if it ends before: another program may have taken its port."""
+    specs = SpecFor()
+    specs.python = str(python)
+    for attempt in (1, 2):
+        manager = KernelManager(kernel_spec_manager=specs, connection_file=str(home / f"kernel-{attempt}.json"))
+        manager.start_kernel(env=environment(home), cwd=str(folder))
+        client: BlockingKernelClient = manager.blocking_client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=LIMIT_S)
+        except RuntimeError:
+            _stop(manager, client)
+            if attempt == 2:
+                raise
+        else:
+            break
+    return manager, client
+
+
+def _stop(manager: KernelManager, client: BlockingKernelClient) -> None:
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    manager.cleanup_resources()
 
 
 def environment(home: Path) -> dict[str, str]:
