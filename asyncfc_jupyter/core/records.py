@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from asyncfc_jupyter.core.accesses import Conflict
-from asyncfc_jupyter.core.effects import Effects, Hazard, meet
+from asyncfc_jupyter.core.effects import Effects, Hazard, Path, meet
 from asyncfc_jupyter.core.events import CallIssued, Wait
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.core.places import Limits
@@ -61,8 +61,10 @@ class Record:
 def hazard_wait(conflict: Conflict, blocker: Record, held: Record) -> Wait:
     """Return what to say of a call that is held by an earlier one, and no more of that one than is known."""
     effects = blocker.effects
-    touched = effects.reads if conflict.hazard is Hazard.WAR else effects.writes
-    meeting = [path for path in touched if meet(path, conflict.path)]
+    meeting: list[Path] = []
+    if effects.widened:
+        touched = effects.reads if conflict.hazard is Hazard.WAR else effects.writes
+        meeting = [path for path in touched if meet(path, conflict.path)]
     widened = bool(meeting) and all(path in effects.widened for path in meeting)
     return Wait(
         kind="hazard",
