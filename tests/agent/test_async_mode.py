@@ -12,7 +12,8 @@ from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virt
 from tests.agent.talk import TOOLS, play, slow, times, told
 
 
-def test_a_pending_call_is_answered_by_a_placeholder_that_cannot_be_taken_for_the_result() -> None:
+def test_a_pending_call_is_answered_by_a_placeholder() -> None:
+    """The placeholder cannot be taken for the result: it has no value, and its note says so."""
     _, model = play([Calls("slow", {"seconds": 5})], [Calls("shout", {"text": "a"})], [Says("done")], [Says("done")])
     placeholder = told(model, 1)["s1"]
     assert placeholder["future"] == "f1"
@@ -21,7 +22,7 @@ def test_a_pending_call_is_answered_by_a_placeholder_that_cannot_be_taken_for_th
     assert "Not the result" in placeholder["note"]
 
 
-def test_a_call_that_finished_while_the_reply_streamed_is_answered_by_its_value() -> None:
+def test_a_call_that_settled_during_the_reply_is_answered_by_its_value() -> None:
     _, model = play([Calls("slow", {"seconds": 1}), Thinks(2), Says("...")], [Says("done")])
     assert told(model, 1)["s1"]["value"] == {"answer": "slept", "seconds": 1.0}
     assert len(model.requests) == 2
@@ -76,7 +77,8 @@ def test_of_many_that_are_pending_the_first_are_named_and_all_are_counted() -> N
     assert content["still_pending_in_all"] == 31
 
 
-def test_results_ride_along_in_the_order_of_the_calls_and_not_of_their_ends() -> None:
+def test_results_ride_along_in_the_order_of_their_calls() -> None:
+    """The order in which the calls settled does not count."""
     calls = [Calls("slow", {"seconds": seconds}) for seconds in (4, 3, 2, 60)]
     _, model = play(calls, [Thinks(9), Calls("slow", {"seconds": 70})], [Says("done")], [Says("done")])
     content = told(model, 2)["s5"]
@@ -95,7 +97,7 @@ def test_a_reference_is_replaced_by_the_value_before_and_after_it_is_there() -> 
     assert run.why("f2") == "f2 (shout) waited 1.0 s: needs $f1.answer"
 
 
-def test_await_future_waits_without_calling_the_model_and_answers_with_a_list() -> None:
+def test_await_future_waits_without_a_request_and_answers_with_a_list() -> None:
     run, model = play(
         [Calls("slow", {"seconds": 5})],
         [Calls("await_future", {"futures": ["$f1"]})],
@@ -137,7 +139,8 @@ def test_a_wrong_await_is_an_error_for_the_model_and_the_run_goes_on(arguments) 
     assert run.answer == "done"
 
 
-def test_await_future_without_names_waits_for_all_that_is_pending_and_repeats_no_value() -> None:
+def test_await_future_without_names_waits_for_every_pending_call() -> None:
+    """It repeats no value that another message of the reply holds, and says when nothing is pending."""
     run, model = play(
         [Calls("slow", {"seconds": 5}), Calls("slow", {"seconds": 9})],
         [Calls("slow", {"seconds": 2}), Calls("await_future")],
@@ -152,7 +155,8 @@ def test_await_future_without_names_waits_for_all_that_is_pending_and_repeats_no
 
 
 @pytest.mark.parametrize("wait", [{"futures": ["f1", "f2"], "mode": "any"}, {"futures": ["f1", "f2"], "timeout_s": 1}])
-def test_a_call_that_goes_on_beyond_the_wait_in_its_own_reply_is_not_said_to_have_an_outcome_there(wait) -> None:
+def test_await_future_reports_no_outcome_of_a_call_that_is_still_running(wait) -> None:
+    """Both calls are of its own reply, and only of the settled one it says that another message has the outcome."""
     _, model = play(
         [Calls("shout", {"text": "a"}), Calls("slow", {"seconds": 9}), Calls("await_future", wait)],
         [Says("done")],
@@ -181,7 +185,7 @@ def test_the_model_sees_each_result_once_and_the_trace_says_when() -> None:
     assert [(s.event.future, s.event.turn) for s in run.trace if isinstance(s.event, ResultShown)] == [("f1", 3)]
 
 
-def test_a_failed_call_is_a_value_for_the_model_and_its_dependents_are_skipped() -> None:
+def test_a_failed_call_is_reported_to_the_model_and_skips_its_dependents() -> None:
     _, model = play(
         [Calls("fails", {"reason": "no power"}), Calls("shout", {"text": "$f1"}), Calls("shout", {"text": "b"})],
         [Says("ok")],
@@ -205,7 +209,7 @@ def test_a_failed_call_is_a_value_for_the_model_and_its_dependents_are_skipped()
         (Calls("slow", {"seconds": "soon"}), "'seconds': input should be a valid number"),
     ],
 )
-def test_a_call_that_cannot_be_made_fails_with_what_was_seen_and_the_way_out(call, error) -> None:
+def test_an_invalid_call_fails_with_what_was_seen_and_the_remedy(call, error) -> None:
     run, model = play([Calls("slow", {"seconds": 0.01}), call], [Says("sorry")])
     answer = told(model, 1)["s2"]
     assert (answer["future"], answer["status"]) == ("f2", "failed")
@@ -239,7 +243,8 @@ def test_a_reference_inside_a_result_is_not_followed() -> None:
     assert run.futures["f3"].result() == "$F1"
 
 
-def test_the_turn_limit_stops_a_model_that_never_answers_and_keeps_its_results() -> None:
+def test_the_turn_limit_stops_a_run_and_keeps_its_results() -> None:
+    """The model calls a tool in each turn and never answers."""
     model = ScriptedModel(*[[Calls("shout", {"text": "again"})]] * 3)
     conversation = Conversation()
     agent = Agent(model, tools=TOOLS, max_turns=3)

@@ -13,7 +13,7 @@ from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, 
 from tests.agent.talk import TOOLS, interrupted, told
 
 
-def test_an_interrupted_run_leaves_a_history_that_the_next_request_can_go_on_from() -> None:
+def test_the_next_run_continues_the_history_of_an_interrupted_run() -> None:
     model = ScriptedModel(
         [Calls("slow", {"seconds": 1}), Thinks(2)],
         [Calls("slow", {"seconds": 50}), Says("thinking"), Thinks(60)],
@@ -34,7 +34,8 @@ def test_an_interrupted_run_leaves_a_history_that_the_next_request_can_go_on_fro
     assert after.answer == "as you like"
 
 
-def test_a_future_that_was_pending_at_an_interrupt_is_reported_cancelled_to_the_model() -> None:
+def test_a_future_pending_at_an_interrupt_is_reported_as_cancelled() -> None:
+    """The next request reports it to the model."""
     model = ScriptedModel([Calls("slow", {"seconds": 50})], [Thinks(60)], [Says("as you like")])
     conversation = Conversation()
     agent = Agent(model, tools=TOOLS)
@@ -62,7 +63,7 @@ def test_a_refused_first_request_leaves_the_conversation_as_it_was() -> None:
     assert [m["content"] for m in model.requests[1].messages if m["role"] == "user"] == ["again"]
 
 
-def test_a_stream_that_breaks_after_a_call_keeps_the_call_and_a_valid_history() -> None:
+def test_a_stream_that_breaks_keeps_its_calls_and_a_valid_history() -> None:
     model = ScriptedModel(
         [Calls("shout", {"text": "a"}), Thinks(1), Breaks(ServerError("cut off"))],
         [Says("welcome back")],
@@ -105,7 +106,9 @@ def test_a_run_cancelled_before_its_first_step_has_ended_all_the_same() -> None:
     assert (run.outcome, after.answer) == ("interrupted", "hello")
 
 
-def test_a_tool_that_returns_in_spite_of_being_cancelled_has_its_result_discarded() -> None:
+def test_the_late_result_of_a_cancelled_tool_is_discarded() -> None:
+    """The tool returns in spite of its cancellation."""
+
     async def stubborn() -> str:
         """Never give up."""
         try:

@@ -97,7 +97,7 @@ def test_after_a_cut_in_a_plain_mode_the_next_request_is_valid(mode, kind, repli
 
 @pytest.mark.parametrize("mode", ["batch", "eager", "sequential"])
 @pytest.mark.parametrize("kind", ["interrupt", "budget"])
-def test_after_a_cut_during_the_tools_of_a_plain_mode_the_next_request_is_valid(mode, kind) -> None:
+def test_a_cut_during_tools_in_a_plain_mode_leaves_the_next_request_valid(mode, kind) -> None:
     run, _ = cut(kind, [[QUICK, LONG, LONG]], mode=mode)
     assert run.futures["f1"].result() == "KEPT"
 

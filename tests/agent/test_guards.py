@@ -66,7 +66,9 @@ def converse(policy, *, tools=OFFICE, mode="async", **options):
 SLOW_ORDER = Calls("slow", {"seconds": 5, "answer": "ord-7"})
 
 
-def test_a_placeholder_that_is_taken_for_the_result_is_refused_and_the_right_form_leads_to_the_answer() -> None:
+def test_a_placeholder_that_is_used_as_the_result_is_refused() -> None:
+    """A reference, which is the right form, then leads to the answer."""
+
     def policy(request):
         if request.messages[-1]["role"] == "user":
             return [SLOW_ORDER]
@@ -82,7 +84,9 @@ def test_a_placeholder_that_is_taken_for_the_result_is_refused_and_the_right_for
     assert len(model.requests) <= 5
 
 
-def test_an_invented_value_fails_in_its_tool_and_the_true_one_is_delivered_before_the_answer_counts() -> None:
+def test_an_invented_value_fails_and_the_answer_waits_for_the_true_one() -> None:
+    """The tool itself rejects the invented value, and no answer counts before the true one is delivered."""
+
     def policy(request):
         if request.messages[-1]["role"] == "user":
             return [SLOW_ORDER]
@@ -112,7 +116,8 @@ def test_a_future_without_the_dollar_is_refused_with_the_right_form() -> None:
     assert len(model.requests) <= 4
 
 
-def test_a_pending_call_that_is_repeated_reply_after_reply_ends_in_a_clear_stop() -> None:
+def test_repeating_a_pending_call_in_every_reply_stops_the_run() -> None:
+    """The error names the call that was repeated."""
     run, model = converse(lambda request: [Calls("slow", {"seconds": 59})])
     assert isinstance(run.error, WentInCircles)
     assert 'slow("seconds": 59)' in str(run.error)
@@ -145,7 +150,9 @@ def test_awaiting_everything_always_is_slow_and_right() -> None:
 
 
 @pytest.mark.parametrize("text", ["All done, your order is A-123.", "I am still waiting, come back later.", ""])
-def test_an_answer_without_the_results_whatever_it_says_is_asked_again_once_with_them(text) -> None:
+def test_an_answer_without_the_results_is_requested_once_more_with_them(text) -> None:
+    """It does not matter what the first answer says."""
+
     def policy(request):
         if request.messages[-1]["role"] == "user":
             return [SLOW_ORDER]
@@ -189,7 +196,9 @@ def test_the_same_failing_call_for_ever_is_stopped_after_a_few_replies(mode, cal
 
 
 @pytest.mark.parametrize("arguments", [{}, {"futures": ["f1"]}, {"futures": ["f9"]}, {"futures": 3}])
-def test_the_same_await_for_ever_is_stopped_after_a_few_replies_and_keeps_the_results(arguments) -> None:
+def test_repeating_the_same_await_stops_the_run_and_keeps_its_results(arguments) -> None:
+    """The run stops after a few replies."""
+
     def policy(request):
         first = request.messages[-1]["role"] == "user"
         return [Calls("order", {"item": "x"}) if first else Calls("await_future", arguments)]
@@ -239,7 +248,7 @@ def test_a_tool_that_always_answers_the_same_is_not_asked_for_ever() -> None:
     assert len(model.requests) <= 18
 
 
-def test_a_pending_call_that_is_repeated_is_made_once_and_the_run_ends_with_its_value() -> None:
+def test_a_repeated_pending_call_runs_once_and_its_value_is_the_answer() -> None:
     made = []
 
     async def quote(part: str) -> int:

@@ -102,7 +102,7 @@ def test_a_strange_outcome_is_one_calls_and_the_next_call_goes_on(outcome) -> No
         Calls("shout", '{"text": ' + "[" * 600 + "]" * 600 + "}"),
     ],
 )
-def test_a_call_that_chokes_on_its_arguments_fails_alone_and_has_one_future(call) -> None:
+def test_a_call_with_unusable_arguments_fails_alone_and_has_one_future(call) -> None:
     run, _ = giving(Prickly, call, Calls("shout", {"text": "b"}))
     assert run.futures["f2"].state.value == "failed"
     assert run.futures["f3"].result() == "B"
@@ -139,7 +139,9 @@ def test_a_long_chain_of_skipped_calls_tells_the_first_cause_once_each() -> None
     assert set(errors[1:]) == {"f1 (fails) failed: ValueError: no power"}
 
 
-def test_what_a_tool_does_to_its_argument_reaches_neither_the_result_nor_another_call() -> None:
+def test_a_tool_changes_its_argument_for_its_own_call_only() -> None:
+    """Neither the result that the argument came from nor another call sees the change."""
+
     async def items() -> dict:
         """Return some items."""
         return {"items": [1, 2]}
@@ -222,7 +224,7 @@ async def fly(city: Annotated[str, AfterValidator({"paris": "PAR"}.__getitem__)]
     return city
 
 
-def test_a_validator_that_chokes_on_what_names_a_place_fails_its_call_alone() -> None:
+def test_a_validator_that_raises_for_a_place_fails_only_its_own_call() -> None:
     calls = [Calls("fly", {"city": "rome"}), Calls("fly", {"city": "paris"})]
     run, _ = play(calls, [Says("done")], [Says("done")], tools=[make_tool(fly, writes="w/{city}")])
     assert [future.state.value for future in run.futures.values()] == ["failed", "done"]
@@ -280,7 +282,7 @@ def test_a_tool_cancelled_by_somebody_else_settles_and_the_run_goes_on() -> None
     assert run.futures["f1"].state == "cancelled"
 
 
-def test_cancelling_agent_run_leaves_nothing_behind_and_the_conversation_free() -> None:
+def test_cancelling_agent_run_leaves_no_task_and_frees_the_conversation() -> None:
     conversation = Conversation()
     model = ScriptedModel([Calls("slow", {"seconds": 50})], [Thinks(60)], [Says("again")])
     agent = Agent(model, tools=TOOLS)
@@ -347,7 +349,9 @@ def test_an_answer_that_the_server_cut_off_says_so() -> None:
     assert run_virtually(Agent(ScriptedModel([])).run("go")).note == "the model answered without a text"
 
 
-def test_a_mistake_before_the_first_request_is_that_mistake_and_no_interrupt() -> None:
+def test_an_error_before_the_first_request_fails_the_run() -> None:
+    """The run reports that very error, and no interrupt."""
+
     async def main():
         run = Agent(ScriptedModel(), system=3).start("go")
         await run.ended()

@@ -80,7 +80,7 @@ def test_a_mode_that_does_not_exist_is_refused_with_those_that_do() -> None:
         Agent(ScriptedModel(), mode="fast")
 
 
-def test_a_lone_function_in_the_place_of_a_list_is_refused_with_the_right_form() -> None:
+def test_a_function_as_the_list_of_tools_is_refused_with_the_right_form() -> None:
     with pytest.raises(UsageError, match=r"tools is a function, not a list; write tools=\[search_flights\]"):
         Agent(ScriptedModel(), tools=echo)
 
@@ -99,7 +99,8 @@ def test_an_empty_prompt_and_a_busy_conversation_are_refused() -> None:
 
 
 @pytest.mark.parametrize("mode", ["sequential", "batch"])
-def test_a_call_that_had_not_begun_when_the_run_was_stopped_takes_its_name_and_never_begins(mode) -> None:
+def test_a_call_that_is_not_started_when_the_run_stops_never_starts(mode) -> None:
+    """It takes its name all the same: its future has failed, and the model sees why."""
     model = ScriptedModel([Calls("echo", {"text": "a"}), Thinks(60)], [Says("as you like")])
     conversation = Conversation()
     agent = Agent(model, tools=TOOLS, mode=mode)

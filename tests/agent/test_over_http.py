@@ -40,7 +40,7 @@ def agent_for(server, *tools, **options):
     )
 
 
-def test_a_call_runs_while_the_server_still_streams_and_its_value_reaches_the_next_request() -> None:
+def test_a_call_runs_during_the_stream_and_the_next_request_has_its_value() -> None:
     rest = Gate()
     script = [
         reply(call_chunks(0, "a", "ring", {"times": 3}), rest, call_chunks(1, "b", "echo", {"text": "$f1.rang"})),
@@ -65,7 +65,7 @@ def test_a_call_runs_while_the_server_still_streams_and_its_value_reaches_the_ne
     assert json.loads(tool_messages[0]["content"])["value"] == {"rang": 3}
 
 
-def test_a_value_that_is_not_text_is_refused_by_the_tool_of_text_and_the_model_is_told() -> None:
+def test_a_text_parameter_refuses_other_values_and_the_model_sees_why() -> None:
     script = [
         reply(call_chunks(0, "a", "echo", {"text": "x"}), call_chunks(1, "b", "echo", {"text": ["$f1"]})),
         reply(text_chunks("Sorry.")),
@@ -85,7 +85,8 @@ def test_a_value_that_is_not_text_is_refused_by_the_tool_of_text_and_the_model_i
         (HttpError(status=429, message="slow down", headers={"Retry-After": "0"}), "429"),
     ],
 )
-def test_a_server_that_refuses_is_one_line_without_the_key_and_the_conversation_goes_on(answer, says) -> None:
+def test_a_refusal_of_the_server_is_one_line_without_the_key(answer, says) -> None:
+    """The conversation can continue: its next run gets an answer."""
     conversation = Conversation()
 
     async def main(server):
@@ -103,7 +104,8 @@ def test_a_server_that_refuses_is_one_line_without_the_key_and_the_conversation_
     assert run.answer == "Hello."
 
 
-def test_a_connection_lost_in_mid_stream_is_taken_up_again_and_no_call_is_made_twice() -> None:
+def test_a_retry_after_a_lost_connection_repeats_no_call() -> None:
+    """The connection is lost in the middle of the stream."""
     script = [reply(call_chunks(0, "a", "echo", {"text": "kept"}), CUT), reply(text_chunks("Back."))]
     with ScriptedServer(script) as server:
         run = asyncio.run(agent_for(server, echo).run("go"))
@@ -128,7 +130,8 @@ def test_cancelling_a_run_closes_its_stream_at_the_server() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_a_request_that_the_server_refuses_for_a_moment_counts_each_time_that_it_is_made(limit) -> None:
+def test_every_attempt_of_a_refused_request_counts_against_the_budget(limit) -> None:
+    """The server refuses the request for a moment only."""
     busy = HttpError(status=503, headers={"retry-after-ms": "1"})
     conversation = Conversation()
     with ScriptedServer([busy, busy, reply(text_chunks("hi"))]) as server:

@@ -30,7 +30,8 @@ def test_a_wait_is_worth_what_it_saves_on_average(rests_s, asks, wait_s) -> None
     assert worth_waiting_s(rests_s, asks=asks, round_trip_s=0.3) == wait_s
 
 
-def test_a_call_that_waits_for_others_comes_after_them_and_one_that_is_overdue_may_take_as_long_again() -> None:
+def test_the_forecast_puts_waiting_calls_last_and_doubles_overdue_ones() -> None:
+    """A waiting call comes after those it waits for, and an overdue one may take as long again as it has run."""
     running, waiting = Foreseen(durations_s=[0.2], elapsed_s=0.1), Foreseen(durations_s=[0.3], elapsed_s=None)
     assert cases_s([running, waiting]) == pytest.approx([0.4] * 6)
     assert cases_s([Foreseen(durations_s=[0.2], elapsed_s=0.5)]) == pytest.approx([0.5] * 6)
@@ -59,7 +60,7 @@ def test_a_short_call_of_a_known_tool_is_waited_for_and_a_long_one_is_not() -> N
     assert times(run, TurnStarted) == pytest.approx([0.0, 1.3, 1.7])
 
 
-def test_a_tool_that_was_never_called_is_expected_to_take_what_the_others_took() -> None:
+def test_a_tool_never_called_is_expected_to_take_as_long_as_the_others() -> None:
     async def other() -> str:
         """Take a moment."""
         await asyncio.sleep(2.0)
@@ -76,7 +77,8 @@ def test_a_tool_that_was_never_called_is_expected_to_take_what_the_others_took()
     assert times(run, TurnStarted)[1:3] == pytest.approx([3.3, 3.6])  # nobody waits for it, as if it might be quick
 
 
-def test_a_call_that_returns_at_once_is_answered_by_its_value_however_fast_the_server_is() -> None:
+def test_a_call_that_returns_at_once_is_answered_by_its_value() -> None:
+    """This holds however fast the server is."""
     _, model = play([Calls("shout", {"text": "a"})], [Says("done")])
     assert told(model, 1)["s1"]["value"] == "A"
 
@@ -101,7 +103,8 @@ def test_nothing_is_waited_for_while_something_long_is_pending() -> None:
 
 @pytest.mark.parametrize("latency_s", LATENCIES_S)
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
-def test_the_async_mode_is_never_slower_than_gathering_and_comes_close_to_the_ideal(policy, latency_s) -> None:
+def test_the_async_mode_is_never_slower_than_gathering(policy, latency_s) -> None:
+    """It also comes close to the ideal."""
     times_s = {mode: measured_s(policy, mode, latency_s) for mode in Mode}
     # A model that must read each result writes a token to ask for it, which a tool of 20 ms does not quite hide.
     asking_s = 1 / TOKENS_PER_S * len(policy.replies) if policy.name.startswith("each") and latency_s < 0.1 else 0.0
@@ -112,7 +115,8 @@ def test_the_async_mode_is_never_slower_than_gathering_and_comes_close_to_the_id
 
 @pytest.mark.parametrize("latency_s", LATENCIES_S)
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
-def test_with_a_model_that_never_asks_in_time_the_price_of_learning_that_stays_small(policy, latency_s) -> None:
+def test_a_model_that_never_asks_in_time_costs_little_over_gathering(policy, latency_s) -> None:
+    """The difference is the price of learning that it never asks."""
     futures_s, gathered_s = (
         measured_s(policy, mode, latency_s, model_class=Reticent) for mode in (Mode.ASYNC, Mode.BATCH)
     )

@@ -32,7 +32,8 @@ def stopped(model, mode="async", prompt="go", **options):
 
 
 @pytest.mark.parametrize("mode", ["async", "eager"])
-def test_after_a_break_a_started_call_is_not_started_again_and_the_model_goes_on_from_it(mode) -> None:
+def test_after_a_break_a_started_call_is_not_started_again(mode) -> None:
+    """The model continues from it: the next request holds the text, the call and its value."""
     run, model = play([Says("Look: "), CALL, Thinks(1), LOST], [Says("done")], mode=mode)
     assert run.answer == "done"
     assert len(times(run, CallStarted)) == 1
@@ -42,7 +43,7 @@ def test_after_a_break_a_started_call_is_not_started_again_and_the_model_goes_on
 
 
 @pytest.mark.parametrize("mode", ["batch", "sequential"])
-def test_after_a_break_before_any_call_began_the_same_request_is_made_again(mode) -> None:
+def test_a_break_before_any_call_starts_retries_the_same_request(mode) -> None:
     run, model = play([CALL, Thinks(1), LOST], [CALL], [Says("done")], mode=mode)
     assert model.requests[1].messages == model.requests[0].messages
     assert len(times(run, CallStarted)) == 1
@@ -54,13 +55,13 @@ def test_after_a_break_in_the_text_the_whole_answer_is_given_again() -> None:
     assert model.requests[1].messages == model.requests[0].messages
 
 
-def test_a_call_that_was_cut_in_the_middle_is_not_made_and_not_in_the_history() -> None:
+def test_a_call_cut_in_the_middle_neither_runs_nor_enters_the_history() -> None:
     run, model = play([CALL, Calls("shout", '{"text": "b'), LOST], [Says("done")])
     assert len(run.futures) == 1
     assert [call["id"] for call in model.requests[1].messages[-2]["tool_calls"]] == ["s1"]
 
 
-def test_a_pending_call_runs_on_over_a_break_and_its_value_reaches_the_model() -> None:
+def test_a_pending_call_survives_a_break_and_its_value_reaches_the_model() -> None:
     run, model = play(
         [Calls("slow", {"seconds": 9}), Thinks(1), LOST], [Calls("await_future")], [Says("done")], [Says("x")]
     )
@@ -69,7 +70,8 @@ def test_a_pending_call_runs_on_over_a_break_and_its_value_reaches_the_model() -
     assert run.metrics.makespan_s == 9.0
 
 
-def test_an_irreversible_call_of_a_reply_that_broke_off_is_not_made_and_may_be_made_again() -> None:
+def test_an_irreversible_call_of_a_broken_reply_is_skipped() -> None:
+    """The model may repeat the call in its next reply."""
     sent = []
 
     async def send(text: str) -> str:
@@ -115,7 +117,7 @@ def test_what_cannot_pass_soon_is_not_asked_again(reply) -> None:
     assert run.trace.end_s == 0.0
 
 
-def test_what_failed_before_anything_arrived_is_asked_again_unless_the_adapter_has_done_so() -> None:
+def test_a_request_without_any_reply_is_retried_unless_the_adapter_did_so() -> None:
     class Retried(ScriptedModel):
         async def stream(self, request):
             yield Retrying(attempt=1, message="the line broke", pause_s=1)
@@ -126,7 +128,7 @@ def test_what_failed_before_anything_arrived_is_asked_again_unless_the_adapter_h
     assert isinstance(stopped(Retried([LOST], [Says("done")])).error, ServerError)
 
 
-def test_a_line_that_breaks_again_and_again_ends_the_run_and_keeps_the_results() -> None:
+def test_repeated_breaks_fail_the_run_and_keep_its_results() -> None:
     replies = [[Calls("shout", {"text": str(number)}), Thinks(1), LOST] for number in range(9)]
     model = ScriptedModel(*replies)
     run = stopped(model)
@@ -175,7 +177,8 @@ def calls_for_ever(count=20):
         ("turns", {"max_turns": 3}, r"within 3 turns \(3 used\).*max_turns \(--max-turns\)"),
     ],
 )
-def test_a_spent_budget_is_a_clean_stop_that_names_it_and_keeps_the_results(mode, budget, options, says) -> None:
+def test_a_spent_budget_stops_the_run_and_keeps_its_results(mode, budget, options, says) -> None:
+    """The error names the budget."""
     run = stopped(ScriptedModel(*calls_for_ever()), mode=mode, **options)
     assert run.outcome == "stopped"
     assert isinstance(run.error, BudgetSpent)
@@ -197,7 +200,8 @@ def test_the_servers_own_count_of_tokens_goes_before_the_estimate() -> None:
     assert (run.error.used, len(model.requests)) == (3000, 3)
 
 
-def test_the_estimate_counts_all_that_is_sent_at_each_request_since_each_sends_it_again() -> None:
+def test_the_estimate_counts_all_that_each_request_sends() -> None:
+    """What an earlier request sent counts again, since each one sends it again."""
     model = ScriptedModel(*calls_for_ever())
     run = stopped(model, mode="batch", system="s" * 2000, prompt="p" * 2000, budget=Budget(tokens=3000))
     tools = len(json.dumps(model.requests[0].tools)) // 4
@@ -206,7 +210,7 @@ def test_the_estimate_counts_all_that_is_sent_at_each_request_since_each_sends_i
     assert 3 * (1000 + tools) < run.error.used < 3 * (1000 + tools + 100)
 
 
-def test_requests_that_were_made_again_count_and_turns_that_broke_off_do_not() -> None:
+def test_retried_requests_count_and_broken_turns_do_not() -> None:
     replies = [[Says("x"), LOST], [Says("y"), LOST], [Says("done")]]
     assert stopped(ScriptedModel(*replies), max_turns=1).answer == "done"
     assert stopped(ScriptedModel(*replies), budget=Budget(requests=2)).error.budget == "requests"

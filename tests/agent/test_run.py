@@ -59,7 +59,8 @@ def play(*replies):
     return run_virtually(Agent(model, tools=TOOLS).run("go")), model
 
 
-def test_a_large_object_passes_from_tool_to_tool_as_itself_and_the_model_sees_a_summary() -> None:
+def test_a_large_object_passes_whole_and_the_model_sees_a_summary() -> None:
+    """It passes from tool to tool as the object itself."""
     run, model = play([Calls("load"), Calls("count", {"table": "$f1"})], [Says("done")])
     assert isinstance(run.futures["f1"].result(), Table)
     assert run.futures["f2"].result() == 1_000_000
@@ -69,13 +70,13 @@ def test_a_large_object_passes_from_tool_to_tool_as_itself_and_the_model_sees_a_
     assert len(told) < 1000
 
 
-def test_what_a_tool_does_later_to_what_it_returned_changes_nothing_that_was_seen() -> None:
+def test_a_result_stays_the_same_when_its_tool_changes_it_later() -> None:
     run, _ = play([Calls("live")], [Says("done")])
     LIVE["stock"] = 99
     assert run.futures["f1"].result() == {"stock": 1}
 
 
-def test_the_result_of_a_failed_call_raises_with_the_tools_own_exception_behind_it() -> None:
+def test_the_result_of_a_failed_call_raises_from_the_tools_exception() -> None:
     run, _ = play([Calls("fails"), Calls("count", {"table": "$f1"})], [Says("done")])
     with pytest.raises(ToolFailed, match=r"f1 \(fails\) failed: ValueError: no") as caught:
         run.futures["f1"].result()
@@ -125,7 +126,9 @@ def test_a_run_keeps_its_latest_request() -> None:
     assert [message["role"] for message in run.request.messages] == ["system", "user", "assistant", "tool"]
 
 
-def test_what_a_tool_fails_with_cannot_steer_the_terminal_that_shows_a_future_or_why_another_waited() -> None:
+def test_the_error_of_a_tool_cannot_control_the_terminal() -> None:
+    """The terminal shows the error in the repr of a future, and in the reason why another one waited."""
+
     async def hostile() -> str:
         """Fail."""
         await asyncio.sleep(1)

@@ -81,7 +81,9 @@ def test_a_conversation_in_use_is_neither_forked_nor_written() -> None:
     virtually(main)
 
 
-def test_a_file_gives_messages_plain_values_and_names_back_and_says_what_is_lost() -> None:
+def test_a_file_restores_messages_plain_values_and_names() -> None:
+    """It says which values are lost."""
+
     async def main() -> None:
         run = await ask("a = quick(x=5)\nb = thing(x=1)\n\n'ok'")
         loaded, system = from_json(to_json(run.conversation, system="be brief"))
@@ -122,7 +124,7 @@ def called(arguments: str = "{}", **more: object) -> str:
     )
 
 
-def test_blanks_around_the_arguments_of_a_call_are_no_fault_and_are_left_out() -> None:
+def test_blanks_around_the_arguments_of_a_call_are_accepted_and_removed() -> None:
     loaded, _ = from_json(called(' \n{"x": 5}\t'))
     assert loaded.messages[1]["tool_calls"] == [
         {"id": "c1", "type": "function", "function": {"name": "quick", "arguments": '{"x": 5}'}}

@@ -55,7 +55,7 @@ def test_a_limit_on_a_tool_lets_so_many_of_its_calls_run_at_once() -> None:
     assert run.why("f3") == "f3 (fetch) waited 1.0 s: limit 2 on fetch"
 
 
-def test_a_run_lets_so_many_calls_run_at_once_and_the_next_one_of_its_conversation_may_let_others() -> None:
+def test_each_run_of_a_conversation_has_its_own_limit_of_parallel_calls() -> None:
     calls = [Calls("fetch", {"host": str(n)}) for n in range(3)]
     fetches = [make_tool(fetch, pure=True)]
 
@@ -72,7 +72,7 @@ def test_a_run_lets_so_many_calls_run_at_once_and_the_next_one_of_its_conversati
         play(calls, DONE, tools=fetches, limit=0)
 
 
-def test_a_limit_by_path_is_shared_by_the_tools_that_name_it_and_counted_for_each_value() -> None:
+def test_tools_share_a_limit_by_path_and_each_value_counts_separately() -> None:
     async def post(host: str) -> None:
         """Post."""
         await asyncio.sleep(1)
@@ -88,7 +88,7 @@ def test_a_limit_by_path_is_shared_by_the_tools_that_name_it_and_counted_for_eac
 # -- time-outs and retries -------------------------------------------------------------------------------------------
 
 
-def test_a_call_that_runs_out_of_time_fails_and_the_model_is_told_how_long_it_had() -> None:
+def test_a_timed_out_call_fails_and_reports_its_timeout_to_the_model() -> None:
     run, model = play(
         [Calls("fetch", {"host": "a", "seconds": 9}), Thinks(3)], DONE, tools=[make_tool(fetch, pure=True, timeout_s=2)]
     )
@@ -101,7 +101,7 @@ def test_a_call_that_runs_out_of_time_fails_and_the_model_is_told_how_long_it_ha
     }
 
 
-def test_a_call_is_made_again_after_growing_pauses_and_each_failure_is_a_fact() -> None:
+def test_retries_follow_growing_pauses_and_each_failure_is_logged() -> None:
     attempts = []
 
     async def flaky(items: list[int]) -> int:
@@ -132,7 +132,7 @@ def test_when_every_attempt_fails_the_last_error_is_the_outcome() -> None:
     assert told(model, 1)["s1"]["error"] == "ConnectionError: no line"
 
 
-def test_each_attempt_has_a_context_of_its_own_which_says_when_that_attempt_is_given_up() -> None:
+def test_each_attempt_has_its_own_context_that_says_when_it_is_cancelled() -> None:
     seen = []
 
     async def stuck(context: ToolContext) -> str:
@@ -163,7 +163,8 @@ def test_cancelling_in_a_pause_between_attempts_leaves_nothing_running() -> None
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_irreversible_call_waits_for_all_earlier_ones_whatever_they_touch(mode) -> None:
+def test_an_irreversible_call_waits_for_all_earlier_calls(mode) -> None:
+    """It waits for them whatever they touch."""
     calls = [Calls("slow", {"seconds": 3}), Calls("send", {"text": "a"}), Thinks(1)]
     run, _ = play(calls, DONE, DONE, mode=mode, tools=[SLOW, SEND])
     assert started(run)["f2"] == {"sequential": 4, "batch": 4}.get(mode, 3)
@@ -178,7 +179,8 @@ def test_an_irreversible_call_never_starts_before_its_reply_has_ended(mode) -> N
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("after_s", [0.0, 2.0])
-def test_an_irreversible_call_is_skipped_when_an_earlier_one_fails_and_the_model_is_told_why(mode, after_s) -> None:
+def test_an_irreversible_call_is_skipped_when_an_earlier_call_fails(mode, after_s) -> None:
+    """The model sees why."""
     calls = [Calls("breaks", {"after_s": after_s}), Calls("send", {"text": "a"}), Thinks(3)]
     run, model = play(calls, DONE, DONE, mode=mode, tools=[BREAKS, SEND])
     assert run.futures["f2"].state == "skipped"
@@ -187,7 +189,7 @@ def test_an_irreversible_call_is_skipped_when_an_earlier_one_fails_and_the_model
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_irreversible_call_runs_when_the_model_wrote_it_knowing_of_the_failure(mode) -> None:
+def test_an_irreversible_call_runs_if_the_model_knew_of_the_failure(mode) -> None:
     run, _ = play(
         [Calls("breaks"), Thinks(1)], [Calls("send", {"text": "a"})], DONE, DONE, mode=mode, tools=[BREAKS, SEND]
     )
@@ -210,7 +212,8 @@ def test_an_irreversible_call_of_a_reply_that_was_cut_off_is_skipped(mode) -> No
         run.futures["f1"].result()
 
 
-def test_what_an_interrupt_cancelled_holds_no_irreversible_call_back_once_the_model_was_told() -> None:
+def test_an_irreversible_call_ignores_what_an_earlier_interrupt_cancelled() -> None:
+    """The model knows by then what was cancelled."""
     model = ScriptedModel([Calls("slow", {"seconds": 9}), Thinks(60)], [Calls("send", {"text": "a"})], DONE, DONE)
     agent, conversation = Agent(model, tools=[SLOW, SEND]), Conversation()
 
@@ -224,7 +227,7 @@ def test_what_an_interrupt_cancelled_holds_no_irreversible_call_back_once_the_mo
 # -- one call for several --------------------------------------------------------------------------------------------
 
 
-def test_a_call_that_repeats_a_pending_one_shares_its_outcome_under_a_name_of_its_own() -> None:
+def test_a_repeated_pending_call_shares_the_outcome_under_its_own_name() -> None:
     calls = [Calls("slow", {"seconds": 2}), Calls("slow", {"seconds": 2}), Calls("slow", {"seconds": 3}), Thinks(4)]
     run, model = play(calls, DONE)
     assert list(started(run)) == ["f1", "f3"]
@@ -235,7 +238,7 @@ def test_a_call_that_repeats_a_pending_one_shares_its_outcome_under_a_name_of_it
 
 
 @pytest.mark.parametrize(("between", "shares"), [("stock", False), ("weather", True)])
-def test_a_repeated_call_is_not_shared_across_a_call_that_touches_what_it_touches(between, shares) -> None:
+def test_a_repeated_call_is_not_shared_across_a_conflicting_call(between, shares) -> None:
     stock = [0]
 
     async def restock() -> int:
@@ -299,7 +302,8 @@ def test_a_run_ends_without_its_detached_calls_and_they_go_on() -> None:
     assert late[0].at_s == 50
 
 
-def test_the_next_run_takes_a_detached_future_and_its_facts_stay_with_the_run_that_issued_it() -> None:
+def test_the_next_run_can_use_a_detached_future() -> None:
+    """The events of the call stay with the run that issued it."""
     model = ScriptedModel([Calls("report")], DONE, [Calls("shout", {"text": "$f1"})], DONE, DONE)
     agent, conversation = Agent(model, tools=[REPORT, *TOOLS]), Conversation()
 
@@ -313,7 +317,8 @@ def test_the_next_run_takes_a_detached_future_and_its_facts_stay_with_the_run_th
     assert [s.event.future for s in second.trace if isinstance(s.event, CallFinished)] == ["f2"]
 
 
-def test_an_interrupt_leaves_a_detached_call_running_and_the_next_run_is_told_of_it() -> None:
+def test_an_interrupt_leaves_a_detached_call_running_for_the_next_run() -> None:
+    """The next run reports its value to the model."""
     model = ScriptedModel(
         [Calls("report"), Calls("shout", {"text": "z"}), Calls("slow", {"seconds": 99}), Thinks(60)],
         [Thinks(60), Calls("shout", {"text": "a"})],
@@ -345,7 +350,7 @@ def test_the_end_of_the_program_ends_a_detached_call(stubborn) -> None:
 
 
 @pytest.mark.parametrize("ending", ["timeout", "cancel"])
-def test_what_a_thread_returns_too_late_is_a_discarded_fact_and_a_value_nowhere(ending) -> None:
+def test_the_late_result_of_a_thread_is_logged_as_discarded_and_not_used(ending) -> None:
     began, release = threading.Event(), threading.Event()
 
     def work() -> str:

@@ -57,7 +57,7 @@ def test_each_hazard_is_named() -> None:
     assert hazards(writes, writes) == {Hazard.WAW}
 
 
-def test_a_call_without_effects_conflicts_with_nothing_and_an_undeclared_one_with_everything_else() -> None:
+def test_an_undeclared_call_conflicts_with_all_but_calls_without_effects() -> None:
     assert not hazards(UNDECLARED, Effects())
     assert hazards(UNDECLARED, Effects(reads=(("x", "y"),)))
     assert hazards(UNDECLARED, UNDECLARED)
@@ -97,9 +97,7 @@ def test_a_call_without_effects_conflicts_with_nothing_and_an_undeclared_one_wit
         ("k/{x}", {"x": UUID(int=1)}, set(), ("k", str(UUID(int=1)))),
     ],
 )
-def test_a_template_is_cut_in_front_of_the_first_argument_that_is_not_known(
-    template, arguments, unresolved, path
-) -> None:
+def test_a_template_is_cut_before_its_first_unknown_argument(template, arguments, unresolved, path) -> None:
     assert PathTemplate.parse(template).expand(arguments, unresolved) == path
 
 
@@ -122,7 +120,7 @@ def test_a_template_is_cut_in_front_of_the_first_argument_that_is_not_known(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_value_whose_text_does_not_tell_its_place_stands_for_the_whole_family(value) -> None:
+def test_a_value_whose_text_names_no_place_stands_for_the_whole_family(value) -> None:
     assert PathTemplate.parse("k/{x}/y").expand({"x": value}) == ("k",)
 
 
@@ -161,7 +159,8 @@ def test_a_template_that_cannot_be_read_is_refused(text) -> None:
         PathTemplate.parse(text)
 
 
-def test_what_is_widened_for_an_unknown_argument_is_told_from_what_is_declared_so_wide() -> None:
+def test_a_path_widened_for_an_unknown_argument_is_marked_as_widened() -> None:
+    """A path that is declared so wide is not marked."""
     templates = EffectTemplates(
         reads=(PathTemplate.parse("a"), PathTemplate.parse("b/{x}")), writes=(PathTemplate.parse("c/{y}/{x}"),)
     )
@@ -176,7 +175,8 @@ def test_nothing_declared_is_taken_for_everything() -> None:
 
 
 @given(st.lists(effects, min_size=1, max_size=12), st.data())
-def test_the_index_finds_the_same_latest_conflict_as_comparing_with_every_earlier_call(calls, data) -> None:
+def test_the_index_finds_the_latest_conflict_that_a_full_search_finds(calls, data) -> None:
+    """The full search compares with every earlier call."""
     index = Accesses()
     for order, each in enumerate(calls):
         index.add(order, each)

@@ -69,7 +69,8 @@ def refused(value, situation=ONE, name="a"):
         ("{'future': 'f1', 'status': 'pending'}", "$f1"),
     ],
 )
-def test_what_models_write_instead_of_a_reference_is_refused_with_the_right_form(text, right) -> None:
+def test_a_look_alike_of_a_reference_is_refused_with_the_right_form(text, right) -> None:
+    """These are forms that models write instead of a reference."""
     assert f'write "{right}" for' in str(refused(text))
 
 
@@ -112,7 +113,7 @@ def test_references_and_other_text_are_no_look_alikes(text) -> None:
         ("price", "Pending...", "$f2"),
     ],
 )
-def test_while_something_is_pending_a_value_left_to_be_filled_in_is_refused(name, text, right) -> None:
+def test_a_value_left_to_be_filled_in_is_refused_while_a_call_is_pending(name, text, right) -> None:
     error = str(refused(text, WAITING, name))
     assert f'write "{right}" for' in error
     assert "(pending: f1, f2)" in error
@@ -137,7 +138,8 @@ def test_what_a_parameter_lists_or_mentions_is_meant() -> None:
     refused("pending", situation, "b")
 
 
-def test_a_refusal_names_the_place_what_was_seen_the_right_form_and_the_way_out() -> None:
+def test_a_refusal_names_the_place_what_was_seen_and_the_right_form() -> None:
+    """It also names the way to write the text itself, if that is meant."""
     error = refused({"lines": ["x", {"order": "f1"}]})
     assert error.argument == "a.lines[1].order"
     assert str(error) == (
@@ -188,11 +190,13 @@ def test_results_are_looked_through_only_when_a_text_needs_it() -> None:
         ({"a": "(pending)"}, Situation(known={"f1"}, pending={"f1"}, meant=lambda _, text: text == "pending")),
     ],
 )
-def test_what_is_marked_long_ambiguous_or_at_home_in_its_place_gets_through(arguments, situation) -> None:
+def test_text_that_is_marked_long_ambiguous_or_expected_is_accepted(arguments, situation) -> None:
+    """A text is expected where it belongs to its place, as 'pending' does to a status."""
     reject_look_alikes(arguments, situation)
 
 
-def test_a_name_of_several_words_in_brackets_is_refused_in_any_place_while_something_is_pending() -> None:
+def test_a_name_of_several_words_in_brackets_is_refused_in_any_place() -> None:
+    """This holds while a call is pending."""
     assert '"$f2.order_id"' in str(refused("<order_id>", WAITING, name="flight"))
     assert '"$f2.flight"' in str(refused("<flight>", WAITING, name="flight"))
     reject_look_alikes({"flight": "<b>"}, WAITING)
@@ -207,7 +211,8 @@ def test_a_field_is_looked_for_in_the_latest_hundred_results() -> None:
     reject_look_alikes({"a": "<order_id>"}, Situation(known=known, results=results(101)))
 
 
-def test_an_object_with_things_of_its_own_is_no_placeholder_and_only_the_name_in_it_is_refused() -> None:
+def test_an_object_with_keys_of_its_own_is_no_placeholder() -> None:
+    """Only the name of a future in it is refused, and not the whole object."""
     reject_look_alikes({"a": {"future": "$text:f1", "colour": "red"}}, ONE)
     assert refused({"future": "f1", "colour": "red"}).text == "f1"
     assert refused({"future": "f1", "status": "pending"}).text == '{"future": "f1", ...}'

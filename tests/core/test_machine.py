@@ -146,7 +146,8 @@ def test_a_call_that_needs_a_finished_future_does_not_wait() -> None:
     assert driver.issue(declared=PURE, needs=["f1"]) == [StartCall("f2")]
 
 
-def test_effects_widened_by_an_unknown_argument_block_the_family_until_it_is_known() -> None:
+def test_an_unknown_argument_blocks_its_family_until_it_is_known() -> None:
+    """The effects of its call are widened to the whole family for so long."""
     driver = Driver(narrow={"f2": effects(writes=["orders/1"])})
     driver.issue(declared=PURE)
     driver.issue(writes=["orders"], needs=["f1"])
@@ -189,7 +190,7 @@ def test_a_chain_of_ten_thousand_dependents_is_skipped_in_one_event() -> None:
     assert len([c for c in skipped if isinstance(c, SkipCall)]) == 9_999
 
 
-def test_places_are_taken_in_order_of_emission_and_never_more_than_the_limit() -> None:
+def test_places_are_taken_in_the_order_of_calls_and_within_the_limit() -> None:
     driver = Driver(limit=1)
     assert driver.issue(declared=PURE) == [StartCall("f1")]
     limit = Wait(kind="limit", detail="limit 1 on the run")
@@ -250,7 +251,8 @@ def test_an_event_about_an_unknown_future_is_refused() -> None:
         Machine().handle(CallFinished(future=FutureName("f9")))
 
 
-def test_a_call_that_takes_many_values_is_told_of_by_halves_and_of_the_last_few_one_by_one() -> None:
+def test_a_call_that_waits_for_many_values_is_reported_by_halves() -> None:
+    """The last few values are reported one by one."""
     driver = Driver(limit=100)
     for _ in range(40):
         driver.issue(declared=PURE)

@@ -6,7 +6,8 @@ from asyncfc_jupyter.core.places import Places, tightest
 STRICT, WIDE = Limit(name="api", places=1), Limit(name="api", places=3)
 
 
-def test_a_call_under_a_wide_limit_passes_one_that_a_tighter_limit_of_the_same_name_holds_back() -> None:
+def test_a_call_under_a_wide_limit_passes_one_under_a_tighter_limit() -> None:
+    """Both limits have the same name, and only the tighter one is reached."""
     places = Places()
     for order in range(3):
         places.arrive(order, (WIDE,))

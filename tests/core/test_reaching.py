@@ -287,7 +287,8 @@ def test_the_nearest_name_is_listed_first_and_as_it_is_spelled() -> None:
         parse_reference("$f1.order_id").resolve(value)
 
 
-def test_an_exception_has_its_data_and_a_number_that_names_a_column_is_no_text() -> None:
+def test_a_reference_reads_an_exception_and_tells_a_number_from_its_text() -> None:
+    """A column that is named by the number 3 is not found by the text '3'."""
     assert parse_reference("$f1.args[0]").resolve(ValueError("wrong")) == "wrong"
     with pytest.raises(MissingField):
         parse_reference('$f1["3"]').resolve(pd.DataFrame({3: [1]}))

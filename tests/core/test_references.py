@@ -96,7 +96,7 @@ def test_anything_else_is_ordinary_text(text) -> None:
     assert parse_reference(text) is None
 
 
-def test_the_object_itself_takes_the_place_of_the_reference_wherever_it_stands() -> None:
+def test_the_object_itself_replaces_the_reference_wherever_it_stands() -> None:
     thing = object()
     arguments = {"a": "$f1", "b": [{"c": "$f1"}, "x $f1"], "d": "$$f1", "e": "$$$f1", "f": "$ 5", "g": 1}
     replaced = substitute(arguments, lambda reference: thing)

@@ -89,7 +89,8 @@ def test_a_callable_object_takes_a_context_too() -> None:
     assert make_tool(Fetcher(), name="fetch").parameters_of.bind({"pages": 2}, context).arguments["context"] is context
 
 
-def test_without_a_context_a_tool_gets_one_that_reports_to_nobody_or_its_own_default() -> None:
+def test_without_a_context_a_tool_gets_a_silent_one_or_its_own_default() -> None:
+    """A silent context reports to nobody."""
     bound = make_tool(first).parameters_of.bind({"pages": 1})
     bound.arguments["context"].progress(0.5, "half")
     bound.arguments["context"].check()
@@ -97,7 +98,7 @@ def test_without_a_context_a_tool_gets_one_that_reports_to_nobody_or_its_own_def
     assert make_tool(union).parameters_of.bind({"pages": 1}).arguments["context"] is None
 
 
-def test_a_model_that_sends_a_context_is_told_that_there_is_no_such_parameter() -> None:
+def test_a_context_sent_by_a_model_is_refused_as_an_unknown_parameter() -> None:
     with pytest.raises(ArgumentMismatch, match=r"there is no parameter 'context' \(there are: pages\)"):
         make_tool(first).parameters_of.bind({"pages": 1, "context": {}}, ToolContext())
 
@@ -116,7 +117,7 @@ def test_a_tool_without_a_context_is_called_as_ever() -> None:
     assert not make_tool(plain).parameters_of.takes_context
 
 
-def test_of_many_reports_twenty_a_second_go_through_and_the_last_one_always() -> None:
+def test_at_most_twenty_reports_a_second_go_through_and_always_the_last() -> None:
     async def main():
         sent = []
         loop = asyncio.get_running_loop()
@@ -139,7 +140,7 @@ def test_of_many_reports_twenty_a_second_go_through_and_the_last_one_always() ->
     assert [fraction for _, fraction, _ in sent] == sorted(fraction for _, fraction, _ in sent)
 
 
-def test_reports_from_threads_arrive_on_the_loop_and_none_of_the_last_is_lost() -> None:
+def test_reports_from_threads_arrive_on_the_loop_and_the_last_is_kept() -> None:
     async def main():
         sent = []
         context = ToolContext(report=lambda fraction, text: sent.append((threading.current_thread(), fraction)))
@@ -179,7 +180,8 @@ def test_a_thread_that_outlives_its_loop_reports_to_nobody() -> None:
     context.progress(0.5)
 
 
-def test_without_a_loop_the_first_report_goes_through_at_once_and_the_last_at_the_end() -> None:
+def test_without_a_loop_the_first_report_goes_through_at_once() -> None:
+    """The last one goes through at the end."""
     sent = []
     context = ToolContext(report=lambda fraction, text: sent.append(fraction))
     for step in range(101):

@@ -64,7 +64,7 @@ async def taken_back_as_it_returns(tool):
     return driver
 
 
-def test_a_call_whose_function_has_returned_is_done_though_taken_back_at_that_very_moment() -> None:
+def test_a_call_that_is_cancelled_as_its_function_returns_is_done() -> None:
     async def give(city: str) -> dict:
         """Give it back at once."""
         return {"id": city}
@@ -73,7 +73,7 @@ def test_a_call_whose_function_has_returned_is_done_though_taken_back_at_that_ve
     assert [(entry.status, entry.value) for entry in driver.issued] == [("done", {"id": "LIS"})] * 2
 
 
-def test_a_call_whose_function_has_raised_has_failed_though_taken_back_at_that_very_moment() -> None:
+def test_a_call_that_is_cancelled_as_its_function_raises_has_failed() -> None:
     async def miss(city: str) -> dict:
         """Find nothing."""
         raise LookupError(city)
@@ -104,9 +104,9 @@ def test_a_call_that_an_interrupt_hit_is_cancelled_and_has_not_failed(taken_back
     assert [entry.status for entry in driver.entries.values()] == ["cancelled", "skipped"]
 
 
-def test_an_irreversible_call_is_skipped_when_the_one_before_it_fails_as_both_get_their_arguments_and_others_go_on() -> (
-    None
-):
+def test_an_irreversible_call_is_skipped_if_the_call_before_it_fails() -> None:
+    """The call before it fails as both get their arguments, and other calls are not affected."""
+
     async def main():
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))
@@ -164,7 +164,7 @@ async def odd() -> Unkeepable:
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_a_result_that_cannot_be_kept_fails_the_call_and_nobody_waits_for_ever(retries) -> None:
+def test_a_result_that_cannot_be_kept_fails_its_call_and_hangs_nothing(retries) -> None:
     async def main():
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))
@@ -177,7 +177,9 @@ def test_a_result_that_cannot_be_kept_fails_the_call_and_nobody_waits_for_ever(r
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_a_call_whose_task_somebody_else_cancels_is_cancelled_and_its_dependents_are_skipped(retries) -> None:
+def test_a_task_cancelled_from_outside_cancels_its_call(retries) -> None:
+    """The dependents of the call are skipped."""
+
     async def main():
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))

@@ -42,7 +42,8 @@ async def together(*attempts):
     return await asyncio.gather(*(each.outcome() for each in attempts))
 
 
-def test_undeclared_methods_of_one_object_take_turns_in_order_and_threads_join_in() -> None:
+def test_undeclared_methods_of_one_object_take_turns_in_order() -> None:
+    """Methods that run in a thread take turns with the others, too."""
     desk = Desk()
     book, ring = make_tool(desk.book), make_tool(desk.ring)
 

@@ -126,7 +126,7 @@ def test_an_object_whose_call_is_async_runs_on_the_loop() -> None:
     assert call(make_tool(Service(), name="service"), x=4).value == 8
 
 
-def test_a_call_that_is_given_up_before_its_first_step_leaves_nothing_unawaited() -> None:
+def test_a_call_given_up_before_its_first_step_leaves_nothing_unawaited() -> None:
     async def look() -> int:
         """Look."""
         return 1

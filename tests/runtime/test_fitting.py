@@ -213,7 +213,8 @@ class Ratio(enum.Enum):
     ],
     ids=str,
 )
-def test_what_a_schema_lists_is_accepted_in_that_form_and_as_the_object_it_stands_for(hint, given, got) -> None:
+def test_a_value_that_a_schema_lists_is_accepted_as_such_or_as_its_object(hint, given, got) -> None:
+    """Its object is what it stands for, such as the member of an enum."""
     for references in (False, True):
         schema = tool_of(hint).definition(references=references)["function"]["parameters"]
         assert Draft202012Validator(schema).is_valid({"x": given})

@@ -76,7 +76,7 @@ def at(log, kind):
 
 
 @pytest.mark.parametrize("ending", ["timeout", "cancel"])
-def test_the_next_call_of_the_same_place_waits_for_the_clean_up_and_others_do_not(ending) -> None:
+def test_only_the_next_call_of_the_same_place_waits_for_the_clean_up(ending) -> None:
     async def main():
         ledger = Ledger()
         change, _, add = tools(ledger, timeout_s=3 if ending == "timeout" else None)
@@ -110,7 +110,7 @@ def test_a_retry_after_a_time_out_waits_for_the_attempt_before_it() -> None:
     assert (ledger.seen, ledger.values["v"], status) == ([0, 0], 0, "timeout")
 
 
-def test_a_call_that_is_taken_back_between_two_attempts_is_told_once_to_stop() -> None:
+def test_a_call_cancelled_between_two_attempts_is_stopped_only_once() -> None:
     async def main():
         ledger = Ledger()
         change, _, add = tools(ledger, timeout_s=3, retries=1, idempotent=True)
@@ -127,7 +127,7 @@ def test_a_call_that_is_taken_back_between_two_attempts_is_told_once_to_stop() -
     assert ended_s == 3 + ROLL_BACK_S
 
 
-def test_a_call_that_is_taken_back_while_it_waits_for_a_clean_up_is_never_begun() -> None:
+def test_a_call_cancelled_while_it_waits_for_a_clean_up_never_starts() -> None:
     async def main():
         ledger = Ledger()
         change, _, add = tools(ledger, timeout_s=3)
@@ -143,9 +143,9 @@ def test_a_call_that_is_taken_back_while_it_waits_for_a_clean_up_is_never_begun(
     assert (status, value, ledger.values["v"]) == ("cancelled", 1, 1)
 
 
-def test_a_coroutine_that_swallows_its_cancellation_holds_the_next_call_for_a_while_and_those_after_it_not_at_all() -> (
-    None
-):
+def test_a_coroutine_that_swallows_its_cancellation_delays_one_call_only() -> None:
+    """The next call waits for a while, and those after it do not wait for the coroutine at all."""
+
     async def main():
         ledger = Ledger()
         _, hang, add = tools(ledger, timeout_s=3)
@@ -178,7 +178,7 @@ def test_a_call_goes_its_plain_way_where_nothing_was_given_up(monkeypatch) -> No
 
 
 @pytest.mark.parametrize("ending", ["timeout", "cancel", "retry"])
-def test_that_a_function_goes_on_in_its_thread_is_a_fact_of_the_call_that_was_given_up(ending) -> None:
+def test_the_log_of_a_given_up_call_says_that_its_thread_still_runs(ending) -> None:
     began, release = threading.Event(), threading.Event()
 
     def work(name: str) -> None:

@@ -13,7 +13,8 @@ PIECES = st.lists(st.tuples(st.text(max_size=12), st.sampled_from(["stdout", "st
 
 
 @given(PIECES, st.integers(2, 60))
-def test_what_fits_is_kept_whole_and_of_the_rest_both_ends_with_the_count_between(pieces, room) -> None:
+def test_what_fits_is_kept_whole_and_a_longer_text_by_both_its_ends(pieces, room) -> None:
+    """Between the ends stands the number of characters that are left out."""
     kept = Kept(room)
     for text, stream in pieces:
         kept.add(text, stream)
@@ -28,7 +29,8 @@ def test_what_fits_is_kept_whole_and_of_the_rest_both_ends_with_the_count_betwee
 
 
 @given(PIECES)
-def test_each_character_keeps_its_stream_and_neighbours_of_one_stream_are_one_piece(pieces) -> None:
+def test_each_character_keeps_its_stream_and_neighbours_are_merged(pieces) -> None:
+    """Neighbours of one stream are one piece."""
     kept = Kept(10_000)
     for text, stream in pieces:
         kept.add(text, stream)
@@ -54,7 +56,7 @@ def test_nothing_was_written_until_something_is() -> None:
     assert kept
 
 
-def test_what_another_process_prints_is_printed_here_on_the_streams_that_there_are(
+def test_output_of_another_process_is_printed_here_on_existing_streams(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with listening() as kept:

@@ -33,7 +33,7 @@ def test_a_table_is_shown_by_shape_columns_index_and_head() -> None:
     assert r'"$f1[\"a b\"]"' in fields["note"]
 
 
-def test_a_wide_table_is_shown_in_part_however_the_readers_own_display_is_set() -> None:
+def test_a_wide_table_is_shown_in_part_despite_the_users_display_options() -> None:
     wide = pd.DataFrame({f"c{n}": ["x" * 5_000] for n in range(500)})
     with pd.option_context("display.max_columns", None, "display.max_colwidth", None):
         value = value_fields(wide, NAME)["value"]
@@ -164,5 +164,6 @@ class Figure:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_tables_images_and_figures_of_other_makes_are_known_by_what_they_have(value, shown) -> None:
+def test_tables_images_and_figures_are_recognized_by_their_attributes(value, shown) -> None:
+    """They may come from any library."""
     assert value_fields(value, NAME)["value"] == shown

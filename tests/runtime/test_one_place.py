@@ -91,7 +91,7 @@ def test_an_argument_that_has_another_name_for_the_model_names_its_place() -> No
     assert starts(tool, {"city": "paris"}, {"n": 1}) == [0, 0]
 
 
-def test_an_argument_of_another_name_stands_for_every_place_while_it_is_not_known() -> None:
+def test_an_unknown_argument_of_another_name_stands_for_every_place() -> None:
     writes = make_tool(greet, writes="w/{name}")
     saves = make_tool(save, pure=True)
 

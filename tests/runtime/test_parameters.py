@@ -37,7 +37,7 @@ def book(  # noqa: PLR0917
     return city, nights, guests, tags, price, note, context
 
 
-def test_a_field_in_the_place_of_a_default_describes_and_limits_its_parameter() -> None:
+def test_a_field_as_a_default_describes_and_limits_its_parameter() -> None:
     made = make_tool(book)
     assert made.parameters == {
         "type": "object",
@@ -62,7 +62,8 @@ def test_a_field_in_the_place_of_a_default_describes_and_limits_its_parameter() 
             made.parameters_of.bind(arguments)
 
 
-def test_a_field_in_the_place_of_a_default_gives_the_default_and_a_factory_a_new_one_for_each_call() -> None:
+def test_a_field_as_a_default_gives_the_default_and_a_factory_a_new_one() -> None:
+    """The factory gives a new one for each call."""
     made = make_tool(book)
     context = ToolContext()
     first, second = (called(made, {"city": "Ulm", "guests": 2, "nights": None}, context) for _ in range(2))
@@ -71,7 +72,7 @@ def test_a_field_in_the_place_of_a_default_gives_the_default_and_a_factory_a_new
     assert called(made, {"city": "Ulm", "guests": "3", "nights": 1, "tags": [], "price": 2})[1:5] == (1, 3, [], 2)
 
 
-def test_a_default_in_a_field_names_the_place_that_it_stands_for_and_one_from_a_factory_none() -> None:
+def test_a_default_in_a_field_names_its_place_and_one_of_a_factory_none() -> None:
     made = make_tool(book, writes=["n/{nights}", "t/{tags}"])
     assert made.parameters_of.defaults == {"nights": 5, "price": math.inf, "note": None}
     assert made.parameters_of.canonical({"nights": "5", "guests": 0}) == {"nights": 5, "guests": 0}
@@ -84,7 +85,7 @@ def test_strict_mode_tells_the_default_of_a_field_and_null_stands_for_it() -> No
     assert properties["guests"] == {"type": "integer", "minimum": 1, "description": "How many"}
 
 
-def test_what_an_annotation_says_of_a_parameter_is_told_with_and_without_a_docstring() -> None:
+def test_an_annotation_describes_a_parameter_with_or_without_a_docstring() -> None:
     def wait(seconds: Annotated[int, Field(description="How long")], times: Annotated[int, Field(le=9)] = 1) -> None:
         """Wait.
 
@@ -102,7 +103,7 @@ class Offer(BaseModel):
     held: object = dataclasses.field
 
 
-def test_a_default_without_a_json_form_inside_of_a_model_is_left_out_of_the_schema_too() -> None:
+def test_the_schema_of_a_model_omits_a_default_without_a_json_form() -> None:
     def buy(offer: Offer) -> float:
         """Buy."""
         return offer.price

@@ -92,7 +92,9 @@ def test_a_handler_that_took_hold_of_the_stream_before_is_heard_as_stderr(capsys
     assert text.endswith("so much\n")
 
 
-def test_a_flood_is_cut_in_the_log_with_a_note_makes_few_events_and_is_kept_whole() -> None:
+def test_a_flood_of_output_is_cut_in_the_log_and_kept_whole_elsewhere() -> None:
+    """A note says how much is cut, the future keeps the whole, and the flood makes few events."""
+
     def flood() -> None:
         """Print a hundred thousand lines."""
         for number in range(100_000):

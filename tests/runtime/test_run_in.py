@@ -87,7 +87,7 @@ def test_a_function_of_a_module_runs_in_another_process(function) -> None:
     assert outcome.value != os.getpid()
 
 
-def test_a_function_defined_in_a_notebook_or_within_another_runs_in_another_process() -> None:
+def test_a_notebook_or_nested_function_runs_in_another_process() -> None:
     secret = 21
 
     def double() -> int:
@@ -129,7 +129,7 @@ def test_a_script_may_define_its_tools_itself() -> None:
         (dies, Exception, "terminated"),
     ],
 )
-def test_what_goes_wrong_in_another_process_is_told_and_the_next_call_works(function, kind, text) -> None:
+def test_an_error_in_another_process_is_reported_and_the_next_call_works(function, kind, text) -> None:
     outcome = call(function, run_in="process")
     assert isinstance(outcome, Raised)
     assert isinstance(outcome.error, kind)

@@ -122,9 +122,7 @@ def accepts(schema, x):
 
 
 @pytest.mark.parametrize(("hint", "fits", "wrong"), KINDS, ids=lambda value: str(value)[:30])
-def test_each_annotation_makes_a_valid_schema_that_accepts_what_fits_and_refuses_what_does_not(
-    hint, fits, wrong
-) -> None:
+def test_each_annotation_makes_a_valid_schema_that_accepts_only_what_fits(hint, fits, wrong) -> None:
     for references in (False, True):
         schema = parameters(hint, references=references)
         assert accepts(schema, fits)
@@ -182,7 +180,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(KINDS), JSON)
-def test_without_references_the_widened_schema_accepts_exactly_what_the_original_accepts(kind, value) -> None:
+def test_without_references_widened_and_original_schema_accept_the_same(kind, value) -> None:
     original, widened = _schemas(KINDS.index(kind))
     assert original.is_valid({"x": value}) == widened.is_valid({"x": value})
 
@@ -213,7 +211,7 @@ def assert_strict(schema):
 
 
 @pytest.mark.parametrize(("hint", "fits", "wrong"), KINDS, ids=lambda value: str(value)[:30])
-def test_strict_mode_is_asked_for_where_its_rules_can_be_kept_and_only_there(hint, fits, wrong) -> None:
+def test_strict_mode_is_requested_exactly_where_its_rules_can_be_kept(hint, fits, wrong) -> None:
     for references in (False, True):
         function = tool_of(hint).definition(references=references, strict=True)["function"]
         assert function.get("strict", False) == ("dict[str" not in str(hint))
@@ -304,7 +302,9 @@ def test_docstrings_of_every_style_describe_the_parameters(text) -> None:
 
 
 @pytest.mark.parametrize("default", [math.inf, math.nan, object(), make_tool])
-def test_a_default_without_a_json_form_is_left_out_of_the_schema_and_kept_for_the_call(default) -> None:
+def test_the_schema_omits_a_default_without_a_json_form(default) -> None:
+    """The default is kept for the call."""
+
     def do(x: Any = default) -> None:
         """Do."""
 

@@ -64,7 +64,8 @@ class RefusesToBeGoneThrough(BaseModel):
         raise RuntimeError("no")
 
 
-def test_fields_that_a_pydantic_dataclass_keeps_out_of_its_json_or_its_repr_are_not_shown() -> None:
+def test_fields_that_a_pydantic_dataclass_hides_are_not_shown() -> None:
+    """It hides them from its JSON or from its repr."""
     assert value_fields(Login("Ada"), NAME) == {"value": {"user": "Ada"}}
     long = value_fields(Login("Ada" * 9_000), NAME)["value"]
     assert long.startswith("Login with 1 field:")
@@ -95,7 +96,7 @@ def wrapped(*args, **kwargs):
 
 
 @pytest.mark.parametrize("function", [FIXED, wrapped], ids=["partial", "behind a wrapper"])
-def test_what_a_partial_has_fixed_is_neither_shown_to_a_model_nor_set_by_it(function) -> None:
+def test_a_model_neither_sees_nor_sets_what_a_partial_has_fixed(function) -> None:
     made = make_tool(function, name="ask")
     assert list(made.parameters["properties"]) == ["question"]
     assert made.signature == "ask(question: str) -> tuple"

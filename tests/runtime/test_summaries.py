@@ -68,7 +68,8 @@ def test_plain_data_is_shown_as_it_is(value, shown) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_long_or_not_plain_is_shown_by_its_beginning_and_can_be_passed_on(value, begins, part) -> None:
+def test_a_value_that_is_long_or_not_plain_is_shown_by_its_beginning(value, begins, part) -> None:
+    """It can be passed on, whole or in part."""
     fields = value_fields(value, NAME)
     assert fields["summarized"] is True
     assert fields["value"].startswith(begins)
@@ -76,13 +77,13 @@ def test_what_is_long_or_not_plain_is_shown_by_its_beginning_and_can_be_passed_o
     assert fields["note"] == f'Too big or not plain data: pass "$f1" on to use it whole{example}.'
 
 
-def test_a_long_text_is_shown_by_both_its_ends_with_what_is_cut_between_them() -> None:
+def test_a_long_text_is_shown_by_both_its_ends_and_the_length_of_the_cut() -> None:
     value = value_fields("a" * 5_000 + "é" * 5_000, NAME)["value"]
     shown = value.removeprefix("text of 10000 characters:\n").split("\n")
     assert shown == ["a" * 1_400, "[... 8200 characters cut ...]", "é" * 400]
 
 
-def test_a_sketch_says_how_many_items_it_leaves_out_and_one_long_item_hides_no_other() -> None:
+def test_a_sketch_counts_what_it_omits_and_a_long_item_hides_no_other() -> None:
     value = value_fields({"page": "x" * 20_000, "rows": list(range(5_000)), "last": True}, NAME)["value"]
     title, sketch = value.split("\n")
     assert title == "dict with 3 keys:"
@@ -141,7 +142,8 @@ class Watched(pd.DataFrame):
     )
 
 
-def test_a_table_of_a_million_rows_is_shown_by_its_head_and_passes_as_the_object_it_is() -> None:
+def test_a_table_of_a_million_rows_is_shown_by_its_head() -> None:
+    """It is passed on as the object that it is."""
     frame = Watched({"price": np.arange(1_000_000), "weight": np.ones(1_000_000)})
     assert snapshot(frame) is frame
     assert snapshot([frame])[0] is frame
@@ -159,7 +161,7 @@ class Row(NamedTuple):
     tags: list
 
 
-def test_what_a_tool_does_later_to_plain_data_inside_a_named_tuple_changes_nothing_that_was_seen() -> None:
+def test_a_later_change_inside_a_named_tuple_leaves_its_snapshot_alone() -> None:
     row = Row(tags=["a"])
     kept = snapshot([row])
     row.tags.append("b")
@@ -284,14 +286,14 @@ def nested(levels):
     return value
 
 
-def test_plain_data_of_more_than_sixty_levels_or_eight_thousand_bytes_is_summarized() -> None:
+def test_plain_data_over_sixty_levels_or_8000_bytes_is_summarized() -> None:
     assert value_fields(nested(60), NAME) == {"value": nested(60)}
     assert value_fields(nested(61), NAME)["summarized"]
     assert value_fields("é" * 3_999, NAME) == {"value": "é" * 3_999}  # and two quotes
     assert value_fields("é" * 4_000, NAME)["summarized"]
 
 
-def test_a_kind_is_told_without_asking_an_object_that_makes_its_attributes_up() -> None:
+def test_the_kind_of_an_object_is_found_without_its_dynamic_attributes() -> None:
     asked = []
 
     class MakesUp:
@@ -357,7 +359,8 @@ def test_fields_that_a_class_keeps_to_itself_are_not_shown() -> None:
     assert shown[1] == {"value": {"user": "Ada"}}
 
 
-def test_an_object_without_a_repr_of_its_own_is_shown_by_its_fields_and_no_property_is_run() -> None:
+def test_an_object_without_its_own_repr_is_shown_by_its_fields() -> None:
+    """No property is run."""
     fields = value_fields(Bare(), NAME)
     title, listed = fields["value"].split("\n")
     assert title == "Bare"

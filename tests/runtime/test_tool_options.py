@@ -49,7 +49,8 @@ def watched(context: ToolContext) -> None:
         ({"writes": [None]}, r"the path templates are \[None\]", "write texts such as"),
     ],
 )
-def test_a_wrong_option_names_the_tool_the_rule_what_was_seen_and_the_way_out(options, problem, remedy) -> None:
+def test_a_wrong_option_is_refused_with_the_tool_the_rule_and_the_remedy(options, problem, remedy) -> None:
+    """The error also says what was seen."""
     with pytest.raises(ToolDefinitionError, match=problem) as caught:
         make_tool(fetch, **options)
     assert caught.value.tool == "fetch"

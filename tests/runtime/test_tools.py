@@ -77,7 +77,9 @@ def test_the_schema_of_the_plain_modes_is_not_widened() -> None:
     )
 
 
-def test_a_type_without_a_json_form_takes_a_reference_only_and_the_object_itself_passes() -> None:
+def test_a_type_without_a_json_form_takes_only_a_reference() -> None:
+    """The object that the reference stands for passes as it is."""
+
     def describe(frame: Frame) -> str:
         """Describe."""
 
@@ -89,7 +91,7 @@ def test_a_type_without_a_json_form_takes_a_reference_only_and_the_object_itself
         made.parameters_of.bind({"frame": "text"})
 
 
-def test_a_signature_reads_the_same_whether_or_not_its_types_are_written_as_strings() -> None:
+def test_a_signature_reads_the_same_with_types_written_as_strings() -> None:
     def strings(city: "str", price: "float | None" = None) -> "list[int]":
         """Look."""
 

@@ -46,7 +46,8 @@ def test_strict_mode_leaves_out_formats_that_it_does_not_know() -> None:
     assert strictly({"type": "string", "format": "date"}) == {"type": "string", "format": "date"}
 
 
-def test_null_is_taken_for_not_given_only_where_it_is_no_value_and_may_be_left_out() -> None:
+def test_null_means_not_given_only_where_it_is_no_value() -> None:
+    """The parameter must also be one that may be left out."""
     for schema, required in (
         ({"type": "integer"}, ("x",)),
         ({"enum": [None, "a"]}, ()),
@@ -94,6 +95,6 @@ def test_of_many_problems_the_first_five_are_named_and_the_rest_is_counted() -> 
     assert str(caught.value).count("there is no parameter") == 5
 
 
-def test_an_argument_that_does_not_fit_stays_as_it_is_where_it_names_a_place() -> None:
+def test_an_argument_that_does_not_fit_names_its_place_unchanged() -> None:
     assert make_tool(choose, pure=True).parameters_of.canonical({"count": "soon"}) == {"count": "soon"}
     assert make_tool(choose, pure=True).parameters_of.canonical({"count": "7"}) == {"count": 7}
