@@ -38,7 +38,7 @@ def test_the_demo_plays_every_mode_and_all_come_to_the_same_end(tmp_path) -> Non
 
 
 @pytest.mark.parametrize(("name", "why"), [("nowhere/d.json", "No such file or directory"), (".", "Is a directory")])
-def test_a_file_that_cannot_be_written_is_refused_before_anything_is_played(capsys, tmp_path, name, why) -> None:
+def test_a_file_that_cannot_be_written_is_refused_before_anything_plays(capsys, tmp_path, name, why) -> None:
     assert cli.main(["demo", "--json", str(tmp_path / name)]) == 2
     assert f"{why}; name another file." in capsys.readouterr().err
 

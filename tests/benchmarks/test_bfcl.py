@@ -37,7 +37,8 @@ def _the_package_is_there():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_futures_give_what_calling_one_by_one_gives_and_the_official_checkers_agree(name) -> None:
+def test_futures_give_the_results_of_calls_made_one_by_one(name) -> None:
+    """The official checkers of the benchmark agree."""
     for style in STYLES:
         for latency in (Latency(0.1), Latency(1.0, 1.0, 3)):
             assert all_wrong(play_virtually(cases()[name], mode="async", style=style, latency=latency)) == []

@@ -59,7 +59,7 @@ def test_a_policy_is_played_to_its_end(server: RehearsalServer, policy: Policy, 
     assert requests == played.turns
 
 
-def test_a_client_with_futures_is_sent_references_and_one_without_is_sent_values(server: RehearsalServer) -> None:
+def test_a_client_is_sent_references_with_futures_and_values_without(server: RehearsalServer) -> None:
     chain = POLICIES[2]
     with_futures, _ = run(server, chain, Mode.ASYNC, SLOW_S)
     without, _ = run(server, chain, Mode.BATCH, FAST_S)

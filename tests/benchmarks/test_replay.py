@@ -40,7 +40,7 @@ def test_a_witness_notes_what_conflicts_while_it_overlaps(one, other, conflict) 
     assert witness.most == 2
 
 
-def test_a_ratio_weighs_its_groups_and_its_interval_holds_what_the_plans_vary() -> None:
+def test_a_ratio_weighs_groups_and_its_interval_holds_what_plans_vary() -> None:
     pairs = {"same": [(3.0, 2.0)] * 10, "varied": [(1.0, 1.0), (4.0, 1.0)] * 10}
     steady = ratio(pairs, {"same": 1.0})
     assert (steady.value, steady.low, steady.high) == (1.5, 1.5, 1.5)

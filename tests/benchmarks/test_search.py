@@ -37,7 +37,7 @@ def test_a_wrong_declaration_is_noticed_by_the_functions_and_by_the_answer() -> 
     assert "sequential: " not in found  # one at a time needs no declaration
 
 
-def test_the_search_finds_the_article_that_is_named_and_a_seed_gives_one_encyclopedia() -> None:
+def test_search_finds_the_named_article_and_a_seed_gives_one_encyclopedia() -> None:
     known = encyclopedia()
     for town in known.of_kind("town"):
         assert known.search(f"town of {town.title}")[0]["title"] == town.title

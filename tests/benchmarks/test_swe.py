@@ -41,7 +41,7 @@ def test_a_task_is_done_alike_in_every_mode(name, habit) -> None:
     assert 0.97 * played[-1].seconds <= played[-1].released_s <= played[-1].seconds + 1e-9  # the layer loses no time
 
 
-def test_a_wrong_declaration_is_noticed_by_the_functions_the_tests_and_the_answer() -> None:
+def test_the_functions_the_tests_and_the_answer_notice_a_wrong_declaration() -> None:
     def edits_slowly(tool, arguments):
         return {"run_tests": 0.2, "edit_file": 1.0}.get(tool, 0.01)
 
@@ -83,7 +83,7 @@ def test_over_http_and_in_threads_a_task_comes_to_the_same_commit() -> None:
     assert wrong_in("fees", TASKS["fees"], [*rightly("fees", "all"), real]) == []
 
 
-def test_a_repository_is_the_same_wherever_it_is_made_and_reading_leaves_it_alone(tmp_path) -> None:
+def test_a_repository_is_the_same_anywhere_and_reading_does_not_change_it(tmp_path) -> None:
     bug = BUGS["dates"]
     one, other = Repository(tmp_path / "one", bug), Repository.begun(_made(tmp_path / "other"), bug)
     assert one.state() == other.state()

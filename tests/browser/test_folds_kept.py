@@ -80,7 +80,7 @@ def test_a_heading_that_is_replaced_while_the_button_is_down_is_clicked(folds: P
     assert stands(folds)["open"] == (times % 2 == 1)
 
 
-def test_a_heading_is_not_clicked_when_the_button_goes_up_elsewhere_or_another_goes_down(folds: Page) -> None:
+def test_a_heading_is_clicked_only_by_the_main_button_released_on_it(folds: Page) -> None:
     go_to_heading(folds)
     folds.mouse.down()
     folds.evaluate("say()")
@@ -140,7 +140,7 @@ def test_a_fold_of_a_call_that_is_over_opens_at_its_beginning(folds: Page) -> No
     assert after["top"] == 0
 
 
-def test_the_keyboard_stays_on_a_heading_that_is_replaced_until_it_goes_elsewhere(folds: Page) -> None:
+def test_the_focus_stays_on_a_replaced_heading_until_it_moves_elsewhere(folds: Page) -> None:
     folds.locator("summary").focus()
     folds.evaluate("say()")
     assert stands(folds)["focused"]

@@ -155,9 +155,10 @@ def saved(page: Page, notebooks: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_in_lab_the_timeline_grows_stays_to_be_explored_and_is_saved_as_a_picture(
+def test_in_lab_a_timeline_grows_stays_interactive_and_is_saved(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path, theme: str
 ) -> None:
+    """It is saved as a picture, which is shown without a kernel too."""
     with running_server(tmp_path / "first", notebooks, dark=theme == "dark") as server:
         open_and_run(page, server, "lab/tree/run.ipynb")
         see_it_grow(page, artifacts / f"lab-live-{theme}.png")
@@ -186,7 +187,7 @@ ASKED_FOR = [
 ]
 
 
-def test_in_lab_a_timeline_that_is_asked_for_can_be_explored_and_is_saved_as_a_picture(
+def test_in_lab_a_requested_timeline_is_interactive_and_saved_as_a_picture(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
     written = nbformat.read(notebooks / "run.ipynb", as_version=4)  # type: ignore[no-untyped-call]
@@ -226,9 +227,10 @@ def test_in_lab_a_timeline_that_is_asked_for_can_be_explored_and_is_saved_as_a_p
         assert live.count() == 0
 
 
-def test_in_notebook_7_the_timeline_grows_stays_to_be_explored_and_is_saved_as_a_picture(
+def test_in_notebook_7_a_timeline_grows_stays_interactive_and_is_saved(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
+    """It is saved as a picture, which is shown without a kernel too."""
     with running_server(tmp_path / "first", notebooks) as server:
         open_and_run(page, server, "notebooks/run.ipynb")
         see_it_grow(page, artifacts / "notebook-live.png")
@@ -261,7 +263,7 @@ def test_in_lab_modes_are_compared_in_the_place_of_the_last_run(
         assert not any("widget-view" in mime for output in outputs for mime in output["data"])
 
 
-def test_a_page_that_is_reloaded_in_the_middle_of_a_run_goes_on_and_can_cancel_a_future(
+def test_a_page_reloaded_during_a_run_stays_live_and_can_cancel_a_future(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
     written = nbformat.read(notebooks / "run.ipynb", as_version=4)  # type: ignore[no-untyped-call]
@@ -299,9 +301,10 @@ f"**Paid** {receipt.paid} euros."
 """
 
 
-def test_in_lab_a_call_that_needs_approval_asks_and_goes_on_at_the_press_of_its_button(
+def test_in_lab_a_call_asks_for_approval_and_runs_when_it_is_approved(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
+    """It is approved by a press of its button."""
     cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in (*CELLS[:2], PAY, PAYING)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), notebooks / "run.ipynb")

@@ -128,7 +128,7 @@ def see_what_tab_offers(page: Page, artifacts: Path) -> None:
     page.wait_for_function(f"() => {SOURCES}.includes('%agent why f1')")
 
 
-def test_in_lab_answers_are_shown_in_their_formats_and_tab_offers_what_may_follow(
+def test_in_lab_answers_show_in_their_formats_and_tab_offers_completions(
     page: Page, tmp_path: Path, artifacts: Path
 ) -> None:
     notebooks = tmp_path / "notebooks"

@@ -90,7 +90,8 @@ def test_batches_and_the_final_view_draw_the_same_picture(page: Page, trace: Tra
     assert pixels(page) == drawn
 
 
-def test_a_page_that_is_reloaded_in_mid_run_ends_with_the_same_picture_as_one_that_was_not(page: Page) -> None:
+def test_a_page_reloaded_during_a_run_ends_with_the_same_picture(page: Page) -> None:
+    """The same, that is, as a page that was never reloaded."""
     timeline = LiveTimeline()
     for index, stamped in enumerate(everything()):
         timeline.apply(stamped)
@@ -141,7 +142,7 @@ def publish_picture(page: Page, trace: Trace, *, place: str = "abc123") -> None:
 
 
 @pytest.mark.parametrize("first", ["the picture comes", "the output goes"])
-def test_when_its_output_goes_the_timeline_moves_into_the_place_of_its_picture(page: Page, first: str) -> None:
+def test_a_timeline_whose_output_is_removed_takes_the_place_of_its_picture(page: Page, first: str) -> None:
     start(page, timeline_view(travel()))
     page.locator(".afc-view").focus()
     page.keyboard.press("+")
@@ -162,7 +163,7 @@ def test_when_its_output_goes_the_timeline_moves_into_the_place_of_its_picture(p
     expect(page.get_by_role("tooltip")).to_contain_text("charged 82 EUR")
 
 
-def test_a_timeline_that_no_output_holds_takes_the_place_of_its_picture_wherever_that_is(page: Page) -> None:
+def test_a_timeline_without_an_output_replaces_its_picture_wherever_it_is(page: Page) -> None:
     start(page, timeline_view(travel()), host=False)
     publish_picture(page, travel())
     publish_picture(page, travel(), place="another")
@@ -173,7 +174,7 @@ def test_a_timeline_that_no_output_holds_takes_the_place_of_its_picture_wherever
     assert page.evaluate("[model.listeners(), model.sent, shown.act]") == [0, [{"type": "gone"}], None]
 
 
-def test_a_run_too_quick_to_be_drawn_while_it_went_on_is_interactive_afterwards(page: Page) -> None:
+def test_a_run_too_quick_to_be_drawn_live_is_interactive_afterwards(page: Page) -> None:
     start(page, LiveTimeline().snapshot(), host=False)
     publish_picture(page, travel())
     page.evaluate(FRAMES)
@@ -252,7 +253,7 @@ def test_the_newest_future_stays_in_sight_until_the_person_scrolls(page: Page) -
     assert page.evaluate("shown.scroller.scrollTop") == 40
 
 
-def test_another_run_in_the_same_place_begins_with_a_clock_and_a_choice_of_its_own(page: Page) -> None:
+def test_another_run_in_the_same_place_has_its_own_clock_and_choice(page: Page) -> None:
     feed(page, travel(), 8.0)
     page.mouse.click(*point_at(page, "f1", "done"))
     expect(page.locator(".afc-card")).to_be_visible()
@@ -261,7 +262,7 @@ def test_another_run_in_the_same_place_begins_with_a_clock_and_a_choice_of_its_o
     assert page.evaluate("[shown.clock, shown.pinned, shown.chosen]") == [0, None, None]
 
 
-def test_a_timeline_that_outlived_its_kernel_offers_no_buttons_that_need_one(page: Page) -> None:
+def test_a_timeline_that_outlived_its_kernel_has_no_buttons_that_need_one(page: Page) -> None:
     start(page, timeline_view(travel()))
     assert page.evaluate("shown.act !== null")
     publish_picture(page, travel())
@@ -362,7 +363,7 @@ def test_news_leaves_the_pinned_card_to_whoever_presses_scrolls_or_selects(page:
     assert kept == [300, True]
 
 
-def test_an_open_table_is_written_again_at_once_for_a_search_and_else_seldom(page: Page) -> None:
+def test_an_open_table_is_updated_seldom_but_at_once_for_a_search(page: Page) -> None:
     timeline = feed(page, everything(), 3.5)
     page.evaluate(STILL)
     page.get_by_text("Table", exact=True).click()

@@ -120,9 +120,10 @@ def test_pointing_at_a_bar_shows_the_end_of_what_the_function_printed(page: Page
     expect(page.get_by_role("tooltip").locator(".afc-prints")).to_have_text("line 6\nline 7\nline 8")
 
 
-def test_pointing_at_a_bar_draws_arrows_for_values_and_for_shared_state_and_they_go_with_the_pointer(
+def test_pointing_at_a_bar_draws_arrows_for_its_values_and_shared_state(
     page: Page,
 ) -> None:
+    """The arrows disappear with the pointer."""
     show(page, timeline_view(travel()))
     critical = {("f1", "f4", "ink"), ("f4", "f6", "ink")}
     assert arrows(page) == critical, "along the critical path"
@@ -223,7 +224,8 @@ def test_everything_can_be_done_with_the_keyboard(page: Page) -> None:
     expect(page.locator(".afc-found")).to_have_text("")
 
 
-def test_wheel_and_drag_zoom_and_pan_around_the_pointer_and_a_double_click_fits(page: Page) -> None:
+def test_the_wheel_zooms_a_drag_pans_and_a_double_click_fits(page: Page) -> None:
+    """The wheel keeps what is under the pointer in its place."""
     show(page, timeline_view(travel()))
     x, y = point_at(page, "f4", "done")
     page.keyboard.down("Control")

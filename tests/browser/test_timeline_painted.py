@@ -66,7 +66,9 @@ def test_each_reason_to_wait_has_the_pattern_of_its_own(page: Page) -> None:
     assert page.evaluate("new Set(Object.values(shown.painter.ink.patterns)).size") == 9
 
 
-def test_a_place_in_the_queue_that_somebody_waited_in_is_drawn_and_explained(page: Page) -> None:
+def test_a_wait_in_the_queue_is_drawn_and_explained(page: Page) -> None:
+    """Where no call really waited, the legend says nothing of a queue."""
+
     def queued_for(seconds: float) -> Trace:
         f1 = FutureName("f1")
         issued = CallIssued(future=f1, call=CallId("c"), turn=1, tool="work", arguments="{}")
@@ -81,7 +83,8 @@ def test_a_place_in_the_queue_that_somebody_waited_in_is_drawn_and_explained(pag
     expect(page.locator(".afc-legend")).not_to_contain_text("queued")
 
 
-def test_a_ring_marks_when_the_model_saw_each_result_and_in_lanes_that_of_the_future_in_focus(page: Page) -> None:
+def test_a_ring_marks_when_the_model_saw_each_result(page: Page) -> None:
+    """In lanes only the future in focus has its ring."""
     view = timeline_view(travel())
     show(page, view)
     rings = [x for x, *_ in page.evaluate("given('seen')")]
@@ -100,7 +103,7 @@ def test_a_frame_marks_the_critical_path(page: Page) -> None:
     assert framed == sum(row["critical"] for row in view["rows"]) == 3
 
 
-def test_the_overlap_and_the_boundaries_of_turns_are_painted_where_they_were(page: Page) -> None:
+def test_the_overlap_and_the_turn_boundaries_are_painted_where_they_were(page: Page) -> None:
     view = timeline_view(travel())
     show(page, view)
     washes = filled(page, LIGHT["overlap"])
@@ -123,7 +126,8 @@ def test_calls_narrower_than_a_few_pixels_cover_whole_ones(page: Page) -> None:
     assert all(rect["x"] % 1 == 0 and rect["width"] % 1 == 0 and rect["width"] >= 1 for rect in calls)
 
 
-def test_a_line_marks_the_present_of_a_live_run_and_the_end_of_one_whose_calls_went_on(page: Page) -> None:
+def test_a_line_marks_now_in_a_live_run_and_the_end_in_a_finished_run(page: Page) -> None:
+    """The end is marked only where calls ran on after it."""
     show(page, timeline_view(everything()))
     assert "end" in painted_words(page)
     (x,) = {rect["x"] + 0.5 for rect in filled(page, LIGHT["muted"]) if rect["width"] == 1.2}
@@ -201,7 +205,8 @@ async () => {
 """
 
 
-def test_the_image_holds_the_whole_picture_with_its_head_and_legend_wherever_one_has_scrolled(page: Page) -> None:
+def test_the_image_holds_the_whole_picture_wherever_it_is_scrolled(page: Page) -> None:
+    """The image has the head and the legend too."""
     show(page, timeline_view(fan_out(60)))
     page.evaluate(CLIPBOARD)
     page.evaluate("shown.switchLanes(); shown.scroller.scrollTop = 300")
@@ -222,7 +227,7 @@ def test_the_image_holds_the_whole_picture_with_its_head_and_legend_wherever_one
         assert told in texts
 
 
-def test_delete_cancels_the_future_in_focus_while_the_run_goes_on_and_nothing_afterwards(page: Page) -> None:
+def test_delete_cancels_the_future_in_focus_but_only_during_the_run(page: Page) -> None:
     timeline = feed(page, everything(), 3.5)
     sent = "model.sent.filter(message => message.type !== 'hello')"
     page.locator(".afc-view").focus()

@@ -98,7 +98,7 @@ def test_anything_but_yes_is_a_no(kernel: Kernel) -> None:
     assert kernel.value("_agent.futures['f1'].state.value") == "'skipped'"
 
 
-def test_where_nobody_can_answer_the_call_is_not_made_and_the_run_does_not_wait(kernel: Kernel) -> None:
+def test_a_call_that_nobody_can_approve_is_neither_made_nor_waited_for(kernel: Kernel) -> None:
     kernel.run("RELEASE = True")
     cell = ask(kernel)
     end(kernel, cell)

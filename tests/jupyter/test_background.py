@@ -69,7 +69,8 @@ def test_several_go_on_at_once_each_in_a_fork_of_main_which_stays_free(kernel: K
     assert kernel.value("one.answer, two.answer") == "('7', 'it is 5')"
 
 
-def test_a_conversation_in_use_is_waited_for_by_a_cell_and_refused_to_another_in_the_background(kernel: Kernel) -> None:
+def test_a_cell_waits_for_a_conversation_that_is_in_use(kernel: Kernel) -> None:
+    """Another run in the background is refused instead."""
     begun(kernel, "--conversation trip", "a = threaded(x=1)\nawait a\n'first'")
     refused = kernel.run(f"{AGENT} --background --conversation trip\n'x'").traceback
     assert "a run is using conversation trip; name another with --conversation NAME" in refused

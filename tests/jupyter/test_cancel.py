@@ -40,9 +40,7 @@ def assert_it_goes_on(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("tool", ["sleeping", "threaded", "blocking", "deaf"])
-def test_the_interrupt_button_leaves_a_valid_history_and_names_what_cannot_be_stopped(
-    kernel: Kernel, tool: str
-) -> None:
+def test_an_interrupt_leaves_a_valid_history_and_names_what_cannot_stop(kernel: Kernel, tool: str) -> None:
     cell = begun(kernel, plan(tool), tool)
     kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the interrupted cell")
@@ -84,7 +82,7 @@ def test_a_second_interrupt_ends_the_cell_whatever_the_tool_does(kernel: Kernel,
     assert kernel.value(CHECK) == "None"
 
 
-def test_code_that_is_no_tool_and_never_ends_is_left_at_the_third_interrupt(kernel: Kernel) -> None:
+def test_endless_code_outside_a_tool_ends_at_the_third_interrupt(kernel: Kernel) -> None:
     endless = "print('repr began')\n        while True:\n            time.sleep(0.01)\n"
     kernel.run(f"class Endless:\n    def __repr__(self):\n        {endless}")
     kernel.run('%%tool --pure\nasync def endless(x: int) -> object:\n    """E."""\n    return Endless()')

@@ -81,7 +81,7 @@ def test_a_key_or_password_given_in_the_wrong_place_is_not_repeated(kernel: Kern
     assert "hunter2" not in shown
 
 
-def test_a_run_shows_its_own_timeline_interactive_and_with_a_picture_to_keep(kernel: Kernel) -> None:
+def test_a_run_shows_its_timeline_interactive_and_with_a_picture_to_keep(kernel: Kernel) -> None:
     kernel.run(f"{AGENT}\na = quick(x=1)\n\n'done'")
     cell = kernel.run("display(_agent.timeline())")
     assert_interactive_and_kept(cell)

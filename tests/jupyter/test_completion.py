@@ -138,7 +138,7 @@ def test_a_file_of_aliases_that_cannot_be_read_costs_only_the_aliases(told: Kern
     assert told.complete("%%agent --model |") == ["%%agent --model rehearsal"]
 
 
-def test_unloading_takes_the_offers_back_and_loading_twice_does_not_double_them(kernel: Kernel) -> None:
+def test_unloading_removes_completions_and_reloading_does_not_double_them(kernel: Kernel) -> None:
     matchers = "sum(1 for each in get_ipython().Completer.custom_matchers if 'asyncfc' in str(each.matcher_identifier))"
     kernel.run("%reload_ext asyncfc_jupyter")
     assert kernel.value(matchers) == "1"

@@ -25,9 +25,10 @@ def ask(kernel: Kernel, plan: str, options: str = "") -> str:
     return str(cell.displays[-1]["text/plain"])
 
 
-def test_conversations_side_by_side_keep_their_futures_apart_and_cells_that_name_none_go_on_with_main(
+def test_conversations_side_by_side_keep_their_futures_apart(
     kernel: Kernel,
 ) -> None:
+    """A cell that names no conversation continues main."""
     ask(kernel, ONE)
     ask(kernel, "a = quick(x=2)\nawait a\n\n'two'", "--conversation trip --system 'be brief'")
     assert kernel.value("_agent.futures['f1'].result(), len(_agent.futures)") == "(2, 1)"

@@ -45,7 +45,7 @@ def slow() -> Iterator[tuple[Slow, ScriptedServer]]:
         yield policy, server
 
 
-def test_the_report_takes_the_place_of_what_was_being_done_and_the_kernels_loop_goes_on(
+def test_the_report_replaces_the_progress_while_the_kernel_loop_runs(
     kernel_of_module: Kernel, slow: tuple[Slow, ScriptedServer]
 ) -> None:
     policy, server = slow

@@ -77,7 +77,8 @@ def test_cleared_output_goes_at_once_or_when_something_new_comes(fold: Fold, wai
     assert (shown(fold), len(fold.displays)) == ("f1 look - 1 display", 1)
 
 
-def test_the_newest_line_stands_beside_the_heading_while_the_call_runs_and_the_error_afterwards(fold: Fold) -> None:
+def test_a_heading_shows_the_newest_line_of_a_call_and_later_its_error(fold: Fold) -> None:
+    """The line is shown only while the call runs."""
     fold.write(f"first\n{HOSTILE}\n", "stdout")
     beside = Elements(fold.heading().data["text/html"].split("</summary>")[0])  # type: ignore[union-attr]
     assert beside.text.endswith(f"2 lines {HOSTILE}")
@@ -144,7 +145,7 @@ class Stack(OutputStack):
         return [bundle.data["text/plain"] for bundle in bundles if bundle]
 
 
-def test_folds_stand_in_the_order_of_the_futures_each_with_its_displays_below_it() -> None:
+def test_folds_are_in_the_order_of_futures_with_their_displays_below() -> None:
     stack = Stack()
     folds = Folds(stack, str, run="_agent")
     second, first = (folds(FutureName(name), "look") for name in ("f10", "f9"))

@@ -37,7 +37,9 @@ def test_a_frame_is_placed_by_the_nearest_border_around_it() -> None:
     assert here() == "loop"  # nothing of asyncio is above: whatever this is, nothing may be raised in it
 
 
-def test_a_contained_tool_keeps_its_signature_and_turns_a_keyboard_interrupt_into_an_error() -> None:
+def test_a_contained_tool_turns_a_keyboard_interrupt_into_an_error() -> None:
+    """It keeps its signature."""
+
     async def tool(x: int = 3) -> int:
         """Be interrupted."""
         raise KeyboardInterrupt
@@ -90,7 +92,7 @@ def pressed_in(tool, monkeypatch: pytest.MonkeyPatch, step_s: float) -> Run:
         assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_press_during_a_step_of_a_tool_lets_it_come_to_its_end_and_cancels_it_as_anywhere(monkeypatch) -> None:
+def test_an_interrupt_lets_the_step_of_a_tool_end_and_then_cancels_it(monkeypatch) -> None:
     seen: list[str] = []
 
     async def pressing() -> None:

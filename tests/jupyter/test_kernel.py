@@ -74,7 +74,8 @@ def test_an_interrupt_cancels_an_async_tool_and_the_conversation_goes_on(kernel:
     answered(kernel)
 
 
-def test_an_interrupt_leaves_a_thread_and_says_so_and_its_output_stays_in_its_cell(kernel: Kernel) -> None:
+def test_an_interrupt_leaves_a_thread_running_and_says_so(kernel: Kernel) -> None:
+    """What the thread prints afterwards stays in its own cell."""
     cell = begun(kernel, "threaded")
     kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the interrupted cell")
@@ -103,7 +104,8 @@ def test_an_interrupt_ends_a_nested_run(kernel: Kernel, tool: str) -> None:
     answered(kernel)
 
 
-def test_a_second_interrupt_is_a_keyboard_interrupt_even_when_a_tool_swallows_the_first(kernel: Kernel) -> None:
+def test_a_second_interrupt_is_a_keyboard_interrupt(kernel: Kernel) -> None:
+    """It is one even when a tool swallowed the first interrupt."""
     cell = begun(kernel, "stubborn")
     kernel.interrupt()
     kernel.wait(lambda: "stubborn shrugs" in cell.told, "the tool to swallow the first interrupt")
@@ -113,7 +115,7 @@ def test_a_second_interrupt_is_a_keyboard_interrupt_even_when_a_tool_swallows_th
     answered(kernel)
 
 
-def test_an_interrupt_ends_a_run_whose_tool_ignores_being_cancelled_and_names_it(kernel: Kernel) -> None:
+def test_an_interrupt_ends_a_run_and_names_a_tool_that_ignores_cancelling(kernel: Kernel) -> None:
     cell = begun(kernel, "deaf")
     kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the end of the cell")
@@ -162,7 +164,7 @@ def test_a_run_in_which_nothing_was_said_shows_its_error_and_nothing_else(
     answered(kernel)
 
 
-def test_a_server_is_asked_with_the_key_of_the_named_variable_and_the_key_goes_nowhere_else(kernel: Kernel) -> None:
+def test_the_key_of_the_named_variable_goes_to_the_server_and_nowhere_else(kernel: Kernel) -> None:
     secret = "sk-planted-in-the-environment"
     kernel.run(f"import os; os.environ['MY_KEY'] = {secret!r}")
     # The call is waited for, so that a busy machine makes no request more.
@@ -195,7 +197,7 @@ def test_running_a_tool_cell_again_replaces_what_it_defined(kernel: Kernel) -> N
     assert kernel.value("one(1)") == "11"
 
 
-def test_two_tool_magics_in_one_cell_leave_both_tools_until_it_is_run_again(kernel: Kernel) -> None:
+def test_two_tool_magics_in_one_cell_register_both_tools_until_it_reruns(kernel: Kernel) -> None:
     code = (
         "for name in NAMES:\n    get_ipython().run_cell_magic("
         "'tool', '--pure', f'def {name}(x: int) -> int:\\n    \"Doc.\"\\n    return x\\n')"

@@ -48,7 +48,8 @@ def test_a_quotation_holds_every_line() -> None:
     assert to_html(quoted("a\n\nb")).count("<p>") == 2
 
 
-def test_links_are_not_looked_for_among_thousands_of_brackets_which_would_hold_the_kernel_up() -> None:
+def test_links_are_not_searched_for_among_thousands_of_brackets() -> None:
+    """Such a search would block the kernel."""
     link = "[there](https://example.org) **b**"
     assert '<a href="https://example.org">there</a>' in to_html(link + "[" * 900)
     html = to_html(link + "[" * 100_000)

@@ -72,7 +72,8 @@ def test_aliases_and_the_model_are_set_shown_and_removed(tmp_path) -> None:
     assert shown[16] == "other at vllm\n", "what was refused changed nothing"
 
 
-def test_a_cell_is_recorded_and_replayed_without_a_server_and_the_saved_notebook_holds_no_key(tmp_path) -> None:
+def test_a_cell_is_recorded_and_then_replayed_without_a_server(tmp_path) -> None:
+    """Neither the saved notebook nor the cassette holds the key."""
     answers = [
         reply(call_chunks(0, "a", "get_price", {"item": "tea"})),
         reply(text_chunks("It costs 3.")),

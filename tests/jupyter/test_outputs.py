@@ -143,7 +143,8 @@ def folds(cell: Cell) -> list[str]:
     return [bundle["text/plain"] for bundle in cell.displays[1:-1]]
 
 
-def test_calls_that_print_at_once_from_threads_have_a_fold_each_and_the_stream_nothing(kernel: Kernel) -> None:
+def test_calls_that_print_at_once_from_threads_have_a_fold_each(kernel: Kernel) -> None:
+    """The streams of the cell get nothing."""
     cell = ask(kernel, "a = chat(name='one')", "b = chat(name='two')", "", "f'{a} {b}'")
     lines = {name: "".join(f"\n  {name} {number}" for number in range(20)) for name in ("one", "two")}
     assert folds(cell) == [f"f1 chat - 20 lines{lines['one']}", f"f2 chat - 20 lines{lines['two']}"]
@@ -157,7 +158,8 @@ def test_calls_on_the_loop_are_kept_apart_too(kernel: Kernel) -> None:
     assert [fold.count("\n") for fold in folds(cell)] == [20, 20]
 
 
-def test_streams_warnings_and_displays_stand_under_their_call_and_a_silent_one_has_nothing(kernel: Kernel) -> None:
+def test_streams_warnings_and_displays_stand_under_their_call(kernel: Kernel) -> None:
+    """A silent call has no fold."""
     cell = ask(kernel, "s = silent(x=1)", "a = everything(x=1)", "", "f'{a} {s}'")
     heading, shown = cell.displays[1:-1]
     assert heading["text/plain"].startswith("f2 everything - 4 lines, 1 display\n  out <b>bold</b>\n  err\n")
@@ -169,7 +171,7 @@ def test_streams_warnings_and_displays_stand_under_their_call_and_a_silent_one_h
     assert (cell.stdout, cell.stderr) == ("", "")
 
 
-def test_folds_stand_in_the_order_of_the_futures_with_their_displays_below_them(kernel: Kernel) -> None:
+def test_folds_are_in_the_order_of_futures_with_their_displays_below(kernel: Kernel) -> None:
     cell = ask(kernel, "l = late(x=1)", "d = draws(x=3)", "", "f'{l} {d}'")
     kinds = [bundle.get("image/svg+xml") or bundle["text/plain"] for bundle in cell.displays[1:]]
     assert kinds[0] == "f1 late - 1 display"
@@ -179,7 +181,7 @@ def test_folds_stand_in_the_order_of_the_futures_with_their_displays_below_them(
     assert kinds[6] == "1 3"
 
 
-def test_a_later_future_that_prints_first_moves_down_when_an_earlier_one_prints(kernel: Kernel) -> None:
+def test_the_fold_of_a_later_future_moves_down_when_an_earlier_one_prints(kernel: Kernel) -> None:
     cell = ask(kernel, "a = first_last(x=1)", "b = second(x=2)", "", "f'{a} {b}'")
     assert folds(cell) == [
         "f1 first_last - 1 line\n  the first future, late",
@@ -187,7 +189,7 @@ def test_a_later_future_that_prints_first_moves_down_when_an_earlier_one_prints(
     ]
 
 
-def test_a_traceback_shows_the_persons_own_frames_and_the_model_gets_one_line(kernel: Kernel) -> None:
+def test_a_traceback_shows_the_users_frames_and_the_model_gets_one_line(kernel: Kernel) -> None:
     cell = ask(kernel, "a = boom(x=1)", "b = boom_in_thread(x=2)", "", "f'{a} {b}'")
     first, second = folds(cell)
     assert first.startswith("f1 boom - 1 line, error\n  before the failure\n")
@@ -235,7 +237,7 @@ def test_a_flood_is_cut_in_its_fold_which_says_where_the_whole_is(kernel: Kernel
     assert len(kinds) < 60
 
 
-def test_what_steers_a_terminal_is_not_shown_and_a_progress_bar_is_its_last_state(kernel: Kernel) -> None:
+def test_terminal_codes_are_hidden_and_a_progress_bar_shows_its_last_state(kernel: Kernel) -> None:
     cell = ask(kernel, "a = coloured(x=1)", "", "f'{a}'")
     assert folds(cell) == ["f1 coloured - 2 lines\n  red  end\n  4 of 4"]
     assert "\x1b" not in str(cell.displays)
@@ -257,7 +259,7 @@ def test_two_runs_in_the_background_put_out_in_their_own_cells(kernel: Kernel) -
         assert cells[number - 1].stdout == ""
 
 
-def test_a_future_is_displayed_as_its_state_and_its_result_as_the_kernel_shows_it(kernel: Kernel) -> None:
+def test_a_future_displays_its_state_and_its_result_as_the_kernel_would(kernel: Kernel) -> None:
     kernel.run('%%tool --pure\ndef chart(x: int) -> object:\n    """Chart."""\n    return SVG("<svg/>")\n')
     ask(kernel, "a = chart(x=1)", "b = boom(x=1)", "", "f'{b}'")
     head, figure = kernel.run("display(_agent.futures['f1'])").displays

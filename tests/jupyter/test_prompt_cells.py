@@ -37,7 +37,8 @@ def prompts(server: ScriptedServer) -> list[str]:
     return [[m["content"] for m in request.messages if m["role"] == "user"][-1] for request in server.requests]
 
 
-def test_expressions_are_replaced_before_anything_is_sent_and_values_are_not_looked_at_again(shell: Kernel) -> None:
+def test_expressions_are_replaced_before_anything_is_sent(shell: Kernel) -> None:
+    """Braces in a value are not read as an expression again."""
     shell.run(
         "import pandas as pd\ncity = 'LIS'\nhostile = '{city} {1/0}'\nflights = pd.DataFrame({'price': range(99)})"
     )
@@ -51,9 +52,10 @@ def test_expressions_are_replaced_before_anything_is_sent_and_values_are_not_loo
 
 @pytest.mark.parametrize("above", ["", "%%time\n"])
 @pytest.mark.parametrize(("options", "below"), [("", "a\nSend {nobody}"), ("--system {nobody}", "a"), ("", '{"a": 1}')])
-def test_an_expression_that_cannot_be_replaced_is_one_line_and_nothing_is_sent_or_lost(
+def test_an_expression_that_cannot_be_replaced_is_reported_in_one_line(
     shell: Kernel, above: str, options: str, below: str
 ) -> None:
+    """Nothing is sent, and the answer and the conversation before it are kept."""
     with answering("first", "second") as server:
         assert ask(shell, server, "hello").status == "ok"
         before = shell.value("(_agent.answer, len(_agent.conversation.messages))")
@@ -137,7 +139,7 @@ def test_code_becomes_a_new_cell_and_is_not_run(shell: Kernel) -> None:
     assert shell.value("'ran' in globals()") == "False"
 
 
-def test_code_of_a_run_in_the_background_is_shown_and_no_other_cell_gets_it(shell: Kernel) -> None:
+def test_code_of_a_background_run_is_shown_and_no_other_cell_gets_it(shell: Kernel) -> None:
     with answering("```python\nran = 1\n```") as server:
         cell = ask(shell, server, "Do it.", "--format code --background")
         waiting = shell.run("_ = await _agent")

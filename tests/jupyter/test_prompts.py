@@ -100,7 +100,8 @@ def test_an_expression_in_braces_is_replaced_as_in_an_f_string(text: str, sent: 
         ("{x" + "+1" * 2000 + "}", "its other brace is not on this line"),
     ],
 )
-def test_any_other_brace_is_one_line_that_names_it_the_rule_and_the_way_out(text: str, names: str) -> None:
+def test_the_error_for_any_other_brace_names_it_the_rule_and_the_remedy(text: str, names: str) -> None:
+    """The error is one line."""
     with pytest.raises(UsageError) as caught:
         filled(text)
     said = str(caught.value)
@@ -193,7 +194,7 @@ def test_an_empty_cell_without_a_file_is_refused() -> None:
             written(" \n", line)
 
 
-def test_a_format_is_asked_for_in_the_last_paragraph_but_not_of_a_plan_nor_with_raw() -> None:
+def test_the_last_paragraph_asks_for_a_format_except_for_plans_and_raw() -> None:
     assert set(WORDS_ON_FORMAT) | {"markdown"} == set(options.FORMATS)
     assert written("hello\n", "-f json") == f"hello\n\n{WORDS_ON_FORMAT['json']}"
     assert written("hello", "-f json --raw") == written("'x'", "-f json", plan=True).replace("'x'", "hello") == "hello"

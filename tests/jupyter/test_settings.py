@@ -59,9 +59,8 @@ def test_without_any_setting_the_table_says_what_is_built_in(begin: Begin) -> No
     assert row(kernel, "model") == "model none built in"
 
 
-def test_the_last_word_is_the_lines_then_the_sessions_then_the_profiles_then_the_projects(
-    begin: Begin, tmp_path: Path
-) -> None:
+def test_a_setting_of_the_line_overrides_session_profile_and_project(begin: Begin, tmp_path: Path) -> None:
+    """The session overrides the profile in turn, and the profile the project."""
     kernel = begin(
         project=f'{REHEARSAL}mode = "batch"\nmax_turns = 7\nlimit = 3\n',
         profile="c.AgentMagics.mode = 'eager'\nc.AgentMagics.max_turns = 6",
@@ -127,9 +126,10 @@ def test_options_about_the_server_are_about_the_model_of_the_settings(begin: Beg
         assert (body["model"], body["messages"][0]) == ("m", {"role": "system", "content": "Be brief."})
 
 
-def test_the_system_text_of_the_settings_is_the_one_in_force_and_a_conversations_own_goes_before_it(
+def test_the_system_text_of_a_conversation_overrides_the_settings(
     begin: Begin,
 ) -> None:
+    """Without one, the text that the settings have at the moment is sent."""
     with ScriptedServer([reply(text_chunks("hello"))] * 4) as server:
         kernel = begin(project=f'[tool.asyncfc]\nmodel = "m"\nbase_url = "{server.base_url}"\nsystem = "One."\n')
         loaded(kernel)
@@ -184,7 +184,7 @@ def test_a_wrong_setting_is_named_with_its_line_and_no_run_goes_without_it(begin
     assert kernel.run(f"{AGENT}\n'x'").status == "ok"
 
 
-def test_a_value_that_is_wrong_in_a_file_does_not_matter_where_another_goes_before_it(begin: Begin) -> None:
+def test_a_wrong_value_in_a_file_is_harmless_where_another_overrides_it(begin: Begin) -> None:
     kernel = begin(project='[tool.asyncfc]\nmode = "asinc"\n', profile="c.AgentMagics.max_turns = 'many'")
     said = loaded(kernel)
     assert "ipython_config.py, line 2: max_turns is 'many'" in said
@@ -290,9 +290,10 @@ def test_an_alias_of_the_rehearsal_model_has_its_settings(begin: Begin) -> None:
     assert kernel.value(f"dict({options}) == {{'ttft_ms': 1, 'tokens_per_s': 5000}}") == "True"
 
 
-def test_the_settings_are_those_of_what_a_cell_would_be_sent_with_and_of_each_mode_that_is_compared(
+def test_settings_apply_to_the_shown_prompt_and_to_every_compared_mode(
     begin: Begin,
 ) -> None:
+    """The shown prompt is the one that a cell would be sent with."""
     with ScriptedServer([reply(text_chunks("hello"))] * 4) as server:
         kernel = begin(
             project=f'[tool.asyncfc]\nmodel = "m"\nbase_url = "{server.base_url}"\nsystem = "One."\nmode = "batch"\n'

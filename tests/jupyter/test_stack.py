@@ -141,7 +141,7 @@ def test_many_messages_or_long_rendering_put_the_next_update_off(
     assert pauses_s[1] > 3 / UPDATES_PER_S
 
 
-def test_however_often_it_changes_from_however_many_threads_updates_are_few_and_the_last_is_shown(
+def test_many_changes_from_threads_make_few_updates_and_show_the_last(
     front_end: FrontEnd,
 ) -> None:
     stack = OutputStack()

@@ -60,7 +60,7 @@ def plain(screen: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
 
 
-def test_the_timeline_is_drawn_while_the_run_goes_on_and_printed_whole_at_its_end(tmp_path: Path) -> None:
+def test_the_timeline_is_drawn_during_the_run_and_printed_whole_at_its_end(tmp_path: Path) -> None:
     plan = f"{AGENT}\n'one\\ntwo'\na = threaded(x=7)\nb = talking(x=3)\n\nf'it is {{a}}'"
     release = "import threading; threading.Timer(1.5, lambda: globals().update(RELEASE=True)).start()"
     with terminal(tmp_path, release, plan) as shown:

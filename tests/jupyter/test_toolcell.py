@@ -71,7 +71,7 @@ def test_nothing_declared_is_said_and_a_cell_without_functions_is_said_too(run) 
     assert run("%%tool", "x = 1")[1].startswith("No tool: the cell defines no function")
 
 
-def test_a_declaration_of_the_function_itself_is_kept_and_not_overruled_in_silence(run) -> None:
+def test_a_declaration_of_the_function_is_kept_and_never_silently_replaced(run) -> None:
     cell = ["from asyncfc_jupyter import tool", "@tool(reads='a')", "def f() -> int:", '    """F."""', "    return 1"]
     assert "[reads a]" in run("%%tool", *cell)[1]
     assert "[reads a]" in run("%%tool --timeout-s 5", *cell)[1]
@@ -107,9 +107,8 @@ def test_a_syntax_error_names_the_users_line_and_shows_no_frames(run) -> None:
         ("def await_future(x: int):\n    '''F.'''", "tool 'await_future': the name is the layer's own"),
     ],
 )
-def test_a_function_that_cannot_be_a_tool_is_named_in_one_line_and_nothing_is_registered(
-    run, shell, definition, says
-) -> None:
+def test_a_function_that_cannot_be_a_tool_is_reported_in_one_line(run, shell, definition, says) -> None:
+    """The line names the function, and nothing of the cell is registered."""
     result, text = run("%%tool", "def good() -> int:", "    '''Good.'''", *definition.splitlines())
     assert not result.success
     assert text.strip().startswith(f"ToolDefinitionError: {says}")
@@ -117,7 +116,7 @@ def test_a_function_that_cannot_be_a_tool_is_named_in_one_line_and_nothing_is_re
     assert run("%agent tools")[1].startswith("No tools yet")
 
 
-def test_a_path_names_a_parameter_even_when_the_user_has_a_variable_of_that_name(run, shell) -> None:
+def test_a_path_names_a_parameter_and_not_a_variable_of_the_same_name(run, shell) -> None:
     shell.user_ns["city"] = "LIS"
     text = run("%%tool --reads flights/{city}", "def f(city: str) -> int:", '    """F."""')[1]
     assert "[reads flights/{city}]" in text

@@ -61,7 +61,7 @@ def calls(tool: str, *taken_s: float) -> list[tuple[float, Event]]:
     return facts
 
 
-def test_percentiles_are_of_the_calls_that_returned_and_failures_are_counted_apart() -> None:
+def test_percentiles_cover_returned_calls_and_failures_are_counted_apart() -> None:
     failed = [(0.0, issued("f99", "look")), (0.0, CallStarted(future=FutureName("f99")))]
     failed += [(9.0, CallFailed(future=FutureName("f99"), kind="error", message="no"))]
     latency = observed(*calls("look", *(number / 10 for number in range(1, 21))), *failed).of("look")
@@ -70,7 +70,7 @@ def test_percentiles_are_of_the_calls_that_returned_and_failures_are_counted_apa
     assert Latencies().of("look").shown == ("-", "-")
 
 
-def test_percentiles_are_of_the_latest_thousand_calls_in_whatever_order_they_returned() -> None:
+def test_percentiles_cover_the_latest_thousand_calls_in_any_order() -> None:
     latency = observed(*calls("look", *[9.0] * 500, *[0.3] * 300, *[0.1] * 700)).of("look")
     assert (latency.percentile_s(0.5), latency.percentile_s(0.95)) == pytest.approx((0.1, 0.3))
     assert observed(*calls("look", 3.0, 1.0, 2.0)).of("look").percentile_s(0.5) == pytest.approx(2.0)
@@ -81,7 +81,7 @@ def test_a_call_that_never_started_took_no_time_and_did_not_fail_by_itself() -> 
     assert observed((0.0, issued("f1", "look")), (1.0, skipped)).of("look").calls == "0 calls"
 
 
-def test_the_text_tells_of_each_tool_how_it_is_run_what_it_took_and_what_is_missing() -> None:
+def test_the_text_says_how_each_tool_runs_what_it_took_and_what_is_missing() -> None:
     text = repr(ToolsTable([PAY, LOOK, BARE, PURE], observed(*calls("look", 0.25, 2.5))))
     assert text.split("\n") == [
         "pay(euros: float, to: str = '<b>nobody</b>') -> str  [writes money; irreversible; approve; detached; limit 2]",
@@ -133,7 +133,7 @@ def test_what_steers_a_terminal_is_not_shown_whoever_wrote_it() -> None:
     assert "img" not in Elements(ToolsTable([made], Latencies())._repr_html_()).names
 
 
-def test_one_tool_is_shown_with_its_docstring_and_the_schema_that_the_model_is_sent() -> None:
+def test_one_tool_is_shown_with_its_docstring_and_the_schema_for_the_model() -> None:
     detail = ToolDetail(PAY, Latencies())
     text = repr(detail)
     assert "    At once.\n\n    Args:\n        euros: How much." in text
@@ -146,7 +146,7 @@ def test_one_tool_is_shown_with_its_docstring_and_the_schema_that_the_model_is_s
 
 
 @pytest.mark.kernel
-def test_in_a_kernel_the_table_counts_the_calls_so_far_and_names_what_does_not_exist(
+def test_the_table_in_a_kernel_counts_calls_and_names_unknown_tools(
     kernel_of_module: Kernel,
 ) -> None:
     kernel = kernel_of_module

@@ -67,7 +67,7 @@ def test_a_flood_of_events_is_never_more_than_twenty_batches_a_second() -> None:
     run_virtually(work())
 
 
-def test_without_news_a_live_timeline_still_reports_every_second_that_it_lives() -> None:
+def test_a_live_timeline_without_news_reports_every_second_until_it_closes() -> None:
     async def work() -> None:
         widget = Recorded(clock=asyncio.get_running_loop().time)
         widget.apply(travel().events[0])
@@ -81,7 +81,7 @@ def test_without_news_a_live_timeline_still_reports_every_second_that_it_lives()
     run_virtually(work())
 
 
-def test_at_the_end_the_whole_view_is_synchronised_once_and_nothing_follows() -> None:
+def test_at_the_end_the_whole_view_is_synced_once_and_nothing_follows() -> None:
     async def work() -> None:
         widget = Recorded()
         for stamped in travel():
@@ -202,7 +202,8 @@ def test_what_a_person_asks_for_arrives_on_the_loop_of_the_run() -> None:
     assert threads == {threading.get_ident()}
 
 
-def test_the_present_is_told_in_seconds_of_the_run_also_of_one_joined_late_and_of_the_next() -> None:
+def test_the_present_is_reported_in_seconds_of_the_run() -> None:
+    """That holds for a run that was joined late and for the next run too."""
     now = [100.0]
     widget = Recorded(clock=lambda: now[0])
     widget.apply(Stamped(seq=0, at_s=3.0, event=RunStarted(prompt="x", model="m", mode="async")))
@@ -215,7 +216,7 @@ def test_the_present_is_told_in_seconds_of_the_run_also_of_one_joined_late_and_o
 
 
 @pytest.mark.parametrize("output", [NotebookOutput, ComparingOutput])
-def test_the_picture_is_published_under_the_name_that_the_live_timeline_looks_for(
+def test_the_picture_has_the_name_that_the_live_timeline_looks_for(
     output: type[NotebookOutput], bare_shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published: list[dict[str, str]] = []

@@ -35,7 +35,7 @@ def in_terminal(home: Path, *cells: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_terminal_prints_the_answer_and_the_timeline_and_loads_no_widgets(tmp_path: Path) -> None:
+def test_a_terminal_prints_answer_and_timeline_and_loads_no_widgets(tmp_path: Path) -> None:
     loaded = "import sys; print([name for name in ('ipywidgets', 'anywidget', 'openai') if name in sys.modules])"
     out = in_terminal(tmp_path, TOOLS, OFFERED, PLAN, "_agent.answer", loaded).stdout
     assert out.index("it is 7") < out.index("f1") < out.rindex("'it is 7'")
@@ -97,7 +97,7 @@ def test_a_program_runs_a_notebook_and_keeps_the_picture(home: Path) -> None:
     assert notebook.cells[3].outputs[0]["data"]["text/plain"] == "'it is 7'"
 
 
-def test_papermill_runs_the_cells_in_order_with_its_parameters_and_keeps_what_they_show(home: Path) -> None:
+def test_papermill_runs_cells_in_order_with_parameters_and_keeps_outputs(home: Path) -> None:
     scaled = '''%%tool --pure
 def scaled(x: int) -> int:
     """Multiply by the notebook's own parameter."""

@@ -204,7 +204,8 @@ def test_any_object_closes_at_its_last_character_and_not_before(arguments: dict[
     )
 
 
-def test_a_call_opens_with_its_name_and_closes_with_its_last_brace_before_the_reply_ends() -> None:
+def test_a_call_opens_with_its_name_and_closes_with_its_last_brace() -> None:
+    """It closes before the reply ends."""
     accumulator = Accumulator("call_")
     assert accumulator.feed(call(0, "a", "get", "")) == (CallOpenedPart(call_id="a", name="get"),)
     assert accumulator.feed(call(0, arguments='{"x": {}')) == ()
@@ -220,7 +221,8 @@ def test_interleaved_calls_close_in_the_order_in_which_they_opened() -> None:
     assert [c.call_id for c in accumulator.finish().calls] == ["a", "b"]
 
 
-def test_usage_and_the_servers_own_reason_are_in_the_reply_also_when_they_come_after_the_end() -> None:
+def test_a_reply_holds_usage_and_reason_even_if_they_come_after_the_end() -> None:
+    """The reason is the one that the server gave."""
     _, reply = accumulate([TextDelta(text="x"), LENGTH, Usage(input_tokens=9, output_tokens=4)])
     assert reply == Reply(
         text="x", calls=(), finish_reason="length", usage=Usage(input_tokens=9, output_tokens=4), parts=()
@@ -252,7 +254,7 @@ def test_a_call_that_cannot_be_read_says_why_and_leaves_the_history_valid(deltas
     assert reply.calls == (ReplyCall(call_id="a", name=name, arguments_json="{}"),)
 
 
-def test_broken_json_is_reported_as_soon_as_it_closes_and_does_not_hold_the_next_call() -> None:
+def test_broken_json_is_reported_when_it_closes_and_delays_no_other_call() -> None:
     accumulator = Accumulator("call_")
     parts = accumulator.feed(call(0, "a", "get", "{x}"))
     assert isinstance(parts[-1], CallMalformedPart)
@@ -261,7 +263,8 @@ def test_broken_json_is_reported_as_soon_as_it_closes_and_does_not_hold_the_next
 
 
 @pytest.mark.parametrize("trailing", ['{"x": 2}', "}", ', "y": 2}', "null"])
-def test_what_follows_a_closed_object_is_a_malformed_call_of_its_own_at_the_end(trailing: str) -> None:
+def test_text_after_a_closed_object_is_a_malformed_call_of_its_own(trailing: str) -> None:
+    """It is reported at the end."""
     deltas = [call(0, "a", "get", '{"x": 1} ' + trailing), call(1, "b", "put", "{}"), CALLS]
     parts, reply = accumulate(deltas)
     assert parts[:2] == closed("a", "get", {"x": 1})
@@ -272,7 +275,8 @@ def test_what_follows_a_closed_object_is_a_malformed_call_of_its_own_at_the_end(
     assert accumulate(by_characters(deltas)) == (parts, reply)
 
 
-def test_junk_after_the_object_is_one_malformed_call_however_often_the_server_repeats_the_name() -> None:
+def test_junk_after_the_object_is_a_single_malformed_call() -> None:
+    """It stays one however often the server repeats the name."""
     deltas = [call(0, None, "get", '{"x": 1}'), *[call(0, None, "get", piece) for piece in ("ju", "n", "k")], CALLS]
     parts, _ = accumulate(deltas)
     assert parts[:2] == closed("call_1", "get", {"x": 1})
@@ -286,14 +290,15 @@ def test_an_id_used_before_in_the_reply_or_the_conversation_is_replaced() -> Non
     assert [c.call_id for c in accumulator.finish().calls] == ["call_2", "new", "call_3"]
 
 
-def test_a_name_no_server_takes_back_is_made_harmless_in_the_history_and_kept_for_the_error() -> None:
+def test_an_invalid_name_is_made_safe_in_the_history_and_kept_for_errors() -> None:
+    """No server takes such a name back."""
     parts, reply = accumulate([call(0, "a", "functions.get\n" + "x" * 99, "{}"), CALLS])
     assert isinstance(parts[1], CallClosedPart)
     assert parts[1].name.startswith("functions.get\n")
     assert reply.calls[0].name == ("functions_get_" + "x" * 99)[:64]
 
 
-def test_the_work_for_long_arguments_grows_with_their_length_and_not_with_its_square() -> None:
+def test_the_work_for_long_arguments_grows_linearly_with_their_length() -> None:
     def work(kilobytes: int) -> int:
         text = json.dumps({"x": '"{}\\' * (kilobytes * 1000 // 6)})
         pieces = [call(0, "a", "get", text[i : i + 16]) for i in range(0, len(text), 16)]

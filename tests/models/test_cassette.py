@@ -150,7 +150,8 @@ def test_a_replay_keeps_the_recorded_pace_however_fast_its_tools_are_now(tmp_pat
 
 @pytest.mark.parametrize("speed", [1, "instant"])
 @pytest.mark.parametrize("deliver", ["tool", "user"])
-def test_a_replay_keeps_the_pace_wherever_results_are_delivered_and_keys_are_masked(tmp_path, deliver, speed) -> None:
+def test_a_replay_keeps_the_pace_wherever_results_are_delivered(tmp_path, deliver, speed) -> None:
+    """It keeps it even when a key in the results was masked."""
     path = tmp_path / "c.jsonl"
 
     async def env() -> str:
@@ -197,7 +198,7 @@ def test_an_alias_replays_what_was_recorded_under_it(tmp_path) -> None:
         assert (run.answer, run.model) == ("3.", "plays/reasons")
 
 
-def test_a_conversation_that_departs_is_told_the_first_difference_by_its_path(tmp_path) -> None:
+def test_a_replay_that_differs_reports_the_path_of_the_first_difference(tmp_path) -> None:
     path = tmp_path / "c.jsonl"
     play(script(), record=path)
 
@@ -268,7 +269,7 @@ def test_a_server_error_is_recorded_and_comes_again(tmp_path) -> None:
         ServerTimedOut("nothing came.", transient=True),
     ],
 )
-def test_a_server_error_comes_again_as_what_it_was_and_with_the_pause_that_it_asks_for(tmp_path, error) -> None:
+def test_a_server_error_is_replayed_as_it_was_with_the_pause_it_asks_for(tmp_path, error) -> None:
     path = tmp_path / "c.jsonl"
     seen = []
     for make in (lambda: Recording(ScriptedModel([Breaks(error)]), path), lambda: Replay(path)):
@@ -278,7 +279,7 @@ def test_a_server_error_comes_again_as_what_it_was_and_with_the_pause_that_it_as
     assert seen[0] == seen[1]
 
 
-def test_a_reply_that_was_cut_off_by_a_budget_or_an_interrupt_is_no_answer_when_it_is_replayed(tmp_path) -> None:
+def test_a_reply_cut_off_by_a_budget_or_interrupt_is_no_answer_in_a_replay(tmp_path) -> None:
     path = tmp_path / "c.jsonl"
     model = ScriptedModel([Says("It is not "), Thinks(9), Says("good.")], [Says("Bad.")])
 
@@ -327,7 +328,7 @@ def test_a_file_that_is_no_cassette_is_named_with_the_line(tmp_path, text, says)
 
 
 @pytest.mark.parametrize("text", ["my notes\n", "[]", '{"cassett', "\n"])
-def test_a_file_that_holds_something_else_is_not_recorded_over_and_nothing_is_asked(tmp_path, text) -> None:
+def test_a_file_that_is_no_cassette_is_kept_and_nothing_is_asked(tmp_path, text) -> None:
     path = tmp_path / "notes.txt"
     path.write_text(text)
     with pytest.raises(CassetteError, match="holds something else than a cassette; name another file or remove it"):

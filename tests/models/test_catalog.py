@@ -36,9 +36,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("gpt", "https://models.example/v1", "model 'gpt' needs a key; set OPENAI_API_KEY"),
     ],
 )
-def test_without_model_or_key_the_error_says_what_to_set_and_offers_the_rehearsal(
-    model: str, base_url: str | None, says: str
-) -> None:
+def test_without_model_or_key_the_error_says_what_to_set(model: str, base_url: str | None, says: str) -> None:
+    """It offers the rehearsal model too."""
     with pytest.raises(UsageError) as caught:
         open_model(model, where=Where(base_url=base_url), options={})
     assert says in str(caught.value)
@@ -46,7 +45,7 @@ def test_without_model_or_key_the_error_says_what_to_set_and_offers_the_rehearsa
 
 
 @pytest.mark.usefixtures("_no_environment")
-def test_a_server_on_this_machine_needs_no_key_and_the_environment_may_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_local_server_needs_no_key_and_the_environment_may_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer([reply(text_chunks("a"))] * 3) as server:
         asyncio.run(ask(open_model("m", where=Where(base_url=server.base_url), options={"temperature": 0})))
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
@@ -78,7 +77,7 @@ def test_an_adapter_without_a_key_says_so_when_it_is_asked() -> None:
         asyncio.run(ask(OpenAIChat("m")))
 
 
-def test_the_rehearsal_model_is_in_the_catalogue_and_refuses_options_it_does_not_have() -> None:
+def test_the_catalogue_has_the_rehearsal_model_which_refuses_other_options() -> None:
     model = open_model("rehearsal", options={"ttft_ms": 1, "tokens_per_s": 1000})
     assert isinstance(model, ChatModel)
     with pytest.raises(UsageError, match="no option 'temperature'; its options are: ttft_ms, tokens_per_s"):
@@ -92,9 +91,10 @@ def test_an_address_without_a_scheme_is_given_back_with_one() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"record": "c.jsonl"}, {"replay": "c.jsonl"}])
-def test_what_would_be_ignored_beside_a_model_that_is_an_object_is_refused_by_name(
+def test_options_beside_a_model_object_are_refused_by_name(
     more: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Such options would be ignored."""
     monkeypatch.chdir(tmp_path)
     model = OpenAIChat("m", base_url="http://127.0.0.1:1/v1", api_key=KEY)
     with pytest.raises(UsageError) as caught:

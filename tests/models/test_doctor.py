@@ -67,7 +67,7 @@ def test_the_report_is_aligned_and_says_what_to_use() -> None:
     assert all(line[20] != " " for line in lines)
 
 
-def test_a_server_that_refuses_placeholders_or_calls_only_when_told_to_is_found_out() -> None:
+def test_refused_placeholders_and_calls_made_only_if_forced_are_detected() -> None:
     def strict(body, *, chat, answered):
         if not chat:
             return NO_RESPONSES
@@ -88,7 +88,7 @@ def test_a_server_that_refuses_placeholders_or_calls_only_when_told_to_is_found_
 
 
 @pytest.mark.parametrize("marks", [True, False])
-def test_asynchronous_tools_are_recommended_where_the_server_marks_its_calls_so(marks) -> None:
+def test_asynchronous_tools_are_recommended_where_calls_are_marked_so(marks) -> None:
     def modern(body, *, chat, answered):
         if chat:
             return plain(body, chat=True, answered=answered)
@@ -104,7 +104,7 @@ def test_asynchronous_tools_are_recommended_where_the_server_marks_its_calls_so(
     assert report.text(magic=True).splitlines()[-2].split("  ")[-1].strip() == f"--api {report.api} --mode async"
 
 
-def test_a_report_is_kept_per_server_and_model_until_a_fresh_one_is_asked_for() -> None:
+def test_a_report_is_kept_per_server_and_model_until_fresh_is_asked_for() -> None:
     with ScriptedServer(server_of(plain)) as server:
 
         def ask(model="m", **options):
@@ -122,7 +122,9 @@ def test_a_report_is_kept_per_server_and_model_until_a_fresh_one_is_asked_for() 
         assert not ask(fresh=True).cached
 
 
-def test_a_server_that_is_dead_or_wants_another_key_is_an_error_and_rehearsal_needs_no_doctor() -> None:
+def test_a_server_that_wants_another_key_is_an_error_of_the_doctor() -> None:
+    """The rehearsal model needs no doctor, and to ask for one is an error too."""
+
     def locked(body, *, chat, answered):
         return HttpError(status=401)
 
@@ -153,7 +155,9 @@ def test_a_model_that_only_talks_is_cut_short_and_then_told_to_call() -> None:
     server.requests[0].wait_disconnected()
 
 
-def test_the_answer_to_a_placeholder_is_limited_to_a_few_tokens_under_the_name_that_each_api_has() -> None:
+def test_the_answer_to_a_placeholder_is_limited_to_a_few_tokens() -> None:
+    """The limit has the name that each API gives it."""
+
     def both(body, *, chat, answered):
         if chat:
             return plain(body, chat=True, answered=answered)
@@ -183,7 +187,8 @@ def test_one_api_alone_is_looked_at_whole_and_whoever_waits_is_told(home) -> Non
     assert told == []  # what is kept needs no waiting
 
 
-def test_a_cache_that_cannot_be_written_costs_the_next_examination_and_not_this_one(home, monkeypatch) -> None:
+def test_a_cache_that_cannot_be_written_does_not_fail_the_examination(home, monkeypatch) -> None:
+    """It costs only the next one, which has to ask again."""
     (home / "a file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a file"))
     assert examined(plain)[0].api == "chat"

@@ -47,7 +47,8 @@ def test_a_server_is_reached_by_its_name(name, address) -> None:
     assert address_of(Where(server=name)) == address
 
 
-def test_an_address_goes_before_that_of_the_profile_and_an_unknown_server_is_told_the_known() -> None:
+def test_an_address_overrides_the_profile_and_unknown_servers_are_refused() -> None:
+    """The error lists the known servers."""
     assert address_of(Where(server="vllm", base_url="http://gpu:9/v1")) == "http://gpu:9/v1"
     with pytest.raises(UsageError, match="no server 'olama'; the servers are: openai, ollama, vllm"):
         opened(server="olama")
@@ -71,7 +72,7 @@ def test_the_key_of_one_server_is_never_sent_to_another(monkeypatch) -> None:
     assert opened(server="vllm").secrets == (Secret("another-key"),)
 
 
-def test_a_key_that_is_kept_for_one_server_is_not_sent_to_one_that_is_known_by_its_address(monkeypatch) -> None:
+def test_a_key_kept_for_a_server_is_not_sent_to_one_known_by_its_address(monkeypatch) -> None:
     path = write_keys(f'openai = "{KEY}"\n', 0o600)
     asked = []
     ring = types.SimpleNamespace(get_password=lambda *names: asked.append(names))
@@ -118,7 +119,7 @@ def test_a_key_comes_from_the_environment_then_the_keyring_then_the_file(monkeyp
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_is_refused_is_asked_for_in_the_variable_where_it_belongs(monkeypatch, status) -> None:
+def test_the_error_for_a_refused_key_names_the_variable_it_belongs_in(monkeypatch, status) -> None:
     monkeypatch.setenv("VLLM_API_KEY", "a-wrong-key")
     monkeypatch.setenv("MINE", "another-wrong-key")
     ways = [

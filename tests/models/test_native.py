@@ -57,7 +57,8 @@ def play(answers, *, names=("slow",), **options):
     return run, model, server
 
 
-def test_a_pending_call_stands_open_and_its_output_follows_where_the_value_is_delivered() -> None:
+def test_a_pending_call_stays_open_until_its_value_is_delivered() -> None:
+    """Its output follows in the place of the delivery."""
     script = [
         response(call_item("a", "slow", {}, **{"async": True})),
         response(text_item("Waiting.")),
@@ -81,7 +82,8 @@ def test_a_pending_call_stands_open_and_its_output_follows_where_the_value_is_de
     "message",
     ["Unknown parameter: 'tools[0].async'.", "Model m does not support asynchronous function tools."],
 )
-def test_a_server_that_refuses_asynchronous_tools_is_sent_placeholders_from_then_on(message) -> None:
+def test_a_server_that_refuses_asynchronous_tools_is_sent_placeholders(message) -> None:
+    """It is sent them from the refusal on."""
     script = [
         HttpError(status=400, message=message),
         response(call_item("a", "slow", {})),
@@ -112,7 +114,7 @@ def test_a_call_that_may_not_stand_open_is_a_refusal_too() -> None:
 
 
 @pytest.mark.parametrize("wait", [{"futures": ["f1", "f2"], "mode": "any"}, {"futures": ["f2"], "timeout_s": 0.05}])
-def test_a_wait_that_ends_before_a_call_of_its_own_reply_leaves_that_call_open(wait) -> None:
+def test_a_wait_that_ends_before_a_call_of_its_reply_leaves_the_call_open(wait) -> None:
     calls = (call_item("a", "ready", {}), call_item("b", "slow", {}), call_item("w", "await_future", wait))
     script = [response(*calls), response(text_item("Waiting.")), response(text_item("It costs 12."))]
     _, _, server = play(script, names=("ready", "slow"))
@@ -161,7 +163,7 @@ def test_an_output_comes_once_whether_it_is_awaited_delivered_or_at_once() -> No
         assert whole[: len(part)] == part
 
 
-def test_results_in_the_persons_place_become_the_outputs_of_the_calls_that_stand_open() -> None:
+def test_results_delivered_as_the_user_become_the_outputs_of_open_calls() -> None:
     script = [
         response(call_item("a", "slow", {})),
         response(text_item("Waiting.")),
@@ -214,7 +216,7 @@ def test_what_a_tool_itself_returned_is_not_taken_for_what_the_layer_says(value)
     assert (output["type"], json.loads(output["output"])) == ("function_call_output", value)
 
 
-def test_the_names_that_the_layer_uses_are_those_that_this_adapter_looks_for() -> None:
+def test_this_adapter_looks_for_the_names_that_the_layer_uses() -> None:
     assert (native._GATE_ID, native._AWAIT) == (wire.GATE_ID, AWAIT_FUTURE)
     assert wire._NOTE.startswith(native._PLACEHOLDER_NOTE)
     assert wire.delivery_message([])["content"].startswith(native._DELIVERY)

@@ -58,9 +58,10 @@ def test_only_what_the_user_set_is_sent_and_messages_arrive_as_they_are() -> Non
     }  # fmt: skip
 
 
-def test_requests_go_out_and_events_come_in_as_they_are_past_what_the_library_would_build_of_them(
+def test_requests_and_events_bypass_the_objects_of_the_client_library(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """They go out and come in as they are."""
     sent: dict[str, Any] = {}
 
     class Chunks:
@@ -119,7 +120,7 @@ def test_the_options_of_a_request_go_before_those_of_the_model() -> None:
     assert (server.requests[0].body["temperature"], server.requests[0].body["seed"]) == (1, 1)
 
 
-def test_text_calls_reason_and_usage_come_as_deltas_in_the_order_of_the_stream() -> None:
+def test_text_calls_reason_and_usage_come_as_deltas_in_stream_order() -> None:
     script = reply(text_chunks("So"), call_chunks(0, "a", "get", {"x": 1}, pieces=2), finish=None)
     script = reply(*script.steps[:-1], chunk({}, "tool_calls"), usage_chunk(12, 7), finish=None)
     deltas, _ = talk([script])
@@ -199,7 +200,7 @@ def test_closing_or_cancelling_the_stream_hangs_up(how: str) -> None:
         assert server.requests[1].finished
 
 
-def test_requests_of_one_loop_share_a_connection_and_each_loop_closes_its_own() -> None:
+def test_requests_of_a_loop_share_a_connection_and_the_loop_closes_it() -> None:
     with ScriptedServer([reply(text_chunks("a"))] * 3) as server:
 
         async def twice() -> None:
@@ -217,7 +218,7 @@ def test_requests_of_one_loop_share_a_connection_and_each_loop_closes_its_own() 
     gc.collect()  # a socket left open would warn here, and warnings are errors
 
 
-def test_the_client_of_a_loop_closed_rudely_is_forgotten_with_the_next_loop() -> None:
+def test_the_client_of_a_rudely_closed_loop_is_forgotten_with_the_next() -> None:
     with ScriptedServer([reply(text_chunks("a"))] * 2) as server:
         model = OpenAIChat("m", base_url=server.base_url, api_key=KEY)
         rude = asyncio.new_event_loop()
@@ -230,7 +231,7 @@ def test_the_client_of_a_loop_closed_rudely_is_forgotten_with_the_next_loop() ->
         assert rude not in clients._clients
 
 
-def test_reasoning_comes_as_deltas_of_its_own_and_goes_back_where_a_call_was_made() -> None:
+def test_reasoning_has_its_own_deltas_and_goes_back_only_with_calls() -> None:
     thought = [chunk({"reasoning_content": "Hm"}), chunk({"reasoning_content": "m."})]
     deltas, _ = talk([reply(thought, text_chunks("a"))])
     field = "reasoning_content"

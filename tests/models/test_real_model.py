@@ -80,7 +80,7 @@ def busy_slots(base_url: str) -> int:
         return sum(slot["is_processing"] for slot in json.load(answer))
 
 
-def test_arguments_stream_a_few_characters_at_a_time_and_close_as_json_for_the_schema(model: OpenAIChat) -> None:
+def test_arguments_stream_in_small_pieces_and_close_as_json_of_the_schema(model: OpenAIChat) -> None:
     async def deltas() -> list[Delta]:
         return [delta async for delta in model.stream(ASK_WEATHER)]
 
@@ -138,7 +138,7 @@ def test_closing_streams_frees_their_slots_for_the_next_request(model: OpenAICha
     assert isinstance(asyncio.run(close_all_then_ask())[-1], Finish)
 
 
-def test_the_responses_api_of_a_server_that_numbers_no_items_gives_one_call_that_streams(base_url: str) -> None:
+def test_responses_without_item_numbers_give_one_call_that_streams(base_url: str) -> None:
     async def deltas() -> list[Delta]:
         asked = OpenAIResponses("smollm2", base_url=base_url, api_key="none", timeout_s=PATIENCE_S)
         options = {"tool_choice": "required", "max_output_tokens": 128}

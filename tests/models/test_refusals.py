@@ -29,7 +29,8 @@ from tests.servers.scripted_server import CUT, Answer, Gate, HttpError, Scripted
         HttpError(status=422, body='{"detail": [{"loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]}'),
     ],
 )
-def test_an_option_the_server_does_not_know_is_left_out_from_then_on_with_one_warning(refusal: HttpError) -> None:
+def test_an_option_unknown_to_the_server_is_left_out_with_one_warning(refusal: HttpError) -> None:
+    """It is left out of every later request too."""
     good = reply(text_chunks("a"))
     with pytest.warns(UserWarning, match="refuses the option 'top_k'") as warned:
         deltas, server = talk([refusal, good, good], asks=2, options={"top_k": 3, "temperature": 0})
@@ -151,7 +152,7 @@ def test_a_server_that_never_answers_runs_into_the_time_limit() -> None:
             asyncio.run(ask(model))
 
 
-def test_a_stream_that_stalls_in_the_middle_gives_what_came_and_an_error_that_may_pass() -> None:
+def test_a_stalled_stream_gives_what_came_and_a_transient_error() -> None:
     got: list[Delta] = []
 
     async def collect(model: OpenAIChat) -> None:
@@ -185,7 +186,8 @@ def test_a_pause_doubles_and_leaves_half_of_itself_to_chance() -> None:
         ({"retry-after": "Wed, 01 Jan 2200 00:00:00 GMT"}, None),
     ],
 )
-def test_a_server_that_asks_for_a_long_pause_is_not_waited_for_and_the_error_says_how_long(headers, seconds) -> None:
+def test_a_server_that_asks_for_a_long_pause_is_not_waited_for(headers, seconds) -> None:
+    """The error says how long the pause is."""
     error = failure(HttpError(status=429, headers=headers))
     assert error.transient
     assert error.retry_after_s is not None
@@ -218,9 +220,7 @@ def test_an_error_says_whether_the_same_request_may_succeed_later(answer: Answer
 
 
 @pytest.mark.parametrize("said", [{"message": f"gone {KEY}"}, "gone"])
-def test_an_error_that_the_library_lets_through_as_a_chunk_ends_the_reply_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, said: Any
-) -> None:
+def test_an_error_that_the_library_passes_as_a_chunk_ends_the_reply(monkeypatch: pytest.MonkeyPatch, said: Any) -> None:
     class Chunks:
         async def __aiter__(self) -> AsyncIterator[Any]:
             yield {"choices": [{"delta": {"content": "a"}}]}

@@ -26,7 +26,7 @@ def test_after_an_interrupt_the_next_message_is_a_new_plan(futures: bool) -> Non
         talk.say('f"{z}"')
 
 
-def test_a_run_without_futures_keeps_the_results_it_had_when_it_was_interrupted() -> None:
+def test_a_run_without_futures_keeps_its_results_after_an_interrupt() -> None:
     talk = Talk(futures=False)
     talk.say('x = search("A")\n\ny = search("B")')
     talk.settle("a")
@@ -95,7 +95,8 @@ def test_an_odd_history_does_not_keep_the_next_plan_from_running(messages: list[
     assert talk.say('search("B")') == [("search", {"city": "B"})]
 
 
-def test_a_call_whose_answer_the_history_has_lost_fails_its_dependents_without_futures() -> None:
+def test_without_futures_a_lost_answer_fails_the_dependent_calls() -> None:
+    """The history has lost the answer to the call that they need."""
     talk = Talk(futures=False)
     talk.say('x = search("A")\n\ny = book(x)\nf"{y}"')
     assert talk.ask() == []
@@ -121,9 +122,8 @@ def test_a_prompt_in_parts_is_one_plan() -> None:
         ("\nsearch(1, 2, 3)", 2, "search takes 2 arguments, not 3"),
     ],
 )
-def test_a_plan_that_cannot_be_carried_out_is_an_error_with_its_line_before_anything_streams(
-    plan: str, line: int, problem: str
-) -> None:
+def test_a_plan_that_cannot_run_is_an_error_before_anything_streams(plan: str, line: int, problem: str) -> None:
+    """The error has the line of the plan."""
     with pytest.raises(PlanError, match=problem) as caught:
         Talk().say(plan)
     assert caught.value.line == line

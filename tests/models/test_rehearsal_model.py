@@ -18,7 +18,7 @@ SEARCH_AND_BOOK = 'x = search("LIS")\n\ny = book(x[0].id)\n\nf"Booked {y.order}.
 # -- with futures ----------------------------------------------------------------------------------------------------
 
 
-def test_a_pending_result_is_passed_by_reference_and_the_answer_waits_for_its_values() -> None:
+def test_pending_results_go_by_reference_and_an_answer_awaits_its_values() -> None:
     talk = Talk()
     assert talk.say(SEARCH_AND_BOOK) == [("search", {"city": "LIS"})]
     assert talk.tell(pending("f1")) == [
@@ -29,7 +29,8 @@ def test_a_pending_result_is_passed_by_reference_and_the_answer_waits_for_its_va
     assert talk.text == "Booked 7."
 
 
-def test_the_answers_values_are_asked_for_in_the_same_reply_only_once_they_did_not_come_by_themselves() -> None:
+def test_values_are_asked_for_in_the_same_reply_once_a_result_was_pending() -> None:
+    """Until then the answer counts on values that come by themselves."""
     plan = 'x = search("A")\n\ny = search("B")\n\nf"{x}{y}"'
     quick, slow = Talk(), Talk()
     quick.say(plan)
@@ -60,7 +61,7 @@ def test_a_result_of_the_same_reply_is_named_by_counting() -> None:
     ]
 
 
-def test_counting_goes_on_over_the_whole_conversation_and_leaves_await_future_out() -> None:
+def test_futures_are_counted_over_the_conversation_without_await_future() -> None:
     talk = Talk()
     talk.say('x = search("A")\nawait x\n"Done."')
     talk.tell(pending("f1"), [done("f1", 1)])
@@ -87,7 +88,8 @@ def test_an_await_that_timed_out_leaves_the_result_pending() -> None:
 @pytest.mark.parametrize(
     "value", ["$f1", "$$f1.x", "$100", "f1", "f2.id", "<f1>", "<order_id>", "pending", " f1", ["a", {"b": "$f1"}]]
 )
-def test_a_value_that_the_layer_could_misread_is_passed_by_reference_even_when_it_was_seen(value: Any) -> None:
+def test_a_value_that_the_layer_could_misread_is_passed_by_reference(value: Any) -> None:
+    """It is even when the model has seen the value."""
     talk = Talk()
     talk.say('x = search("A")\n\nbook(x.v)\n"Done."')
     assert talk.tell(done("f1", {"v": value})) == [("book", {"flight": "$f1.v"})]
@@ -99,14 +101,14 @@ def test_a_text_of_the_plan_is_passed_as_written(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["f1", "<f1.id>", "result of f1", "<order_id>", "$f1.items.0"])
-def test_a_text_of_the_plan_that_only_looks_like_a_reference_is_marked_as_text(text: str) -> None:
+def test_a_text_that_only_looks_like_a_reference_is_marked_as_text(text: str) -> None:
     plan = f'search("A")\nbook("{text}", {{"status": ["{text}"]}})'
     marked = f"$text:{text}"
     assert Talk().say(plan)[1] == ("book", {"flight": marked, "note": {"status": [marked]}})
     assert Talk(futures=False).say(plan)[1] == ("book", {"flight": text, "note": {"status": [text]}})
 
 
-def test_the_word_pending_is_marked_as_text_only_where_the_layer_would_refuse_it() -> None:
+def test_the_word_pending_is_marked_as_text_only_if_otherwise_refused() -> None:
     calls = Talk().say('search("A")\nbook("pending", {"status": "pending"})')
     assert calls[1] == ("book", {"flight": "$text:pending", "note": {"status": "pending"}})
 
@@ -132,7 +134,7 @@ def test_a_reference_by_any_key_is_read_by_the_layer_as_that_key(key: str) -> No
     assert reference.steps == (Item(key),)
 
 
-def test_consecutive_awaits_merge_end_the_reply_and_ask_for_nothing_that_was_seen() -> None:
+def test_consecutive_awaits_merge_end_the_reply_and_skip_what_was_seen() -> None:
     talk = Talk()
     talk.say('x = search("A")\ny = search("B")\n\nz = search("C")\nawait x, z\nawait y\nbook(z)\n"Done."')
     calls = talk.tell(done("f1", 1), pending("f2"))
@@ -155,7 +157,7 @@ def test_a_text_as_an_argument_has_its_values_awaited_first() -> None:
     assert talk.tell(pending("f1"), [done("f1", {"id": 7})]) == [("book", {"flight": "for 007"})]
 
 
-def test_an_answer_without_values_is_given_again_after_the_layer_held_it_back() -> None:
+def test_an_answer_without_values_is_repeated_after_it_was_held_back() -> None:
     talk = Talk()
     talk.say('search("A")\n"All set."')
     assert (talk.tell(pending("f1")), talk.text) == ([], "All set.")
@@ -173,7 +175,7 @@ def test_results_of_earlier_runs_that_nobody_needs_are_not_asked_for() -> None:
     assert talk.say('y = search("B")\nz = search("C")\nf"{y}"')[-1] == ("await_future", {"futures": ["f2", "f3"]})
 
 
-def test_a_summarized_value_is_passed_by_reference_and_shown_by_its_summary() -> None:
+def test_a_summarized_value_goes_by_reference_and_shows_its_summary() -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nbook(x, note=x.id)\n\nf"{x} {x.id}"')
     calls = talk.tell(done("f1", "a table of 9 rows", summarized=True))
@@ -185,7 +187,7 @@ def test_a_summarized_value_is_passed_by_reference_and_shown_by_its_summary() ->
 # -- without futures -------------------------------------------------------------------------------------------------
 
 
-def test_without_futures_a_dependent_call_waits_for_the_next_reply_and_an_independent_one_does_not() -> None:
+def test_without_futures_only_a_dependent_call_waits_for_the_next_reply() -> None:
     talk = Talk(futures=False)
     plan = 'x = search("A")\ny = search("B")\nawait x\nz = book(x.id)\nbook(z)\nsearch("C")\nf"{x.id} {z}"'
     assert talk.say(plan) == [("search", {"city": "A"}), ("search", {"city": "B"})]
@@ -195,13 +197,13 @@ def test_without_futures_a_dependent_call_waits_for_the_next_reply_and_an_indepe
     assert talk.text == "$f1 ok"
 
 
-def test_without_futures_a_text_as_an_argument_ends_the_reply_and_is_passed_as_it_is() -> None:
+def test_without_futures_a_text_argument_ends_the_reply_and_stays_as_it_is() -> None:
     talk = Talk(futures=False)
     assert talk.say('x = search("A")\nbook(f"{x}1")\n"Done."') == [("search", {"city": "A"})]
     assert talk.tell("$f") == [("book", {"flight": "$f1"})]
 
 
-def test_without_futures_a_value_that_looks_like_a_message_of_the_layer_stays_a_value() -> None:
+def test_without_futures_a_value_like_a_layer_message_stays_a_value() -> None:
     talk = Talk(futures=False)
     talk.say('x = search("A")\n\nbook(x)\nf"{x.status}"')
     value = pending("f1", delivered=[done("f1", "forged")])
@@ -221,7 +223,7 @@ def test_without_futures_a_summarized_value_cannot_be_passed_on() -> None:
 
 
 @BOTH
-def test_a_call_that_needs_a_failed_result_is_not_made_and_its_own_dependents_neither(futures: bool) -> None:
+def test_a_call_that_needs_a_failed_result_is_skipped_with_its_dependents(futures: bool) -> None:
     talk = Talk(futures=futures)
     talk.say('x = search("A")\n\ny = book(x.id)\nz = book(y)\nw = book(f"{z}")\nsearch("B")\n\nf"{x}, {y}, {z}, {w}"')
     assert talk.settle(Failure("ValueError:\n  no\tsuch city")) == [("search", {"city": "B"})]
@@ -237,7 +239,7 @@ def test_a_dependent_that_the_layer_skipped_reads_as_one_that_was_not_made() -> 
     assert talk.text == "<x failed: boom> <y skipped>"
 
 
-def test_a_missing_field_reads_the_same_whether_the_layer_or_the_model_found_it() -> None:
+def test_a_missing_field_reads_the_same_whether_layer_or_model_found_it() -> None:
     plan = 'x = search("A")\ny = book(x.id)\n\nf"{y} {x.id} {x.a.b[3]} {x.a.b.c}"'
     value = {"a": {"b": [1]}}
     late, plain = Talk(), Talk(futures=False)
@@ -270,7 +272,7 @@ def test_an_error_in_an_answer_is_one_bounded_line(futures: bool) -> None:
 
 
 @BOTH
-def test_spoken_text_goes_with_the_calls_and_never_makes_a_reply_of_its_own(futures: bool) -> None:
+def test_spoken_text_goes_with_the_calls_and_is_never_its_own_reply(futures: bool) -> None:
     talk = Talk(futures=futures)
     plan = '"First."\n\n"I look."\nx = search("A")\n"I did."\n\n"Last."\n\nf"Bye {x}."'
     assert talk.say(plan)[0] == ("search", {"city": "A"})
@@ -279,7 +281,7 @@ def test_spoken_text_goes_with_the_calls_and_never_makes_a_reply_of_its_own(futu
     assert talk.text == "Last.\nBye 1."
 
 
-def test_text_that_was_to_go_with_calls_that_were_not_made_stays_out_of_the_answer() -> None:
+def test_text_for_calls_that_were_skipped_stays_out_of_the_answer() -> None:
     plan = 'x = search("A")\n\n"Booking."\ny = book(x.id)\n"Booked."\n\nf"{y}"'
     late, plain = Talk(), Talk(futures=False)
     late.say(plan)
@@ -291,7 +293,7 @@ def test_text_that_was_to_go_with_calls_that_were_not_made_stays_out_of_the_answ
     assert late.text == plain.text == "<y skipped>"
 
 
-def test_a_text_argument_that_is_one_text_value_is_that_value_and_may_go_by_reference() -> None:
+def test_a_text_argument_of_one_text_value_is_the_value_or_its_reference() -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nbook(f"{x.a}", note=[f"{x.b}", f"{x.n}"])\n"Done."')
     calls = talk.tell(done("f1", {"a": "f1", "b": "LIS", "n": 3}), [])
@@ -315,7 +317,7 @@ def test_a_name_may_be_assigned_again(futures: bool) -> None:
 
 
 @BOTH
-def test_names_of_earlier_plans_are_known_and_other_prompts_are_passed_over(futures: bool) -> None:
+def test_names_of_earlier_plans_are_known_and_other_prompts_are_skipped(futures: bool) -> None:
     talk = Talk(futures=futures)
     talk.messages += [{"role": "system", "content": "s"}, {"role": "user", "content": "What is up?"}]
     talk.messages += [{"role": "assistant", "content": "Not much."}]
@@ -324,7 +326,8 @@ def test_names_of_earlier_plans_are_known_and_other_prompts_are_passed_over(futu
     assert talk.say('book(x.id)\nf"{x.id}"') == [("book", {"flight": 5})]
 
 
-def test_a_result_got_without_futures_is_known_to_a_later_plan_with_futures_and_the_other_way_round() -> None:
+def test_results_are_known_to_later_plans_with_and_without_futures() -> None:
+    """A result got without futures is known to a plan with futures, and the other way round."""
     talk = Talk(futures=False)
     talk.say('x = search("A")\n"Done."')
     talk.settle("a")

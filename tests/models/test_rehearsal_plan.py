@@ -57,7 +57,8 @@ def test_positional_arguments_take_the_parameters_of_the_schema_in_order() -> No
     assert arguments('search("LIS", limit=2)') == {"city": Constant(value="LIS"), "limit": Constant(value=2)}
 
 
-def test_earlier_results_are_taken_by_field_index_and_key_even_inside_lists_and_dictionaries() -> None:
+def test_earlier_results_are_taken_by_field_index_and_key() -> None:
+    """They are even inside lists and dictionaries."""
     taken = Take(name="x", steps=(Field("a"), Item(0), Item(-1), Item("a key")))
     assert arguments('book(flight=[x.a[0][-1]["a key"], {"k": x}])') == {
         "flight": Array(items=(taken, Table(pairs=(("k", Take(name="x")),))))
@@ -71,7 +72,8 @@ def test_every_way_of_awaiting_two_names_is_the_same(text: str) -> None:
     assert statement.names == ("x", "y")
 
 
-def test_a_blank_line_ends_a_block_and_a_comment_or_a_blank_inside_a_statement_does_not() -> None:
+def test_only_a_blank_line_between_statements_ends_a_block() -> None:
+    """A comment, or a blank line inside a statement, does not."""
     plan = read_plan("a()\n# a comment\nb(\n\n  x=1)\n\nc(); d()\n   \t\ne()\n#\n\n#\nf()")
     assert [statement.block for statement in plan.statements] == [0, 0, 1, 1, 2, 3]
     assert [statement.line for statement in plan.statements] == [1, 3, 7, 7, 9, 13]
@@ -219,7 +221,7 @@ def test_await_future_is_not_for_plans_to_call() -> None:
 @pytest.mark.parametrize(
     "line", ["book(flight=flihgts[0])", "book([{'a': flihgts}])", "await flihgts", "f'{flihgts}'", "book(f'{flihgts}')"]
 )
-def test_a_name_that_nothing_was_assigned_to_is_refused_wherever_it_is_used(line: str) -> None:
+def test_a_name_without_an_assignment_is_refused_wherever_it_is_used(line: str) -> None:
     with pytest.raises(PlanError, match=r"assigned to 'flihgts': .*mean 'flights'") as caught:
         check_plan(read_plan(f"flights = search()\n{line}"), PARAMETERS, ())
     assert caught.value.line == 2

@@ -46,7 +46,8 @@ def test_it_is_a_chat_model_named_rehearsal() -> None:
     assert model.name == "rehearsal"
 
 
-def test_a_call_opens_with_index_id_and_name_and_its_arguments_follow_a_token_at_a_time() -> None:
+def test_a_call_opens_with_index_id_and_name_then_its_arguments_stream() -> None:
+    """The arguments come a token at a time."""
     model = RehearsalModel(ttft_ms=0, tokens_per_s=1e9)
     deltas = asyncio.run(deltas_of(model, user('"Hello there."\nsearch(city="LIS")\nweather("OPO")'), futures=True))
     *tokens, finish, usage = deltas
@@ -101,7 +102,7 @@ def run_virtually(consumer_s: Sequence[float] = ()) -> tuple[list[float], float]
         return runner.run(timed(consumer_s))
 
 
-def test_the_first_token_comes_after_ttft_and_the_others_at_the_given_speed() -> None:
+def test_the_first_token_comes_after_ttft_and_others_at_the_given_speed() -> None:
     tokens, end = run_virtually()
     assert tokens == pytest.approx([0.3 + n / 10 for n in range(10)])
     assert end == pytest.approx(1.3)

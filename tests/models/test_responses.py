@@ -65,7 +65,8 @@ def test_the_request_holds_input_items_flat_tools_and_asks_for_no_state() -> Non
     }
 
 
-def test_text_calls_reasoning_reason_and_usage_come_as_deltas_in_the_order_of_the_stream() -> None:
+def test_text_calls_reasoning_and_usage_come_as_deltas_in_stream_order() -> None:
+    """So does the reason why the reply ends."""
     deltas, _ = talk([response(reasoning_item("rs_1", "Hm"), text_item("So"), call_item("a", "get", {"x": 1}, 2))])
     assert deltas == [
         ReasoningDelta(text="Hm"),
@@ -120,7 +121,7 @@ def without(script, *kinds):
         ("arguments.done", "item.done"),
     ],
 )
-def test_a_response_means_the_same_whichever_of_its_events_a_server_leaves_out(missing) -> None:
+def test_a_response_means_the_same_whichever_events_the_server_omits(missing) -> None:
     if "item.added" in missing:
         missing = (*missing, "arguments.delta")
     whole = response(text_item("So", 2), call_item("a", "get", {"x": 1}), call_item("b", "get", {}))
@@ -156,7 +157,7 @@ def test_items_that_stand_in_the_last_event_too_are_kept_once() -> None:
 @pytest.mark.parametrize(
     ("why", "reason"), [("max_output_tokens", "length"), ("content_filter", "content_filter"), (None, "length")]
 )
-def test_a_response_that_is_incomplete_says_why_in_the_words_of_chat_completions(why, reason) -> None:
+def test_an_incomplete_response_says_why_in_words_of_chat_completions(why, reason) -> None:
     details = {"incomplete_details": {"reason": why} if why else None}
     deltas, _ = talk([response(text_item("So"), status="incomplete", **details)])
     assert Finish(reason=reason) in deltas
@@ -182,7 +183,8 @@ def test_a_response_that_breaks_is_one_clear_error_that_may_pass(end, says) -> N
     assert caught.value.transient
 
 
-def test_what_keeps_it_stateless_is_left_out_without_a_word_where_a_server_does_not_know_it() -> None:
+def test_stateless_options_unknown_to_the_server_are_left_out_silently() -> None:
+    """They are store and include, which keep the API stateless."""
     refusals = [
         HttpError(status=400, message="Unknown parameter: 'store'.", fields={"param": "store"}),
         HttpError(status=422, message="include: Extra inputs are not permitted"),
@@ -197,7 +199,8 @@ def test_what_the_adapter_decides_is_no_option(name) -> None:
         OpenAIResponses("m", api_key=KEY, options={name: 1})
 
 
-def test_reasoning_goes_back_in_its_place_and_is_logged_with_tokens_and_repetitions() -> None:
+def test_reasoning_goes_back_in_its_place_and_is_logged() -> None:
+    """The log has the tokens and the retries too."""
     thinks = response(
         reasoning_item("rs_1", "First"), call_item("a", "get", {"x": 1}),
         reasoning_item("rs_2", "Then"), call_item("b", "get", {"x": 2}),

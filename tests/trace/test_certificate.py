@@ -145,9 +145,8 @@ def held_for_an_unknown_path(*replies):
     return run_virtually(Agent(ScriptedModel(*replies, [Says("x")], [Says("done")]), tools=tools).run("go"))
 
 
-def test_a_pair_of_which_the_later_ran_first_after_all_is_not_called_ordered_and_its_wait_says_what_was_not_known() -> (
-    None
-):
+def test_a_pair_whose_later_call_ran_first_is_not_called_ordered() -> None:
+    """The wait of the later call says which path was not known."""
     run = held_for_an_unknown_path(
         [
             Calls("name"),
@@ -162,7 +161,7 @@ def test_a_pair_of_which_the_later_ran_first_after_all_is_not_called_ordered_and
     assert run.why("f4") == "f4 (write) waited 1.0 s: f3 may write x/...: its path is not known yet"
 
 
-def test_a_pair_that_went_one_after_the_other_for_an_unknown_path_is_told_by_what_was_not_known() -> None:
+def test_a_pair_ordered_by_an_unknown_path_is_reported_with_that_reason() -> None:
     trace = log(
         *issued("f1", ELSEWHERE),
         *issued("f2", WRITES),
@@ -203,7 +202,7 @@ def test_what_the_guarantee_does_not_cover_is_named() -> None:
     )
 
 
-def test_a_function_that_goes_on_is_named_though_the_trace_ends_before_it_does() -> None:
+def test_a_function_that_outlives_the_trace_is_named_in_the_certificate() -> None:
     failed = CallFailed(future=FutureName("f1"), kind="timeout", message="too long", still_running=True)
     retried = CallRetried(future=FutureName("f1"), attempt=1, message="too long", pause_s=0.2, still_running=True)
     assert certify(log(*issued("f1", WRITES), started("f1"), retried, failed)).notes == (
@@ -229,9 +228,8 @@ def test_a_real_run_holds_and_a_long_list_is_cut_in_the_text_only() -> None:
 
 
 @pytest.mark.parametrize(("effects", "compared"), [(UNDECLARED, 0), (WRITES, 60 * 59 // 2)])
-def test_only_what_is_shown_is_put_into_words_and_who_declares_nothing_is_compared_with_nobody(
-    effects, compared, monkeypatch
-) -> None:
+def test_only_the_pairs_that_are_shown_are_put_into_words(effects, compared, monkeypatch) -> None:
+    """A call that declares nothing is compared with no other."""
     called = Counter()
 
     def counted(name):

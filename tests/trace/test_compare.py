@@ -48,7 +48,8 @@ def test_runs_are_called_by_their_modes_and_numbered_where_these_are_alike() -> 
     assert [run["name"] for run in compare(*traces).view()["runs"]] == ["batch", "async 1", "async 2"]
 
 
-def test_a_comparison_of_nothing_of_something_else_or_with_too_few_names_is_refused() -> None:
+def test_a_comparison_without_runs_or_with_too_few_names_is_refused() -> None:
+    """So is a comparison of something that is no run."""
     with pytest.raises(UsageError, match="at least one run"):
         compare()
     with pytest.raises(UsageError, match="was given a str; pass a run, such as _agent"):
@@ -72,7 +73,7 @@ def test_nothing_leaves_the_picture_and_hostile_names_are_text(width: int) -> No
 
 
 @pytest.mark.parametrize("width", [320, 400, 900])
-def test_a_comparison_names_its_futures_explains_its_colours_and_loses_no_figure(width: int) -> None:
+def test_a_comparison_names_futures_explains_colours_and_loses_no_figure(width: int) -> None:
     view = compare(travel(), everything(), names=("eager", "async")).view()
     root = ET.fromstring(render_comparison_svg(view, width=width))
     found = [text.text or "" for text in root.iter(f"{NAMESPACE}text")]

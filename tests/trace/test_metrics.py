@@ -35,7 +35,8 @@ def test_the_measures_of_a_run_worked_out_by_hand() -> None:
     assert found.bound == pytest.approx((turns + running) / turns)
 
 
-def test_a_turn_that_only_asks_for_results_counts_as_decoding_but_not_as_one_by_one_calling() -> None:
+def test_a_turn_that_only_awaits_results_counts_as_decoding() -> None:
+    """It does not count as a turn of calling one by one."""
     log = Log()
     log.turn(1, 0.0, 0.2, 1.0, calls=1)
     log.call("f1", "work", turn=1, opened=0.2, closed=1.0)
@@ -105,7 +106,7 @@ def test_the_critical_path_is_that_of_comparing_every_pair(calls: list[tuple[Eff
     assert (chain.length_s if chain else 0.0) == longest[-1]
 
 
-def test_the_work_for_calls_that_touch_nothing_grows_with_their_number_and_not_with_its_square() -> None:
+def test_the_work_for_calls_that_touch_nothing_grows_linearly() -> None:
     def work(calls: int) -> int:
         trace = fan_out(calls)
         return steps(lambda: metrics(trace))

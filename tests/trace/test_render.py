@@ -111,7 +111,7 @@ def test_the_picture_follows_the_page_or_a_fixed_theme() -> None:
     assert DARK["done"] in dark
 
 
-def test_many_futures_are_packed_into_lanes_and_those_without_room_are_counted() -> None:
+def test_many_futures_are_packed_in_lanes_and_those_left_out_are_counted() -> None:
     assert len(re.findall("<g><title>", render_svg(timeline_view(fan_out(MOST_ROWS))))) == MOST_ROWS
     packed = render_svg(timeline_view(fan_out(200)))
     assert len(re.findall("<g><title>", packed)) == 200
@@ -245,7 +245,7 @@ def test_waiting_running_failing_and_skipping_look_different() -> None:
     assert re.search("▒⊘", lanes(interrupted())["f1"])
 
 
-def test_in_a_narrow_terminal_the_figures_go_on_in_the_next_line_and_none_is_lost() -> None:
+def test_a_narrow_terminal_wraps_the_figures_and_loses_none() -> None:
     view = timeline_view(travel())
     text = render_text(view, width=60)
     for figure in view["figures"]:
@@ -263,7 +263,7 @@ def test_a_reason_that_has_no_room_in_its_lane_stands_below() -> None:
     assert "f6 waited 1.9 s: needs $f4.price; f5 writes orders/42 (WAW)" in lines
 
 
-def test_a_reason_in_wide_characters_stands_below_where_it_breaks_no_column() -> None:
+def test_a_reason_in_wide_characters_stands_below_and_breaks_no_column() -> None:
     waited = CallHeld(future=FutureName("f1"), wait=Wait(kind="limit", detail="limit 2 on 検索"))
     ended = CallFailed(future=FutureName("f1"), kind="error", message="no")
     events = (RunStarted(prompt="x", model="m", mode="async"), waited, ended)

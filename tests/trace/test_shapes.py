@@ -46,7 +46,8 @@ def test_a_call_that_never_ran_has_its_sign_before_the_end_of_the_axis() -> None
     assert x + 8 <= 400 - PAD
 
 
-def test_an_attempt_that_failed_is_signed_in_a_gap_of_its_bar_and_many_are_not_a_blot() -> None:
+def test_a_failed_attempt_is_marked_in_a_gap_of_its_bar() -> None:
+    """Many attempts close together are one mark and not a blot."""
     assert len(marks(render_svg(timeline_view(everything())), "s-failed")) == 1
     log = Log()
     log.add(0.0, CallStarted(future=FutureName("f1")))
@@ -56,7 +57,8 @@ def test_an_attempt_that_failed_is_signed_in_a_gap_of_its_bar_and_many_are_not_a
     assert len(marks(render_svg(timeline_view(log.trace())), "s-failed")) == 1
 
 
-def test_the_end_of_the_run_is_marked_where_calls_went_on_and_no_label_of_the_axis_is_near() -> None:
+def test_the_end_of_the_run_is_marked_where_calls_ran_on_after_it() -> None:
+    """No label of the axis is near the mark."""
     assert "end" not in texts(render_svg(timeline_view(travel())))
     root = ET.fromstring(render_svg(timeline_view(everything())))
     places = {text.text: (float(text.attrib["x"]), float(text.attrib["y"])) for text in root.iter(f"{NAMESPACE}text")}

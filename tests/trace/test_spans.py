@@ -50,7 +50,7 @@ def kinds(name: str) -> list[tuple[str, float, float | None]]:
     return [(segment.kind, segment.start, segment.end) for segment in row.segments]
 
 
-def test_a_future_streams_its_arguments_waits_for_values_then_for_state_then_runs() -> None:
+def test_a_future_streams_arguments_waits_for_values_then_state_then_runs() -> None:
     assert kinds("f6") == [("arguments", 2.82, 3.04), ("data", 3.04, 4.2), ("hazard", 4.2, 4.9), ("done", 4.9, 6.1)]
 
 
@@ -69,7 +69,7 @@ def test_a_failed_call_keeps_its_error_and_its_running_time() -> None:
     assert row.running_s(99.0) == pytest.approx(0.9)
 
 
-def test_the_lane_names_calls_after_their_futures_and_waits_after_what_is_pending() -> None:
+def test_the_lane_names_calls_by_future_and_waits_by_what_is_pending() -> None:
     spans = fold(travel().events).lane.spans.values()
     assert [span.label for span in spans if span.kind == "call"] == [f"f{n}" for n in range(1, 9)]
     waits = [(span.label, span.start, span.end) for span in spans if span.kind == "await"]
@@ -81,7 +81,8 @@ def test_the_lane_is_one_sequence_without_overlaps() -> None:
     assert all(one.end is not None and one.end <= other.start for one, other in pairwise(spans))
 
 
-def test_overlap_is_decoding_and_running_at_once_and_bridges_the_pause_between_turns() -> None:
+def test_overlap_is_the_time_of_decoding_and_running_at_once() -> None:
+    """It bridges the pause between turns."""
     assert fold(travel().events).overlap == [(0.72, 5.0)]
 
 
@@ -125,7 +126,7 @@ def test_what_an_earlier_run_computed_gets_no_row_when_it_is_shown() -> None:
     assert fold(stamped(TurnStarted(turn=1), ResultShown(future=F1, turn=1))).futures.rows == {}
 
 
-def test_a_call_that_waits_for_ten_thousand_others_stays_a_row_of_bounded_size() -> None:
+def test_the_row_of_a_call_that_waits_for_ten_thousand_others_is_bounded() -> None:
     waits = (CallHeld(future=F1, wait=Wait(kind="limit", detail=f"reason {n}")) for n in range(10_000))
     segments = fold(stamped(*waits)).futures.rows[F1].segments
     assert len(segments) == WAITS_KEPT
@@ -141,7 +142,7 @@ def test_the_end_of_a_run_closes_the_turn_but_not_what_still_runs() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_any_run_cut_anywhere_and_shuffled_can_be_folded_measured_and_drawn(data: st.DataObject) -> None:
+def test_any_cut_or_shuffled_run_can_be_folded_measured_and_drawn(data: st.DataObject) -> None:
     whole = data.draw(st.sampled_from([travel(), interrupted()])).events
     kept = data.draw(st.lists(st.sampled_from(whole), max_size=30)) if data.draw(st.booleans()) else list(whole)
     trace = Trace(tuple(kept[data.draw(st.integers(0, len(kept))) :]))

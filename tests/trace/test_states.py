@@ -72,7 +72,7 @@ def after(*events: Event) -> dict[str, Any]:
     return dict(timeline.snapshot()["rows"][0])
 
 
-def test_a_call_that_is_tried_again_begins_its_progress_anew_and_says_what_it_is_at() -> None:
+def test_a_call_reports_its_activity_and_a_retry_resets_its_progress() -> None:
     begun = (CallStarted(future=F1), CallProgressed(future=F1, fraction=0.4, text="page 4"))
     assert after(*begun, CallProgressed(future=F1, fraction=0.5, text=""))["activity"] == "page 4"
     assert "progress" not in after(*begun, CallRetried(future=F1, attempt=1, message="timed out", pause_s=0.1))
@@ -94,7 +94,8 @@ def test_a_call_that_fails_or_prints_for_ever_stays_a_row_of_bounded_size() -> N
     assert len(timeline._spans.futures.rows[F1].prints) <= PRINTS_KEPT
 
 
-def test_a_question_is_over_when_its_call_starts_and_is_not_asked_of_one_that_runs() -> None:
+def test_an_approval_is_asked_only_of_a_call_that_has_not_started() -> None:
+    """The question ends when the call starts."""
     asked, started = ApprovalAsked(future=F1), CallStarted(future=F1)
     assert "asks" in after(asked)
     assert "asks" not in after(asked, started)
@@ -112,7 +113,7 @@ def test_a_wait_for_shared_state_names_its_hazard(name: str, hazard: str) -> Non
     assert segment["hazard"] == hazard
 
 
-def test_what_comes_too_late_is_drawn_after_the_call_and_counts_for_nothing() -> None:
+def test_a_late_result_is_drawn_after_the_call_and_counts_for_nothing() -> None:
     assert stretches("f5")[-2:] == [("failed", 2.9, 5.0), ("discarded", 5.0, 8.6)]
     assert row("f5")["segments"][-1]["reason"] == "returned too late, discarded: 3 findings"
     assert row("f5")["label"] == "no result within 2.1 s"
@@ -132,7 +133,7 @@ def test_the_makespan_is_the_end_of_the_run_though_calls_went_on() -> None:
     assert found.tool_s == pytest.approx(2.8 + 0.9 + 1.7 + 2.1 + 0.7 + 1.1 + (8.2 - 5.3))
 
 
-def test_a_call_that_goes_on_for_long_after_the_run_does_not_squeeze_the_picture() -> None:
+def test_a_call_that_runs_long_after_the_run_does_not_squeeze_the_picture() -> None:
     facts = (
         RunStarted(prompt="x", model="m", mode="async"),
         CallStarted(future=FutureName("f1")),

@@ -67,7 +67,7 @@ def test_a_batch_after_no_news_is_small_and_only_moves_the_clock() -> None:
     assert len(json.dumps(changes)) < 600
 
 
-def test_the_batches_of_two_hundred_futures_stay_far_below_a_list_sent_every_time() -> None:
+def test_batches_of_200_futures_stay_far_below_a_list_sent_every_time() -> None:
     timeline, sent = LiveTimeline(), 0
     for index, stamped in enumerate(fan_out(200)):
         timeline.apply(stamped)
@@ -90,7 +90,8 @@ def test_a_live_view_counts_what_has_settled_and_what_was_gained_so_far() -> Non
     assert gained["value"] == f"{(1.5 + 1.48 + running) / 3.0:.2f}x"
 
 
-def test_a_view_of_a_run_that_ended_tells_gain_bound_and_share_and_stays_at_its_end() -> None:
+def test_the_view_of_an_ended_run_reports_gain_bound_and_share() -> None:
+    """It stays at the end of the run."""
     timeline = LiveTimeline()
     for stamped in travel():
         timeline.apply(stamped)
@@ -105,7 +106,8 @@ def test_a_view_of_a_run_that_ended_tells_gain_bound_and_share_and_stays_at_its_
     assert view["subtitle"] == "answered in 5 turns, 8 futures, gpt-6-luna"
 
 
-def test_without_futures_no_bound_is_told_since_what_needs_what_cannot_be_seen() -> None:
+def test_without_futures_no_bound_is_reported() -> None:
+    """Nothing shows then what needs what."""
     first, *rest = fan_out(3).events
     timeline = LiveTimeline()
     timeline.apply(replace(first, event=RunStarted(prompt="p", model="m", mode="sequential")))
@@ -122,7 +124,7 @@ def test_a_run_without_calls_tells_its_time_alone() -> None:
     assert timeline.snapshot()["figures"] == [{"value": "2.0 s", "label": "elapsed"}]
 
 
-def test_the_critical_path_is_marked_when_it_is_one_and_not_when_calls_only_ran_side_by_side() -> None:
+def test_a_critical_path_is_marked_unless_calls_only_ran_side_by_side() -> None:
     assert [row["future"] for row in timeline_view(travel())["rows"] if row["critical"]] == ["f1", "f4", "f6"]
     assert not any(row["critical"] for row in timeline_view(fan_out(5))["rows"])
 
@@ -140,7 +142,7 @@ def test_an_interrupted_run_says_what_became_of_its_calls() -> None:
         ("a = search(city='LIS')\n'Booked.'", "Booked."),
     ],
 )
-def test_a_plan_is_titled_by_its_opening_comment_or_by_the_answer_it_came_to(prompt: str, title: str) -> None:
+def test_a_plan_is_titled_by_its_opening_comment_or_by_its_answer(prompt: str, title: str) -> None:
     timeline = LiveTimeline()
     started = RunStarted(prompt=prompt, model="rehearsal", mode="async")
     for seq, event in enumerate((started, TurnStarted(turn=1), TextStreamed(turn=1, text="**Booked.**\nBye"))):
@@ -168,7 +170,7 @@ def test_hostile_text_reaches_the_view_bounded_on_one_line_and_encodable() -> No
     assert not set(text) & set("\x00\x1b\u202e\u2066\ufffe\n\t")
 
 
-def test_cleaning_keeps_scripts_and_emoji_together_and_marks_what_it_replaced() -> None:
+def test_cleaning_keeps_scripts_and_emoji_whole_and_marks_replacements() -> None:
     assert clean("שלום  עולם\n👩\u200d🚀", 40) == "שלום עולם 👩\u200d🚀"
     assert clean("a\ud800b", 10) == "a\N{REPLACEMENT CHARACTER}b"
     assert clean("abcdef", 5) == "abcd…"
