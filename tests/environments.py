@@ -6,13 +6,15 @@ found on ``PYTHONPATH`` by those who need it.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Sequence
+import sysconfig
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ class NotBuilt(Exception):
 
 def home_of(name: str, requirements: Sequence[str]) -> Path:
     """Return where the environment is, or would be."""
-    key = hashlib.sha256("\n".join([sys.version, *requirements]).encode()).hexdigest()[:12]
+    key = hashlib.sha256("\n".join([sys.version, sys.prefix, *requirements]).encode()).hexdigest()[:12]
     return REPOSITORY / ".cache" / "venvs" / f"{name}-{key}"
 
 
@@ -37,39 +39,54 @@ def is_built(name: str, requirements: Sequence[str]) -> bool:
     return (home_of(name, requirements) / "complete").exists()
 
 
-def environment(name: str, requirements: Sequence[str]) -> Path:
+def environment(name: str, requirements: Sequence[str], *, on_top: bool = False) -> Path:
     """Return the environment's interpreter, building it when there is none for these requirements.
+
+    Args:
+        name: What the environment is called.
+        requirements: What pip installs there.
+        on_top: Everything else is found in the environment that runs the tests: only what differs is installed.
 
     Raises:
         NotBuilt: The last line of what went wrong.
     """
     home = home_of(name, requirements)
     python = home / "bin" / "python"
-    if not is_built(name, requirements):
-        shutil.rmtree(home, ignore_errors=True)
-        try:
-            _run([sys.executable, "-m", "venv", str(home)])
-            _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements])
-        except (subprocess.SubprocessError, OSError) as error:
-            detail = str(getattr(error, "stderr", "") or error).strip().splitlines()
-            raise NotBuilt(f"no environment with {name}: {detail[-1] if detail else error!r}") from error
-        (home / "complete").touch()
+    with locked(home):
+        if not is_built(name, requirements):
+            shutil.rmtree(home, ignore_errors=True)
+            try:
+                _run([sys.executable, "-m", "venv", "--without-pip", str(home)])
+                if on_top:
+                    (own,) = (home / "lib").glob("python*/site-packages")
+                    (own / "below.pth").write_text(sysconfig.get_path("purelib") + "\n")
+                pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+                _run([*pip, "--disable-pip-version-check", *requirements])
+            except (subprocess.SubprocessError, OSError) as error:
+                detail = str(getattr(error, "stderr", "") or error).strip().splitlines()
+                raise NotBuilt(f"no environment with {name}: {detail[-1] if detail else error!r}") from error
+            (home / "complete").touch()
     return python
 
 
-def python_holding(name: str, held: str, *more: str) -> Path:
-    """Return an interpreter with the project's requirements, one of them held at another release; skip the test without.
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold what is built in one place: tests of several processes ask for it at once, and one of them builds it."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def python_holding(name: str, held: str) -> Path:
+    """Return an interpreter with all that runs the tests, one package of it held at another release; skip the test without.
 
     Args:
         name: What the environment is called.
         held: The requirement, such as ``openai>=2.8,<3``.
-        more: What it needs besides.
     """
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    package = held.rstrip("0123456789.*,<>=")
-    others = [item for item in project["dependencies"] if not item.startswith(package)]
     try:
-        return environment(name, [held, *others, *more])
+        return environment(name, [held], on_top=True)
     except NotBuilt as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
