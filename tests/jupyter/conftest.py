@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from tests.environments import python_holding
-from tests.kernels.harness import Cell, Kernel, running_kernel
+from tests.kernels.harness import Cell, Kernel, KernelsAhead, running_kernel
 
 #: Tools of every kind, with times short enough for tests and long enough to be interrupted.
 TOOLS = """
@@ -107,19 +107,40 @@ def python(request: pytest.FixtureRequest) -> Path:
     return Path(sys.executable) if request.param == "new" else python_holding("ipykernel-6.31", "ipykernel==6.31.*")
 
 
+@pytest.fixture(scope="module")
+def kernels(
+    request: pytest.FixtureRequest, python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KernelsAhead]:
+    """Return fresh kernels for the tests of this module, each started while the test before it runs."""
+    homes = (tmp_path_factory.mktemp("kernel") for _ in itertools.count())
+    asking = [item for item in request.session.items if item.path == request.path and _asks(item, python)]
+    ahead = KernelsAhead(python, homes, len(asking))
+    yield ahead
+    ahead.close()
+
+
+def _asks(item: pytest.Item, python: Path) -> bool:
+    """Return whether a test takes a fresh kernel of this interpreter."""
+    if not isinstance(item, pytest.Function) or "kernel" not in item.fixturenames:
+        return False
+    return (item.callspec.params["python"] == "new") == (python == Path(sys.executable))
+
+
 @pytest.fixture
-def kernel(python: Path, tmp_path: Path) -> Iterator[Kernel]:
+def kernel(python: Path, kernels: KernelsAhead) -> Iterator[Kernel]:
     """Return a fresh kernel with the extension loaded and tools to call."""
-    with _kernel_with_tools(python, tmp_path) as started:
+    with kernels.take() as started:
         version = started.value("__import__('ipykernel').__version__")
         assert version.startswith("'6.31.") == (python != Path(sys.executable)), version
+        _offer_tools(started)
         yield started
 
 
 @pytest.fixture(scope="module")
 def kernel_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """Return a kernel of this environment for tests that leave nothing behind."""
-    with _kernel_with_tools(Path(sys.executable), tmp_path_factory.mktemp("kernel")) as started:
+    with running_kernel(Path(sys.executable), tmp_path_factory.mktemp("kernel")) as started:
+        _offer_tools(started)
         yield started
 
 
@@ -132,10 +153,7 @@ def assert_interactive_and_kept(cell: Cell) -> None:
     assert cell.widgets, "the widget that takes the picture's place"
 
 
-@contextmanager
-def _kernel_with_tools(python: Path, home: Path) -> Iterator[Kernel]:
-    with running_kernel(python, home) as started:
-        for code in (TOOLS, OFFERED):
-            cell = started.run(code)
-            assert cell.error is None, cell.traceback
-        yield started
+def _offer_tools(kernel: Kernel) -> None:
+    for code in (TOOLS, OFFERED):
+        cell = kernel.run(code)
+        assert cell.error is None, cell.traceback

@@ -20,6 +20,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
+from tests.suite.leftovers import lasting
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Far above what any cell of the tests takes on a busy machine, and the end of a test that hangs.
 LIMIT_S = 60.0
@@ -210,37 +212,79 @@ def running_kernel(python: Path, home: Path, *, folder: Path | None = None) -> I
         home: Where it keeps what it writes.
         folder: The directory it is started in, as a front end starts it in that of the notebook; the home by default.
     """
-    manager, client = _started(python, home, folder or home)
+    starting = StartingKernel(python, home, folder or home)
     try:
-        yield Kernel(manager, client)
+        yield starting.ready()
     finally:
-        _stop(manager, client)
+        starting.stop()
 
 
-def _started(python: Path, home: Path, folder: Path) -> tuple[KernelManager, BlockingKernelClient]:
-    """Start a kernel and wait until it answers; once more if it ends before: another program may have taken its port."""
-    specs = SpecFor()
-    specs.python = str(python)
-    for attempt in (1, 2):
-        manager = KernelManager(kernel_spec_manager=specs, connection_file=str(home / f"kernel-{attempt}.json"))
-        manager.start_kernel(env=environment(home), cwd=str(folder))
-        client: BlockingKernelClient = manager.blocking_client()
-        client.start_channels()
+class StartingKernel:
+    """A kernel whose process has been started, and which may not answer yet: other work can be done until then."""
+
+    def __init__(self, python: Path, home: Path, folder: Path) -> None:
+        self._specs, self._home, self._folder = SpecFor(), home, folder
+        self._specs.python = str(python)
+        self._start(attempt=1)
+
+    def _start(self, attempt: int) -> None:
+        file = str(self._home / f"kernel-{attempt}.json")
+        self._manager = KernelManager(kernel_spec_manager=self._specs, connection_file=file)
+        self._manager.start_kernel(env=environment(self._home), cwd=str(self._folder))
+        self._client: BlockingKernelClient = self._manager.blocking_client()
+        self._client.start_channels()
+
+    def ready(self) -> Kernel:
+        """Wait until it answers; start it once more if it ends before: another program may have taken its port."""
         try:
-            client.wait_for_ready(timeout=LIMIT_S)
+            self._client.wait_for_ready(timeout=LIMIT_S)
         except RuntimeError:
-            _stop(manager, client)
-            if attempt == 2:
-                raise
-        else:
-            break
-    return manager, client
+            self.stop()
+            self._start(attempt=2)
+            self._client.wait_for_ready(timeout=LIMIT_S)
+        return Kernel(self._manager, self._client)
+
+    def stop(self) -> None:
+        """End the process and everything that leads to it."""
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
 
 
-def _stop(manager: KernelManager, client: BlockingKernelClient) -> None:
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    manager.cleanup_resources()
+class KernelsAhead:
+    """Fresh kernels, one after the other, each started while the one before is in use.
+
+    Args:
+        python: The interpreter.
+        homes: Gives each kernel a home of its own.
+        how_many: Kernels that will be asked for; none is started beyond.
+    """
+
+    def __init__(self, python: Path, homes: Iterator[Path], how_many: int) -> None:
+        self._python, self._homes, self._left = python, homes, how_many
+        self._next: StartingKernel | None = None
+
+    @contextmanager
+    def take(self) -> Iterator[Kernel]:
+        """Return the next kernel, and stop it at the end of the block."""
+        taken = self._next or self._start()
+        try:
+            started = taken.ready()
+            self._left -= 1
+            self._next = self._start() if self._left > 0 else None
+            yield started
+        finally:
+            taken.stop()
+
+    def _start(self) -> StartingKernel:
+        home = next(self._homes)
+        with lasting():
+            return StartingKernel(self._python, home, home)
+
+    def close(self) -> None:
+        """Stop a kernel that nobody took."""
+        if self._next is not None:
+            self._next.stop()
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -162,7 +162,7 @@ def approves(amount):
 
 
 HERE, THERE = "{family}/{leaf}", "{target}/{leaf}"
-POOL = ThreadPoolExecutor(2, thread_name_prefix="tests of serial equivalence")
+POOL = ThreadPoolExecutor(2, thread_name_prefix="shared by tests")
 TOOLS = {
     tool.name: tool
     for tool in (

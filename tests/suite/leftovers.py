@@ -1,0 +1,150 @@
+"""What a test leaves behind is named, and fails it: another test would meet it, in an order that nobody chose.
+
+Compared before and after each test: environment variables, the directory, the import path, signal handlers, log handlers, the
+event loop, threads, processes, and the files at the top of the repository. What a fixture of a wider scope makes or takes away
+is its own: it may be taken away after another test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import locale
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+#: How long a thread or a process may take to end after the test that began it, in seconds; most take none of it.
+GRACE_S = 5.0
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_ME = psutil.Process()
+#: Threads that live as long as the process, on purpose.
+_LASTING_THREADS = (
+    "ExecutorManagerThread",  # loky's pool of processes is kept for the next tool that runs in another process
+    "QueueFeederThread",  # of the same pool
+    "execnet",  # pytest-xdist's
+    "shared by tests",  # a pool that a module of the tests makes when it is imported, for all of them
+)
+#: Words in the commands of processes that live as long as this one, on purpose.
+_LASTING_PROCESSES = (
+    "loky",  # the pool's processes, which wait for the next tool
+    "multiprocessing.resource_tracker",  # Python's own, one for all processes that are spawned
+)
+#: What the suite itself writes at the top of the repository.
+_OUR_FILES = {"test-artifacts", ".pytest_cache", ".hypothesis", ".cache", ".coverage"}
+
+Fact = tuple[str, Any]
+State = dict[Fact, object]
+
+#: What fixtures of a wider scope have changed.
+_of_fixtures: set[Fact] = set()
+
+
+def state() -> State:
+    """Return all that is compared, by kind and name."""
+    facts: State = {("environment variable", n): v for n, v in os.environ.items() if n != "PYTEST_CURRENT_TEST"}
+    facts["working directory", ""] = os.getcwd()  # noqa: PTH109 - the text, whatever became of the folder
+    facts["import path", ""] = tuple(sys.path)
+    facts["locale", ""] = locale.setlocale(locale.LC_ALL)
+    facts["trace function", ""] = None if "coverage" in sys.modules else sys.gettrace()
+    facts["main module", ""] = id(sys.modules["__main__"])
+    facts |= {("signal handler", s.name): signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    for name in ("", "asyncio", "asyncfc_jupyter"):
+        logger = logging.getLogger(name)
+        facts["log level", name] = logger.level
+        kept = [type(each).__name__ for each in logger.handlers if not type(each).__module__.startswith("_pytest")]
+        facts["log handlers", name] = tuple(kept)
+    facts["running event loop", ""] = asyncio._get_running_loop()
+    facts |= {("thread", (t.name, t.ident)): "alive" for t in threading.enumerate() if not _lasts(t)}
+    facts |= {("process", child.pid): "alive" for child in _children()}
+    facts |= {("file", name): "there" for name in os.listdir(_REPOSITORY) if name not in _OUR_FILES}  # noqa: PTH208
+    return facts
+
+
+def _lasts(thread: threading.Thread) -> bool:
+    return thread.name.startswith(_LASTING_THREADS)
+
+
+def _children() -> Iterator[psutil.Process]:
+    """Yield the processes that this one began and that do not last on purpose."""
+    for child in _ME.children():
+        try:
+            command = " ".join(child.cmdline())
+            if child.status() != psutil.STATUS_ZOMBIE and not any(word in command for word in _LASTING_PROCESSES):
+                yield child
+        except psutil.Error:
+            continue  # it has just ended
+
+
+def changes(before: State, after: State) -> dict[Fact, tuple[object, object]]:
+    """Return what is not as it was: what each fact was, and what it is; None where there was or is no such thing."""
+    every = before.keys() | after.keys()
+    return {fact: (before.get(fact), after.get(fact)) for fact in every if before.get(fact) != after.get(fact)}
+
+
+def left(before: State, look: Callable[[], State] = state, grace_s: float = GRACE_S) -> list[str]:
+    """Return what a test left behind, in words; threads and processes are given a little time to end."""
+    end = time.monotonic() + grace_s
+    while True:
+        found = {f: c for f, c in changes(before, look()).items() if f not in _of_fixtures and not _ended(f, c)}
+        if not found or time.monotonic() > end or not any(kind in {"thread", "process"} for kind, _ in found):
+            return [_said(fact, *change) for fact, change in sorted(found.items(), key=str)]
+        time.sleep(0.02)
+
+
+def _ended(fact: Fact, change: tuple[object, object]) -> bool:
+    """Return whether it is a thread or a process that is gone: nothing is left of it."""
+    return fact[0] in {"thread", "process"} and change[1] is None
+
+
+def _said(fact: Fact, was: object, is_now: object) -> str:
+    kind, name = fact
+    # A value may be a key or a password.
+    return f"{kind} {name}" if kind == "environment variable" else f"{kind} {name}: was {was!r}, is {is_now!r}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
+    """Note what a fixture of a wider scope makes: it outlives the test that happened to ask for it first."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with lasting():
+        return (yield)
+
+
+@contextmanager
+def lasting() -> Iterator[None]:
+    """Note what is made within the block: it belongs to a fixture of a wider scope, which will take it away."""
+    before = state()
+    try:
+        yield
+    finally:
+        _of_fixtures.update(changes(before, state()))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Look before the first fixture."""
+    item.stash[_BEFORE] = state()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Look after the last fixture, and fail the test for what it leaves."""
+    result = yield
+    if found := left(item.stash[_BEFORE]):
+        pytest.fail("the test leaves behind:\n  " + "\n  ".join(found), pytrace=False)
+    return result
+
+
+_BEFORE = pytest.StashKey[State]()
