@@ -3,18 +3,18 @@
 Each decision takes one byte, and when there are none left the first alternative is taken. So setting bytes to zero, which is
 how Hypothesis shrinks, makes a program smaller and plainer; and a program costs microseconds to draw.
 
-How many programs are tried: 1,000 in all while one works, 20,000 with ``CI=true``, 100,000 with ``ASYNCFC_LONG=1``. Each
-property takes its share of them; other tests that use Hypothesis keep their own numbers.
+How many programs are tried: 2,000 in all, and 100,000 in the long form (`tests/suite/long_form.py`). Each property takes its
+share of them; other tests that use Hypothesis keep their own numbers.
 """
 
-import os
-
+import pytest
 from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from asyncfc_jupyter.core.errors import InvariantBroken
 from asyncfc_jupyter.testing import Stalled
+from tests.suite.long_form import is_long
 
 
 class Choices:
@@ -43,14 +43,13 @@ def programs(size):
 
 def how_many():
     """Return how many random programs all properties try together."""
-    if os.environ.get("ASYNCFC_LONG"):
-        return 100_000
-    return 20_000 if os.environ.get("CI") else 1_000
+    return 100_000 if is_long() else 2_000
 
 
 def share(percent):
-    """Return settings for a property that takes so many percent of all programs."""
-    return settings(max_examples=max(1, how_many() * percent // 100), deadline=None, print_blob=True)
+    """Let a property take so many percent of all programs; it has a long form."""
+    examples = settings(max_examples=max(1, how_many() * percent // 100))
+    return lambda test: pytest.mark.long(examples(test))
 
 
 #: The faults found last take some hundreds of programs.

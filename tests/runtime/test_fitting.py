@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import enum
 import pickle
+import re
 import typing
 from collections.abc import Generator, Iterable, Sequence
 from decimal import Decimal
@@ -19,6 +20,11 @@ from asyncfc_jupyter.runtime.fitting import fitted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says
 from tests.agent.talk import play
+
+
+def shown(value) -> str:
+    """Return a parameter as text without addresses: a test's name is the same in every process."""
+    return re.sub(r" at 0x\w+", "", str(value))
 
 
 def tool_of(hint, **options):
@@ -57,7 +63,7 @@ def total(numbers):
         (tuple[Iterable[int], ...], [[1]], ([1],)),
         (Sequence[int], [1], [1]),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_an_iterable_of_what_is_there_as_a_whole_is_a_list(hint, given, got) -> None:
     value = bound(hint, given)
@@ -211,7 +217,7 @@ class Ratio(enum.Enum):
         (Annotated[Day, Field(description="When")], "2026-01-01", Day.FIRST),
         (Annotated[Day, AfterValidator(lambda day: day.value)], "2026-01-01", Day.FIRST.value),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_value_that_a_schema_lists_is_accepted_as_such_or_as_its_object(hint, given, got) -> None:
     """Its object is what it stands for, such as the member of an enum."""
@@ -237,7 +243,7 @@ def test_a_value_that_a_schema_lists_is_accepted_as_such_or_as_its_object(hint, 
         (Price, np.zeros(2)),
         (Raw, ["PK"]),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_a_schema_does_not_list_is_refused(hint, given) -> None:
     with pytest.raises(ArgumentMismatch, match="'x': input should be"):
