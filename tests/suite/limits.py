@@ -1,0 +1,42 @@
+"""A limit for each test: one that hangs fails, and shows where every thread and every asyncio task stands.
+
+The limit itself is pytest-timeout's (``timeout`` in pyproject.toml, or a ``timeout`` mark). It shows the stacks of the other
+threads; a hang of this package stands in a task more often than in a thread, so the tasks are shown as well. A test that is not
+stopped by its limit, since it holds the interpreter's lock, is shown by ``faulthandler_timeout``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+
+
+def stacks_of_tasks() -> str:
+    """Return the stack of each asyncio task that has not ended, whatever loop and thread it belongs to."""
+    text = io.StringIO()
+    # Python lists the tasks of one running loop only, and this is asked once, for a test that has failed.
+    for task in [each for each in gc.get_objects() if isinstance(each, asyncio.Task)]:
+        if not task.done():
+            task.print_stack(file=text)
+    return text.getvalue()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer(item: pytest.Item) -> Iterator[None]:
+    """Look at the tasks when the time is up, before the failure unwinds the loop and cancels them."""
+    result = yield
+    fail = signal.getsignal(signal.SIGALRM)
+
+    def look_and_fail(number: int, frame: FrameType | None) -> Any:
+        item.add_report_section("call", "asyncio tasks", stacks_of_tasks())
+        return fail(number, frame) if callable(fail) else None
+
+    signal.signal(signal.SIGALRM, look_and_fail)
+    return result

@@ -1,0 +1,44 @@
+"""A kernel or a browser may fail for a reason of the machine's: such a test runs a second time, once, in CI, and is named.
+
+No other test does. pytest-rerunfailures runs it; the names are the last lines of the report, and are kept in
+``test-artifacts/second-runs.txt``, from which ``.ci/run`` repeats them at its end.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.suite.order import ARTIFACTS
+
+NAMES = ARTIFACTS / "second-runs.txt"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to repeat every test: what fails once in a while is a fault."""
+    if config.getoption("reruns", None):
+        raise pytest.UsageError(
+            "--reruns: only tests of kernels and browsers may run a second time, and do so in CI alone"
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Allow a second run to the tests that start a kernel or a browser, in CI."""
+    if os.environ.get("CI") != "true":
+        return
+    for item in items:
+        if item.get_closest_marker("kernel") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that ran a second time."""
+    names = sorted({report.nodeid for report in terminalreporter.stats.get("rerun", ())})
+    ARTIFACTS.mkdir(exist_ok=True)
+    NAMES.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    if os.environ.get("CI") == "true":
+        terminalreporter.section("run a second time")
+        for name in names or ["no test"]:
+            terminalreporter.line(name)
