@@ -1,13 +1,11 @@
-"""The command line: ``asyncfc-jupyter demo``, ``doctor``, ``trace`` and ``bench``."""
+"""The command line: ``asyncfc-jupyter demo``, ``doctor`` and ``trace``."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import asyncio
 import dataclasses
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +18,7 @@ from rich.text import Text
 
 from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.agent import Mode
-from asyncfc_jupyter.core.errors import AsyncFCError, UsageError, nearest
+from asyncfc_jupyter.core.errors import AsyncFCError
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, CallStarted, Stamped, TurnStarted
 from asyncfc_jupyter.demo import MODES, Comparison, Played, play_all
 from asyncfc_jupyter.models.catalog import Where
@@ -91,44 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--svg", metavar="FILE", type=Path, help="write a picture")
     form.add_argument("--text", action="store_true", help="print it as text (the default)")
     trace.set_defaults(run=_trace)
-    bench = commands.add_parser(
-        "bench",
-        help="run a benchmark of the source tree",
-        description="Runs a benchmark of the source tree, or lists them. A full run is written into docs/benchmarks.md.",
-    )
-    bench.add_argument("name", metavar="NAME", nargs="?", help="the benchmark; without it they are listed")
-    bench.add_argument(
-        "words", metavar="...", nargs=argparse.REMAINDER, help="its options: --quick, --json FILE, --help"
-    )
-    bench.set_defaults(run=_bench)
     return parser
-
-
-def _bench(options: argparse.Namespace) -> int:
-    source = Path(__file__).resolve().parents[1]
-    found = {
-        path.stem: path for path in sorted((source / "tests" / "benchmarks").glob("[!_]*.py")) if _is_command(path)
-    }
-    if not found:
-        raise UsageError(
-            f"bench: there are no benchmarks beside {source}; they come with the source, not with the wheel."
-        )
-    if options.name is None:
-        for name, path in found.items():
-            print(
-                f"{name:<10} {(ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or '').partition(chr(10))[0]}"
-            )
-        return 0
-    if options.name not in found:
-        meant = nearest(options.name, tuple(found)) or f"; there are: {', '.join(found)}."
-        raise UsageError(f"bench: there is no benchmark {options.name!r}{meant}")
-    # In a process of its own: what this command has loaded and started must not be measured.
-    command = [sys.executable, "-m", f"tests.benchmarks.{options.name}", *options.words]
-    return subprocess.run(command, cwd=source, check=False).returncode  # noqa: S603 - a file of this source tree
-
-
-def _is_command(path: Path) -> bool:
-    return '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 
 
 def _doctor(options: argparse.Namespace) -> int:

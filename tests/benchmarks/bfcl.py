@@ -2,14 +2,13 @@
 
 ::
 
-    asyncfc-jupyter bench bfcl [--quick] [--json FILE]
+    python -m tests.benchmarks bfcl [--quick] [--json FILE]
 
 The tool classes and the official state checker come from the package ``bfcl-eval``, fetched at a pinned hash on first use.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import multiprocessing
 import random
@@ -241,9 +240,9 @@ def _listed(counts: Sequence[int]) -> str:
     return ", ".join(f"{count} of `{name}`" for name, count in zip(CATEGORIES, counts, strict=True))
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str]) -> int:
     """Play, and publish what was found."""
-    options = options_of(__doc__, words, argparse.ArgumentParser(prog="bfcl"))
+    options = options_of("bfcl", __doc__, words)
     size = QUICK if options.quick else FULL
     found = played(size)
     names = [field.name for field in fields(Row) if field.name != "wrong"]
@@ -262,7 +261,3 @@ def main(words: Sequence[str] | None = None) -> int:
         wrong=found.wrong[:_MOST_SHOWN],
     )
     return publish(report, options)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

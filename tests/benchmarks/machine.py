@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import time
 import tracemalloc
 from collections import deque
@@ -291,9 +290,9 @@ def rows(sizes: tuple[int, int]) -> Iterator[Row]:
         )
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str]) -> int:
     """Measure every shape of run and publish the table."""
-    options = options_of(__doc__, words)
+    options = options_of("machine", __doc__, words)
     sizes = QUICK_SIZES if options.quick else SIZES
     few, many = (f"{size:,}" for size in sizes)
     measured = list(rows(sizes))
@@ -307,7 +306,3 @@ def main(words: Sequence[str] | None = None) -> int:
         figures=[asdict(row) for row in measured],
     )
     return publish(report, options)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

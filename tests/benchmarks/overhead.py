@@ -263,9 +263,9 @@ def loading_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(caption, ("what", "ms", "ms of processor time", "imports openai"), cells)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str]) -> int:
     """Measure everything and publish it."""
-    options = options_of(__doc__, words)
+    options = options_of("overhead", __doc__, words)
     histories, futures = (QUICK_HISTORIES, QUICK_FUTURES) if options.quick else (HISTORIES, FUTURES)
     contenders = (PLAIN, BARE, *OURS)
     with RehearsalServer(ttft_ms=0, tokens_per_s=1e9) as server:
@@ -282,7 +282,3 @@ def main(words: Sequence[str] | None = None) -> int:
         wrong=[f"{what} imports openai" for what, row in loading.items() if row["openai"]],
     )
     return publish(report, options)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

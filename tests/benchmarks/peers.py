@@ -319,16 +319,12 @@ def contenders_of(options: argparse.Namespace) -> tuple[Contender, ...]:
     return (*able, *OURS)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str]) -> int:
     """Play everything and publish what it took."""
-    options = options_of(__doc__, words)
+    options = options_of("peers", __doc__, words)
     policies, latencies_s = (QUICK_POLICIES, QUICK_LATENCIES_S) if options.quick else (POLICIES, LATENCIES_S)
     contenders = contenders_of(options)
     with RehearsalServer(ttft_ms=1000 * TTFT_S, tokens_per_s=TOKENS_PER_S) as server:
         repeats = 1 if options.quick else REPEATS
         results = asyncio.run(measured(contenders, policies, latencies_s, repeats, server.base_url))
     return publish(report_of(results, contenders, policies, latencies_s), options)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -235,9 +234,9 @@ def table_of(caption: str, measured: Sequence[dict[str, Any]]) -> Table:
     return Table(caption, header, shown)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str]) -> int:
     """Run every policy in every mode and publish what it took."""
-    options = options_of(__doc__, words)
+    options = options_of("policies", __doc__, words)
     latencies_s = LATENCIES_S[1::2] if options.quick else LATENCIES_S
     measured = {caption: list(rows(latencies_s, model_class)) for caption, model_class in KINDS.items()}
     report = Report(
@@ -248,7 +247,3 @@ def main(words: Sequence[str] | None = None) -> int:
         figures=measured,
     )
     return publish(report, options)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

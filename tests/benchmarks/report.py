@@ -1,9 +1,9 @@
 """What a benchmark found: printed, and, after a full run, kept in ``docs/benchmarks.md`` with its figures beside it as JSON.
 
-Every benchmark is a module with a ``main`` that takes the words of the command line:
+Every benchmark is a module with a ``main`` that takes the words behind its name on the command line:
 
-    def main(words: Sequence[str] | None = None) -> int:
-        options = options_of(__doc__, words)
+    def main(words: Sequence[str]) -> int:
+        options = options_of("its name", __doc__, words)
         ...
         return publish(report, options)
 """
@@ -24,6 +24,8 @@ from typing import Any
 
 from asyncfc_jupyter._version import __version__
 
+#: Runs a benchmark whose name follows.
+COMMAND = "python -m tests.benchmarks"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _HEAD = """# Benchmarks
 
@@ -61,21 +63,17 @@ class Report:
     wrong: Sequence[str] = field(default=())
 
 
-def options_of(
-    description: str | None, words: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None
-) -> argparse.Namespace:
-    """Read the options that every benchmark has, and those of the parser.
+def options_of(name: str, description: str | None, words: Sequence[str]) -> argparse.Namespace:
+    """Read the options that every benchmark has.
 
     Args:
+        name: The name that the command takes.
         description: The module's own docstring, whose first line is shown.
-        words: The words of the command line.
-        parser: Holds what options the benchmark has besides.
+        words: The words behind the name.
     """
-    parser = parser or argparse.ArgumentParser()
-    parser.description = (description or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog=f"{COMMAND} {name}", description=(description or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a small run, which writes nothing into docs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
-    words = sys.argv[1:] if words is None else words
     options = parser.parse_args(words)
     options.words = tuple(words)
     return options
@@ -110,7 +108,7 @@ def keep(report: Report, words: Sequence[str], docs: Path) -> None:
 
 
 def _section(report: Report, words: Sequence[str]) -> str:
-    command = " ".join(["asyncfc-jupyter bench", report.name, *words])
+    command = " ".join([COMMAND, report.name, *words])
     return "\n\n".join(
         [f"## {report.title}", report.text.strip(), *map(str, report.tables), f"Made by `{command}`: {_made_on()}."]
     )

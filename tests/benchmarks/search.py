@@ -2,7 +2,7 @@
 
 ::
 
-    asyncfc-jupyter bench search [--quick] [--json FILE]
+    python -m tests.benchmarks search [--quick] [--json FILE]
 
 The figures are of virtual time, which is exact: the rehearsal model decodes through the streaming protocol, and the tools,
 which really search, take times drawn for each tool and arguments, the same in every mode. Some of the questions are played
@@ -17,7 +17,6 @@ import json
 import math
 import random
 import statistics
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -278,12 +277,8 @@ def _checked(wrong: Sequence[str]) -> str:
     )
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str]) -> int:
     """Measure and publish."""
-    options = options_of(__doc__, words)
+    options = options_of("search", __doc__, words)
     counts = QUICK_COUNTS if options.quick else COUNTS
     return publish(report_on(measure(counts), counts), options)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

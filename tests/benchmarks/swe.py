@@ -2,7 +2,7 @@
 
 ::
 
-    asyncfc-jupyter bench swe [--quick] [--json FILE]
+    python -m tests.benchmarks swe [--quick] [--json FILE]
 
 First in real time: files, grep, git and pytest as they are, a model behind HTTP in a process of its own. Then in virtual
 time, with the times that the tools took in the first part, as they were and scaled; the tools still run, and only the
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -280,12 +279,8 @@ beside the scaled rows for orientation and is no target. An oracle's row cannot 
 read on while tests run, how much it thinks, how often it errs and starts anew."""
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str]) -> int:
     """Measure and publish."""
-    options = options_of(__doc__, words)
+    options = options_of("swe", __doc__, words)
     tasks = list(TASKS.values())[:1] if options.quick else list(TASKS.values())
     return publish(report_on(measure(tasks, QUICK_SCALES if options.quick else SCALES)), options)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -160,9 +159,9 @@ def page_table(rows: Sequence[dict[str, Any]]) -> Table:
     return Table("In the page:", header, cells)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str]) -> int:
     """Measure everything and publish it."""
-    options = options_of(__doc__, words)
+    options = options_of("timeline", __doc__, words)
     with browser() as chromium:
         pages = [page_row(chromium, futures) for futures in ((200, 2_000) if options.quick else (200, 2_000, 10_000))]
     kernel = {futures: kernel_cost(futures) for futures in (500, 2_000)}
@@ -181,7 +180,3 @@ def main(words: Sequence[str] | None = None) -> int:
         figures={"pages": pages, "kernel": {futures: asdict(cost) for futures, cost in kernel.items()}},
     )
     return publish(report, options)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
