@@ -12,7 +12,6 @@ from tests.benchmarks import bfcl
 from tests.benchmarks.bfcl_parts import fetching
 from tests.benchmarks.bfcl_parts.cases import CATEGORIES, cases, show, steps
 from tests.benchmarks.bfcl_parts.checks import all_wrong, out_of_order, refused
-from tests.benchmarks.bfcl_parts.faster import run_faster
 from tests.benchmarks.bfcl_parts.figures import interval
 from tests.benchmarks.bfcl_parts.ideal import one_by_one_s, paper_bound, release_time_bound_s
 from tests.benchmarks.bfcl_parts.jobs import Setup, http_rows
@@ -20,6 +19,7 @@ from tests.benchmarks.bfcl_parts.mutants import judged, mutants
 from tests.benchmarks.bfcl_parts.oracle import Reply, Spoken, Style, pieces_of, reply_to
 from tests.benchmarks.bfcl_parts.playing import play_virtually
 from tests.benchmarks.bfcl_parts.world import Latency, Ran, as_text, one_by_one
+from tests.benchmarks.faster import run_faster
 
 STYLES = (Style(), Style(several=True), Style(pending=True), Style(several=True, pending=True))
 #: Cases that take values of earlier turns, read results within a turn, pass long results by reference, or say nothing.

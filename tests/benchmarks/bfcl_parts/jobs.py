@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from asyncfc_jupyter.models.openai import OpenAIChat
 from tests.benchmarks.bfcl_parts.cases import Case, cases
 from tests.benchmarks.bfcl_parts.checks import all_wrong
-from tests.benchmarks.bfcl_parts.faster import run_faster
 from tests.benchmarks.bfcl_parts.ideal import one_by_one_s, paper_bound, release_time_bound_s
 from tests.benchmarks.bfcl_parts.mutants import Verdict, judged, mutants
 from tests.benchmarks.bfcl_parts.oracle import Style
 from tests.benchmarks.bfcl_parts.playing import Played, play, play_virtually
 from tests.benchmarks.bfcl_parts.server import oracle_server
 from tests.benchmarks.bfcl_parts.world import Latency
+from tests.benchmarks.faster import run_faster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: How many times as fast as real time the clock of the benchmark runs.
+#: How many times as fast as real time the clock runs.
 SPEED = 10.0
 
 
