@@ -81,13 +81,13 @@ FULL = Size(
     mutants=1,
 )
 QUICK = Size(
-    http=(2, 1, 0, 0),
-    http_latencies=(Latency(0.1), Latency(1.0)),
-    virtual=(7, 2, 1, 1),
-    virtual_latencies=(*_CONSTANT, Latency(1.0, 1.0, 0)),
-    checked=(10, 6, 2, 2),
+    http=(1, 1, 0, 0),  # one for each process
+    http_latencies=(Latency(1.0),),
+    virtual=(2, 1, 1, 1),
+    virtual_latencies=(Latency(0.1), Latency(1.0), Latency(1.0, 1.0, 0)),
+    checked=(10, 6, 2, 2),  # what finds a fault most cheaply
     seeds=3,
-    mutants=4,
+    mutants=8,
 )
 #: Where the widest overlap is allowed, and what a person meets by default.
 _CHECKED_STYLES = (Style(several=True, pending=True), Style())

@@ -32,9 +32,10 @@ from asyncfc_jupyter.runtime.log import EventLog
 from asyncfc_jupyter.runtime.tools import make_tool
 from tests.benchmarks.report import Report, Table, options_of, publish
 
-SIZES, QUICK_SIZES = (1_000, 10_000), (200, 2_000)
+#: A quick run holds a whole group of every shape, and two.
+SIZES, QUICK_SIZES = (1_000, 10_000), (100, 200)
 #: Runs whose least time counts; the smaller ones are over in a moment, and so the noisier.
-REPEATS = 3
+REPEATS, QUICK_REPEATS = 3, 1
 TEXT = """
 Each shape of run is played through the machine alone, which answers for a driver that has no tools, and some through the real
 driver with async tools that return at once. All of a run's calls are issued before the first one ends: the worst case, since
@@ -254,7 +255,7 @@ def _run(shape: str, calls: int) -> object:
     return machine
 
 
-def time_us(shape: str, calls: int, repeats: int = REPEATS) -> float:
+def time_us(shape: str, calls: int, repeats: int) -> float:
     """Return the least processor time of a run for each future, in microseconds."""
 
     def once() -> float:
@@ -278,14 +279,14 @@ def memory_bytes(shape: str, calls: int) -> float:
         tracemalloc.stop()
 
 
-def rows(sizes: tuple[int, int]) -> Iterator[Row]:
+def rows(sizes: tuple[int, int], repeats: int) -> Iterator[Row]:
     """Measure every shape of run at both sizes."""
     few, many = sizes
     for shape in (*SHAPES, *DRIVEN):
         yield Row(
             shape=shape,
             calls=sizes,
-            time_us=(time_us(shape, few, 2 * REPEATS), time_us(shape, many)),
+            time_us=(time_us(shape, few, 2 * repeats), time_us(shape, many, repeats)),
             memory_bytes=(memory_bytes(shape, few), memory_bytes(shape, many)),
         )
 
@@ -293,9 +294,9 @@ def rows(sizes: tuple[int, int]) -> Iterator[Row]:
 def main(words: Sequence[str]) -> int:
     """Measure every shape of run and publish the table."""
     options = options_of("machine", __doc__, words)
-    sizes = QUICK_SIZES if options.quick else SIZES
+    sizes, repeats = (QUICK_SIZES, QUICK_REPEATS) if options.quick else (SIZES, REPEATS)
     few, many = (f"{size:,}" for size in sizes)
-    measured = list(rows(sizes))
+    measured = list(rows(sizes, repeats))
     header = ("shape of the run", *(f"{unit} at {size}" for unit in ("us", "bytes") for size in (few, many, "")))
     header = tuple("ratio" if cell.endswith(" at ") else cell for cell in header)
     report = Report(

@@ -26,17 +26,17 @@ from tests.servers.rehearsal_server import RehearsalServer
 
 PLAIN = next(peer for peer in PEERS if peer.options.get("gathers"))
 BARE = Contender("frugal bare loop", "hand_written", {"gathers": True, "frugal": True})
-REPEATS, QUICK_REPEATS = 25, 5
+REPEATS, QUICK_REPEATS = 25, 2
 #: Calls in one reply, and replies of one call: enough to tell one call's cost from that of a run.
 CALLS = 40
 #: Tokens of a text: as many events of the stream.
 TOKENS = 400
-HISTORIES, QUICK_HISTORIES = (12, 100, 1_000), (12, 100)
-FUTURES, QUICK_FUTURES = (1, 10, 100, 1_000, 10_000), (1, 10, 100, 1_000)
+HISTORIES, QUICK_HISTORIES = (12, 100, 1_000), (12,)
+FUTURES, QUICK_FUTURES = (1, 10, 100, 1_000, 10_000), (1, 10, 100)
 #: Calls in each reply of the runs that grow: what a busy model writes.
 _A_REPLY = 10
 #: Fresh processes whose median counts.
-STARTS = 9
+STARTS, QUICK_STARTS = 9, 1
 #: What the project is held to: microseconds over the bare loop, seconds to load the extension.
 TARGET_US, TARGET_LOAD_S = 150, 0.15
 
@@ -267,12 +267,12 @@ def main(words: Sequence[str]) -> int:
     """Measure everything and publish it."""
     options = options_of("overhead", __doc__, words)
     histories, futures = (QUICK_HISTORIES, QUICK_FUTURES) if options.quick else (HISTORIES, FUTURES)
-    contenders = (PLAIN, BARE, *OURS)
+    contenders = (PLAIN, BARE, *((ASYNC,) if options.quick else OURS))
     with RehearsalServer(ttft_ms=0, tokens_per_s=1e9) as server:
         repeats = QUICK_REPEATS if options.quick else REPEATS
         found = asyncio.run(over_bare(contenders, repeats, histories, server.base_url))
     growing = [growth(count) for count in futures]
-    loading = {what: loaded(*how, 3 if options.quick else STARTS) for what, how in _LOADING.items()}
+    loading = {what: loaded(*how, QUICK_STARTS if options.quick else STARTS) for what, how in _LOADING.items()}
     report = Report(
         name="overhead",
         title="Overhead: what the layer costs by itself",

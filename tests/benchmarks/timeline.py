@@ -26,7 +26,9 @@ and its frames also wait for that. Sixty frames a second are 16.7 ms each. The k
 the widget, by the clock of its thread, over the length of the run, with a batch every {1000 * BATCH_S:.0f} ms.
 """
 #: Frames measured of each movement: two seconds at sixty a second.
-FRAMES = 120
+FRAMES, QUICK_FRAMES = 120, 30
+#: Futures in the pages.
+PAGES, QUICK_PAGES = (200, 2_000, 10_000), (200,)
 
 #: Moves the window in every frame and notes when each frame began, and how long painting it took.
 MOVE = """
@@ -112,9 +114,9 @@ def open_page(chromium: Browser, view: View, *, width: int = 1200) -> Page:
     return page
 
 
-def moved(page: Page, how: str) -> Frames:
+def moved(page: Page, how: str, frames: int = FRAMES) -> Frames:
     """Return the frame times while the window pans or zooms."""
-    times, work = page.evaluate(MOVE, [FRAMES, how])
+    times, work = page.evaluate(MOVE, [frames, how])
     return Frames(
         median_ms=statistics.median(times),
         p95_ms=statistics.quantiles(times, n=20)[-1],
@@ -138,11 +140,11 @@ def kernel_cost(futures: int) -> Cost:
     return Cost(share=spent / trace.end_s, messages=widget.messages, bytes=widget.bytes)
 
 
-def page_row(chromium: Browser, futures: int) -> dict[str, Any]:
+def page_row(chromium: Browser, futures: int, frames: int) -> dict[str, Any]:
     """Return what a page with so many futures costs."""
     page = open_page(chromium, timeline_view(fan_out(futures)))
     figures = {"futures": futures, "first_paint_ms": page.evaluate("painted")}
-    figures |= {how: asdict(moved(page, how)) for how in ("pan", "zoom")}
+    figures |= {how: asdict(moved(page, how, frames)) for how in ("pan", "zoom")}
     page.close()
     return figures
 
@@ -162,8 +164,9 @@ def page_table(rows: Sequence[dict[str, Any]]) -> Table:
 def main(words: Sequence[str]) -> int:
     """Measure everything and publish it."""
     options = options_of("timeline", __doc__, words)
+    sizes, frames = (QUICK_PAGES, QUICK_FRAMES) if options.quick else (PAGES, FRAMES)
     with browser() as chromium:
-        pages = [page_row(chromium, futures) for futures in ((200, 2_000) if options.quick else (200, 2_000, 10_000))]
+        pages = [page_row(chromium, futures, frames) for futures in sizes]
     kernel = {futures: kernel_cost(futures) for futures in (500, 2_000)}
     cells = [
         [f"{futures:,}", f"{cost.share:.2%}", f"{cost.messages}", f"{cost.bytes / 1024:.0f}"]
