@@ -1,7 +1,7 @@
 """One client of openai-python per event loop, server and key, so that turns and runs share its open connections.
 
-The library takes half a second to import, in which the loop has tools and a view to run: it is imported when the first
-request is made, in a thread.
+The library takes half a second to import and some 30 ms to make a client, which reads the certificates of the machine. The loop
+has tools and a view to run meanwhile: both are done in a thread, when the first request is made.
 """
 
 from __future__ import annotations
@@ -44,23 +44,29 @@ async def client_for(base_url: str | None, api_key: Secret | None) -> AsyncOpenA
         _clients[loop] = {}
     held = _clients[loop]
     if (base_url, api_key) not in held:
-        await asyncio.to_thread(library)
-    if (base_url, api_key) not in held:  # still: another request may have been faster
-        keeper = _keep(loop, base_url, api_key)
-        held[base_url, api_key] = (await anext(keeper), keeper)
+        client = await asyncio.to_thread(_made, base_url, api_key)
+        if (base_url, api_key) not in held:  # still: another request may have been faster
+            keeper = _keep(client, loop, base_url, api_key)
+            held[base_url, api_key] = (await anext(keeper), keeper)
+        else:
+            await client.close()
     return held[base_url, api_key][0]
 
 
-async def _keep(
-    loop: asyncio.AbstractEventLoop, base_url: str | None, api_key: Secret | None
-) -> AsyncGenerator[AsyncOpenAI, None]:
-    """Make a client and close it with its loop: at its end a loop closes its asynchronous generators, nothing else."""
+def _made(base_url: str | None, api_key: Secret | None) -> AsyncOpenAI:
     openai = library()
     revealed = api_key.reveal() if api_key else None
     try:
         client: AsyncOpenAI = openai.AsyncOpenAI(base_url=base_url, api_key=revealed, max_retries=0)
     except openai.OpenAIError:
         raise UsageError("there is no key; set OPENAI_API_KEY, or pass api_key.") from None
+    return client
+
+
+async def _keep(
+    client: AsyncOpenAI, loop: asyncio.AbstractEventLoop, base_url: str | None, api_key: Secret | None
+) -> AsyncGenerator[AsyncOpenAI, None]:
+    """Hold a client and close it with its loop: at its end a loop closes its asynchronous generators, nothing else."""
     try:
         yield client
     finally:
