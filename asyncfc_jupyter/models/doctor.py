@@ -110,14 +110,12 @@ async def examine(model: str, *, where: Where, fresh: bool = False, progress: Pr
     if model == REHEARSAL:
         raise UsageError("the rehearsal model needs no doctor: it can do all that is asked; name a server's model.")
     path = _cache_file(model, where)
-    if not fresh and (kept := _read(path)) is not None:
+    if not fresh and (kept := await asyncio.to_thread(_read, path)) is not None:
         return kept
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # refused options are what is being found out
         report = await _examine(model, where, progress)
-    with contextlib.suppress(OSError):  # a home that cannot be written to costs the next examination, not this one
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps(dataclasses.asdict(report), indent=2))
+    await asyncio.to_thread(_write, path, report)
     return report
 
 
@@ -279,3 +277,9 @@ def _read(path: Path) -> Report | None:
         return Report(**{**kept, "seen": {api: Seen(**seen) for api, seen in kept["seen"].items()}, "cached": True})
     except (OSError, ValueError, TypeError, KeyError):
         return None  # none yet, or one of another form: it is made anew
+
+
+def _write(path: Path, report: Report) -> None:
+    with contextlib.suppress(OSError):  # a home that cannot be written to costs the next examination, not this one
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, json.dumps(dataclasses.asdict(report), indent=2))
