@@ -20,6 +20,7 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,10 @@ class Recording:
         self._model, self._path = model, Path(path)
         _check_free(self._path)
         self._requests = 0
-        #: Those whose lines are in the file: a request may go on from them.
+        #: Those whose lines are in the file, or will be before any that are written later: a request may go on from them.
         self._written: list[Take] = []
+        #: The file is written outside the loop, by one thread: in the order in which requests end, and none amid another.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="asyncfc-cassette")
 
     @property
     def name(self) -> str:
@@ -87,7 +90,7 @@ class Recording:
             take.lines.append({"at_s": round(clock() - started_s, 3), **line})
 
         if take.number == 1:
-            self._write([{"cassette": FORMAT, "model": self.name}], "w")
+            await self._write([{"cassette": FORMAT, "model": self.name}], "w")
         end: Any = _CLOSED
         try:
             async with aclosing(self._model.stream(request)) as deltas:
@@ -101,21 +104,29 @@ class Recording:
         finally:
             note(end=end)
             mask_streams(take.lines, *self._secrets)
-            self._write([*request_lines(take, self._written), *take.lines], "a")
+            lines = [*request_lines(take, self._written), *take.lines]
             self._written.append(take)
+            await self._write(lines, "a")
 
     @property
     def _secrets(self) -> Sequence[Secret]:
         secrets: Sequence[Secret] = getattr(self._model, "secrets", ())
         return secrets
 
-    def _write(self, lines: Sequence[Mapping[str, Any]], how: str) -> None:
+    async def _write(self, lines: Sequence[Mapping[str, Any]], how: str) -> None:
         text = "".join(to_text(masked(line, *self._secrets)) for line in lines)
+        written = asyncio.get_running_loop().run_in_executor(self._writer, _write, self._path, text, how)
         try:
-            with self._path.open(how, encoding="utf-8") as file:
-                file.write(text)
+            await asyncio.shield(
+                written
+            )  # a run that is stopped once more meanwhile leaves no request without its reply
         except OSError as error:
             raise CassetteError(f"{self._path} cannot be written: {error.strerror}; name another file.") from None
+
+
+def _write(path: Path, text: str, how: str) -> None:
+    with path.open(how, encoding="utf-8") as file:
+        file.write(text)
 
 
 def _check_free(path: Path) -> None:
