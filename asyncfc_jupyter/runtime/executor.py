@@ -196,10 +196,10 @@ class Attempt:
         return await self._in_this_process(THREADS)
 
     async def _elsewhere(self) -> Outcome:
-        where = processes() if isinstance(self._tool.run_in, str) else self._tool.run_in
+        where = None if isinstance(self._tool.run_in, str) else self._tool.run_in
         if isinstance(where, ThreadPoolExecutor):
             return await self._in_this_process(where)
-        if self._collects and (isinstance(self._tool.run_in, str) or isinstance(where, ProcessPoolExecutor)):
+        if self._collects and (where is None or isinstance(where, ProcessPoolExecutor)):
             # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
             outcome, printed = await self._send(
                 where, call_and_listen, self._tool.function, self._bound.args, self._bound.kwargs
@@ -221,7 +221,8 @@ class Attempt:
                 outcome.value.close()
         return outcome
 
-    async def _send(self, executor: Executor, function: Callable[..., T], *args: Any) -> T:
+    async def _send(self, executor: Executor | None, function: Callable[..., T], *args: Any) -> T:
+        """Have an executor call a function; None stands for our own processes."""
         exclusive = self._exclusive
         if exclusive is not None:
             await exclusive.enter()
@@ -232,6 +233,8 @@ class Attempt:
                 future.add_done_callback(lambda _: exclusive.leave())
 
         try:
+            if executor is None:  # within the turn, so that turns are taken in the order of the calls
+                executor = await asyncio.to_thread(processes)
             waiting = asyncio.get_running_loop().run_in_executor(Noting(executor, sent), function, *args)
         except BaseException:
             if exclusive is not None:

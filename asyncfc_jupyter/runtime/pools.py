@@ -44,8 +44,12 @@ class Noting(Executor):
 
 
 def processes() -> Executor:
-    """Return a pool of processes that can run functions defined in a notebook; it is made when first needed."""
+    """Return a pool of processes that can run functions defined in a notebook; it is made when first needed.
+
+    This takes a tenth of a second then, and waits for what is left of a pool that broke: it is no work for an event loop.
+    """
     from loky import get_reusable_executor  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
 
     executor: Executor = get_reusable_executor()
+    executor.submit(int)  # starts processes, here instead of when a call is sent
     return executor
