@@ -9,7 +9,6 @@ end that takes no input, such as nbclient, has nobody to ask, and the call is no
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import version
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -65,8 +64,9 @@ def approver_for(
 
 def hears_during_cells() -> bool:
     """Return whether this kernel handles the messages of buttons while a cell is awaited."""
-    numbers = version("ipykernel").split(".")
-    return tuple(int(number) for number in numbers[:2] if number.isdigit()) >= _HEARS_DURING_CELLS
+    from ipykernel import version_info  # type: ignore[attr-defined] # noqa: PLC0415 - a terminal does without it
+
+    return tuple(version_info[:2]) >= _HEARS_DURING_CELLS
 
 
 def _ask_at_terminal(approval: Approval) -> bool:
