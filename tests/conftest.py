@@ -1,6 +1,7 @@
-"""What holds for every test: a limit, no traces left behind, and a record of what ran where."""
+"""What holds for every test: it does not block the loop, has a limit, leaves nothing behind, and is recorded."""
 
 pytest_plugins = (
+    "tests.suite.blocking",
     "tests.suite.leftovers",
     "tests.suite.limits",
     "tests.suite.long_form",

@@ -1,0 +1,19 @@
+"""A plugin of pytest: a test fails in which the package itself blocks an event loop, also when the error is swallowed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.suite import watching
+
+
+@pytest.fixture(autouse=True)
+def _loop_not_blocked() -> Iterator[None]:
+    """Make a blocking call of the package on a running loop an error, and fail the test in the end that made one."""
+    watching.taken()
+    with watching.watched():
+        yield
+    if found := watching.taken():
+        pytest.fail(
+            "the package blocked the event loop:\n" + "\n".join(sorted({str(each) for each in found})), pytrace=False
+        )
