@@ -6,6 +6,7 @@ import itertools
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ from traitlets.config import Config
 
 from tests.environments import python_holding
 from tests.kernels.harness import Cell, Kernel, KernelsAhead, running_kernel
+
+#: Has a kernel make the package's blocking calls on its loop errors, and write them down.
+WATCH = """
+from tests.suite.watching import watch
+watch({file!r})
+del watch
+"""
 
 #: Tools of every kind, with times short enough for tests and long enough to be interrupted.
 TOOLS = """
@@ -129,18 +137,16 @@ def _asks(item: pytest.Item, python: Path) -> bool:
 @pytest.fixture
 def kernel(python: Path, kernels: KernelsAhead) -> Iterator[Kernel]:
     """Return a fresh kernel with the extension loaded and tools to call."""
-    with kernels.take() as started:
+    with kernels.take() as started, _with_tools(started):
         version = started.value("__import__('ipykernel').__version__")
         assert version.startswith("'6.31.") == (python != Path(sys.executable)), version
-        _offer_tools(started)
         yield started
 
 
 @pytest.fixture(scope="module")
 def kernel_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """Return a kernel of this environment for tests that leave nothing behind."""
-    with running_kernel(Path(sys.executable), tmp_path_factory.mktemp("kernel")) as started:
-        _offer_tools(started)
+    with running_kernel(Path(sys.executable), tmp_path_factory.mktemp("kernel")) as started, _with_tools(started):
         yield started
 
 
@@ -153,7 +159,12 @@ def assert_interactive_and_kept(cell: Cell) -> None:
     assert cell.widgets, "the widget that takes the picture's place"
 
 
-def _offer_tools(kernel: Kernel) -> None:
-    for code in (TOOLS, OFFERED):
+@contextmanager
+def _with_tools(kernel: Kernel) -> Iterator[Kernel]:
+    blocked = kernel.home / "blocked.txt"
+    for code in (WATCH.format(file=str(blocked)) + TOOLS, OFFERED):
         cell = kernel.run(code)
         assert cell.error is None, cell.traceback
+    yield kernel
+    if blocked.exists():  # a file, since a kernel that a test leaves busy would not answer
+        pytest.fail("the package blocked the kernel's event loop:\n" + blocked.read_text(), pytrace=False)

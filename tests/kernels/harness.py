@@ -81,8 +81,8 @@ class SpecFor(KernelSpecManager):
 class Kernel:
     """Sends cells and gathers what they show."""
 
-    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
-        self._manager, self._client = manager, client
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient, home: Path) -> None:
+        self._manager, self._client, self.home = manager, client, home
         self._cells: dict[str, Cell] = {}
         self._by_display: dict[str, dict[str, Any]] = {}
         self._replies: dict[str, dict[str, Any]] = {}
@@ -242,7 +242,7 @@ class StartingKernel:
             self.stop()
             self._start(attempt=2)
             self._client.wait_for_ready(timeout=LIMIT_S)
-        return Kernel(self._manager, self._client)
+        return Kernel(self._manager, self._client, self._home)
 
     def stop(self) -> None:
         """End the process and everything that leads to it."""
