@@ -11,7 +11,7 @@ from tests.jupyter.conftest import AGENT
 from tests.kernels.harness import Cell, Kernel, environment
 from tests.servers.scripted_server import ScriptedServer, call_chunks, reply, text_chunks
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.every_python]
 
 
 def agent(*plan: str, options: str = "") -> str:
