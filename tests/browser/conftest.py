@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 CHROMIUM = Path(os.environ.get("ASYNCFC_CHROMIUM", "/usr/bin/chromium"))
 #: The browser must look nothing up and fetch nothing on its own, so that a page's own requests are the only ones.
@@ -21,6 +21,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+#: Milliseconds within which a page comes to what is expected of it, as for anything else that is waited for there: the five
+#: seconds that are meant for it are not enough on a busy machine.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

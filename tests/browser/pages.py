@@ -78,6 +78,14 @@ window.forget = front.initialize({ model });
 if (document.getElementById("host")) window.cleanup = front.render({ model, el: document.getElementById("host") });
 window.timeline = { ticks, liveDomain, showSeconds };
 """
+#: Stops the clock of the page, which then goes on by `skipped` milliseconds: a busy machine takes longer for a few frames
+#: than a live picture takes to become another, and longer for a press than a person may.
+STILL = "stopped = performance.now(), skipped = 0, performance.now = () => stopped + skipped"
+#: No button takes back what it has said, which it does after two seconds: a busy machine may take as long to look at it.
+STAYS_SAID = "setTimeout = () => 0"
+#: What is drawn at the end of the script is drawn again in the first frame, in which the page tells of the size.
+FIRST_FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+#: Enough of them for whatever a test says does not happen.
 FRAMES = (
     "() => new Promise(done => { let n = 20; const step = () => n-- ? requestAnimationFrame(step) : done(); step() })"
 )
@@ -88,6 +96,7 @@ def show(page: Page, view: View | ComparisonView, *, width: int = 900, theme: Th
     page.emulate_media(color_scheme=theme)
     page.set_content(render_html(view).replace("mount(document", SHOWN + "mount(document"))
     page.wait_for_selector(".asyncfc-timeline .afc-title:not(:empty)")
+    page.evaluate(FIRST_FRAME)
 
 
 def start(page: Page, view: View, *, around: str = "", host: bool = True) -> None:
@@ -99,16 +108,19 @@ def start(page: Page, view: View, *, around: str = "", host: bool = True) -> Non
         f"<script type=module>{script()}\n{SHOWN}{MODEL}</script>"
     )
     page.wait_for_function("window.model !== undefined")
+    page.evaluate(FIRST_FRAME)
 
 
 def batch(page: Page, timeline: LiveTimeline, now_s: float | None = None) -> None:
     page.evaluate("message => model.receive(message)", {"type": "bars", **timeline.changes(now_s)})
 
 
-def feed(page: Page, trace: Trace, until_s: float) -> LiveTimeline:
-    """Open the front end on an empty run and send it what had happened by then."""
+def feed(page: Page, trace: Trace, until_s: float, *, still: bool = False) -> LiveTimeline:
+    """Open the front end on an empty run and send it what had happened by then; with `still`, the clock stops there."""
     timeline = LiveTimeline()
     start(page, timeline.snapshot())
+    if still:
+        page.evaluate(STILL)
     for stamped in until(trace, until_s):
         timeline.apply(stamped)
     batch(page, timeline, until_s)

@@ -16,6 +16,7 @@ from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
 from tests.browser.pages import (
     FRAMES,
+    STAYS_SAID,
     batch,
     feed,
     filled,
@@ -209,6 +210,7 @@ def test_the_image_holds_the_whole_picture_wherever_it_is_scrolled(page: Page) -
     """The image has the head and the legend too."""
     show(page, timeline_view(fan_out(60)))
     page.evaluate(CLIPBOARD)
+    page.evaluate(STAYS_SAID)
     page.evaluate("shown.switchLanes(); shown.scroller.scrollTop = 300")
     page.evaluate(FRAMES)
     page.evaluate(
