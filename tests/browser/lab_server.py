@@ -46,16 +46,21 @@ def running_server(home: Path, notebooks: Path, *, dark: bool = False, kernels: 
     """
     home.mkdir(parents=True, exist_ok=True)
     _write_settings(home / "settings", dark=dark)
-    port, token = _free_port(), secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", *_options(notebooks, port, token, kernels=kernels)]
     settings = {"JUPYTERLAB_SETTINGS_DIR": home / "settings", "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces"}
     environ = environment(home) | {name: str(path) for name, path in settings.items()}
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=environ, cwd=home, stdout=log, stderr=log)
+    # Once more if it ends before it answers: between the look for a port and its start another program may take that port.
+    for attempt in (1, 2):
+        port, token = _free_port(), secrets.token_hex(16)
+        command = [sys.executable, "-m", "jupyterlab", *_options(notebooks, port, token, kernels=kernels)]
+        server, log = Server(f"http://127.0.0.1:{port}", token, notebooks), home / f"server-{attempt}.log"
+        with log.open("w") as said:
+            process = subprocess.Popen(command, env=environ, cwd=home, stdout=said, stderr=said)
         try:
-            server = Server(f"http://127.0.0.1:{port}", token, notebooks)
-            _wait_until_ready(server, process, home / "server.log")
+            if not _answers(server, process, log):
+                assert attempt == 1, log.read_text()[-4000:]
+                continue
             yield server
+            return
         finally:
             process.terminate()
             try:
@@ -86,8 +91,15 @@ def _options(notebooks: Path, port: int, token: str, *, kernels: bool) -> Sequen
 def _write_settings(directory: Path, *, dark: bool) -> None:
     theme = {"theme": "JupyterLab Dark" if dark else "JupyterLab Light", "adaptive-theme": False}
     quiet = {"fetchNews": "false", "checkForUpdates": False}
-    for name, values in {"themes": theme, "notification": quiet}.items():
-        path = directory / "@jupyterlab" / "apputils-extension" / f"{name}.jupyterlab-settings"
+    # The list of what Tab offers is shown without the kernel's own when a busy kernel takes longer: by default a second.
+    patient = {"providerTimeout": 60_000}
+    written = {
+        "apputils-extension/themes": theme,
+        "apputils-extension/notification": quiet,
+        "completer-extension/manager": patient,
+    }
+    for name, values in written.items():
+        path = directory / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
 
@@ -99,15 +111,16 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+def _answers(server: Server, process: subprocess.Popen[bytes], log: Path) -> bool:
+    """Wait for the server to answer; false if it has ended instead."""
     end = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()[-4000:]
+    while process.poll() is None and time.monotonic() < end:
         try:
             with urllib.request.urlopen(server.page("api/status"), timeout=5) as answer:
                 if answer.status == 200:
-                    return
+                    return True
         except (urllib.error.URLError, OSError):
             # Nobody can be told when a port opens, so it is tried again.
             time.sleep(0.1)
-    raise AssertionError(f"no server within {START_LIMIT_S:g} s: {log.read_text()[-4000:]}")
+    assert process.poll() is not None, f"no server within {START_LIMIT_S:g} s: {log.read_text()[-4000:]}"
+    return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.lab_server import Server, running_server
 
@@ -22,8 +21,9 @@ LIMIT_MS = 90_000
 
 TOOLS = '''%%tool --reads flights/{city}
 async def search_flights(city: str) -> list[dict]:
-    """Find flights to a city."""
-    await asyncio.sleep(1.2)
+    """Find flights to a city, once somebody has seen enough of the search."""
+    while not Path("seen").exists():
+        await asyncio.sleep(0.05)
     return [{"id": f"{city}-7", "price": 90}]
 
 def get_weather(city: str) -> str:
@@ -45,7 +45,7 @@ booking = book(flight=flights[0].id)
 await weather
 f"**Booked** order {booking.order_id} <img src=x onerror=window.evil=1>; it will be {weather}."
 """
-CELLS = ["%load_ext asyncfc_jupyter\nimport asyncio, time", TOOLS, BOOK, AGENT]
+CELLS = ["%load_ext asyncfc_jupyter\nimport asyncio, time\nfrom pathlib import Path", TOOLS, BOOK, AGENT]
 
 NOTEBOOK = "window.jupyterapp?.shell?.currentWidget"
 IDLE = f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -98,18 +98,18 @@ def canvas(page: Page) -> str:
     return str(page.evaluate("document.querySelector('.afc-canvas').toDataURL()"))
 
 
-def at_rest(page: Page) -> str:
-    """Return what the canvas shows once it has not changed for half a second: late fonts and scroll bars lay it out again."""
-    shown, since = canvas(page), time.monotonic()
-    while time.monotonic() - since < 0.5:
-        page.wait_for_timeout(50)
-        if (now := canvas(page)) != shown:
-            shown, since = now, time.monotonic()
-    return shown
+def zoom_and_back(page: Page) -> bool:
+    """Zoom in and out by keys; return whether the canvas shows what it showed before."""
+    before = canvas(page)
+    page.keyboard.press("+")
+    page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
+    page.keyboard.press("0")
+    page.keyboard.press("0")
+    return canvas(page) == before
 
 
-def see_it_grow(page: Page, artifact: Path) -> None:
-    """Check that there is a timeline before the run has ended, and that it grows."""
+def see_it_grow(page: Page, notebooks: Path, artifact: Path) -> None:
+    """Check that there is a timeline before the run has ended, and that it grows; let the run end then."""
     page.locator(".asyncfc-timeline[data-live=true]").wait_for()
     page.get_by_text("futures done").wait_for()
     assert page.locator(PICTURE).count() == 0
@@ -117,6 +117,7 @@ def see_it_grow(page: Page, artifact: Path) -> None:
     page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
     page.get_by_text("of 3 futures").wait_for()
     page.screenshot(path=artifact)
+    (notebooks / "seen").touch()
 
 
 def see_it_end(page: Page, artifact: Path) -> None:
@@ -126,26 +127,20 @@ def see_it_end(page: Page, artifact: Path) -> None:
     page.get_by_role("paragraph").get_by_text("it will be clear").wait_for()
     assert "onerror" in page.locator(".jp-OutputArea").last.inner_text()
     assert page.evaluate("window.evil") is None
-    assert page.locator(".asyncfc-timeline").count() == 1
-    assert page.locator(PICTURE).count() == 0
+    expect(page.locator(".asyncfc-timeline")).to_have_count(1)
+    expect(page.locator(PICTURE)).to_have_count(0)
     view = page.locator(".afc-view")
-    view.scroll_into_view_if_needed()
-    box = view.bounding_box()
-    assert box is not None
-    # The middle of the first row, below the axis and the decode lane.
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 28 + 44 + 17)
+    # The middle of the first row, below the axis and the decode lane. What is above may be laid out again: this waits until the
+    # view stands still.
+    view.hover(position={"x": view.evaluate("view => view.clientWidth / 2"), "y": 28 + 44 + 17})
     page.get_by_role("tooltip").get_by_text("search_flights").wait_for()
     page.screenshot(path=artifact)
     page.mouse.move(2, 2)
     page.get_by_role("tooltip").wait_for(state="hidden")
     # Single keys, which the notebook would take for itself: "l" is its line numbers, "0" twice restarts the kernel.
     view.focus()
-    before = at_rest(page)
-    page.keyboard.press("+")
-    page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
-    page.keyboard.press("0")
-    page.keyboard.press("0")
-    page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() === old", arg=before)
+    # Late fonts and scroll bars lay the picture out again, which may fall between two looks at it, but not between any two.
+    assert any(zoom_and_back(page) for _ in range(20))
 
 
 def saved(page: Page, notebooks: Path) -> dict[str, Any]:
@@ -161,7 +156,7 @@ def test_in_lab_a_timeline_grows_stays_interactive_and_is_saved(
     """It is saved as a picture, which is shown without a kernel too."""
     with running_server(tmp_path / "first", notebooks, dark=theme == "dark") as server:
         open_and_run(page, server, "lab/tree/run.ipynb")
-        see_it_grow(page, artifacts / f"lab-live-{theme}.png")
+        see_it_grow(page, notebooks, artifacts / f"lab-live-{theme}.png")
         see_it_end(page, artifacts / f"lab-ended-{theme}.png")
         assert complaints(page) == []
         outputs = saved(page, notebooks)["cells"][-1]["outputs"]
@@ -193,12 +188,14 @@ def test_in_lab_a_requested_timeline_is_interactive_and_saved_as_a_picture(
     written = nbformat.read(notebooks / "run.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     written.cells += [nbformat.v4.new_code_cell(source) for source in ASKED_FOR]
     nbformat.write(written, notebooks / "run.ipynb")
+    (notebooks / "seen").touch()
     live = page.locator("[class^=asyncfc-kept-] .asyncfc-timeline[data-live=false]")
     with running_server(tmp_path / "first", notebooks) as server:
         open_and_run(page, server, "lab/tree/run.ipynb")
         live.nth(3).wait_for()
         page.wait_for_function(IDLE)
-        assert (live.count(), page.locator(PICTURE).count()) == (4, 0)
+        expect(live).to_have_count(4)
+        expect(page.locator(PICTURE)).to_have_count(0)
         for index, words in enumerate(
             ("possible at most", "of what was possible", "of what was possible", "2 runs on one time axis")
         ):
@@ -233,7 +230,7 @@ def test_in_notebook_7_a_timeline_grows_stays_interactive_and_is_saved(
     """It is saved as a picture, which is shown without a kernel too."""
     with running_server(tmp_path / "first", notebooks) as server:
         open_and_run(page, server, "notebooks/run.ipynb")
-        see_it_grow(page, artifacts / "notebook-live.png")
+        see_it_grow(page, notebooks, artifacts / "notebook-live.png")
         see_it_end(page, artifacts / "notebook-ended.png")
         assert complaints(page) == []
         outputs = saved(page, notebooks)["cells"][-1]["outputs"]
@@ -251,12 +248,13 @@ def test_in_lab_modes_are_compared_in_the_place_of_the_last_run(
     written = nbformat.read(notebooks / "run.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     written.cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in cells]
     nbformat.write(written, notebooks / "run.ipynb")
+    (notebooks / "seen").touch()
     with running_server(tmp_path / "first", notebooks) as server:
         open_and_run(page, server, "lab/tree/run.ipynb")
         page.get_by_text("sequential calling").wait_for()
         page.locator("[class^=asyncfc-kept-] .asyncfc-timeline").get_by_text("2 runs on one time axis").wait_for()
         page.wait_for_function(IDLE)
-        assert page.locator(".asyncfc-timeline").count() == 1
+        expect(page.locator(".asyncfc-timeline")).to_have_count(1)
         page.screenshot(path=artifacts / "lab-compared.png")
         assert complaints(page) == []
         outputs = saved(page, notebooks)["cells"][-1]["outputs"]
@@ -266,10 +264,6 @@ def test_in_lab_modes_are_compared_in_the_place_of_the_last_run(
 def test_a_page_reloaded_during_a_run_stays_live_and_can_cancel_a_future(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
-    written = nbformat.read(notebooks / "run.ipynb", as_version=4)  # type: ignore[no-untyped-call]
-    for cell in written.cells:
-        cell.source = cell.source.replace("sleep(1.2)", "sleep(600)")
-    nbformat.write(written, notebooks / "run.ipynb")
     with running_server(tmp_path / "first", notebooks) as server:
         open_and_run(page, server, "lab/tree/run.ipynb")
         page.locator(".asyncfc-timeline[data-live=true]").get_by_text("1 of 3 futures done").wait_for()
@@ -278,10 +272,10 @@ def test_a_page_reloaded_during_a_run_stays_live_and_can_cancel_a_future(
         page.locator(".asyncfc-timeline[data-live=true]").get_by_text("1 of 3 futures done").wait_for()
         before = canvas(page)
         page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
-        page.locator(".afc-view").focus()
-        page.keyboard.press("ArrowDown")
+        # A notebook that has just been loaded may take the keyboard for itself, so that each press is given it anew.
+        page.locator(".afc-view").press("ArrowDown")
         page.get_by_role("tooltip").get_by_text("search_flights").wait_for()
-        page.keyboard.press("Delete")
+        page.locator(".afc-view").press("Delete")
         page.locator(".asyncfc-timeline[data-live=false]").get_by_text("3 futures").wait_for()
         page.screenshot(path=artifacts / "lab-reloaded.png")
 
@@ -305,6 +299,7 @@ def test_in_lab_a_call_asks_for_approval_and_runs_when_it_is_approved(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
     """It is approved by a press of its button."""
+    (notebooks / "seen").touch()
     cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in (*CELLS[:2], PAY, PAYING)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), notebooks / "run.ipynb")
@@ -317,6 +312,6 @@ def test_in_lab_a_call_asks_for_approval_and_runs_when_it_is_approved(
         approve.click()
         page.get_by_role("paragraph").get_by_text("Paid").wait_for()
         page.wait_for_function(IDLE)
-        assert page.get_by_role("button", name="Approve").count() == 0
+        expect(page.get_by_role("button", name="Approve")).to_have_count(0)
         page.screenshot(path=artifacts / "lab-approved.png")
         assert complaints(page) == []

@@ -103,6 +103,10 @@ def see_the_formats(page: Page, sources: list[str], artifacts: Path) -> None:
     """Check that the page is drawn and does nothing, that JSON is a tree, and that code is in a cell of its own."""
     fare = page.frame_locator("iframe[title='The answer as HTML']").locator("#fare")
     fare.wait_for()
+    # What the page tries to do after that line has been tried once it is loaded.
+    frame = page.locator("iframe[title='The answer as HTML']").element_handle().content_frame()
+    assert frame is not None
+    frame.wait_for_load_state()
     assert fare.inner_text() == "90 euros"
     assert fare.evaluate("cell => getComputedStyle(cell).color") == "rgb(0, 128, 0)"
     assert page.evaluate("window.evil ?? null") is None

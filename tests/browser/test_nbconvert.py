@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter, MarkdownExporter
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.jupyter.conftest import AGENT, OFFERED, TOOLS
 from tests.kernels.harness import LIMIT_S, environment
@@ -53,6 +53,8 @@ def test_a_page_without_scripts_shows_the_pictures_and_the_answer(
     pictures = still.locator("img[src^='data:image/svg+xml']")
     assert pictures.count() == 3  # also of the timeline that was asked for
     for picture in pictures.all():
+        # The document is there before its pictures are.
+        expect(picture).to_have_js_property("complete", value=True)
         box = picture.bounding_box()
         assert box is not None
         assert box["width"] > 300
@@ -68,7 +70,7 @@ def test_it_prints_to_pdf(executed: nbformat.NotebookNode, still: Page, artifact
     page, _ = HTMLExporter(template_name="lab").from_notebook_node(executed)
     still.set_content(page, wait_until="domcontentloaded")
     still.emulate_media(media="print")
-    assert still.locator("img[src^='data:image/svg+xml']").first.is_visible()
+    expect(still.locator("img[src^='data:image/svg+xml']").first).to_be_visible()
     pdf = still.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
     (artifacts / "nbconvert.pdf").write_bytes(pdf)
