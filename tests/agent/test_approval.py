@@ -6,11 +6,11 @@ import threading
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import ToolSkipped
+from asyncfc_jupyter.core.errors import AgentInterrupted, ToolSkipped
 from asyncfc_jupyter.core.events import ApprovalAsked, ApprovalGiven, CallFinished, CallStarted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.talk import TOOLS, interrupted, play, times, told
+from tests.agent.talk import TOOLS, play, times, told
 
 
 async def pay(amount: int) -> str:
@@ -100,9 +100,10 @@ def test_a_plain_approver_is_asked_in_a_thread_while_other_calls_go_on() -> None
 
 @pytest.mark.parametrize("kind", ["async", "thread"])
 def test_an_interrupt_withdraws_the_question_and_the_next_run_works(kind) -> None:
-    withdrawn, answer = [], threading.Event()
+    withdrawn, asked, answer = [], threading.Event(), threading.Event()
 
     async def wait_for_ever(_request):
+        asked.set()
         try:
             await asyncio.sleep(1e6)
         except asyncio.CancelledError:
@@ -110,6 +111,7 @@ def test_an_interrupt_withdraws_the_question_and_the_next_run_works(kind) -> Non
             raise
 
     def wait_in_thread(_request):
+        asked.set()
         return answer.wait(20)
 
     model = ScriptedModel(TALK, [Calls("shout", {"text": "a"})], DONE, DONE)
@@ -117,7 +119,11 @@ def test_an_interrupt_withdraws_the_question_and_the_next_run_works(kind) -> Non
     agent, conversation = Agent(model, tools=[PAY, *TOOLS], approver=approver), Conversation()
 
     async def main():
-        first = await interrupted(agent, after_s=0.02, conversation=conversation)
+        first = agent.start("go", conversation=conversation)
+        await asyncio.to_thread(asked.wait, 20)
+        first.cancel()
+        with pytest.raises(AgentInterrupted):
+            await first.wait()
         answer.set()  # a yes that comes too late starts nothing
         second = await agent.run("and now?", conversation=conversation)
         return first, second, asyncio.all_tasks() - {asyncio.current_task()}

@@ -7,7 +7,7 @@ import enum
 import json
 import math
 import threading
-import time
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from asyncfc_jupyter.agent import Agent, Conversation
 from asyncfc_jupyter.core.events import CallStarted
+from asyncfc_jupyter.runtime import executor
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from tests.agent.talk import TOOLS, play, times, told
@@ -361,11 +362,19 @@ def test_an_error_before_the_first_request_fails_the_run() -> None:
     assert (run.outcome, type(run.error)) == ("failed", TypeError)
 
 
-def test_a_tool_that_blocks_the_event_loop_is_named_with_the_remedy() -> None:
+@pytest.fixture
+def clock(monkeypatch) -> SimpleNamespace:
+    """Return the clock that steps are measured with, which stands still: on a busy machine any step may take long."""
+    clock = SimpleNamespace(now_s=0.0)
+    monkeypatch.setattr(executor, "time", SimpleNamespace(perf_counter=lambda: clock.now_s))
+    return clock
+
+
+def test_a_tool_that_blocks_the_event_loop_is_named_with_the_remedy(clock) -> None:
     async def blocks() -> int:
         """Block."""
         await asyncio.sleep(0)
-        time.sleep(0.25)  # noqa: ASYNC251 - the mistake itself
+        clock.now_s += 0.25  # the mistake itself
         return 1
 
     run, _ = play(
@@ -376,6 +385,6 @@ def test_a_tool_that_blocks_the_event_loop_is_named_with_the_remedy() -> None:
     assert "shout" not in run.note
 
 
-def test_a_tool_that_waits_long_but_blocks_nothing_is_not_named() -> None:
+def test_a_tool_that_waits_long_but_blocks_nothing_is_not_named(clock) -> None:
     run, _ = play([Calls("slow", {"seconds": 50})], [Says("x")], [Says("done")])
     assert run.note == ""

@@ -14,6 +14,7 @@ from asyncfc_jupyter.runtime.context import ToolContext
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from tests.agent.talk import TOOLS, interrupted, play, slow, times, told
+from tests.skipping import skip_s
 
 MODES = ["sequential", "batch", "eager", "async"]
 DONE = [Says("done")]
@@ -359,7 +360,7 @@ def test_the_late_result_of_a_thread_is_logged_as_discarded_and_not_used(ending)
         release.wait(20)
         return "too late"
 
-    tool = make_tool(work, pure=True, timeout_s=0.05 if ending == "timeout" else None)
+    tool = make_tool(work, pure=True, timeout_s=60 if ending == "timeout" else None)
     model = ScriptedModel([Calls("work"), Thinks(0.01)], DONE, DONE)
 
     async def main():
@@ -370,6 +371,8 @@ def test_the_late_result_of_a_thread_is_logged_as_discarded_and_not_used(ending)
         await asyncio.to_thread(began.wait, 20)
         if ending == "cancel":
             run.futures["f1"].cancel()
+        else:
+            skip_s(60)
         await run.wait()
         release.set()
         await asyncio.wait_for(discarded.wait(), 20)

@@ -96,7 +96,7 @@ def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> No
         def work(self) -> None:
             """Work."""
             entered.set()
-            release.wait(10)
+            release.wait(20)
 
         def look(self) -> bool:
             """Look."""
@@ -105,9 +105,10 @@ def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> No
     slow = Slow()
 
     async def main():
-        assert (await attempt(make_tool(slow.work, timeout_s=0.05)).outcome()).kind == "timeout"
-        looking = attempt(make_tool(slow.look, timeout_s=10))
-        await asyncio.get_running_loop().run_in_executor(None, entered.wait, 10)
+        working = attempt(make_tool(slow.work, timeout_s=0.05))
+        await asyncio.to_thread(entered.wait, 20)
+        assert (await working.outcome()).kind == "timeout"  # its time begins with this
+        looking = attempt(make_tool(slow.look, timeout_s=20))
         release.set()
         return await looking.outcome()
 

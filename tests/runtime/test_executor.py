@@ -82,15 +82,18 @@ def test_a_tool_that_takes_too_long_is_given_up() -> None:
 
 
 def test_a_thread_that_takes_too_long_is_said_to_go_on() -> None:
-    release = threading.Event()
+    began, release = threading.Event(), threading.Event()
 
     def stuck() -> None:
         """Wait."""
-        release.wait(10)
+        began.set()
+        release.wait(20)
 
     async def main():
         tool = make_tool(stuck, timeout_s=0.05)
-        return await outcome_of(tool)
+        attempt = Attempt(tool, tool.parameters_of.bind({}))
+        await asyncio.to_thread(began.wait, 20)
+        return await attempt.outcome()  # its time begins with this
 
     try:
         outcome = asyncio.run(main())

@@ -194,10 +194,11 @@ def test_a_call_that_waits_for_a_full_pool_is_taken_back_and_never_begins() -> N
 
 
 def test_a_coroutine_from_a_thread_is_stopped_when_its_time_is_up() -> None:
-    stopped = []
+    began, stopped = asyncio.Event(), []
 
     async def later() -> None:
         try:
+            began.set()
             await asyncio.sleep(60)
         finally:
             stopped.append(True)
@@ -206,5 +207,11 @@ def test_a_coroutine_from_a_thread_is_stopped_when_its_time_is_up() -> None:
         """Return a coroutine."""
         return later()
 
-    outcome = call(begin, timeout_s=0.5)
+    async def main():
+        tool = make_tool(begin, pure=True, timeout_s=0.5)
+        attempt = Attempt(tool, tool.parameters_of.bind({}))
+        await asyncio.wait_for(began.wait(), 20)
+        return await attempt.outcome()  # its time begins with this
+
+    outcome = asyncio.run(main())
     assert (outcome.kind, outcome.message, stopped) == ("timeout", "begin took longer than 0.5 s.", [True])
