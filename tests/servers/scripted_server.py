@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeVar
 
 #: How long a wait in a test lasts before it fails: far above what a loaded machine needs, below what a person bears.
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
 #: Connections that may wait to be accepted: a client whose connection finds no place tries again only after a second.
 _QUEUED: Final = 1000
 CUT: Final = object()
