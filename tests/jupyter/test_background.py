@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.jupyter.conftest import AGENT
+from tests.jupyter.releasing import RELEASED_BY_A_FILE
 from tests.kernels.harness import Cell, Kernel
 
 pytestmark = pytest.mark.kernel
@@ -39,18 +42,22 @@ def test_the_cell_returns_the_run_and_what_comes_of_it_lands_there(kernel: Kerne
     assert "f1 threaded - 2 lines\n  threaded began\n  threaded ended" in texts(cell)
 
 
-def test_what_a_tool_first_prints_under_another_cell_lands_in_its_own(kernel: Kernel) -> None:
+def test_what_a_tool_first_prints_under_another_cell_lands_in_its_own(kernel: Kernel, tmp_path: Path) -> None:
     late = (
         "'Wait.'\n    BEGAN.set()\n    while not RELEASE:\n        time.sleep(0.005)\n    print('late')\n    return x"
     )
-    kernel.run("import threading\nBEGAN = threading.Event()")
+    under_another = "RELEASE = True\nwhile not Path('go').exists():\n    time.sleep(0.01)\nprint('over')"
+    kernel.run("import threading\nfrom pathlib import Path\nBEGAN = threading.Event()")
     assert kernel.run(f"%%tool\ndef waiting(x: int) -> int:\n    {late}").error is None
     cell = begun(kernel, "--out handle", "a = waiting(x=5)\nawait a\nf'it is {a}'")
     kernel.run("while not BEGAN.is_set(): await asyncio.sleep(0.01)")
     # No code of the loop runs before this cell is over, but what the thread prints is shown.
-    other = kernel.run("RELEASE = True\ntime.sleep(1)\nprint('over')")
+    other = kernel.send(under_another)
+    kernel.wait(lambda: any("\n  late" in text for text in texts(cell)), "what it prints, in its own cell")
+    (tmp_path / "go").touch()
+    kernel.wait(lambda: other.ended, "the end of the other cell")
     assert (other.stdout, other.displays) == ("over\n", [])
-    kernel.wait(lambda: "f1 waiting - 1 line\n  late" in texts(cell), "what it prints, in its own cell")
+    kernel.wait(lambda: "f1 waiting - 1 line\n  late" in texts(cell), "all that it prints")
     kernel.run("await handle")
 
 
@@ -69,14 +76,18 @@ def test_several_go_on_at_once_each_in_a_fork_of_main_which_stays_free(kernel: K
     assert kernel.value("one.answer, two.answer") == "('7', 'it is 5')"
 
 
-def test_a_cell_waits_for_a_conversation_that_is_in_use(kernel: Kernel) -> None:
+def test_a_cell_waits_for_a_conversation_that_is_in_use(kernel: Kernel, tmp_path: Path) -> None:
     """Another run in the background is refused instead."""
     begun(kernel, "--conversation trip", "a = threaded(x=1)\nawait a\n'first'")
     refused = kernel.run(f"{AGENT} --background --conversation trip\n'x'").traceback
     assert "a run is using conversation trip; name another with --conversation NAME" in refused
-    kernel.run("import threading\nthreading.Timer(0.2, lambda: globals().update(RELEASE=True)).start()")
-    second = kernel.run(f"{AGENT} --conversation trip\nb = quick(x='$f1')\n\nf'{{b}}'")
-    assert "Waits for the run in the background that uses conversation trip." in second.stdout
+    kernel.run(RELEASED_BY_A_FILE)
+    second = kernel.send(f"{AGENT} --conversation trip\nb = quick(x='$f1')\n\nf'{{b}}'")
+    waits = "Waits for the run in the background that uses conversation trip."
+    kernel.wait(lambda: waits in second.stdout, "the cell to wait")
+    (tmp_path / "go").touch()
+    kernel.wait(lambda: second.ended, "the end of the cell")
+    assert waits in second.stdout
     assert second.displays[-1]["text/plain"] == "1"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.jupyter.conftest import AGENT, OFFERED, TOOLS
+from tests.jupyter.releasing import RELEASED_BY_A_FILE
 from tests.kernels.harness import LIMIT_S, environment
 
 pexpect = pytest.importorskip("pexpect", reason="a terminal is driven through pexpect, which needs a POSIX system")
@@ -62,13 +63,15 @@ def plain(screen: str) -> str:
 
 def test_the_timeline_is_drawn_during_the_run_and_printed_whole_at_its_end(tmp_path: Path) -> None:
     plan = f"{AGENT}\n'one\\ntwo'\na = threaded(x=7)\nb = talking(x=3)\n\nf'it is {{a}}'"
-    release = "import threading; threading.Timer(1.5, lambda: globals().update(RELEASE=True)).start()"
-    with terminal(tmp_path, release, plan) as shown:
+    with terminal(tmp_path, RELEASED_BY_A_FILE, plan) as shown:
         shown.expect("f1 threaded")
         first = shown.before
         assert "answered in" not in first
+        shown.expect("f1 threaded")
+        again = shown.before + shown.after
+        (tmp_path / "go").touch()
         shown.expect("the end")
-        last = shown.before
+        last = again + shown.before
     # All that was drawn is erased before the whole timeline is printed, once.
     drawn, _, after = last.rpartition(ERASES)
     assert HIDES not in after
