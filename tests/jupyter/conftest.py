@@ -131,7 +131,8 @@ def _asks(item: pytest.Item, python: Path) -> bool:
     """Return whether a test takes a fresh kernel of this interpreter."""
     if not isinstance(item, pytest.Function) or "kernel" not in item.fixturenames:
         return False
-    return (item.callspec.params["python"] == "new") == (python == Path(sys.executable))
+    on = item.callspec.params.get("python", "new") if hasattr(item, "callspec") else "new"
+    return (on == "new") == (python == Path(sys.executable))
 
 
 @pytest.fixture

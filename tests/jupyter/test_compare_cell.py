@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.jupyter.conftest import AGENT, assert_interactive_and_kept
@@ -10,6 +13,12 @@ from tests.kernels.harness import Kernel
 pytestmark = pytest.mark.kernel
 
 PLAN = "a = quick(x=1)\n\nb = quick(x=a)\n\n'done'"
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """Modes are compared by the session: this ipykernel is enough."""
+    return Path(sys.executable)
 
 
 def test_a_cell_is_run_in_each_mode_and_the_runs_are_compared(kernel: Kernel) -> None:

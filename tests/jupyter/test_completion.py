@@ -19,6 +19,12 @@ pytestmark = pytest.mark.kernel
 RUN = f"{AGENT} --out mine --conversation trip\na = quick(x=1)\nb = quick(x=a)\n\n'done'"
 
 
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """Completion goes by IPython: this ipykernel is enough."""
+    return Path(sys.executable)
+
+
 @pytest.fixture
 def told(kernel: Kernel) -> Kernel:
     """Return a kernel with a run, a conversation beside the main one, and an alias."""

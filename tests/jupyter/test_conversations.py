@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.jupyter.conftest import AGENT
@@ -17,6 +20,12 @@ async def lasting(x: int) -> int:
     await asyncio.sleep(60)
     return x
 '''
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """Conversations are kept by the session: this ipykernel is enough."""
+    return Path(sys.executable)
 
 
 def ask(kernel: Kernel, plan: str, options: str = "") -> str:

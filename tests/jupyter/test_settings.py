@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,12 @@ pytestmark = pytest.mark.kernel
 SECRET = "hunter2-is-a-secret"
 REHEARSAL = '[tool.asyncfc]\nmodel = "rehearsal"\nttft_ms = 1\ntokens_per_s = 5000\n'
 Begin = Callable[..., Kernel]
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """Settings go by IPython and traitlets: this ipykernel is enough."""
+    return Path(sys.executable)
 
 
 @pytest.fixture
