@@ -8,7 +8,7 @@ import pytest
 
 from asyncfc_jupyter import cli
 from asyncfc_jupyter.agent import Mode
-from tests.trace.sample import interrupted, travel
+from tests.trace.sample_traces import interrupted, travel
 
 
 def test_the_demo_plays_every_mode_and_all_come_to_the_same_end(tmp_path) -> None:

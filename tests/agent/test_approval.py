@@ -10,7 +10,7 @@ from asyncfc_jupyter.core.errors import AgentInterrupted, ToolSkipped
 from asyncfc_jupyter.core.events import ApprovalAsked, ApprovalGiven, CallFinished, CallStarted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.talk import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, play, times, told
 
 
 async def pay(amount: int) -> str:

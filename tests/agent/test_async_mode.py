@@ -9,7 +9,7 @@ from asyncfc_jupyter.core.errors import TurnLimitReached
 from asyncfc_jupyter.core.events import AwaitOpened, CallStarted, ResultShown, TurnEnded, TurnStarted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.talk import TOOLS, play, slow, times, told
+from tests.agent.scripted_conversation import TOOLS, play, slow, times, told
 
 
 def test_a_pending_call_is_answered_by_a_placeholder() -> None:

@@ -30,8 +30,8 @@ from asyncfc_jupyter.models.openai import OpenAIChat
 from asyncfc_jupyter.models.responses import OpenAIResponses
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import run_virtually
-from tests.agent.strict import refusals
-from tests.servers.chaos import FAULTS, ORDERS, Faults
+from tests.agent.strict_server import refusals
+from tests.servers.faulty_server import FAULTS, ORDERS, Faults
 from tests.servers.scripted_server import ScriptedServer
 from tests.suite.long_form import is_long
 

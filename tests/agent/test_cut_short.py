@@ -10,7 +10,7 @@ from asyncfc_jupyter.core.events import ResultDiscarded
 from asyncfc_jupyter.runtime.driver import UNWIND_S
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.talk import TOOLS, interrupted, told
+from tests.agent.scripted_conversation import TOOLS, interrupted, told
 
 
 def test_the_next_run_continues_the_history_of_an_interrupted_run() -> None:

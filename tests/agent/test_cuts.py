@@ -7,8 +7,8 @@ import pytest
 from asyncfc_jupyter.agent import Agent, Budget, Conversation
 from asyncfc_jupyter.core.errors import HistoryMended, InvariantBroken, ServerError
 from asyncfc_jupyter.testing import Breaks, Calls, Says, Thinks, run_virtually
-from tests.agent.strict import StrictModel, refusals
-from tests.agent.talk import TOOLS
+from tests.agent.scripted_conversation import TOOLS
+from tests.agent.strict_server import StrictModel, refusals
 
 LONG = Calls("slow", {"seconds": 50})
 QUICK = Calls("shout", {"text": "kept"})

@@ -9,7 +9,7 @@ from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.errors import WentInCircles
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, run_virtually
-from tests.agent.talk import TOOLS
+from tests.agent.scripted_conversation import TOOLS
 
 #: What a model is given before the test fails: far above what any of these runs may take.
 PLENTY = 45

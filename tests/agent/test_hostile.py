@@ -18,7 +18,7 @@ from asyncfc_jupyter.core.events import CallStarted
 from asyncfc_jupyter.runtime import executor
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.talk import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, play, times, told
 
 
 class Colour(enum.Enum):

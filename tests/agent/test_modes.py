@@ -10,7 +10,7 @@ from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import CallStarted, TurnStarted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.talk import interrupted, times
+from tests.agent.scripted_conversation import interrupted, times
 
 
 async def slow(seconds: float) -> float:

@@ -9,7 +9,7 @@ from asyncfc_jupyter.agent.patience import Foreseen, Habits, cases_s, worth_wait
 from asyncfc_jupyter.core.events import TurnStarted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, Thinks
-from tests.agent.talk import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, play, times, told
 from tests.benchmarks.policies import LATENCIES_S, POLICIES, TOKENS_PER_S, Reticent, ideal_s, measured_s
 
 THINK = Thinks(0.3)

@@ -12,7 +12,7 @@ from asyncfc_jupyter.core.events import CallStarted, RequestRetried
 from asyncfc_jupyter.models.base import Finish, Retrying, Usage
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.talk import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, play, times, told
 
 LOST = Breaks(ServerError("the line broke", transient=True))
 CALL = Calls("shout", {"text": "a"})

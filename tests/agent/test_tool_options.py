@@ -13,7 +13,7 @@ from asyncfc_jupyter.runtime.attempts import FIRST_PAUSE_S
 from asyncfc_jupyter.runtime.context import ToolContext
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.talk import TOOLS, interrupted, play, slow, times, told
+from tests.agent.scripted_conversation import TOOLS, interrupted, play, slow, times, told
 from tests.skipping import skip_s
 
 MODES = ["sequential", "batch", "eager", "async"]

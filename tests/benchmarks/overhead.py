@@ -21,8 +21,8 @@ from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, T
 from asyncfc_jupyter.runtime.tools import make_tool
 from tests.benchmarks.peers import ASYNC, OURS, PEERS, Contender, Driver
 from tests.benchmarks.report import Report, Table, options_of, publish
-from tests.environments import REPOSITORY
 from tests.servers.rehearsal_server import RehearsalServer
+from tests.virtual_environments import REPOSITORY
 
 PLAIN = next(peer for peer in PEERS if peer.options.get("gathers"))
 BARE = Contender("frugal bare loop", "hand_written", {"gathers": True, "frugal": True})

@@ -22,8 +22,8 @@ from typing import Any
 from asyncfc_jupyter.agent import Mode
 from tests.benchmarks.policies import POLICIES, TOKENS_PER_S, TTFT_S, Policy, answer_of, ideal_s, plan_of
 from tests.benchmarks.report import Report, Table, options_of, publish
-from tests.environments import NotBuilt, environment, is_built
 from tests.servers.rehearsal_server import RehearsalServer
+from tests.virtual_environments import NotBuilt, environment, is_built
 
 DRIVERS = Path(__file__).with_suffix("")
 LATENCIES_S, QUICK_LATENCIES_S = (1.0, 0.2, 0.02), (0.2,)

@@ -30,7 +30,7 @@ from asyncfc_jupyter.core.errors import ToolFailed, ToolSkipped
 from asyncfc_jupyter.core.events import RunEnded, TextStreamed
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.runtime.tools import Tool, ToolOptions, make_tool
-from tests.benchmarks.released import released_s
+from tests.benchmarks.release_time_bound import released_s
 
 TTFT_S, TOKENS_PER_S = 0.3, 60.0
 MODES: tuple[Mode, ...] = (Mode.SEQUENTIAL, Mode.BATCH, Mode.EAGER, Mode.ASYNC)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Self
 
-from tests.benchmarks.library import MODULES, README, TESTS, Bug
+from tests.benchmarks.library_sources import MODULES, README, TESTS, Bug
 from tests.benchmarks.replay import Job, digest
 
 #: A date for each commit, in seconds since 1970, an hour apart.

@@ -26,7 +26,7 @@ from asyncfc_jupyter.models.rehearsal import RehearsalModel
 from asyncfc_jupyter.runtime.tools import ToolOptions
 from asyncfc_jupyter.testing import run_virtually
 from tests.benchmarks.encyclopedia import Desk, Encyclopedia
-from tests.benchmarks.faster import SPEED, run_faster
+from tests.benchmarks.fast_clock import SPEED, run_faster
 from tests.benchmarks.questions import FAMILIES, Question, questions
 from tests.benchmarks.replay import (
     HABIT_NAMES,

@@ -26,6 +26,7 @@ from asyncfc_jupyter.core.events import CallFinished, CallStarted
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
 from asyncfc_jupyter.runtime.tools import ToolOptions
 from asyncfc_jupyter.testing import run_virtually
+from tests.benchmarks.programming_tasks import TASKS, Task
 from tests.benchmarks.replay import (
     HABIT_NAMES,
     HABITS,
@@ -43,7 +44,6 @@ from tests.benchmarks.replay import (
 )
 from tests.benchmarks.report import Report, Table, options_of, publish
 from tests.benchmarks.repository import Repository
-from tests.benchmarks.tasks import TASKS, Task
 from tests.servers.rehearsal_server import RehearsalServer
 
 #: How many times as long as measured the tools take in virtual time; real repositories have tests of minutes.

@@ -19,7 +19,7 @@ from tests.benchmarks.bfcl_parts.mutants import judged, mutants
 from tests.benchmarks.bfcl_parts.oracle import Reply, Spoken, Style, pieces_of, reply_to
 from tests.benchmarks.bfcl_parts.playing import play_virtually
 from tests.benchmarks.bfcl_parts.world import Latency, Ran, as_text, one_by_one
-from tests.benchmarks.faster import run_faster
+from tests.benchmarks.fast_clock import run_faster
 
 STYLES = (Style(), Style(several=True), Style(pending=True), Style(several=True, pending=True))
 #: Cases that take values of earlier turns, read results within a turn, pass long results by reference, or say nothing.

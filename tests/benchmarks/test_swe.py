@@ -8,11 +8,11 @@ import pytest
 
 from asyncfc_jupyter.agent import Mode
 from asyncfc_jupyter.testing import run_virtually
-from tests.benchmarks.library import BUGS
+from tests.benchmarks.library_sources import BUGS
+from tests.benchmarks.programming_tasks import TASKS
 from tests.benchmarks.replay import HABITS, MODES, Step, Tally, problems_of
 from tests.benchmarks.repository import Repository
 from tests.benchmarks.swe import Durations, Findings, report_on, work_on, wrong_in
-from tests.benchmarks.tasks import TASKS
 from tests.servers.rehearsal_server import RehearsalServer
 
 #: Outcomes of the test runs so far: the same files are tested once for the whole module.

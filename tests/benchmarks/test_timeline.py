@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 
 from asyncfc_jupyter.trace.view import timeline_view
 from tests.benchmarks.timeline import browser, kernel_cost, moved, open_page
-from tests.trace.sample import fan_out
+from tests.trace.sample_traces import fan_out
 
 #: The time that it takes to paint two seconds of a run, as the least of several.
 PAINT = """

@@ -17,7 +17,7 @@ from asyncfc_jupyter.trace.html import render_html
 from asyncfc_jupyter.trace.view import View, timeline_view
 from tests.benchmarks.report import Report, Table, options_of, publish
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.trace.sample import fan_out
+from tests.trace.sample_traces import fan_out
 
 TEXT = f"""
 Frame times are the page's own, between two calls of `requestAnimationFrame` while every frame moves the window; the time that

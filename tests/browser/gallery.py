@@ -16,7 +16,7 @@ from asyncfc_jupyter.trace.html import render_html
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.trace.sample import everything, fan_out, interrupted, travel, until
+from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 VIEWS: dict[str, View | ComparisonView] = {
     "1": timeline_view(fan_out(1)),

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.lab_server import running_server
-from tests.browser.pages import FRAMES
 from tests.browser.test_lab import IDLE, complaints, open_and_run, page, saved
+from tests.browser.timeline_page import FRAMES
 
 __all__ = ["page"]
 

@@ -13,8 +13,8 @@ from asyncfc_jupyter.trace.format import ComparisonView, View
 from asyncfc_jupyter.trace.html import render_html
 from asyncfc_jupyter.trace.view import timeline_view
 from tests.browser.gallery import ANSWERABLE, as_of
-from tests.browser.pages import SHOWN, Theme
-from tests.trace.sample import everything, fan_out, travel
+from tests.browser.timeline_page import SHOWN, Theme
+from tests.trace.sample_traces import everything, fan_out, travel
 
 pytestmark = pytest.mark.browser
 

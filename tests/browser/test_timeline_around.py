@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 
 from asyncfc_jupyter.trace.palette import LIGHT
 from asyncfc_jupyter.trace.view import timeline_view
-from tests.browser.pages import Theme, point_at, show
-from tests.trace.sample import everything, fan_out, travel
+from tests.browser.timeline_page import Theme, point_at, show
+from tests.trace.sample_traces import everything, fan_out, travel
 
 pytestmark = pytest.mark.browser
 

@@ -11,8 +11,8 @@ from asyncfc_jupyter.trace.format import View
 from asyncfc_jupyter.trace.html import static_bundle
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
-from tests.browser.pages import FRAMES, STILL, batch, feed, kinds, pixels, point_at, start, width_of
-from tests.trace.sample import everything, fan_out, interrupted, travel, until
+from tests.browser.timeline_page import FRAMES, STILL, batch, feed, kinds, pixels, point_at, start, width_of
+from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 pytestmark = pytest.mark.browser
 

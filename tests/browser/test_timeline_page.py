@@ -28,7 +28,7 @@ from asyncfc_jupyter.trace.html import picture, render_html
 from asyncfc_jupyter.trace.palette import DARK, LIGHT
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
-from tests.browser.pages import (
+from tests.browser.timeline_page import (
     FRAMES,
     SHOWN,
     STAYS_SAID,
@@ -43,7 +43,7 @@ from tests.browser.pages import (
     show,
     start,
 )
-from tests.trace.sample import everything, fan_out, travel, until
+from tests.trace.sample_traces import everything, fan_out, travel, until
 
 pytestmark = pytest.mark.browser
 

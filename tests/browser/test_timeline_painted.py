@@ -14,7 +14,7 @@ from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.trace.palette import DARK, LIGHT
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
-from tests.browser.pages import (
+from tests.browser.timeline_page import (
     FRAMES,
     STAYS_SAID,
     batch,
@@ -27,7 +27,7 @@ from tests.browser.pages import (
     show,
     start,
 )
-from tests.trace.sample import everything, fan_out, travel
+from tests.trace.sample_traces import everything, fan_out, travel
 
 pytestmark = pytest.mark.browser
 

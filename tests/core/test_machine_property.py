@@ -2,8 +2,8 @@
 
 from hypothesis import given
 
-from tests.choices import programs, share
-from tests.core.pairs import SIZE, play
+from tests.core.machine_and_oracle import SIZE, play
+from tests.random_programs import programs, share
 
 
 @share(60)

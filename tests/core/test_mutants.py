@@ -3,9 +3,9 @@
 import pytest
 
 from asyncfc_jupyter.core.machine import Machine
-from tests.choices import goes_wrong
-from tests.core.mutants import MUTANTS
-from tests.core.pairs import SIZE, play
+from tests.core.faulty_machines import MUTANTS
+from tests.core.machine_and_oracle import SIZE, play
+from tests.random_programs import goes_wrong
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)

@@ -15,7 +15,7 @@ from asyncfc_jupyter.trace.geometry import Scale
 from asyncfc_jupyter.trace.lanes import pack
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view, wait_reasons
-from tests.trace.sample import everything, fan_out, interrupted, travel, until
+from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "asyncfc_jupyter" / "jupyter" / "static"

@@ -13,8 +13,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from tests.environments import python_holding
 from tests.kernels.harness import Cell, Kernel, KernelsAhead, running_kernel
+from tests.virtual_environments import python_holding
 
 #: Has a kernel make the package's blocking calls on its loop errors, and write them down.
 WATCH = """

@@ -8,7 +8,7 @@ from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.jupyter import stack as module
 from asyncfc_jupyter.jupyter.folds import FOLD_CHARACTERS, Fold, Folds
 from asyncfc_jupyter.jupyter.stack import Bundle, OutputStack
-from tests.jupyter.elements import Elements
+from tests.jupyter.html_elements import Elements
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

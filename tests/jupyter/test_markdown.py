@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncfc_jupyter.jupyter.markdown import quoted, to_html
-from tests.jupyter.elements import Elements
+from tests.jupyter.html_elements import Elements
 
 
 def test_markdown_is_rendered() -> None:

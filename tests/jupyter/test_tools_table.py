@@ -10,7 +10,7 @@ from asyncfc_jupyter.jupyter.latencies import Latencies
 from asyncfc_jupyter.jupyter.tools_table import ToolDetail, ToolsTable
 from asyncfc_jupyter.runtime.tools import make_tool
 from tests.jupyter.conftest import AGENT
-from tests.jupyter.elements import Elements
+from tests.jupyter.html_elements import Elements
 from tests.kernels.harness import Kernel
 
 

@@ -20,7 +20,7 @@ from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.trace.html import static_bundle
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
-from tests.trace.sample import everything, fan_out, travel, until
+from tests.trace.sample_traces import everything, fan_out, travel, until
 
 
 class Recorded(TimelineWidget):

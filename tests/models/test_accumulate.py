@@ -23,7 +23,7 @@ from asyncfc_jupyter.models.accumulate import (
     TextPart,
 )
 from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, TextDelta, Usage
-from tests.steps import steps
+from tests.lines_run import lines_run
 
 STOP, CALLS, LENGTH = Finish(reason="stop"), Finish(reason="tool_calls"), Finish(reason="length")
 TRICKY = {"text": 'a "quoted" } brace \\ and {', "nested": {"empty": {}, "list": [{"k": "}"}]}, "emoji": "é🙂"}
@@ -302,6 +302,6 @@ def test_the_work_for_long_arguments_grows_linearly_with_their_length() -> None:
     def work(kilobytes: int) -> int:
         text = json.dumps({"x": '"{}\\' * (kilobytes * 1000 // 6)})
         pieces = [call(0, "a", "get", text[i : i + 16]) for i in range(0, len(text), 16)]
-        return steps(lambda: accumulate(pieces))
+        return lines_run(lambda: accumulate(pieces))
 
     assert work(160) < 9 * work(20)

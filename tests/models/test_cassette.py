@@ -30,7 +30,7 @@ from asyncfc_jupyter.models.differences import first_difference
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.models.playing import Plays, ask
+from tests.models.scripted_model import Plays, ask
 
 ALL_KINDS = [
     Retrying(attempt=1, message="busy", pause_s=0.5),

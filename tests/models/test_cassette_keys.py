@@ -12,7 +12,7 @@ from asyncfc_jupyter.models.openai import OpenAIChat
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import run_virtually
-from tests.models.playing import Plays, ask
+from tests.models.scripted_model import Plays, ask
 from tests.servers.scripted_server import ScriptedServer, call_chunks, reply, text_chunks
 
 #: What looks like a key.

@@ -17,7 +17,7 @@ from asyncfc_jupyter.models.openai import OpenAIChat
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.responses import OpenAIResponses
 from asyncfc_jupyter.models.secret import Secret, hide_keys
-from tests.models.chat_talk import ask
+from tests.models.scripted_chat import ask
 from tests.servers.scripted_server import HttpError, ScriptedServer
 
 KEY = "sk-very-secret-0123456789"

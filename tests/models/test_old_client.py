@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.environments import REPOSITORY, python_holding
+from tests.virtual_environments import REPOSITORY, python_holding
 
 FILES = (
     "models/test_openai.py",

@@ -29,7 +29,7 @@ from asyncfc_jupyter.models.base import (
 )
 from asyncfc_jupyter.models.openai import OpenAIChat
 from asyncfc_jupyter.models.secret import Secret
-from tests.models.chat_talk import KEY, MESSAGES, TOOL, ask, talk
+from tests.models.scripted_chat import KEY, MESSAGES, TOOL, ask, talk
 from tests.servers.scripted_server import (
     Gate,
     HttpError,

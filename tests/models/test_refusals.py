@@ -15,7 +15,7 @@ from asyncfc_jupyter.core.errors import ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models import line
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying, TextDelta
 from asyncfc_jupyter.models.openai import OpenAIChat
-from tests.models.chat_talk import AT_ONCE, KEY, MESSAGES, ask, failure, talk
+from tests.models.scripted_chat import AT_ONCE, KEY, MESSAGES, ask, failure, talk
 from tests.servers.scripted_server import CUT, Answer, Gate, HttpError, ScriptedServer, reply, text_chunks
 from tests.skipping import skip_s
 

@@ -9,7 +9,7 @@ import pytest
 
 from asyncfc_jupyter.core.errors import PlanError, UsageError
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
-from tests.models.rehearsal_talk import BOTH, Talk, failed
+from tests.models.rehearsal_conversation import BOTH, Talk, failed
 
 
 @BOTH

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asyncfc_jupyter.core.references import Item, parse_reference, substitute
-from tests.models.rehearsal_talk import BOTH, Failure, Talk, done, failed, pending
+from tests.models.rehearsal_conversation import BOTH, Failure, Talk, done, failed, pending
 
 SEARCH_AND_BOOK = 'x = search("LIS")\n\ny = book(x[0].id)\n\nf"Booked {y.order}."'
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, Delta, Finish, TextDelta, Usage
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
-from tests.models.rehearsal_talk import Talk, deltas_of, done
+from tests.models.rehearsal_conversation import Talk, deltas_of, done
 
 
 class VirtualSelector(selectors.DefaultSelector):

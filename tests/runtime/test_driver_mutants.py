@@ -9,9 +9,9 @@ from asyncfc_jupyter.runtime import driver as module
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.given_up import GivenUp
 from asyncfc_jupyter.testing import run_virtually
-from tests.choices import goes_wrong
-from tests.runtime.programs import SIZE, compare, overlapping
-from tests.runtime.world import World
+from tests.random_programs import goes_wrong
+from tests.runtime.random_calls import SIZE, compare, overlapping
+from tests.runtime.stateful_tools import World
 
 
 class ResolvesNoEffects(Driver):

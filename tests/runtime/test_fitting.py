@@ -19,7 +19,7 @@ from asyncfc_jupyter.core.errors import ArgumentMismatch
 from asyncfc_jupyter.runtime.fitting import fitted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says
-from tests.agent.talk import play
+from tests.agent.scripted_conversation import play
 
 
 def shown(value) -> str:

@@ -14,7 +14,7 @@ from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.runtime.summaries import value_fields
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says
-from tests.agent.talk import play
+from tests.agent.scripted_conversation import play
 
 NAME = FutureName("f1")
 

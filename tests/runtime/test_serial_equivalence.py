@@ -5,9 +5,9 @@ import asyncio
 from hypothesis import given
 
 from asyncfc_jupyter.testing import run_virtually
-from tests.choices import programs, share
-from tests.runtime.programs import SIZE, compare, overlapping
-from tests.runtime.world import World
+from tests.random_programs import programs, share
+from tests.runtime.random_calls import SIZE, compare, overlapping
+from tests.runtime.stateful_tools import World
 
 
 @share(40)

@@ -11,7 +11,7 @@ import pytest
 from asyncfc_jupyter.core.errors import ServerError
 from asyncfc_jupyter.models.base import TextDelta
 from asyncfc_jupyter.models.openai import OpenAIChat
-from tests.models.chat_talk import KEY, ask
+from tests.models.scripted_chat import KEY, ask
 from tests.servers.scripted_server import Answer, ScriptedServer, reply, text_chunks
 
 

@@ -15,7 +15,7 @@ from asyncfc_jupyter.trace.geometry import text_width
 from asyncfc_jupyter.trace.svg_compare import render_comparison_svg
 from asyncfc_jupyter.trace.text import columns
 from asyncfc_jupyter.trace.trace import Trace
-from tests.trace.sample import everything, fan_out, interrupted, travel
+from tests.trace.sample_traces import everything, fan_out, interrupted, travel
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 HOSTILE = "</text><script>alert(1)</script>"

@@ -13,8 +13,8 @@ from asyncfc_jupyter.trace.critical import critical_path
 from asyncfc_jupyter.trace.metrics import Metrics, metrics
 from asyncfc_jupyter.trace.rows import Row, Segment
 from asyncfc_jupyter.trace.trace import Trace
-from tests.steps import steps
-from tests.trace.sample import Log, fan_out, interrupted, travel, until
+from tests.lines_run import lines_run
+from tests.trace.sample_traces import Log, fan_out, interrupted, travel, until
 
 
 def test_an_empty_trace_has_times_of_nothing_and_ratios_of_one() -> None:
@@ -109,7 +109,7 @@ def test_the_critical_path_is_that_of_comparing_every_pair(calls: list[tuple[Eff
 def test_the_work_for_calls_that_touch_nothing_grows_linearly() -> None:
     def work(calls: int) -> int:
         trace = fan_out(calls)
-        return steps(lambda: metrics(trace))
+        return lines_run(lambda: metrics(trace))
 
     assert work(2000) < 9 * work(250)
 

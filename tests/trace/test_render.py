@@ -33,7 +33,7 @@ from asyncfc_jupyter.trace.text import render_text
 from asyncfc_jupyter.trace.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import View, timeline_view
-from tests.trace.sample import everything, fan_out, interrupted, travel, until
+from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 MARKUP = "</title></text></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;]]>{{}}"
 NAMESPACE = "{http://www.w3.org/2000/svg}"

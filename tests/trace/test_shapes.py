@@ -14,7 +14,7 @@ from asyncfc_jupyter.trace.layout import PAD
 from asyncfc_jupyter.trace.svg import END_ROOM, render_svg
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
-from tests.trace.sample import Log, everything, interrupted, travel, until
+from tests.trace.sample_traces import Log, everything, interrupted, travel, until
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 

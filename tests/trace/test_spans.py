@@ -35,7 +35,7 @@ from asyncfc_jupyter.trace.svg import render_svg
 from asyncfc_jupyter.trace.text import render_text
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
-from tests.trace.sample import Log, interrupted, travel, until
+from tests.trace.sample_traces import Log, interrupted, travel, until
 
 F1, F2 = FutureName("f1"), FutureName("f2")
 

@@ -24,7 +24,7 @@ from asyncfc_jupyter.trace.metrics import metrics
 from asyncfc_jupyter.trace.rows import PRINTS_KEPT, RETRIES_KEPT
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
-from tests.trace.sample import everything, until
+from tests.trace.sample_traces import everything, until
 
 
 def row(name: str, at_s: float = 99.0) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import ArgumentsResolved, CallHeld, Event, Stamped, Wait
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.trace.trace import Trace, TraceFileError, event_types
-from tests.trace.sample import travel
+from tests.trace.sample_traces import travel
 
 texts = st.text(max_size=12)
 

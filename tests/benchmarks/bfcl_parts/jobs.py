@@ -14,7 +14,7 @@ from tests.benchmarks.bfcl_parts.oracle import Style
 from tests.benchmarks.bfcl_parts.playing import Played, play, play_virtually
 from tests.benchmarks.bfcl_parts.server import oracle_server
 from tests.benchmarks.bfcl_parts.world import Latency
-from tests.benchmarks.faster import run_faster
+from tests.benchmarks.fast_clock import run_faster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.benchmarks.bfcl_parts.oracle import TOKENS_PER_S, TTFT_S, Piece, pieces_of, reply_to
-from tests.benchmarks.faster import run_faster
+from tests.benchmarks.fast_clock import run_faster
 from tests.servers.scripted_server import chunk, encoded, finish_chunk
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -8,9 +8,9 @@ from asyncfc_jupyter.core.futures import CallId, State
 from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.log import EventLog
-from tests.choices import Choices
-from tests.runtime.serial import Call, Serial
-from tests.runtime.world import FAMILIES, LEAVES, ROLL_BACK, TOO_LONG, TOOLS, Here, approves
+from tests.random_programs import Choices
+from tests.runtime.one_by_one import Call, Serial
+from tests.runtime.stateful_tools import FAMILIES, LEAVES, ROLL_BACK, TOO_LONG, TOOLS, Here, approves
 
 #: Decisions that the longest program takes, about.
 SIZE = 128

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from asyncfc_jupyter.runtime.tools import DEFAULT_TIMEOUT_S
-from tests.runtime.world import FAMILIES, LEAVES, PLACES, World, approves, below, result
+from tests.runtime.stateful_tools import FAMILIES, LEAVES, PLACES, World, approves, below, result
 
 IN_THREADS = ("look_in_thread", "add_in_thread")
 

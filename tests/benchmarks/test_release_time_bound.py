@@ -9,7 +9,7 @@ from asyncfc_jupyter.models.rehearsal import RehearsalModel
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import run_virtually
 from tests.benchmarks.policies import POLICIES, ideal_s, plan_of, tool_taking
-from tests.benchmarks.released import released_s
+from tests.benchmarks.release_time_bound import released_s
 
 
 def trace_of(plan, *tools):

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 
-def steps(work: Callable[[], object]) -> int:
+def lines_run(work: Callable[[], object]) -> int:
     """Return how many lines run while something is done; what one line does inside a built-in function is not seen."""
     count = 0
 

@@ -18,8 +18,8 @@ from asyncfc_jupyter.core.events import (
 from asyncfc_jupyter.core.futures import CallId, future_name
 from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.core.machine import Machine
-from tests.choices import Choices
 from tests.core.oracle import LOST, Oracle, Planned
+from tests.random_programs import Choices
 
 #: Decisions that the longest program takes, about.
 SIZE = 160

@@ -11,7 +11,7 @@ from asyncfc_jupyter.trace.format import ComparisonView, View
 from asyncfc_jupyter.trace.html import asset, render_html, script
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import LiveTimeline
-from tests.trace.sample import until
+from tests.trace.sample_traces import until
 
 Theme = Literal["light", "dark"]
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.benchmarks.library import BUGS, Bug
+from tests.benchmarks.library_sources import BUGS, Bug
 from tests.benchmarks.replay import Step
 
 
