@@ -117,9 +117,8 @@ class Recording:
         text = "".join(to_text(masked(line, *self._secrets)) for line in lines)
         written = asyncio.get_running_loop().run_in_executor(self._writer, _write, self._path, text, how)
         try:
-            await asyncio.shield(
-                written
-            )  # a run that is stopped once more meanwhile leaves no request without its reply
+            # Shielded: a run that is stopped a second time meanwhile leaves no request without its reply.
+            await asyncio.shield(written)
         except OSError as error:
             raise CassetteError(f"{self._path} cannot be written: {error.strerror}; name another file.") from None
 
