@@ -2,6 +2,7 @@
 
 pytest_plugins = (
     "tests.suite.blocking",
+    "tests.suite.expected",
     "tests.suite.leftovers",
     "tests.suite.limits",
     "tests.suite.long_form",

@@ -171,6 +171,18 @@ def test_outside_ci_nothing_runs_a_second_time(play: Play) -> None:
     assert "1 rerun" not in done.stdout.str()
 
 
+def test_an_output_is_compared_as_a_whole_and_accepted_on_request(play: Play, pytester: pytest.Pytester) -> None:
+    source = "def test_it(expected):\n    expected('out.txt', 'one\\ntwo')\n"
+    plugin = "tests.suite.expected"
+    play(plugin, source).assert_outcomes(failed=1)
+    play(plugin, source, "--accept").assert_outcomes(passed=1)
+    assert (pytester.path / "expected" / "out.txt").read_text() == "one\ntwo\n"
+    play(plugin, source).assert_outcomes(passed=1)
+    done = play(plugin, source.replace("two", "three"))
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["-two", "+three", "If this is right: python -m pytest * --accept"])
+
+
 def test_running_any_test_again_is_refused(play: Play) -> None:
     done = play(AGAIN, "def test_it():\n    pass\n", "--reruns", "2")
     done.stderr.fnmatch_lines(["*--reruns: only tests of kernels and browsers may run a second time*"])

@@ -1,0 +1,54 @@
+"""Whole outputs that were looked at and found right, kept in files: what has many figures in it is compared as a whole.
+
+A picture, a table, a list of messages: a test that names three of its hundred figures lets the others be wrong. The fixture
+``expected`` compares with a file in the folder ``expected`` beside the test, and shows what differs. Where the new output is
+right, look at it and let it be written: ``python -m pytest tests/trace --accept``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+#: Lines of a difference that are shown.
+_SHOWN = 60
+
+Compare = Callable[[str, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that takes what comes out for right."""
+    parser.addoption(
+        "--accept", action="store_true", help="write the outputs that tests compare with, instead of comparing"
+    )
+
+
+@pytest.fixture
+def expected(request: pytest.FixtureRequest) -> Compare:
+    """Return a function that compares a text with the file of that name in ``expected``, or writes it with ``--accept``."""
+
+    def compare(name: str, text: str) -> None:
+        path = request.path.parent / "expected" / name
+        text = text.rstrip("\n") + "\n"
+        if request.config.getoption("--accept"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        else:
+            _assert_same(path, text, request.path.parent.name)
+
+    return compare
+
+
+def _assert_same(path: Path, text: str, folder: str) -> None:
+    kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    if text == kept:
+        return
+    lines = list(
+        difflib.unified_diff(kept.splitlines(), text.splitlines(), f"expected/{path.name}", "now", lineterm="")
+    )
+    more = [f"... and {len(lines) - _SHOWN} lines more"] if len(lines) > _SHOWN else []
+    remedy = f"If this is right: python -m pytest tests/{folder} --accept"
+    pytest.fail("\n".join([*lines[:_SHOWN], *more, remedy]), pytrace=False)
