@@ -16,6 +16,8 @@ from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.mutation.copies import ROOT, Chosen, Copy, Failure, first_failure, preload, session, test_files
 from tests.mutation.mutants import Mutant, all_mutants, all_packages
 from tests.mutation.selection import Kept, Selection, Unsound, batches, measure, within
@@ -92,7 +94,11 @@ def _learn(task: tuple[Selection, float]) -> None:
     def collect() -> int:
         return session(copy, test_files(copy.root), Chosen(copy, (), (), {}), "--collect-only")
 
-    copy.run(collect, limit_s=_WARMING_S, keep_compiled=True)
+    code = copy.run(collect, limit_s=_WARMING_S, keep_compiled=True)
+    if code != pytest.ExitCode.OK:
+        raise Unsound(
+            f"the tests cannot be collected in a copy of the tree: {(copy.home / 'log.txt').read_text()[-2000:]}"
+        )
 
 
 def _tried(mutant: Mutant) -> Fate:
