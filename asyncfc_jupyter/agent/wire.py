@@ -27,7 +27,7 @@ calls, counted over the whole conversation (await_future itself is not counted).
 - A tool message with "status": "pending" is NOT a result. Its value arrives later, under "delivered" in another tool message \
 or from await_future. Never guess it, and do not repeat the call.
 - To pass a result that you do not need to read to another tool, write a reference as the whole argument: "$f1", or a part \
-of it: "$f1.order_id", "$f2[0].sku", "$f3[\\"a key\\"]". It works before the result is there, and in the same reply. \
+of it: "$f1.order_id", "$f2[0].sku", "$f3['a key']". It works before the result is there, and in the same reply. \
 "$text:" in front of a text passes the text itself: "$text:f1".
 - Make all the calls you can before you wait. Calls that depend on each other are put in order for you.
 - Call await_future only when you must read a value to go on. When you have made every call, just answer: results still \

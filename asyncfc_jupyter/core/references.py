@@ -42,6 +42,12 @@ _HOLDERS = (dict, list, Mapping)
 #: In front of a text: the text is meant as it stands.
 TEXT = "$text:"
 
+#: What a reference looks like, for a model's eyes and for a server that holds the model to schemas; the layer itself parses the
+#: whole grammar. Such a server makes a grammar of the pattern, for the JSON as it is written. llama.cpp, and what is built on
+#: it, refuses a whole request over a pattern without ^ and $, or with ``\d``. And nothing in the pattern may stand for a quote
+#: without its backslash: past a ``.*`` models leave the text and write what is no JSON.
+REFERENCE_SCHEMA: Mapping[str, Any] = {"type": "string", "pattern": r'^\$f[0-9]+([.\[]([^"\\\n]|\\")*)?$'}
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

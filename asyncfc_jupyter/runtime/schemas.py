@@ -23,11 +23,12 @@ from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
 from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch
+from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.runtime.context import ToolContext
 from asyncfc_jupyter.runtime.fitting import fitted
 from asyncfc_jupyter.runtime.signatures import EACH_TIME, read_function, unreadable
 from asyncfc_jupyter.runtime.values import shorten
-from asyncfc_jupyter.runtime.widening import REFERENCE_SCHEMA, may_hold_nulls, widened, without_nulls
+from asyncfc_jupyter.runtime.widening import may_hold_nulls, widened, without_nulls
 
 #: Problems listed for the model before the rest is only counted: enough to repair a call in one go.
 _MOST_PROBLEMS = 5

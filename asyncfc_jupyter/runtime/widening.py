@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-#: What a reference looks like, for a model's eyes; the layer itself parses the whole grammar.
-REFERENCE_SCHEMA: Mapping[str, Any] = {"type": "string", "pattern": r"^\$f\d+"}
+from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 
 #: Keywords that hold one schema, a list of them, or schemas by name; in those of the second row each is a value of its own.
 _ONE, _LIST, _NAMED = ("items", "additionalProperties"), ("prefixItems",), ("properties", "patternProperties")

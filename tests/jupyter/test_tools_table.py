@@ -6,6 +6,7 @@ import pytest
 
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallIssued, CallStarted, Event, Stamped
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.jupyter.latencies import Latencies
 from asyncfc_jupyter.jupyter.tools_table import ToolDetail, ToolsTable
 from asyncfc_jupyter.runtime.tools import make_tool
@@ -112,7 +113,9 @@ def test_the_html_says_the_same_and_nothing_in_it_can_run() -> None:
     assert "no effects declared: ordered against everything" in page.text
     assert "Pay <img src=x onerror=alert(1)> somebody." in page.text
     assert "to: str = '<b>nobody</b>'" in page.text
-    assert '"pattern": "^\\\\$f\\\\d+"' in page.text, "the schema that a model sees takes references"
+    assert f'"pattern": {json.dumps(REFERENCE_SCHEMA["pattern"])}' in page.text, (
+        "the schema that a model sees takes references"
+    )
     assert " failed" not in page.text
     assert not page.names & {"img", "script", "a", "iframe"}
     assert page.attributes <= {"class"}

