@@ -1,6 +1,7 @@
 """What a server can do, found out by one tiny exchange for each API, and which options follow from it.
 
-Two dummy tools are offered and a question asked that wants both. How the calls come (in pieces, with which ids and
+Two dummy tools are offered and a question asked that wants both. Their schemas take references as those of a run in the
+mode with futures do; a server that refuses them is asked once more without. How the calls come (in pieces, with which ids and
 indexes, one or several in a reply) is seen in the deltas themselves. Then the calls are answered, one by a placeholder
 and one by a value, to see whether the server takes the answer. Nothing is judged of what the model says.
 
@@ -28,6 +29,7 @@ from platformdirs import user_cache_path
 
 from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.core.errors import ServerError, UsageError
+from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.models.accumulate import Accumulator
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import (
@@ -57,11 +59,27 @@ _TOKEN_LIMITS = {"chat": "max_tokens", "responses": "max_output_tokens", "native
 #: Seconds between two words on how far a reply has come.
 _TELL_EVERY_S = 0.5
 _QUESTION = "What is the weather in Lisbon, and what time is it there? Call both tools now, in one reply."
-_CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-_TOOLS = [
-    {"type": "function", "function": {"name": name, "description": description, "parameters": _CITY}}
-    for name, description in (("get_weather", "Weather of a city."), ("get_time", "Local time in a city."))
-]
+_DAYS: dict[str, Any] = {"type": "integer", "minimum": 0}
+
+
+def _tools(days: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the dummy tools, with this schema for the one parameter that is no text."""
+    parameters = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "days": {"description": "Days from now.", "default": 0, **days}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    return [
+        {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+        for name, description in (("get_weather", "Weather of a city."), ("get_time", "Local time in a city."))
+    ]
+
+
+#: As the tools of a run are described in the mode with futures, and in the others.
+_WIDENED, _PLAIN = _tools({"anyOf": [_DAYS, dict(REFERENCE_SCHEMA)]}), _tools(_DAYS)
+#: How a server answers that cannot do with a schema.
+_SCHEMA_REFUSED = frozenset({400, 422})
 _PENDING: dict[str, Any] = {
     "future": "f1",
     "tool": "get_weather",
@@ -159,6 +177,7 @@ class _Examination:
     def __init__(self, model: ChatModel, api: str, progress: Progress) -> None:
         self._model, self._api, self._progress = model, api, progress
         self._question = {"role": "user", "content": _QUESTION}
+        self._tools = _WIDENED
 
     async def look(self, *, compared: bool) -> Seen:
         """Ask for calls and answer them.
@@ -169,7 +188,13 @@ class _Examination:
         Raises:
             ServerError: The server refuses the plainest request.
         """
-        heard = await self._listen("asks for two calls")
+        try:
+            heard = await self._listen("asks for two calls")
+        except ServerError as error:
+            if error.status not in _SCHEMA_REFUSED:
+                raise
+            self._tools = _PLAIN
+            heard = await self._listen("asks with schemas that take no references")
         forced = not heard.calls
         if forced:
             try:
@@ -182,14 +207,21 @@ class _Examination:
             accepted = usage_when_asked = False  # nobody will use it, so how it goes on is not worth the time
         else:
             accepted, usage_when_asked = await self._answer(heard)
-        return _seen(heard, forced=forced, placeholder=accepted, usage_when_asked=usage_when_asked, native=native)
+        return _seen(
+            heard,
+            forced=forced,
+            placeholder=accepted,
+            usage_when_asked=usage_when_asked,
+            native=native,
+            references=self._tools is _WIDENED,
+        )
 
     async def _listen(
         self, doing: str, history: Sequence[Mapping[str, Any]] = (), *, briefly: bool = False, **options: Any
     ) -> _Heard:
         step = f"{API_NAMES[self._api]}: {doing}"
         self._progress(step)
-        request = ChatRequest(messages=[self._question, *history], tools=_TOOLS, options=options)
+        request = ChatRequest(messages=[self._question, *history], tools=self._tools, options=options)
         clock = asyncio.get_running_loop().time
         started_s = told_s = clock()
         accumulator, deltas, texts = Accumulator("doctor_"), list[tuple[float, Delta]](), 0
@@ -237,7 +269,9 @@ class _Examination:
         return bool(again.deltas), bool(again.of(Usage))
 
 
-def _seen(heard: _Heard, *, forced: bool, placeholder: bool, usage_when_asked: bool, native: bool) -> Seen:
+def _seen(
+    heard: _Heard, *, forced: bool, placeholder: bool, usage_when_asked: bool, native: bool, references: bool
+) -> Seen:
     spoken = [at_s for at_s, delta in heard.deltas if not isinstance(delta, Finish | Usage | ReplyItem)]
     pieces = [delta for _, delta in heard.of(CallDelta) if delta.arguments]
     opened = [delta for _, delta in heard.of(CallDelta) if delta.name or delta.call_id]
@@ -257,6 +291,7 @@ def _seen(heard: _Heard, *, forced: bool, placeholder: bool, usage_when_asked: b
         usage_when_asked=usage_when_asked,
         placeholder=placeholder,
         native=native,
+        references=references,
         first_token_s=round(spoken[0], 3) if spoken else None,
         tokens_per_s=round((tokens - 1) / span_s, 1) if tokens > 1 and span_s > 0 else None,
     )

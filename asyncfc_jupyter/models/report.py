@@ -28,6 +28,13 @@ class Seen:
     native: bool
     first_token_s: float | None
     tokens_per_s: float | None
+    #: Whether schemas that take references were accepted.
+    references: bool
+
+    @property
+    def futures(self) -> bool:
+        """Whether the mode with futures can be used."""
+        return self.placeholder and self.references
 
     @property
     def ease(self) -> tuple[bool, int]:
@@ -54,7 +61,7 @@ class Report:
         """The API to use: asynchronous tools where the server has them, else the one that shows most of a call."""
         if "native" in self.seen and self.seen["native"].native:
             return "native"
-        able = [api for api in ("responses", "chat") if api in self.seen and self.seen[api].placeholder]
+        able = [api for api in ("responses", "chat") if api in self.seen and self.seen[api].futures]
         if "responses" in able and "chat" in able and not self.seen["responses"].reasoning:
             return max(reversed(able), key=lambda api: self.seen[api].ease)
         return able[0] if able else next(iter(self.seen))
@@ -67,7 +74,7 @@ class Report:
     @property
     def mode(self) -> str:
         """The mode to use."""
-        return "async" if self.best.placeholder else "eager"
+        return "async" if self.best.futures else "eager"
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -95,6 +102,7 @@ class Report:
         yield "ids, indexes", _ids(seen)
         yield "reasoning", "shown" if seen.reasoning else "not shown"
         yield "placeholder", "accepted" if seen.placeholder else "refused: results are waited for in every turn"
+        yield "references", "accepted" if seen.references else "refused in schemas: the mode async cannot be used"
         yield "usage", _usage(seen)
         yield "first token", "unknown" if seen.first_token_s is None else f"{seen.first_token_s:.2f} s"
         yield "speed", "unknown" if seen.tokens_per_s is None else f"{seen.tokens_per_s:.0f} tokens/s"

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
 from asyncfc_jupyter import cli
 from asyncfc_jupyter.core.errors import ServerError, UsageError
+from asyncfc_jupyter.models import doctor
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
+from asyncfc_jupyter.runtime.tools import make_tool
 from tests.servers.response_script import call_item, reasoning_item, response, text_item
 from tests.servers.scripted_server import Gate, HttpError, ScriptedServer, call_chunks, reply, text_chunks, usage_chunk
 
@@ -85,6 +89,37 @@ def test_refused_placeholders_and_calls_made_only_if_forced_are_detected() -> No
     assert "missing or repeated, made here; none" in report.text()
     assert "one a reply, only with tool_choice required" in report.text()
     assert "whole: a call starts when the server sends it" in report.text()
+
+
+def get_weather(city: str, days: Annotated[int, Field(ge=0)] = 0) -> str:
+    """Weather of a city.
+
+    Args:
+        city:
+        days: Days from now.
+    """
+    return f"{city} {days}"
+
+
+def test_the_doctor_shows_a_server_the_schemas_that_a_run_shows_it() -> None:
+    """The doctor may not import what makes them, so it holds them written out."""
+    tool = make_tool(get_weather)
+    for references, shown in ((True, doctor._WIDENED), (False, doctor._PLAIN)):
+        assert tool.definition(references=references) == shown[0]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_refuses_schemas_with_references_is_used_without(status) -> None:
+    def knows_no_pattern(body, *, chat, answered):
+        if '"pattern"' in json.dumps(body["tools"]):
+            return HttpError(status=status, message="JSON schema conversion failed: Pattern must end with '$'")
+        return plain(body, chat=chat, answered=answered)
+
+    report, _ = examined(knows_no_pattern)
+    seen = report.seen["chat"]
+    assert (seen.calls, seen.placeholder, seen.references, report.mode) == (2, True, False, "eager")
+    assert "references          refused in schemas: the mode async cannot be used" in report.text()
+    assert examined(plain)[0].seen["chat"].references
 
 
 @pytest.mark.parametrize("marks", [True, False])

@@ -180,6 +180,7 @@ def test_the_doctor_sees_what_the_server_does(base_url: str) -> None:
     assert seen.calls >= 1
     assert seen.argument_pieces > seen.calls
     assert seen.placeholder
+    assert seen.references
     assert seen.usage or seen.usage_when_asked
     assert seen.tokens_per_s is not None
     assert report.mode == "async"
