@@ -33,9 +33,9 @@ from tests.mutation.mutants import PACKAGE
 ROOT = Path(__file__).resolve().parents[2]
 #: What tests read of the tree.
 _COPIED = (PACKAGE, "tests", "docs", "notebooks", "README.md", "CHANGELOG.md", "pyproject.toml", ".ci")
-QUICK = "not kernel and not browser and not old_kernel and not old_client and not real_model and not chaos"
-#: Folders of tests that are not asked: these prove figures or need a browser, or are this command's own.
-_NOT_ASKED = ("tests/benchmarks/", "tests/browser/", "tests/mutation/")
+QUICK = "not kernel and not browser and not old_kernel and not old_client and not real_model"
+#: Tests that are not asked: these prove figures, need a browser or a minute, or are about the suite itself.
+_NOT_ASKED = ("tests/benchmarks/", "tests/browser/", "tests/mutation/", "tests/suite/", "tests/agent/test_chaos.py")
 #: Loaded before the fork, where they are there.
 _THIRD_PARTIES = (
     "pydantic", "openai", "hypothesis", "hypothesis.strategies", "IPython", "IPython.core.interactiveshell", "ipykernel",
