@@ -8,7 +8,8 @@ import pytest
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.errors import AgentInterrupted
 from asyncfc_jupyter.runtime.tools import make_tool
-from asyncfc_jupyter.testing import ScriptedModel, run_virtually
+from asyncfc_jupyter.testing import run_virtually
+from tests.agent.strict import StrictModel
 
 
 async def slow(seconds: float, answer: str = "slept") -> dict:
@@ -31,8 +32,8 @@ TOOLS = tuple(make_tool(function, pure=True) for function in (slow, shout, fails
 
 
 def play(*replies, prompt="go", mode="async", tools=TOOLS, **options):
-    """Run a script to its end in virtual time; return the run and the model."""
-    model = ScriptedModel(*replies)
+    """Run a script to its end in virtual time, each request held to the rules of the strictest server; return run and model."""
+    model = StrictModel(*replies)
     agent = Agent(model, tools=tools, mode=mode, **options)
     return run_virtually(agent.run(prompt)), model
 

@@ -17,7 +17,7 @@ from asyncfc_jupyter.jupyter.formats import AnswerFormat
 from asyncfc_jupyter.jupyter.output import ComparingOutput, NotebookOutput
 from asyncfc_jupyter.jupyter.widget import BATCH_S, HEARTBEAT_S, TimelineWidget
 from asyncfc_jupyter.testing import run_virtually
-from asyncfc_jupyter.trace.html import static_bundle
+from asyncfc_jupyter.trace.html import asset, static_bundle
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
 from tests.trace.sample_traces import everything, fan_out, travel, until
@@ -166,6 +166,44 @@ def test_what_is_kept_needs_no_widget_and_no_script() -> None:
     assert encoded is not None
     assert base64.b64decode(encoded[1]).startswith(b"<svg")
     assert bundle["text/plain"].startswith("Book the cheaper flight")
+
+
+#: Where the front end's parts send from, and read what they are sent.
+SCRIPTS = "".join(asset(name) for name in ("controls.js", "timeline.js", "widget.js"))
+
+
+def test_every_message_that_the_page_sends_is_one_that_python_acts_on() -> None:
+    """The words stand in the script itself: one that is renamed on either side would go unheard, and nothing would fail."""
+    words = set(re.findall(r"""\btype: "([a-z-]+)"|\banswer\("([a-z-]+)"\)""", SCRIPTS))
+    sent = {word for pair in words for word in pair if word}
+    heard = set()
+
+    async def work() -> None:
+        for word in sent:
+            asked: list[str] = []
+            widget = Recorded(on_action=lambda kind, _, asked=asked: asked.append(kind))
+            widget.apply(travel().events[0])
+            widget._answer(widget, {"type": word, "future": "f1"}, [])
+            await asyncio.sleep(0)
+            widget.finish()
+            if asked or widget.sent:
+                heard.add(word)
+            widget._answer(widget, {"type": word}, [])
+            if widget.comm is None:
+                heard.add(word)
+
+    run_virtually(work())
+    assert sent == heard
+    assert sent == {"hello", "gone", "approve", "decline", "cancel", "cancel-run"}
+
+
+def test_every_message_that_python_sends_is_one_that_the_page_reads() -> None:
+    widget = Recorded()
+    widget.apply(travel().events[0])
+    widget.flush()
+    widget._answer(widget, {"type": "hello"}, [])
+    read = set(re.findall(r"""\bmessage\.type === "([a-z-]+)\"""", SCRIPTS))
+    assert {message["type"] for message in widget.sent} == read
 
 
 def test_what_a_person_asks_for_arrives_on_the_loop_of_the_run() -> None:
