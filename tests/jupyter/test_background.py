@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.jupyter.conftest import AGENT
@@ -42,7 +40,7 @@ def test_the_cell_returns_the_run_and_what_comes_of_it_lands_there(kernel: Kerne
     assert "f1 threaded - 2 lines\n  threaded began\n  threaded ended" in texts(cell)
 
 
-def test_what_a_tool_first_prints_under_another_cell_lands_in_its_own(kernel: Kernel, tmp_path: Path) -> None:
+def test_what_a_tool_first_prints_under_another_cell_lands_in_its_own(kernel: Kernel) -> None:
     late = (
         "'Wait.'\n    BEGAN.set()\n    while not RELEASE:\n        time.sleep(0.005)\n    print('late')\n    return x"
     )
@@ -54,7 +52,7 @@ def test_what_a_tool_first_prints_under_another_cell_lands_in_its_own(kernel: Ke
     # No code of the loop runs before this cell is over, but what the thread prints is shown.
     other = kernel.send(under_another)
     kernel.wait(lambda: any("\n  late" in text for text in texts(cell)), "what it prints, in its own cell")
-    (tmp_path / "go").touch()
+    (kernel.home / "go").touch()
     kernel.wait(lambda: other.ended, "the end of the other cell")
     assert (other.stdout, other.displays) == ("over\n", [])
     kernel.wait(lambda: "f1 waiting - 1 line\n  late" in texts(cell), "all that it prints")
@@ -76,7 +74,7 @@ def test_several_go_on_at_once_each_in_a_fork_of_main_which_stays_free(kernel: K
     assert kernel.value("one.answer, two.answer") == "('7', 'it is 5')"
 
 
-def test_a_cell_waits_for_a_conversation_that_is_in_use(kernel: Kernel, tmp_path: Path) -> None:
+def test_a_cell_waits_for_a_conversation_that_is_in_use(kernel: Kernel) -> None:
     """Another run in the background is refused instead."""
     begun(kernel, "--conversation trip", "a = threaded(x=1)\nawait a\n'first'")
     refused = kernel.run(f"{AGENT} --background --conversation trip\n'x'").traceback
@@ -85,7 +83,7 @@ def test_a_cell_waits_for_a_conversation_that_is_in_use(kernel: Kernel, tmp_path
     second = kernel.send(f"{AGENT} --conversation trip\nb = quick(x='$f1')\n\nf'{{b}}'")
     waits = "Waits for the run in the background that uses conversation trip."
     kernel.wait(lambda: waits in second.stdout, "the cell to wait")
-    (tmp_path / "go").touch()
+    (kernel.home / "go").touch()
     kernel.wait(lambda: second.ended, "the end of the cell")
     assert waits in second.stdout
     assert second.displays[-1]["text/plain"] == "1"

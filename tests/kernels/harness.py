@@ -82,7 +82,9 @@ class Kernel:
     """Sends cells and gathers what they show."""
 
     def __init__(self, manager: KernelManager, client: BlockingKernelClient, home: Path) -> None:
-        self._manager, self._client, self.home = manager, client, home
+        self._manager, self._client = manager, client
+        #: Where it was started, and keeps what it writes.
+        self.home = home
         self._cells: dict[str, Cell] = {}
         self._by_display: dict[str, dict[str, Any]] = {}
         self._replies: dict[str, dict[str, Any]] = {}
@@ -155,10 +157,15 @@ class Kernel:
         end = time.monotonic() + LIMIT_S
         while not condition():
             assert self._manager.is_alive(), f"the kernel died while a test waited for {what}"
-            assert time.monotonic() < end, f"not within {LIMIT_S:g} s: {what}; cells: {list(self._cells.values())}"
+            assert time.monotonic() < end, f"not within {LIMIT_S:g} s: {what}; {self._story()}"
             self._take(self._client.get_shell_msg, self._take_reply, timeout_s=0)
             self._take(self._client.get_stdin_msg, self._take_prompt, timeout_s=0)
             self._take(self._client.get_iopub_msg, self._take_output, timeout_s=0.05)
+
+    def _story(self) -> str:
+        """Return what the latest cells have shown, for the message of a test that fails."""
+        cells = [f"{cell.status}, {cell.types[-1:]}, shows {cell.told[-500:]!r}" for cell in self._cells.values()]
+        return "the latest cells: " + "; ".join(cells[-3:])
 
     def _take(self, get: Callable[..., Any], take: Callable[[Cell, Any], None], *, timeout_s: float) -> None:
         try:

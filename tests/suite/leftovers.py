@@ -134,7 +134,8 @@ def lasting() -> Iterator[None]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Look before the first fixture."""
-    item.stash[_BEFORE] = state()
+    if _is_ours(item):
+        item.stash[_BEFORE] = state()
     return (yield)
 
 
@@ -142,9 +143,14 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     """Look after the last fixture, and fail the test for what it leaves."""
     result = yield
-    if found := left(item.stash[_BEFORE]):
+    if _is_ours(item) and (found := left(item.stash[_BEFORE])):
         pytest.fail("the test leaves behind:\n  " + "\n  ".join(found), pytrace=False)
     return result
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    """Return whether it is a test of a function: cells of a notebook share a kernel on purpose."""
+    return isinstance(item, pytest.Function)
 
 
 _BEFORE = pytest.StashKey[State]()
