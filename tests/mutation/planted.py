@@ -1,0 +1,182 @@
+"""Faults planted by hand, each of a kind that a reviewer would believe, and the tests that must find it.
+
+The random mutants are of Python alone, and the quick tests alone are asked about them. Here are the page's script, which is
+tested in Node and in a browser, and what only a real kernel shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutation.copies import ROOT, Copy
+
+#: More than the slowest of the lists of tests takes on a busy machine.
+_LIMIT_S = 1200.0
+_STATIC = "asyncfc_jupyter/jupyter/static"
+_PAGE = (
+    "tests/frontend",
+    "tests/browser/test_timeline_painted.py",
+    "tests/browser/test_timeline_page.py",
+    "tests/browser/test_timeline_live.py",
+    "tests/browser/test_timeline_around.py",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault: a text of a file that becomes another."""
+
+    #: What the person would see.
+    name: str
+    file: str
+    #: Stands in the file exactly once.
+    old: str
+    new: str
+    #: What pytest is given: files, and options.
+    tests: tuple[str, ...]
+
+
+PLANTED = (
+    Fault(
+        name="the arguments of two calls without ids are joined to one",
+        file="asyncfc_jupyter/models/accumulate.py",
+        old="return self._by_index.get(delta.index)",
+        new="return self._by_index.get(delta.index, self._current)",
+        tests=("tests/models", "-m", "not old_client and not real_model"),
+    ),
+    Fault(
+        name="a cassette holds the key that a model says in pieces",
+        file="asyncfc_jupyter/models/cassette.py",
+        old="mask_streams(take.lines, *self._secrets)",
+        new="mask_streams(take.lines)",
+        tests=("tests/models", "-m", "not old_client and not real_model"),
+    ),
+    Fault(
+        name="the pause that a server asks for in seconds is not kept",
+        file="asyncfc_jupyter/models/refusals.py",
+        old='(("retry-after-ms", 1000), ("retry-after", 1))',
+        new='(("retry-after-ms", 1000),)',
+        tests=("tests/models", "-m", "not old_client and not real_model"),
+    ),
+    Fault(
+        name="why a reply ended is lost where it comes with the last piece of text",
+        file="asyncfc_jupyter/models/openai.py",
+        old='if reason := get(choice, "finish_reason"):',
+        new='if (reason := get(choice, "finish_reason")) and not get(get(choice, "delta"), "content"):',
+        tests=("tests/models", "tests/agent", "-m", "not old_client and not real_model and not chaos"),
+    ),
+    Fault(
+        name="a second press of the interrupt button does not give the run up",
+        file="asyncfc_jupyter/jupyter/interrupt.py",
+        old="self._hear if self.presses == 1 else self.given_up.set",
+        new="self._hear",
+        tests=("tests/jupyter/test_interrupt.py", "tests/jupyter/test_kernel.py", "-m", "not old_kernel"),
+    ),
+    Fault(
+        name="fewer calls run at once than the help says",
+        file="asyncfc_jupyter/jupyter/magics.py",
+        old='"--limit", type=int, default=16',
+        new='"--limit", type=int, default=8',
+        tests=("tests/jupyter", "-m", "not old_kernel"),
+    ),
+    Fault(
+        name="a button answers for the call that has waited longest, not for its own",
+        file="asyncfc_jupyter/jupyter/approvals.py",
+        old="waiting = self._open.get(future)",
+        new="waiting = next(iter(self._open.values()), None)",
+        tests=("tests/jupyter", "-m", "not old_kernel"),
+    ),
+    Fault(
+        name="the lines of the patterns lean to the other side",
+        file=f"{_STATIC}/ink.js",
+        old=(
+            "context.moveTo(shift - 1, sign > 0 ? TILE + 1 : -1);\n"
+            "      context.lineTo(shift + TILE + 1, sign > 0 ? -1 : TILE + 1);"
+        ),
+        new=(
+            "context.moveTo(shift - 1, sign < 0 ? TILE + 1 : -1);\n"
+            "      context.lineTo(shift + TILE + 1, sign < 0 ? -1 : TILE + 1);"
+        ),
+        tests=_PAGE,
+    ),
+    Fault(
+        name="in a lane a call is drawn over one that still runs",
+        file=f"{_STATIC}/lanes.js",
+        old="const last = row.segments[row.segments.length - 1];",
+        new="const last = row.segments[0];",
+        tests=_PAGE,
+    ),
+    Fault(
+        name="the labels of the axis stand in wrong places once one has zoomed in",
+        file=f"{_STATIC}/paint.js",
+        old="const x = position(scale, at);\n      const wide",
+        new="const x = scale.left + ((scale.right - scale.left) * at) / scale.end;\n      const wide",
+        tests=_PAGE,
+    ),
+)
+
+
+def times_there(fault: Fault) -> int:
+    """Return how often the text that becomes another stands in its file."""
+    return (ROOT / fault.file).read_text(encoding="utf-8").count(fault.old)
+
+
+def check_planted(names: Sequence[str] = ()) -> int:
+    """Plant each fault in a copy of the tree and run its tests; with names, those whose names hold one of them.
+
+    Returns:
+        0 when all are found, else 1.
+    """
+    home = Path(tempfile.mkdtemp(prefix="asyncfc-planted-"))
+    bad = 0
+    try:
+        copy = Copy(home)
+        for fault in PLANTED:
+            if names and not any(name in fault.name for name in names):
+                continue
+            said, good = _planted(copy, fault)
+            bad += not good
+            print(f"{said:10}  {fault.file}: {fault.name}", flush=True)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return 1 if bad else 0
+
+
+def _planted(copy: Copy, fault: Fault) -> tuple[str, bool]:
+    if times_there(fault) != 1:
+        return f"OLD TEXT IS THERE {times_there(fault)} TIMES", False
+    memory = copy.home / "memory"
+    shutil.rmtree(memory, ignore_errors=True)
+    text = (copy.root / fault.file).read_text(encoding="utf-8").replace(fault.old, fault.new)
+    with copy.changed(fault.file, text.encode()):
+        code = _pytest(copy, memory, *fault.tests)
+    if code not in {0, 1}:
+        return f"PYTEST ENDED WITH {code}", False
+    if code == 0:
+        return "NOT FOUND", False
+    failed = ", ".join(json.loads((memory / "v" / "cache" / "lastfailed").read_text()))
+    # What fails without the fault as well has not found it.
+    if _pytest(copy, memory, *fault.tests, "--last-failed") != 0:
+        return f"FAILS WITHOUT IT: {failed}", False
+    return f"found by {failed}", True
+
+
+def _pytest(copy: Copy, memory: Path, *arguments: str) -> int | str:
+    environ = os.environ | {"PYTHONPATH": str(copy.root), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-o", f"cache_dir={memory}", *arguments]
+    with (copy.home / "log.txt").open("w") as log:
+        try:
+            done = subprocess.run(
+                command, cwd=copy.root, env=environ, stdout=log, stderr=log, check=False, timeout=_LIMIT_S
+            )
+        except subprocess.TimeoutExpired:
+            return "TIME"
+    return done.returncode
