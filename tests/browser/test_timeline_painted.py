@@ -12,6 +12,7 @@ from asyncfc_jupyter import compare
 from asyncfc_jupyter.core.events import CallFinished, CallIssued, CallStarted, Stamped
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.trace.palette import DARK, LIGHT
+from asyncfc_jupyter.trace.palette import PATTERNS as PATTERNS_OF_PICTURE
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view import timeline_view
 from tests.browser.timeline_page import (
@@ -65,6 +66,48 @@ def test_each_reason_to_wait_has_the_pattern_of_its_own(page: Page) -> None:
     show(page, timeline_view(travel()))
     assert "hazard-WAW" in page.evaluate(PATTERNS)
     assert page.evaluate("new Set(Object.values(shown.painter.ink.patterns)).size") == 9
+
+
+#: Paints a pattern of the page and the one of the picture, both in black on white, and says how far the first is from the
+#: second, and from the second turned over: means of the differences of grey, from 0 to 255.
+DISTANCES = """
+async ([kind, defs, colours]) => {
+  const size = 64, box = (draw) => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
+    const context = canvas.getContext("2d");
+    draw(context);
+    return [...context.getImageData(0, 0, size, size).data].filter((_, index) => index % 4 === 1);
+  };
+  const probe = document.createElement("div");
+  document.body.append(probe);
+  probe.style.cssText = colours;
+  const ink = readInk(probe, document.createElement("canvas").getContext("2d"), 1);
+  const page = box((context) => { context.fillStyle = ink.patterns[kind]; context.fillRect(0, 0, size, size); });
+  const image = new Image();
+  const style = "<style>rect{fill:white}path{stroke:black}</style>";
+  image.src = "data:image/svg+xml," + encodeURIComponent(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}">${style}${defs}`
+    + `<rect width="${size}" height="${size}" style="fill:url(#${kind})"/></svg>`);
+  await image.decode();
+  const picture = box((context) => context.drawImage(image, 0, 0));
+  const turned = picture.map((_, at) => picture[at - at % size + size - 1 - at % size]);
+  const far = (one, other) => one.reduce((sum, grey, at) => sum + Math.abs(grey - other[at]), 0) / one.length;
+  return [far(page, picture), far(page, turned)];
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "kind", ["data", "same", "hazard-RAW", "hazard-WAR", "hazard-WAW", "irreversible", "approval", "limit"]
+)
+def test_a_pattern_of_the_page_is_that_of_the_picture(page: Page, kind: str) -> None:
+    """The reason for a wait looks the same live and saved: its lines lean alike, and are as many."""
+    show(page, timeline_view(travel()))
+    black = "".join(f"--afc-{name}:black;" for name in ("data", "hazard", "approval", "limit"))
+    apart, turned = page.evaluate(DISTANCES, [kind, PATTERNS_OF_PICTURE, f"{black}--afc-lane:white"])
+    assert apart < 2
+    if kind in {"data", "hazard-RAW", "hazard-WAR"}:
+        assert turned > 50
 
 
 def test_a_wait_in_the_queue_is_drawn_and_explained(page: Page) -> None:

@@ -39,6 +39,7 @@ window.given = (method) => {
 };
 window.at = (seconds) => position(shown.scale, seconds);
 window.Painter = Painter;
+window.readInk = readInk;
 // The rectangles that are filled while the picture is painted once, with their colours.
 window.filled = () => {
   const { context } = shown.painter, rects = [];

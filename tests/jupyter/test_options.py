@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from IPython.core.magic_arguments import MagicArgumentParser
 
@@ -9,6 +11,7 @@ from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.magics import AgentMagics
 from asyncfc_jupyter.jupyter.options import AgentOptions, ModelChoice
+from asyncfc_jupyter.jupyter.settings import BUILT_IN
 
 AGENT: MagicArgumentParser = AgentMagics.agent.parser
 TOOL: MagicArgumentParser = AgentMagics.tool.parser
@@ -131,6 +134,21 @@ def test_how_a_tool_is_run_is_said_on_its_line(line: str, given: dict) -> None:
 def test_a_limit_that_is_no_number_is_shown_with_the_right_forms() -> None:
     with pytest.raises(UsageError, match=r"--limit is 'api'; write a number of calls, such as 2, or numbers by path"):
         tool("--limit api")
+
+
+@pytest.mark.parametrize("parser", [AGENT, TOOL], ids=["agent", "tool"])
+def test_the_help_says_the_default_that_holds(parser: MagicArgumentParser) -> None:
+    for action in parser._actions:
+        said = re.search(r"\(default: (.+?)\)", action.help or "")
+        if said is not None and action.default is not None:
+            assert said.group(1) == str(action.default), action.option_strings
+
+
+def test_what_the_table_of_settings_calls_built_in_is_what_holds() -> None:
+    given = vars(AGENT.parse_argstring(""))
+    assert {name: BUILT_IN[name] for name in ("mode", "max_turns", "limit")} == {
+        name: str(given[name]) for name in ("mode", "max_turns", "limit")
+    }
 
 
 def test_the_modes_are_those_of_the_engine() -> None:

@@ -8,8 +8,14 @@ from tests.suite import watching
 
 
 @pytest.fixture(autouse=True)
-def _loop_not_blocked() -> Iterator[None]:
-    """Make a blocking call of the package on a running loop an error, and fail the test in the end that made one."""
+def _loop_not_blocked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Make a blocking call of the package on a running loop an error, and fail the test in the end that made one.
+
+    Not in tests of the browser: the loop that runs there is playwright's, in the thread of the test.
+    """
+    if request.node.get_closest_marker("browser"):
+        yield
+        return
     watching.taken()
     with watching.watched():
         yield
