@@ -68,6 +68,26 @@ def test_each_reason_to_wait_has_the_pattern_of_its_own(page: Page) -> None:
     assert page.evaluate("new Set(Object.values(shown.painter.ink.patterns)).size") == 9
 
 
+#: The labels of the axis and where each stands, in pixels.
+LABELS = "given('words').filter(([, y]) => y === 14).map(([{ text, x }]) => [text, x])"
+
+
+def test_the_labels_of_the_axis_stand_at_their_times_in_every_window(page: Page) -> None:
+    show(page, timeline_view(travel()))
+    page.locator(".afc-view").focus()
+    starts = []
+    for key in ("", "+", "+", "ArrowRight", "ArrowRight"):
+        if key:
+            page.keyboard.press(key)
+            page.evaluate(FRAMES)
+        starts.append(page.evaluate("shown.scale.start"))
+        labels = {text: x for text, x in page.evaluate(LABELS) if text != "end"}
+        assert len(labels) >= 4
+        for text, x in labels.items():
+            assert x == pytest.approx(position(page, float(text.removesuffix(" s"))), abs=0.6), text
+    assert starts[0] == 0 < starts[-1], "the last window does not begin with the run"
+
+
 #: Paints a pattern of the page and the one of the picture, both in black on white, and says how far the first is from the
 #: second, and from the second turned over: means of the differences of grey, from 0 to 255.
 DISTANCES = """

@@ -71,7 +71,7 @@ PLANTED = (
         file="asyncfc_jupyter/models/openai.py",
         old='if reason := get(choice, "finish_reason"):',
         new='if (reason := get(choice, "finish_reason")) and not get(get(choice, "delta"), "content"):',
-        tests=("tests/models", "tests/agent", "-m", "not old_client and not real_model and not chaos"),
+        tests=("tests/models", "tests/agent", "-m", "not old_client and not real_model"),
     ),
     Fault(
         name="a second press of the interrupt button does not give the run up",
