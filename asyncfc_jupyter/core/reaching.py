@@ -245,7 +245,7 @@ def _items(count: int) -> str:
 
 def _listing(names: Iterable[Any], count: int, wanted: str) -> str:
     """Return the names in one line, those nearest to what was wanted first."""
-    texts = [str(name) for _, name in zip(range(_MOST_COMPARED), names, strict=False)]
+    texts = [key_text(name) for _, name in zip(range(_MOST_COMPARED), names, strict=False)]
     by_lower = {text.lower(): text for text in reversed(texts)}
     nearest = [by_lower[each] for each in difflib.get_close_matches(wanted.lower(), by_lower)]
     listed = list(dict.fromkeys((*nearest, *texts)))[:_MOST_NAMES]
