@@ -1,0 +1,128 @@
+"""Every error, word for word: its one line, what it carries for programs, and its cuts at each limit."""
+
+import inspect
+
+import pytest
+
+from asyncfc_jupyter.core import errors
+from asyncfc_jupyter.core.errors import (
+    AgentInterrupted,
+    ArgumentMismatch,
+    AsyncFCError,
+    BudgetSpent,
+    CallError,
+    CassetteDiffers,
+    CassetteError,
+    HistoryMended,
+    InvariantBroken,
+    LookAlike,
+    MissingField,
+    ModelError,
+    NoSuchFuture,
+    NotAFraction,
+    PlanError,
+    RunStopped,
+    ServerError,
+    ServerTimedOut,
+    ToolCancelled,
+    ToolDefinitionError,
+    ToolError,
+    ToolFailed,
+    ToolSkipped,
+    TurnLimitReached,
+    UnknownFuture,
+    UnknownTool,
+    UsageError,
+    WentInCircles,
+    nearest,
+)
+
+
+def names(count, prefix="f"):
+    return tuple(f"{prefix}{number}" for number in range(1, count + 1))
+
+
+#: At least one of each class; those that list or cut something also at the limit and around it.
+EXAMPLES = (
+    AsyncFCError("the base"),
+    UsageError("limit is 0; give a number of calls of at least 1."),
+    ToolDefinitionError("search", "it has no docstring", "write one"),
+    *(NoSuchFuture("f99", known=names(count)) for count in (0, 1, 2, 11, 12, 13)),
+    PlanError(3, "  serch x  ", "there is no such word", "write search x"),
+    CassetteError("the cassette talk.json cannot be read: it is empty."),
+    CassetteDiffers("talk.json", request=2, where="messages[3].content", recorded='"sunny"', now='"rainy"'),
+    CassetteDiffers("talk.json", request=4, where="", recorded="no further request", now=""),
+    ModelError("the server sent no reply"),
+    ServerError("the server is busy"),
+    ServerError("the server is busy", status=429, transient=True, retry_after_s=2.5),
+    ServerTimedOut("nothing came for 60 s", transient=True),
+    CallError("the run was stopped before this call began."),
+    *(UnknownFuture("f99", known=names(count)) for count in (0, 1, 12, 13)),
+    *(UnknownTool("serch", known=names(count, "tool_")) for count in (0, 1, 12, 13)),
+    MissingField("f1.items[0]", "field 'sku'", "it has: name, price"),
+    *(LookAlike("order.items[0]", "<order_id" + "x" * (length - 10) + ">", "leave it") for length in (10, 79, 80, 81)),
+    LookAlike("order", "y" * 90, 'write "$f1"'),
+    ArgumentMismatch("order", ("there is no argument 'sku'",)),
+    ArgumentMismatch("order", ("item is missing", "count is 'two', not a number")),
+    ToolError("no value"),
+    ToolFailed("f1", "order", "ValueError: sold out"),
+    ToolSkipped("f2", "ship", "f1 did not succeed"),
+    ToolCancelled("f1", "order"),
+    ToolCancelled("f1", ""),
+    NotAFraction("order", 40),
+    NotAFraction("", "half"),
+    RunStopped("the run ended"),
+    BudgetSpent("turns", limit=5, used=5),
+    BudgetSpent("requests", limit=3, used=3),
+    BudgetSpent("tokens", limit=1000, used=1024),
+    BudgetSpent("seconds", limit=2.5, used=2.5),
+    TurnLimitReached(50),
+    WentInCircles('order("item": "x"), await_future(f1)', replies=4),
+    AgentInterrupted("the run was interrupted; finished results are kept in its futures."),
+    InvariantBroken("a future is issued once", "f1 (order), done: issued, then running, then done"),
+    HistoryMended("a rule was broken."),
+)
+
+
+def told(error):
+    kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__]
+    others = [kind.__name__ for kind in type(error).__mro__ if kind in (KeyError, ValueError, UserWarning)]
+    carried = "".join(f"\n    {name} = {value!r}" for name, value in sorted(vars(error).items()))
+    return f"{' < '.join([*kinds, *others])}\n    {error}{carried}"
+
+
+def test_every_error_says_and_carries_what_it_is_meant_to(expected) -> None:
+    classes = {each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, BaseException)}
+    assert classes == {type(example) for example in EXAMPLES}
+    expected("errors.txt", "\n\n".join(map(told, EXAMPLES)))
+
+
+def test_a_notebook_shows_an_error_as_its_class_and_one_line() -> None:
+    for error in EXAMPLES:
+        if isinstance(error, AsyncFCError):
+            assert error._render_traceback_() == [f"{type(error).__name__}: {error}"]  # the name that IPython asks for
+            assert "\n" not in str(error)
+
+
+def word(letters, changed):
+    """A word of so many letters, of which the first few are others: alike by the part that is left."""
+    return "x" * changed + "abcdefghij"[changed:letters]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "says"),
+    [
+        ("abcdefghij", [], ""),
+        ("abcdefghij", ["klmno"], ""),
+        # Alike by 0.6 is near enough, by 0.5 is not.
+        ("abcdefghij", [word(10, 4)], "; did you mean xxxxefghij?"),
+        ("abcdefghij", [word(10, 5)], ""),
+        # Two are named when both are alike by 0.8, and of such as are less alike the nearest one.
+        ("abcdefghij", [word(10, 2), word(10, 1)], "; did you mean xbcdefghij or xxcdefghij?"),
+        ("abcdefghij", [word(10, 1), word(10, 3)], "; did you mean xbcdefghij?"),
+        ("abcdefghij", [word(10, 3), word(10, 4)], "; did you mean xxxdefghij?"),
+        ("abcdefghij", ["abcdefghik", "abcdefghil", "abcdefghim"], "; did you mean abcdefghim or abcdefghil?"),
+    ],
+)
+def test_the_nearest_word_is_named_and_a_second_when_both_are_very_near(wanted, known, says) -> None:
+    assert nearest(wanted, known) == says
