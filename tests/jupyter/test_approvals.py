@@ -44,7 +44,7 @@ def end(kernel: Kernel, cell: Cell) -> None:
     kernel.wait(lambda: cell.ended, "the end of the cell")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def python() -> Path:
     """Return this environment's interpreter: its kernel hears buttons during a cell."""
     return Path(sys.executable)

@@ -162,6 +162,6 @@ def test_the_table_in_a_kernel_counts_calls_and_names_unknown_tools(
     assert '<div class="asyncfc-tools">' in table["text/html"]
     (detail,) = kernel.run("%agent tools quick").displays
     sent = json.loads(detail["text/plain"].split("what a model sees\n")[1])
-    assert sent["parameters"]["properties"]["x"]["anyOf"][1] == {"type": "string", "pattern": r"^\$f\d+"}
+    assert sent["parameters"]["properties"]["x"]["anyOf"][1] == REFERENCE_SCHEMA
     assert "there is no tool 'quik'; did you mean quick?" in kernel.run("%agent tools quik").traceback
     assert "shows all tools, or one; it was given 2 names" in kernel.run("%agent tools quick talking").traceback

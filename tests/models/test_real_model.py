@@ -35,7 +35,7 @@ from asyncfc_jupyter.testing import Calls, Says, ScriptedModel
 from tests.runtime.kinds import KINDS, tool_of_all_kinds
 from tests.servers.llama_server import SLOTS, RealModelUnavailable, llama_server
 
-pytestmark = pytest.mark.real_model
+pytestmark = [pytest.mark.real_model, pytest.mark.timeout(900)]
 
 #: Two cores decode 60 tokens a second, shared by all streams, beside whatever else runs, and may read a prompt for a minute.
 PATIENCE_S = 300.0
