@@ -50,7 +50,7 @@ class Checker:
         new = set[str]()
         for number in range(len(self._sent), len(messages)):
             self._check(messages, number, new)
-        if messages and messages[-1]["role"] == "assistant" and messages[-1].get("tool_calls"):
+        if any(_open_before(messages, len(messages))):
             raise InvariantBroken(
                 "every tool call is answered before the next request", _story(messages, len(messages) - 1)
             )
