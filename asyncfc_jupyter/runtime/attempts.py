@@ -50,6 +50,8 @@ def begin_call(entry: Entry, given_up: GivenUp, tell: Callable[[Outcome | None],
     attempt = context.run(_attempted, entry)
 
     def reached() -> None:
+        if attempt.given_up:
+            return  # taken back, and told: its time has no meaning any more
         try:
             tell(_outcome(entry, attempt, given_up))
         except asyncio.CancelledError:
