@@ -126,6 +126,7 @@ def read(path: Path) -> tuple[str, list[Take]]:
         header = json.loads(lines[0])
         if header["cassette"] != FORMAT:
             raise CassetteError(f"{path} is a cassette of form {header['cassette']}; this version reads {FORMAT}.")
+        model = str(header["model"])
         takes: dict[int, Take] = {}
         take: Take | None = None
         for number, text in enumerate(lines[1:], 2):  # noqa: B007 - told in the error
@@ -134,7 +135,7 @@ def read(path: Path) -> tuple[str, list[Take]]:
         raise CassetteError(f"{path} cannot be read: {error.strerror}; record one first (--record).") from None
     except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
         raise CassetteError(f"{path} is not a cassette: line {max(number, 1)} ({type(error).__name__}).") from None
-    return str(header["model"]), [takes[key] for key in sorted(takes)]
+    return model, [takes[key] for key in sorted(takes)]
 
 
 def _take_line(line: dict[str, Any], take: Take | None, takes: dict[int, Take]) -> Take:
