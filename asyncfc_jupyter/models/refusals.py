@@ -97,7 +97,7 @@ def said(error: Any, key: Secret | None) -> str:
     body = get(error, "body") or error
     text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
     if isinstance(text, list):  # a validator's list of problems, each of which may quote the request beside its message
-        text = "; ".join(str(get(problem, "msg")) for problem in text)
+        text = "; ".join(str(words) for problem in text if (words := get(problem, "msg")))
     line = " ".join(str(text).split())
     line = key.hide(line) if key else line
     return f": {line[:_SAID_CHARS]}" if line and not line.startswith("<") else ""
