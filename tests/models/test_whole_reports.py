@@ -1,0 +1,417 @@
+"""The doctor's report, whole: as text and behind a magic, for every kind of server; and what it sees, at each of its limits."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from asyncfc_jupyter.core.errors import ServerError
+from asyncfc_jupyter.models import doctor
+from asyncfc_jupyter.models.base import (
+    CallDelta,
+    ChatRequest,
+    Delta,
+    Finish,
+    ReasoningDelta,
+    ReplyItem,
+    Retrying,
+    TextDelta,
+    Usage,
+)
+from asyncfc_jupyter.models.catalog import Where
+from asyncfc_jupyter.models.doctor import _Examination, _Heard, _seen, examine
+from asyncfc_jupyter.models.report import Report, Seen
+from asyncfc_jupyter.testing import run_virtually
+from tests.models.test_doctor import NO_RESPONSES, plain, server_of
+from tests.servers.response_script import call_item, reasoning_item, response, text_item
+from tests.servers.scripted_server import HttpError, ScriptedServer, call_chunks, reply, text_chunks, usage_chunk
+from tests.suite.expected import Compare
+
+CITY = {"city": "Lisbon"}
+SEEN = Seen(
+    calls=2,
+    forced=False,
+    text_pieces=0,
+    reasoning=False,
+    argument_pieces=8,
+    own_ids=2,
+    indexes=[0, 1],
+    usage=False,
+    usage_when_asked=True,
+    placeholder=True,
+    native=False,
+    first_token_s=0.125,
+    tokens_per_s=17.5,
+)
+
+
+def report(**seen: Seen) -> Report:
+    return Report(model="m", address="http://host/v1", examined_at="2026-01-02T03:04:05+00:00", seen=seen)
+
+
+def but(**changes: Any) -> Seen:
+    return dataclasses.replace(SEEN, **changes)
+
+
+REPORTS: dict[str, Report] = {
+    "a plain server": dataclasses.replace(
+        report(chat=SEEN), refused={"responses": "refused (404)", "native": "needs the Responses API"}
+    ),
+    "kept": dataclasses.replace(report(chat=SEEN), cached=True),
+    "no calls": report(
+        chat=but(calls=0, own_ids=0, indexes=[], argument_pieces=0, first_token_s=None, tokens_per_s=None)
+    ),
+    "one call": report(chat=but(calls=1, own_ids=1, indexes=[0], argument_pieces=1)),
+    "one call, in two pieces": report(chat=but(calls=1, own_ids=0, indexes=[], argument_pieces=2)),
+    "two calls, whole": report(chat=but(argument_pieces=2, own_ids=1)),
+    "two calls, in three pieces": report(chat=but(argument_pieces=3, own_ids=3)),
+    "forced": report(chat=but(forced=True, calls=1, own_ids=1)),
+    "forced, two": report(chat=but(forced=True)),
+    "usage counted": report(chat=but(usage=True)),
+    "usage never": report(chat=but(usage_when_asked=False)),
+    "reasoning": report(chat=but(reasoning=True)),
+    "no placeholder": report(chat=but(placeholder=False)),
+    "responses alone": report(responses=SEEN),
+    "both, alike": report(chat=SEEN, responses=SEEN),
+    "both, responses with reasoning": report(chat=SEEN, responses=but(reasoning=True, calls=0)),
+    "both, chat with more calls": report(chat=SEEN, responses=but(calls=1)),
+    "both, responses forced": report(chat=but(calls=1), responses=but(forced=True)),
+    "both, chat forced": report(chat=but(forced=True), responses=but(calls=1)),
+    "both, responses without calls": report(chat=but(calls=1, forced=True), responses=but(calls=0)),
+    "both, chat refuses placeholders": report(chat=but(placeholder=False), responses=but(calls=1)),
+    "both, responses refuses placeholders": report(chat=but(calls=1), responses=but(placeholder=False)),
+    "both refuse placeholders": report(chat=but(placeholder=False), responses=but(placeholder=False)),
+    "asynchronous tools": report(chat=SEEN, responses=SEEN, native=but(native=True)),
+    "asynchronous tools that are not marked": report(chat=SEEN, responses=SEEN, native=SEEN),
+    "asynchronous tools, no placeholder": report(native=but(native=True, placeholder=False)),
+}
+
+
+def test_every_kind_of_report_reads_as_it_did(expected: Compare) -> None:
+    texts = []
+    for name, each in REPORTS.items():
+        magic = [line for line in each.text(magic=True).splitlines() if line not in each.text().splitlines()]
+        texts.append("\n".join([f"-- {name} --", each.text(), *magic]))
+    expected("reports.txt", "\n\n".join(texts))
+
+
+# -- servers, over HTTP ----------------------------------------------------------------------------------------------
+
+
+def calls_of(body: dict[str, Any], **more: Any) -> list[Any]:
+    return [call_item(call_id, name, CITY, **more) for call_id, name in (("a", "get_weather"), ("b", "get_time"))]
+
+
+def modern(body, *, chat, answered):
+    """Both APIs, with reasoning, and asynchronous tools that are marked so."""
+    if chat:
+        return plain(body, chat=True, answered=answered)
+    if answered:
+        return response(text_item("Sunny."))
+    return response(
+        reasoning_item("rs", "Hm"), *calls_of(body, **{"async": any("async" in tool for tool in body["tools"])})
+    )
+
+
+def unmarked(body, *, chat, answered):
+    """Both APIs; asynchronous tools are taken, and nothing comes of them."""
+    return (
+        plain(body, chat=True, answered=answered)
+        if chat
+        else modern({**body, "tools": []}, chat=False, answered=answered)
+    )
+
+
+def without_async(body, *, chat, answered):
+    """The Responses API with tools that the server does not know to be asynchronous."""
+    if '"async"' in json.dumps(body):
+        return HttpError(status=400, message="Unknown parameter: 'tools[0].async'.")
+    return unmarked(body, chat=chat, answered=answered)
+
+
+def strict(body, *, chat, answered):
+    """One whole call without id and index, if it must; placeholders are refused."""
+    if not chat:
+        return NO_RESPONSES
+    if answered:
+        return HttpError(status=400, message="no")
+    if "tool_choice" not in body:
+        return reply(text_chunks("I cannot know."))
+    return reply({"choices": [{"delta": {"tool_calls": [{"function": {"name": "get_weather", "arguments": CITY}}]}}]})
+
+
+def mute(body, *, chat, answered):
+    """No calls, and an error when it is told to make some."""
+    if not chat:
+        return NO_RESPONSES
+    return (
+        HttpError(status=400, message="no")
+        if "tool_choice" in body
+        else reply(text_chunks("I cannot know."), usage_chunk(9, 4))
+    )
+
+
+def responses_alone(body, *, chat, answered):
+    return HttpError(status=405) if chat else modern(body, chat=False, answered=answered)
+
+
+def repeats(body, *, chat, answered):
+    """Both calls with the same id, usage unasked, reasoning as text."""
+    if not chat:
+        return HttpError(status=500, headers={"x-should-retry": "false"})
+    if answered:
+        return reply(text_chunks("Sunny."))
+    thought = {"choices": [{"delta": {"reasoning": "Hm"}}]}
+    return reply(
+        thought, call_chunks(0, "a", "get_weather", CITY), call_chunks(1, "a", "get_time", CITY), usage_chunk(9, 4)
+    )
+
+
+KINDS = [plain, modern, unmarked, strict, mute, responses_alone, repeats]
+
+
+def still(each: Report, address: str) -> Report:
+    """A report without what changes from run to run."""
+    seen = {
+        api: dataclasses.replace(one, first_token_s=None if one.first_token_s is None else 0.5, tokens_per_s=None)
+        for api, one in each.seen.items()
+    }
+    assert each.address == address
+    assert dt.datetime.fromisoformat(each.examined_at).utcoffset() == dt.timedelta(0)
+    return dataclasses.replace(each, seen=seen, address="ADDRESS", examined_at="then")
+
+
+def test_every_kind_of_server_is_reported_as_it_was(expected: Compare) -> None:
+    """And is asked what it was: the questions without the dummy tools, which may change."""
+    texts = []
+    for kind in KINDS:
+        with ScriptedServer(server_of(kind)) as server:
+            told: list[str] = []
+            found = asyncio.run(examine("m", where=Where(base_url=server.base_url), progress=told.append))
+        shown = still(found, server.base_url)
+        asked = [
+            f"{request.path}: {len(request.messages)} messages, {sorted(request.body.keys() - {'messages', 'input', 'tools'})}"
+            for request in server.requests
+        ]
+        steps = [step for step in told if ";" not in step]
+        refused = [f"{api}: {why}" for api, why in found.refused.items()]
+        seen = [f"{api}: {one}" for api, one in shown.seen.items()]
+        texts.append("\n".join([f"-- {kind.__name__} --", *asked, *steps, *refused, *seen, shown.text()]))
+    expected("reports-of-servers.txt", "\n\n".join(texts))
+
+
+def test_a_server_that_refuses_asynchronous_tools_is_used_without_them() -> None:
+    with ScriptedServer(server_of(without_async)) as server:
+        found = asyncio.run(examine("m", where=Where(base_url=server.base_url)))
+    assert (found.api, found.mode, found.seen["native"].native) == ("responses", "async", False)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_at_first_is_an_error_at_once(status: int) -> None:
+    with ScriptedServer([HttpError(status=status)]) as server, pytest.raises(ServerError) as caught:
+        asyncio.run(examine("m", where=Where(base_url=server.base_url)))
+    assert caught.value.status == status
+
+
+def test_a_server_that_refuses_every_api_fails_as_the_first_did() -> None:
+    answers = iter([HttpError(status=404, message="first"), HttpError(status=400, message="second")])
+    with ScriptedServer(lambda _: next(answers)) as server, pytest.raises(ServerError, match="first") as caught:
+        asyncio.run(examine("m", where=Where(base_url=server.base_url)))
+    assert (caught.value.status, len(server.requests)) == (404, 2)
+
+
+def test_a_key_that_one_api_refuses_later_is_only_noted() -> None:
+    def kind(body, *, chat, answered):
+        return plain(body, chat=True, answered=answered) if chat else HttpError(status=403)
+
+    with ScriptedServer(server_of(kind)) as server:
+        found = asyncio.run(examine("m", where=Where(base_url=server.base_url)))
+    assert found.refused == {"responses": "refused (403)", "native": "needs the Responses API"}
+
+
+# -- what is seen ----------------------------------------------------------------------------------------------------
+
+
+def piece(
+    index: int | None = None, call_id: str | None = None, name: str | None = None, arguments: Any = None
+) -> CallDelta:
+    return CallDelta(index=index, call_id=call_id, name=name, arguments=arguments)
+
+
+def looked_at(*deltas: tuple[float, Delta], calls: int = 0, **flags: bool) -> Seen:
+    given = dict.fromkeys(("forced", "placeholder", "usage_when_asked", "native"), False)
+    return _seen(_Heard(list(deltas), tuple({} for _ in range(calls))), **(given | flags))
+
+
+def test_what_is_seen_of_a_reply_is_counted_in_every_column(expected: Compare) -> None:
+    calls = [(1.0, piece(0, "a", "get", "")), (1.5, piece(0, None, None, "{")), (2.0, piece(1, "b", "put", "{}"))]
+    replies: dict[str, Seen] = {
+        "nothing": looked_at(),
+        "the end alone": looked_at((1.0, Finish(reason="stop")), (1.0, Usage(input_tokens=1, output_tokens=5))),
+        "one piece": looked_at((0.1234, TextDelta(text="a"))),
+        "two pieces": looked_at((0.12345, TextDelta(text="a")), (0.62345, TextDelta(text="b"))),
+        "two pieces at once": looked_at((1.0, TextDelta(text="a")), (1.0, TextDelta(text="b"))),
+        "usage of one token": looked_at(
+            (1.0, TextDelta(text="a")), (2.0, TextDelta(text="b")), (2.0, Usage(input_tokens=1, output_tokens=1))
+        ),
+        "usage of three tokens": looked_at(
+            (1.0, TextDelta(text="a")), (3.0, TextDelta(text="b")), (4.0, Usage(input_tokens=1, output_tokens=3))
+        ),
+        "usage twice": looked_at(
+            (1.0, TextDelta(text="a")),
+            (3.0, TextDelta(text="b")),
+            (4.0, Usage(input_tokens=1, output_tokens=3)),
+            (4.0, Usage(input_tokens=1, output_tokens=8)),
+        ),
+        "reasoning and items": looked_at(
+            (0.5, ReplyItem(item={})), (1.0, ReasoningDelta(text="a")), (2.0, TextDelta(text="b"))
+        ),
+        "calls": looked_at(*calls, calls=2, forced=True),
+        "calls, all flags": looked_at(*calls, calls=2, placeholder=True, usage_when_asked=True, native=True),
+        "ids again": looked_at((1.0, piece(0, "a", "get")), (1.0, piece(0, "a")), (1.0, piece(2, "a", "put")), calls=2),
+        "no ids, no indexes": looked_at(
+            (1.0, piece(None, None, "get", {})), (1.0, piece(None, None, None, {"x": 1})), calls=1
+        ),
+    }
+    expected("seen.txt", "\n".join(f"{name}: {seen}" for name, seen in replies.items()))
+
+
+class Streams:
+    """A model that gives these deltas for every request, each so many seconds after the one before."""
+
+    name = "m"
+
+    def __init__(self, deltas: Sequence[Delta], every_s: float = 0.0) -> None:
+        self._deltas, self._every_s = deltas, every_s
+        self.given: list[int] = []
+        self.requests: list[ChatRequest] = []
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
+        self.requests.append(request)
+        self.given.append(0)
+        for delta in self._deltas:
+            await asyncio.sleep(self._every_s)
+            self.given[-1] += 1
+            yield delta
+
+
+TEXT, ARGUMENT = TextDelta(text="a"), piece(0, None, None, " ")
+
+
+@pytest.mark.parametrize(
+    ("deltas", "read"),
+    [
+        ([TEXT] * 79, 79),
+        ([TEXT] * 80, 80),
+        ([TEXT] * 81, 80),
+        ([ReasoningDelta(text="a")] * 399, 399),
+        ([ReasoningDelta(text="a")] * 401, 400),
+        ([piece(0, "a", "get")] + [TEXT] * 100, 101),
+        ([TEXT] * 79 + [piece(0, "a", "get")] + [TEXT] * 100, 180),
+        ([Retrying(attempt=1, message="", pause_s=0)] * 9 + [TEXT] * 81, 89),
+    ],
+)
+def test_no_more_of_a_reply_is_read_than_it_takes(deltas: list[Delta], read: int) -> None:
+    model = Streams(deltas)
+    heard = run_virtually(_Examination(model, "chat", lambda _: None)._listen("asks"))
+    assert model.given == [read]
+    assert len(heard.deltas) == read - sum(isinstance(delta, Retrying) for delta in deltas)
+
+
+def test_a_brief_question_is_read_however_much_is_said() -> None:
+    model = Streams([TEXT] * 401)
+    run_virtually(_Examination(model, "chat", lambda _: None)._listen("asks", briefly=True))
+    assert model.given == [400]
+
+
+@pytest.mark.parametrize(
+    ("every_s", "told"),
+    [
+        (
+            0.5,
+            [
+                "Chat Completions: asks; 0 pieces in 0 s",
+                "Chat Completions: asks; 1 pieces in 1 s",
+                "Chat Completions: asks; 2 pieces in 2 s",
+            ],
+        ),
+        (0.25, ["Chat Completions: asks; 1 pieces in 0 s"]),
+        (0.1, []),
+    ],
+)
+def test_whoever_waits_is_told_every_half_second(every_s: float, told: list[str]) -> None:
+    steps: list[str] = []
+    run_virtually(_Examination(Streams([TEXT] * 3, every_s), "chat", steps.append)._listen("asks"))
+    assert steps == ["Chat Completions: asks", *told]
+
+
+def test_each_delta_has_the_seconds_since_its_request() -> None:
+    async def later() -> _Heard:
+        await asyncio.sleep(5)
+        return await _Examination(Streams([TEXT, ARGUMENT], 0.25), "chat", lambda _: None)._listen("asks")
+
+    assert run_virtually(later()).deltas == [(0.25, TEXT), (0.5, ARGUMENT)]
+
+
+def test_calls_are_answered_by_one_placeholder_and_one_value() -> None:
+    made = [
+        piece(place, call_id, name, "{}")
+        for place, call_id, name in ((0, "a", "put"), (1, "b", "get"), (2, "c", "get"))
+    ]
+    for deltas, tools in ((made, ["put", "get"]), (made[:1], ["put"]), ([TEXT], ["get_weather", "get_time"])):
+        model = Streams(deltas)
+        run_virtually(_Examination(model, "chat", lambda _: None).look(compared=False))
+        question, reply_message, *answers = model.requests[-1].messages
+        assert question["role"] == "user"
+        assert [call["function"]["name"] for call in reply_message["tool_calls"]] == tools
+        assert [call["id"] for call in reply_message["tool_calls"]] == [answer["tool_call_id"] for answer in answers]
+        told = [json.loads(answer["content"]) for answer in answers]
+        assert [(each["tool"], each["status"]) for each in told] == list(zip(tools, ["pending", "done"], strict=False))
+        assert model.requests[-1].options == {"max_tokens": 16, "stream_options": {"include_usage": True}}
+
+
+@pytest.mark.parametrize(("api", "limit"), [("responses", "max_output_tokens"), ("native", "max_output_tokens")])
+def test_usage_is_asked_for_of_chat_completions_alone(api: str, limit: str) -> None:
+    model = Streams([piece(0, "a", "get", "{}")])
+    seen = run_virtually(_Examination(model, api, lambda _: None).look(compared=False))
+    assert model.requests[-1].options == {limit: 16}
+    assert (seen.placeholder, seen.usage_when_asked, seen.native) == (True, False, False)
+
+
+def test_asynchronous_tools_that_nobody_will_use_are_not_answered() -> None:
+    model = Streams([piece(0, "a", "get", "{}")])
+    seen = run_virtually(_Examination(model, "native", lambda _: None).look(compared=True))
+    assert (len(model.requests), seen.placeholder) == (1, False)
+    other = Streams([piece(0, "a", "get", "{}")])
+    run_virtually(_Examination(other, "responses", lambda _: None).look(compared=True))
+    assert len(other.requests) == 2
+
+
+# -- the cache -------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_kept_by_server_model_and_api_and_comes_back_whole(home) -> None:
+    where = Where(base_url="http://host/v1")
+    names = {
+        doctor._cache_file(model, dataclasses.replace(where, base_url=url, api=api)).name
+        for model in ("m", "n")
+        for url in ("http://host/v1", "http://other/v1")
+        for api in (None, "chat")
+    }
+    assert len(names) == 8
+    assert all(len(name) == 16 + len(".json") for name in names)
+    path = doctor._cache_file("m", where)
+    assert path.parent == home / "cache" / "asyncfc_jupyter" / "doctor"
+    assert doctor._read(path) is None
+    doctor._write(path, REPORTS["a plain server"])
+    assert doctor._read(path) == dataclasses.replace(REPORTS["a plain server"], cached=True)
+    assert path.read_text().startswith('{\n  "model": "m",\n')
+    for text in ("", "{}", "[]", '{"seen": {}}', '{"seen": {"chat": {}}}', '{"seen": {"chat": 7}}'):
+        path.write_text(text)
+        assert doctor._read(path) is None
