@@ -364,7 +364,8 @@ def test_calls_are_answered_by_one_placeholder_and_one_value() -> None:
         piece(place, call_id, name, "{}")
         for place, call_id, name in ((0, "a", "put"), (1, "b", "get"), (2, "c", "get"))
     ]
-    for deltas, tools in ((made, ["put", "get"]), (made[:1], ["put"]), ([TEXT], ["get_weather", "get_time"])):
+    offered = [tool["function"]["name"] for tool in doctor._TOOLS]
+    for deltas, tools in ((made, ["put", "get"]), (made[:1], ["put"]), ([TEXT], offered)):
         model = Streams(deltas)
         run_virtually(_Examination(model, "chat", lambda _: None).look(compared=False))
         question, reply_message, *answers = model.requests[-1].messages
