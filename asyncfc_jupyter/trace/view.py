@@ -69,7 +69,7 @@ class LiveTimeline:
         self._metrics = measure(self._spans)
         # One call alone is no path, and often only one of many that took as long.
         self._critical = frozenset(chain.futures() if chain and chain.previous else ())
-        self._spans.futures.changed.update(dict.fromkeys(self._critical))
+        self._spans.futures.changed.update(dict.fromkeys(filter(self._critical.__contains__, self._spans.futures.rows)))
 
     def snapshot(self, now_s: float | None = None) -> View:
         """Return the whole view.
