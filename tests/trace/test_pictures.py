@@ -101,7 +101,6 @@ def outline(view: Any, indent: str = "") -> str:
         ("everything", 960),
         ("everything", 420),
         ("everything-at-2.6", 860),
-        ("everything-at-4.0", 860),
         ("everything-at-6.2", 860),
         ("interrupted", 860),
         ("empty", 860),
