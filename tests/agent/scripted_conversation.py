@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from tests.agent.strict import StrictModel
+from tests.agent.strict_server import StrictModel
 
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.errors import AgentInterrupted

@@ -48,6 +48,7 @@ SEEN = Seen(
     native=False,
     first_token_s=0.125,
     tokens_per_s=17.5,
+    references=True,
 )
 
 

@@ -500,6 +500,9 @@ class Shaped:
     def __init__(self, shape):
         self.shape = shape
 
+    def __repr__(self):
+        return f"Shaped({self.shape})"
+
 
 @pytest.mark.parametrize(
     ("value", "label"),

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from tests.trace.sample import until
+from tests.trace.sample_traces import until
 
 from asyncfc_jupyter.trace.svg import render_svg
 from asyncfc_jupyter.trace.text import render_text
