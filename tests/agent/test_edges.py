@@ -26,11 +26,12 @@ from asyncfc_jupyter.core.errors import (
     UsageError,
     WentInCircles,
 )
+from asyncfc_jupyter.core.events import TurnStarted
 from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.runtime.adopting import adopt
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
-from tests.agent.scripted_conversation import TOOLS, play, told
+from tests.agent.scripted_conversation import TOOLS, play, times, told
 
 DONE = [Says("done")]
 
@@ -596,6 +597,15 @@ def test_a_conversation_played_back_shows_what_it_showed_and_no_more(shows, stat
     assert delivered == (["f1"] if statuses[0] == "done" and shows is not None else [])
     assert second.get("still_pending") == pending
     assert run.outcome == "answered"
+
+
+def test_a_conversation_played_back_waits_for_what_had_returned_alone() -> None:
+    model = Foretold(
+        [Calls("slow", {"seconds": 2}), Calls("slow", {"seconds": 9})], DONE, DONE, shows=lambda _: frozenset({"f1"})
+    )
+    run = run_virtually(Agent(model, tools=TOOLS).run("go"))
+    assert [answer["status"] for answer in told(model, 1).values()] == ["done", "pending"]
+    assert times(run, TurnStarted) == [0.0, 2.0, 9.0]
 
 
 # -- the wire --------------------------------------------------------------------------------------------------------

@@ -343,7 +343,8 @@ def test_a_broken_history_is_mended_with_a_warning_where_it_was_asked() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         asked_by(conversation)
-    assert [(each.category, each.filename) for each in caught] == [(HistoryMended, __file__)]
+    place = (__file__, asked_by.__code__.co_firstlineno + 1)
+    assert [(each.category, (each.filename, each.lineno)) for each in caught] == [(HistoryMended, place)]
     assert conversation.messages == [ASKED, {"role": "assistant", "content": "(stopped)"}, ASKED]
 
 
