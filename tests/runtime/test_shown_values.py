@@ -518,7 +518,7 @@ class Shaped:
         ([], "0 items"),
         (Sky(), "Sky"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_a_label_says_how_much_there_is_of_what(value, label) -> None:
     assert describe(value) == label

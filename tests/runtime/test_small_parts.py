@@ -199,7 +199,7 @@ def test_a_person_has_five_minutes() -> None:
 # -- durations -------------------------------------------------------------------------------------------------------
 
 
-def test_the_latest_nine_calls_of_a_tool_are_remembered_and_else_those_of_all() -> None:
+def test_the_latest_nine_calls_of_a_tool_count_and_else_those_of_all() -> None:
     durations = Durations()
     assert list(durations.recent_s("a")) == []
     for seconds in range(10):

@@ -360,7 +360,7 @@ def listened():
     return Printed(lambda text, stream: told.append((round(loop.time(), 3), stream, text))), told
 
 
-def test_pieces_are_told_at_once_and_then_at_most_every_twentieth_of_a_second() -> None:
+def test_pieces_are_told_at_once_and_then_every_twentieth_of_a_second() -> None:
     async def main():
         printed, told = listened()
         for moment, text in ((0, "a"), (0.01, "b"), (0.03, "c"), (0.07, "d"), (0.2, "e")):

@@ -351,7 +351,7 @@ def test_what_cannot_be_a_tool_is_refused_in_whole_sentences(expected) -> None:
     expected("refusals.txt", sections((name, refusal(*given)) for name, given in REFUSED.items()))
 
 
-def test_a_type_that_cannot_be_read_is_refused_on_one_line_of_bounded_length() -> None:
+def test_a_type_that_cannot_be_read_is_refused_on_one_bounded_line() -> None:
     def takes(a: Annotated[Cat | Dog, Field(discriminator="L" * 500)]) -> None:
         """Take."""
 
