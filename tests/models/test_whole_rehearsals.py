@@ -91,7 +91,8 @@ def settled(future: str, tool: str, how: str) -> dict[str, Any]:
         return told | {"status": "done", "value": f"a summary of {tool}", "summarized": True}
     if how == "done":
         return told | {"value": VALUES[tool]}
-    return told | {"error": f"{tool}:\n  broke"}
+    # Filled up, so that a request is as long whichever word it holds: its tokens are counted.
+    return told | {"error": f"{tool}:\n  broke", "filling": "." * (len("cancelled") - len(how))}
 
 
 def pending(future: str, tool: str) -> dict[str, Any]:
