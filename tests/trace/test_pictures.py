@@ -143,6 +143,11 @@ def test_a_picture_of_many_calls_is_as_it_was(calls: int, running_s: float, widt
     expected(f"{calls}-calls-{width}.svg.txt", re.sub(r"<title>[^<]*</title>\n", "", svg))
 
 
+def test_arrows_join_up_to_thirty_calls() -> None:
+    drawn = [render_svg(timeline_view(chain(calls))).count('class="arrow') for calls in (29, 30, 31)]
+    assert drawn == [28, 29, 0]
+
+
 def test_packed_calls_that_failed_or_waited_are_drawn_as_they_were(expected: Compare) -> None:
     """Lanes of many calls, some of which waited, failed or were cancelled."""
     view = timeline_view(everything())
