@@ -42,6 +42,10 @@ _THIRD_PARTIES = (
     "ipywidgets", "anywidget", "jsonschema", "numpy", "pandas", "rich.console", "tenacity", "loky", "nest_asyncio2",
     "docstring_parser", "markdown_it", "platformdirs", "nbformat", "jupyter_client", "coverage",
 )  # fmt: skip
+#: A test is given this many times what it took, and this many seconds; what comes before the first test, these.
+_LONGER, _LIMIT_S, _LOADING_S = 5.0, 10.0, 60.0
+#: However busy the machine is, nothing is given more than so many times its time.
+_MOST_BUSY = 4.0
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 
 
@@ -64,6 +68,12 @@ def test_files(root: Path) -> list[str]:
     return sorted(path for path in found if not path.startswith(_NOT_ASKED) and "node_modules" not in path)
 
 
+def busy() -> float:
+    """Return how much longer everything takes because of what else the machine does: 1 or more."""
+    load = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
+    return min(_MOST_BUSY, max(1.0, load))
+
+
 def steady_id(node_id: str) -> str:
     """Return a test's id without addresses in memory, which differ from process to process."""
     return _ADDRESS.sub("0x", node_id)
@@ -84,6 +94,7 @@ class Copy:
     def __init__(self, home: Path) -> None:
         """Make the copy below ``home``."""
         self.home, self.root = home, home / "tree"
+        self._allowed = home / "allowed.json"
         self.root.mkdir(parents=True)
         ignored = shutil.ignore_patterns("__pycache__", "node_modules", ".pytest_cache", ".hypothesis")
         for name in _COPIED:
@@ -123,30 +134,55 @@ class Copy:
 
         Args:
             work: The function.
-            limit_s: After so many seconds the fork and all that it has started are ended.
+            limit_s: After so many seconds the fork and all that it has started are ended, unless it asks for more (`allow`).
             keep_compiled: Whether compiled files are written. Never while a file is changed.
 
         Raises:
-            TimeoutError: Time ran out.
+            TimeoutError: Time ran out; it says for what it was asked last.
             ChildProcessError: The process came to an end without an answer.
         """
         answer, log = self.home / "answer.json", self.home / "log.txt"
         answer.unlink(missing_ok=True)
+        self._allowed.unlink(missing_ok=True)
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
             self._be_the_child(work, answer, log, keep_compiled=keep_compiled)
         with contextlib.suppress(OSError):
             os.setpgid(child, child)
-        ended = _wait(child, limit_s)
+        late = self._wait(child, time.monotonic() + limit_s)
         with contextlib.suppress(OSError):
             os.killpg(child, signal.SIGKILL)
-        if not ended:
+        if late is not None:
             os.waitpid(child, 0)
-            raise TimeoutError
+            raise TimeoutError(late)
         if not answer.exists():
             raise ChildProcessError(log.read_text(errors="replace")[-2000:])
         return json.loads(answer.read_text())
+
+    def allow(self, seconds: float, what: str) -> None:
+        """Ask, in a fork, for so many seconds from now on."""
+        partial = self._allowed.with_suffix(".partial")
+        partial.write_text(json.dumps([time.monotonic() + seconds, what]))
+        partial.rename(self._allowed)
+
+    def _allowance(self) -> tuple[float, str] | None:
+        try:
+            until, what = json.loads(self._allowed.read_text())
+        except OSError:
+            return None
+        return until, what
+
+    def _wait(self, child: int, until: float) -> str | None:
+        """Wait for a fork; return what it was about when its time ran out, and None when it ended."""
+        what, pause_s = "", 0.002
+        while not os.waitpid(child, os.WNOHANG)[0]:
+            until, what = self._allowance() or (until, what)
+            if time.monotonic() > until:
+                return what
+            time.sleep(pause_s)
+            pause_s = min(0.05, pause_s * 1.5)
+        return None
 
     def _be_the_child(self, work: Callable[[], Any], answer: Path, log: Path, *, keep_compiled: bool) -> None:
         try:
@@ -196,17 +232,6 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def _wait(child: int, limit_s: float) -> bool:
-    until = time.monotonic() + limit_s
-    pause_s = 0.002
-    while time.monotonic() < until:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return True
-        time.sleep(pause_s)
-        pause_s = min(0.05, pause_s * 1.5)
-    return False
-
-
 def session(copy: Copy, files: Sequence[str], plugin: object, *options: str) -> int:
     """Run pytest on files of a copy; called in a fork."""
     arguments = ["-q", "-m", QUICK, "-p", "no:cacheprovider", "--basetemp", str(copy.home / "temporary"), *options]
@@ -223,6 +248,8 @@ class Chosen:
 
     def __init__(self, copy: Copy, chosen: Collection[str], known: Collection[str], seconds: dict[str, float]) -> None:
         self._copy, self._chosen, self._known, self._seconds = copy, chosen, known, seconds
+        # For what pytest loads and collects before the first test.
+        copy.allow(_LOADING_S * busy(), "")
         self.failure: dict[str, str] | None = None
         self.ran = 0
 
@@ -246,6 +273,11 @@ class Chosen:
         if report.failed:
             self._note(report.nodeid, report)
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Give each test a time of its own: one that never ends is found out soon, however many others there are."""
+        name = steady_id(nodeid)
+        self._copy.allow((_LIMIT_S + _LONGER * self._seconds.get(name, 0.0)) * busy(), name)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a test that fails."""
         self.ran += report.when == "call"
@@ -265,8 +297,6 @@ def first_failure(
     chosen: Collection[str],
     known: Collection[str],
     seconds: dict[str, float],
-    *,
-    limit_s: float,
 ) -> tuple[Failure | None, int]:
     """Run tests in a fork, one batch of files after the other, until one fails.
 
@@ -285,9 +315,9 @@ def first_failure(
         return [None, ran]
 
     try:
-        failure, ran = copy.run(work, limit_s=limit_s)
-    except TimeoutError:
-        return Failure(test="", why=f"time ran out after {limit_s:.0f} s"), 0
+        failure, ran = copy.run(work, limit_s=_LOADING_S * busy())
+    except TimeoutError as error:
+        return Failure(test=str(error), why="time ran out"), 0
     except ChildProcessError as error:
         return Failure(test="", why=f"the process died: {str(error)[-200:]}"), 0
     return (None if failure is None else Failure(**failure)), ran

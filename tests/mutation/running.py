@@ -22,8 +22,6 @@ from tests.mutation.copies import ROOT, Chosen, Copy, Failure, first_failure, pr
 from tests.mutation.mutants import Mutant, all_mutants, all_packages
 from tests.mutation.selection import Kept, Selection, Unsound, batches, measure, within
 
-#: A mutant is given this much longer than its tests took, and this many seconds.
-_LONGER, _LIMIT_S = 5.0, 10.0
 _WARMING_S = 300.0
 #: Tests that fail with a mutant and pass with the same mutant a moment later are left out, so many at most.
 _DOUBTS = 3
@@ -112,9 +110,8 @@ def _tried(mutant: Mutant) -> Fate:
     ran = 0
 
     def run(tests: set[str]) -> tuple[Failure | None, int]:
-        limit_s = (_LIMIT_S + _LONGER * sum(selection.seconds[test] for test in tests)) * _busy()
         files = batches(mutant, tests, selection.seconds)
-        return first_failure(copy, files, tests, known, selection.seconds, limit_s=limit_s)
+        return first_failure(copy, files, tests, known, selection.seconds)
 
     with copy.changed(mutant.path, mutant.apply((copy.root / mutant.path).read_bytes())):
         while chosen - doubtful:
@@ -135,11 +132,6 @@ def _tried(mutant: Mutant) -> Fate:
         doubtful=tuple(sorted(doubtful)),
         seconds=round(time.monotonic() - started_s, 2),
     )
-
-
-def _busy() -> float:
-    """Return how much longer everything takes because of what else the machine does: 1 or more."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if hasattr(os, "getloadavg") else 1.0
 
 
 @contextmanager

@@ -134,7 +134,8 @@ def measure(copy: Copy, file: str) -> dict[str, Any]:
     if found.pop("code") not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
         raise Unsound(f"{file} cannot be collected; look what pytest says of it.")
     if failed:
-        failure, _ = first_failure(copy, [[file]], failed, set(found["tests"]), {}, limit_s=_MEASURING_S)
+        found_seconds = {name: seconds for name, (seconds, _) in found["tests"].items()}
+        failure, _ = first_failure(copy, [[file]], failed, set(found["tests"]), found_seconds)
         if failure is not None:
             raise Unsound(f"{failure.test or file} fails although nothing was changed: {failure.why}")
     return found
