@@ -20,7 +20,6 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -67,8 +66,8 @@ class Recording:
         self._requests = 0
         #: Those whose lines are in the file, or will be before any that are written later: a request may go on from them.
         self._written: list[Take] = []
-        #: The file is written outside the loop, by one thread: in the order in which requests end, and none amid another.
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="asyncfc-cassette")
+        #: What is written now or was written last: the next waits for it, so that no request is written amid another.
+        self._writing: asyncio.Future[None] | None = None
 
     @property
     def name(self) -> str:
@@ -115,12 +114,19 @@ class Recording:
 
     async def _write(self, lines: Sequence[Mapping[str, Any]], how: str) -> None:
         text = "".join(to_text(masked(line, *self._secrets)) for line in lines)
-        written = asyncio.get_running_loop().run_in_executor(self._writer, _write, self._path, text, how)
+        self._writing = asyncio.ensure_future(_write_after(self._writing, self._path, text, how))
         try:
             # Shielded: a run that is stopped a second time meanwhile leaves no request without its reply.
-            await asyncio.shield(written)
+            await asyncio.shield(self._writing)
         except OSError as error:
             raise CassetteError(f"{self._path} cannot be written: {error.strerror}; name another file.") from None
+
+
+async def _write_after(before: asyncio.Future[None] | None, path: Path, text: str, how: str) -> None:
+    """Write to the file in a thread, once what came before is written or has failed."""
+    if before is not None and not before.done():
+        await asyncio.wait([before])
+    await asyncio.to_thread(_write, path, text, how)
 
 
 def _write(path: Path, text: str, how: str) -> None:
