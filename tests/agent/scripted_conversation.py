@@ -4,12 +4,12 @@ import asyncio
 import json
 
 import pytest
-from tests.agent.strict_server import StrictModel
 
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.errors import AgentInterrupted
 from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import run_virtually
+from tests.agent.strict_server import StrictModel
 
 
 async def slow(seconds: float, answer: str = "slept") -> dict:

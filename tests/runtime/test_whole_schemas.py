@@ -440,7 +440,7 @@ USUAL = {
         ({"run_in": "loop"}, {"run_in": "loop", "flags": {"stoppable"}}),
         ({"run_in": "process"}, {"run_in": "process"}),
     ],
-    ids=lambda value: ",".join(value),
+    ids=",".join,
 )
 def test_an_option_changes_what_it_says_and_nothing_else(options, changed) -> None:
     assert properties(**options) == USUAL | changed

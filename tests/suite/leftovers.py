@@ -8,6 +8,7 @@ is its own: it may be taken away after another test.
 from __future__ import annotations
 
 import asyncio
+import gc
 import locale
 import logging
 import os
@@ -98,6 +99,7 @@ def left(before: State, look: Callable[[], State] = state, grace_s: float = GRAC
         found = {f: c for f, c in changes(before, look()).items() if f not in _of_fixtures and not _ended(f, c)}
         if not found or time.monotonic() > end or not any(kind in {"thread", "process"} for kind, _ in found):
             return [_said(fact, *change) for fact, change in sorted(found.items(), key=str)]
+        gc.collect()  # a pool's threads end when nothing refers to it any more, and an exception may refer to it in a circle
         time.sleep(0.02)
 
 

@@ -90,7 +90,7 @@ def test_ticks_and_their_labels_are_as_they_were(expected: Compare) -> None:
     "step",
     [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200],
 )
-def test_a_step_that_gives_exactly_as_many_ticks_as_there_is_room_for_is_taken(step: float) -> None:
+def test_a_step_that_gives_just_as_many_ticks_as_have_room_is_taken(step: float) -> None:
     assert ticks(step * 4, 4)[1][0] == step
     assert len(ticks(step * 4, 4)) == 5
     assert ticks(step * 4.04, 4)[1][0] > step
@@ -166,7 +166,7 @@ def test_a_label_beside_its_bar_goes_past_a_mark_in_its_way() -> None:
     assert at(101.99) == 119
 
 
-def test_a_label_is_cut_on_the_right_rather_than_take_a_place_that_others_want() -> None:
+def test_a_label_is_cut_on_the_right_before_it_takes_the_place_of_others() -> None:
     text = "x" * 30
 
     def anchor(end: float, *, keep_left: bool) -> str:

@@ -423,7 +423,7 @@ def test_a_title_is_the_first_line_that_says_something() -> None:
     assert of("x" * 91) == "x" * 89 + "…"
 
 
-def test_a_plan_is_titled_by_its_comment_else_by_its_answer_else_by_its_first_line() -> None:
+def test_a_plan_is_titled_by_its_comment_its_answer_or_its_first_line() -> None:
     assert of("## Two", "rehearsal", "an answer") == "Two"
     assert of("a = 1", "rehearsal", "\n# **An** `answer`\nmore") == "An answer"
     assert of("a = 1", "rehearsal") == "a = 1"
@@ -551,7 +551,7 @@ def test_a_certificate_shows_forty_of_each_list() -> None:
     assert shown(0)[2:] == ["Overlapped (0)", "  none", "", "Ordered (0)", "  none"]
 
 
-def test_calls_that_touch_but_do_not_overlap_are_told_by_the_order_of_facts() -> None:
+def test_calls_that_touch_without_overlap_are_told_by_the_order_of_facts() -> None:
     """Two facts may share an instant."""
     apart = [(0.0, event) for event in (issued(), issued(F2), started(F1), finished(F1), started(F2), finished(F2))]
     assert certify(log(*apart)).overlapped == ()
@@ -570,7 +570,7 @@ def test_pairs_stand_in_the_order_in_which_the_calls_were_made() -> None:
     assert [(pair.earlier, pair.later) for pair in certify(log(*events)).overlapped] == [(F1, F2), (F1, F3), (F2, F3)]
 
 
-def test_an_irreversible_call_goes_after_each_earlier_one_and_before_no_pure_one() -> None:
+def test_an_irreversible_call_follows_earlier_ones_and_no_pure_one() -> None:
     events = [issued(), issued(F2, irreversible=True), issued(F3)]
     one_by_one = [event for name in (F1, F2, F3) for event in (started(name), finished(name))]
     assert [str(pair) for pair in certify(log(*events, *one_by_one)).ordered] == [

@@ -3,12 +3,12 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from tests.trace.sample_traces import until
 
 from asyncfc_jupyter.trace.svg import render_svg
 from asyncfc_jupyter.trace.text import render_text
 from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
 from tests.trace.real import month_end, stopped
+from tests.trace.sample_traces import until
 
 #: What the calls of `month_end` waited for and became, in order.
 LIVES = {
