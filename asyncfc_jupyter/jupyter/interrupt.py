@@ -104,6 +104,7 @@ class Interrupts:
         self._answers, self._lock = False, threading.Lock()
         #: Whether the loop has heard of the first press, and whether the next signal only asks where the program is by now.
         self._heard = self._looks_again = False
+        self._timer: threading.Timer | None = None
 
     def __call__(self, _signum: int, frame: FrameType | None) -> None:
         """Answer a press: the handler for ``SIGINT``.
@@ -137,9 +138,9 @@ class Interrupts:
     def _look_again_soon(self) -> None:
         if not hasattr(signal, "pthread_kill"):  # as on Windows, where a signal is no way to wake the main thread
             raise AgentInterrupted(_BLOCKED)
-        timer = threading.Timer(_STEP_S, self._look_again)
-        timer.daemon = True
-        timer.start()
+        self._timer = threading.Timer(_STEP_S, self._look_again)
+        self._timer.daemon = True
+        self._timer.start()
 
     def _look_again(self) -> None:
         with self._lock:
@@ -160,4 +161,6 @@ class Interrupts:
         finally:
             with self._lock:
                 self._answers = False
+            if self._timer is not None:
+                self._timer.cancel()
             signal.signal(signal.SIGINT, before)

@@ -41,8 +41,8 @@ DESCRIPTORS = Path("/proc/self/fd")
 AT_ONCE = 100
 #: The seeds, and the API through which each half of the conversations goes.
 SEEDS: dict[int, type[Adapter]] = {0: OpenAIChat, 1: OpenAIResponses}
-#: How many conversations: the short form meets every fault some ten times.
-EACH = 1000 if is_long() else 150
+#: How many conversations: the short form meets every fault some times.
+EACH = 1000 if is_long() else 60
 #: Seconds without a byte that the client puts up with: far below a stall.
 PATIENCE_S = 5.0
 #: A conversation that takes longer than this hangs, in seconds.

@@ -18,7 +18,7 @@ from tests.benchmarks.bfcl_parts.jobs import Setup, http_rows
 from tests.benchmarks.bfcl_parts.mutants import judged, mutants
 from tests.benchmarks.bfcl_parts.oracle import Reply, Spoken, Style, pieces_of, reply_to
 from tests.benchmarks.bfcl_parts.playing import play_virtually
-from tests.benchmarks.bfcl_parts.world import Latency, Ran, as_text, one_by_one
+from tests.benchmarks.bfcl_parts.world import Latency, Ran, as_text, module, one_by_one
 from tests.benchmarks.fast_clock import run_faster
 
 STYLES = (Style(), Style(several=True), Style(pending=True), Style(several=True, pending=True))
@@ -29,7 +29,7 @@ NAMES = [f"multi_turn_{category}_{number}" for category in CATEGORIES for number
 @pytest.fixture(autouse=True, scope="module")
 def _the_package_is_there():
     try:
-        fetching.fetched()
+        module("")  # puts the package's folder on the import path, for all that follows
     except fetching.BfclUnavailableError as error:
         if os.environ.get("CI") == "true":
             raise

@@ -27,7 +27,8 @@ import pytest
 #: How long a thread or a process may take to end after the test that began it, in seconds; most take none of it.
 GRACE_S = 5.0
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_ME = psutil.Process()
+#: Whether the system lists the processes that each thread began.
+_BEGUN = Path(f"/proc/self/task/{os.getpid()}/children").is_file()
 #: Threads that live as long as the process, on purpose.
 _LASTING_THREADS = (
     "ExecutorManagerThread",  # loky's pool of processes is kept for the next tool that runs in another process
@@ -71,14 +72,26 @@ def state() -> State:
     return facts
 
 
+def _pids() -> Iterator[int]:
+    """Yield the numbers of the processes that this one began; on Linux by its own lists, which are quicker to read."""
+    if not _BEGUN:
+        yield from (child.pid for child in psutil.Process().children())
+    for pids in Path("/proc/self/task").glob("*/children") if _BEGUN else ():
+        try:
+            yield from map(int, pids.read_text().split())
+        except OSError:
+            continue  # the thread has just ended
+
+
 def _lasts(thread: threading.Thread) -> bool:
     return thread.name.startswith(_LASTING_THREADS)
 
 
 def _children() -> Iterator[psutil.Process]:
     """Yield the processes that this one began and that do not last on purpose."""
-    for child in _ME.children():
+    for pid in _pids():
         try:
+            child = psutil.Process(pid)
             command = " ".join(child.cmdline())
             if child.status() != psutil.STATUS_ZOMBIE and not any(word in command for word in _LASTING_PROCESSES):
                 yield child

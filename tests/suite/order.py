@@ -4,7 +4,7 @@ Workers take whole files (``--dist=loadfile``). The slow ones come first, so tha
 
 A failure that depends on the order can be played again. Each worker appends to a file of its own as it goes on, so that the
 file also names the test in which a worker died. To play an order again, give pytest the names in the file:
-``cut -f2 test-artifacts/order/gw0.txt > names; python -m pytest @names``.
+``cut -f2- test-artifacts/order/gw0.txt > names; python -m pytest @names``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class OrderLog:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Write the line before anything of the test runs."""
-        self._file.write(f"{time.monotonic() - self._began:.2f}\t{item.nodeid}\n")
+        name = item.nodeid.replace("\n", "\\n").replace("\r", "\\r")
+        self._file.write(f"{time.monotonic() - self._began:.2f}\t{name}\n")
         self._file.flush()
         return (yield)
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.suite.order import ARTIFACTS
 
+#: Characters that are shown of why a test failed at first.
+_SHOWN = 3000
 NAMES = ARTIFACTS / "second-runs.txt"
 
 
@@ -35,10 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the tests that ran a second time."""
-    names = sorted({report.nodeid for report in terminalreporter.stats.get("rerun", ())})
+    failures = {report.nodeid: report for report in terminalreporter.stats.get("rerun", ())}
     ARTIFACTS.mkdir(exist_ok=True)
-    NAMES.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    if os.environ.get("CI") == "true":
-        terminalreporter.section("run a second time")
-        for name in names or ["no test"]:
-            terminalreporter.line(name)
+    NAMES.write_text("".join(f"{name}\n" for name in sorted(failures)), encoding="utf-8")
+    if os.environ.get("CI") != "true":
+        return
+    for name, report in sorted(failures.items()):
+        terminalreporter.section(f"failed at first: {name}")
+        terminalreporter.line(report.longreprtext[-_SHOWN:])
+    terminalreporter.section("run a second time")
+    for name in sorted(failures) or ["no test"]:
+        terminalreporter.line(name)
