@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -25,6 +26,8 @@ from tests.mutation.selection import Unsound
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     given = _parser().parse_args(arguments)
+    # Whoever ends the command so leaves no copies behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.what == "planted":
         from tests.mutation.planted import check_planted
 

@@ -138,8 +138,6 @@ def _tried(mutant: Mutant) -> Fate:
 def workers(count: int) -> Iterator[tuple[Pool, int]]:
     """Yield a pool of processes, each with a copy of the tree, and their number."""
     preload()
-    # Whoever ends the command so leaves no copies behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     context = multiprocessing.get_context("fork")
     home = Path(tempfile.mkdtemp(prefix="asyncfc-mutation-"))
     try:
