@@ -47,9 +47,16 @@ def how_many():
 
 
 def share(percent):
-    """Let a property take so many percent of all programs; it has a long form."""
+    """Let a property take so many percent of all programs; it has a long form, which may take an hour."""
     examples = settings(max_examples=max(1, how_many() * percent // 100))
-    return lambda test: pytest.mark.long(examples(test))
+    limit = [pytest.mark.timeout(3600)] if is_long() else []
+
+    def take(test):
+        for mark in (pytest.mark.long, *limit):
+            test = mark(test)
+        return examples(test)
+
+    return take
 
 
 #: The faults found last take some hundreds of programs.
