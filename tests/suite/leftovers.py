@@ -47,8 +47,9 @@ _OUR_FILES = {"test-artifacts", ".pytest_cache", ".hypothesis", ".cache", ".cove
 Fact = tuple[str, Any]
 State = dict[Fact, object]
 
-#: What fixtures of a wider scope have changed.
+#: What fixtures of a wider scope have changed, in the file of tests that runs.
 _of_fixtures: set[Fact] = set()
+_file: list[Path] = []
 
 
 def state() -> State:
@@ -84,7 +85,10 @@ def _pids() -> Iterator[int]:
 
 
 def _lasts(thread: threading.Thread) -> bool:
-    return thread.name.startswith(_LASTING_THREADS)
+    # A loop that still runs here is playwright's, and has threads of its own until its fixture ends.
+    return thread.name.startswith(_LASTING_THREADS) or (
+        thread.name.startswith("asyncio_") and asyncio._get_running_loop() is not None
+    )
 
 
 def _children() -> Iterator[psutil.Process]:
@@ -149,6 +153,9 @@ def lasting() -> Iterator[None]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Look before the first fixture."""
+    if _file != [item.path]:
+        _file[:] = [item.path]
+        _of_fixtures.clear()  # those of the file before have ended with its last test
     if _is_ours(item):
         item.stash[_BEFORE] = state()
     return (yield)
