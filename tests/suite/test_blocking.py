@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,33 @@ def test_a_blocking_call_of_ours_is_reported_with_name_and_place(planted, name, 
 def test_an_error_that_is_swallowed_is_still_reported(planted) -> None:
     (told,) = on_loop(planted["swallow"])
     assert "planted.py:16 in swallow" in told
+
+
+class Finalized:
+    """Ended by the collector of garbage, in whatever runs then."""
+
+
+@pytest.mark.parametrize("how", ["finalize", "__del__"])
+def test_what_the_collector_of_garbage_ends_is_nobodys_call(planted, how) -> None:
+    names: dict = {}
+    # Of a library: its file is neither ours nor a test's.
+    exec(compile("import time\ndef nap(*_):\n    time.sleep(0)\n", "/lib/library.py", "exec"), names)
+
+    class Kept(Finalized):
+        pass
+
+    if how == "__del__":
+        exec(compile("def __del__(self):\n    nap()\n", "/lib/library.py", "exec"), names)
+        Kept.__del__ = names["__del__"]  # type: ignore[attr-defined]
+    thing = Kept()
+    if how == "finalize":
+        weakref.finalize(thing, names["nap"])
+    things = [thing]
+    del thing
+    planted["things"] = things
+    exec(compile("def forget():\n    things.clear()\n", str(PLANTED), "exec"), planted)
+    assert on_loop(planted["forget"]) == []
+    assert things == []
 
 
 def test_a_users_blocking_tool_is_not_reported_under_our_frames(planted) -> None:

@@ -81,7 +81,8 @@ ALLOWED = (
 #: - which plugins pydantic has, found once a process with the first schema;
 #: - the source that a shown traceback quotes;
 #: - in which languages argparse could say what is wrong with a line of options;
-#: - ipykernel waiting for its own thread to have sent what was printed, before it shows anything.
+#: - ipykernel waiting for its own thread to have sent what was printed, before it shows anything;
+#: - finalizers, which run wherever the collector of garbage happens to (`__del__` is one as well).
 _OTHERS = (
     ("logging/__init__.py", {"callHandlers"}),
     ("<frozen importlib._bootstrap>", {"_find_and_load"}),
@@ -90,6 +91,8 @@ _OTHERS = (
     ("gettext.py", {"find"}),
     ("IPython/core/ultratb.py", {"__init__", "structured_traceback"}),
     ("ipykernel/iostream.py", {"flush"}),
+    ("multiprocessing/util.py", {"__call__"}),
+    ("weakref.py", {"__call__"}),
 )
 
 
@@ -152,7 +155,7 @@ def _may_block(function: BlockBusterFunction, excused: Callable[..., bool], *arg
     if excused(*args, **kwargs):
         return True
     stack = list(_above(sys._getframe(2)))  # above this one is blockbuster's wrapper
-    if any(_is_in(frame, function.can_block_functions) for frame in stack):
+    if any(frame.f_code.co_name == "__del__" or _is_in(frame, function.can_block_functions) for frame in stack):
         return True
     within = list(itertools.takewhile(lambda frame: not _is_users(frame), stack))
     own = [frame for frame in within if frame.f_code.co_filename.startswith(_OURS)]
