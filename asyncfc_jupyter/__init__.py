@@ -19,11 +19,11 @@ from asyncfc_jupyter._version import __version__
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent import Agent, Budget, Conversation, Future, Run
-    from asyncfc_jupyter.core.errors import AsyncFCError
-    from asyncfc_jupyter.runtime.context import ToolContext
-    from asyncfc_jupyter.runtime.tools import Tool, make_tool, tool
-    from asyncfc_jupyter.trace.compare import Comparison, compare
-    from asyncfc_jupyter.trace.timeline import Timeline
+    from asyncfc_jupyter.errors import AsyncFCError
+    from asyncfc_jupyter.tools.context import ToolContext
+    from asyncfc_jupyter.tools.definition import Tool, make_tool, tool
+    from asyncfc_jupyter.trace.render.comparison import Comparison, compare
+    from asyncfc_jupyter.trace.render.timeline import Timeline
     from asyncfc_jupyter.trace.trace import Trace
 
 __all__ = [
@@ -46,19 +46,19 @@ __all__ = [
 
 _HOME = {
     "Agent": "agent",
-    "AsyncFCError": "core.errors",
+    "AsyncFCError": "errors",
     "Budget": "agent",
-    "Comparison": "trace.compare",
+    "Comparison": "trace.render.comparison",
     "Conversation": "agent",
     "Future": "agent",
     "Run": "agent",
-    "Timeline": "trace.timeline",
-    "Tool": "runtime.tools",
-    "ToolContext": "runtime.context",
+    "Timeline": "trace.render.timeline",
+    "Tool": "tools.definition",
+    "ToolContext": "tools.context",
     "Trace": "trace.trace",
-    "compare": "trace.compare",
-    "make_tool": "runtime.tools",
-    "tool": "runtime.tools",
+    "compare": "trace.render.comparison",
+    "make_tool": "tools.definition",
+    "tool": "tools.definition",
 }
 
 

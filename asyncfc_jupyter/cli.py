@@ -18,14 +18,14 @@ from rich.text import Text
 
 from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.agent import Mode
-from asyncfc_jupyter.core.errors import AsyncFCError
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, CallStarted, Stamped, TurnStarted
 from asyncfc_jupyter.demo import MODES, Comparison, Played, play_all
+from asyncfc_jupyter.errors import AsyncFCError
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.keys import api_key_in
-from asyncfc_jupyter.trace.compare import compare
-from asyncfc_jupyter.trace.timeline import Timeline
+from asyncfc_jupyter.trace.render.comparison import compare
+from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 
 #: Tool calls in the demonstration's plan, for the progress bar.

@@ -12,7 +12,7 @@ from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from asyncfc_jupyter.core.errors import InvariantBroken
+from asyncfc_jupyter.errors import InvariantBroken
 from asyncfc_jupyter.testing import Stalled
 from tests.suite.long_form import is_long
 

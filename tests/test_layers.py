@@ -13,16 +13,20 @@ ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
 #: Each room and the rooms below it. A room that nobody placed fails the test.
+_AGENT = {"errors", "core", "values", "tools", "runtime", "models", "trace"}
 BELOW = {
-    "core": set(),
-    "runtime": {"core"},
-    "models": {"core"},
-    "trace": {"core"},
-    "agent": {"core", "runtime", "models", "trace"},
-    "jupyter": {"core", "runtime", "models", "trace", "agent"},
-    "cli": {"core", "runtime", "models", "trace", "agent", "demo"},
-    "demo": {"core", "runtime", "models", "trace", "agent"},
-    "testing": {"core", "runtime", "models", "trace", "agent"},
+    "errors": set(),
+    "core": {"errors"},
+    "values": {"errors", "core"},
+    "tools": {"errors", "core", "values"},
+    "runtime": {"errors", "core", "values", "tools"},
+    "models": {"errors", "core"},
+    "trace": {"errors", "core"},
+    "agent": _AGENT,
+    "jupyter": {*_AGENT, "agent"},
+    "cli": {*_AGENT, "agent", "demo"},
+    "demo": {*_AGENT, "agent"},
+    "testing": {*_AGENT, "agent"},
 }
 #: Third parties that only one room may name.
 OWNED = {

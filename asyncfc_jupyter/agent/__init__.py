@@ -1,7 +1,7 @@
 """The agent: the wire protocol of futures, the loop, conversations and runs."""
 
 from asyncfc_jupyter.agent.agent import Agent
-from asyncfc_jupyter.agent.budgets import Budget
+from asyncfc_jupyter.agent.budget import Budget
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.run import Future, Run

@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asyncfc_jupyter.agent.budgets import Budget, Meter
+from asyncfc_jupyter.agent.budget import Budget, Meter
 from asyncfc_jupyter.agent.conversation import Conversation
+from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.agent.loop import Loop
 from asyncfc_jupyter.agent.modes import parse_deliver, parse_mode
-from asyncfc_jupyter.agent.patience import Habits
 from asyncfc_jupyter.agent.run import Ended, Run
 from asyncfc_jupyter.agent.turn import Turns
-from asyncfc_jupyter.core.errors import AgentInterrupted, RunStopped, UsageError
 from asyncfc_jupyter.core.events import RunEnded, RunStarted
-from asyncfc_jupyter.core.machine import DEFAULT_LIMIT
+from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT
+from asyncfc_jupyter.errors import AgentInterrupted, RunStopped, UsageError
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import Taping, Where, open_model
 from asyncfc_jupyter.models.secret import Secret
-from asyncfc_jupyter.runtime.approvals import APPROVAL_TIMEOUT_S
+from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
+from asyncfc_jupyter.runtime.call import Approver, Entry
 from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.runtime.entries import Approver, Entry
-from asyncfc_jupyter.runtime.log import EventLog, Observer
-from asyncfc_jupyter.runtime.prints import Capture
-from asyncfc_jupyter.runtime.tools import Tool, as_tools
+from asyncfc_jupyter.runtime.event_log import EventLog, Observer
+from asyncfc_jupyter.runtime.output_capture import Capture
+from asyncfc_jupyter.tools.definition import Tool, as_tools
 
 #: Far above what any sane plan needs, low enough to end a model that goes in circles.
 DEFAULT_MAX_TURNS = 50
@@ -128,7 +128,7 @@ class Agent:
             raise UsageError(
                 "another run is using this conversation; wait for it, cancel it, or use another conversation."
             )
-        conversation.driver.machine.limit_run(self.limit)
+        conversation.driver.scheduler.limit_run(self.limit)
         loop = asyncio.get_running_loop()
         log = EventLog(loop.time, observers)
         run = Run(prompt=prompt, model=self.model.name, mode=self.mode, conversation=conversation, log=log)

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from asyncfc_jupyter.agent import history, wire
-from asyncfc_jupyter.agent.patience import Habits
-from asyncfc_jupyter.core.errors import HistoryMended, InvariantBroken
+from asyncfc_jupyter.agent import history, tool_messages
+from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.errors import HistoryMended, InvariantBroken
 from asyncfc_jupyter.models.base import REPLAY
+from asyncfc_jupyter.runtime.call import Entry
 from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.runtime.entries import Entry
-from asyncfc_jupyter.runtime.tools import AWAIT_FUTURE
+from asyncfc_jupyter.tools.definition import AWAIT_FUTURE
 
 
 class Conversation:
@@ -73,7 +73,7 @@ class Conversation:
 
     def say(self, prompt: str) -> None:
         """Append what the person says."""
-        self.messages.append({"role": "user", "content": wire.encodable(prompt)})
+        self.messages.append({"role": "user", "content": tool_messages.encodable(prompt)})
 
     def unsay(self) -> None:
         """Take back the person's last message: the server refused it, so it was never said."""
@@ -90,17 +90,17 @@ class Conversation:
     ) -> None:
         """Append a model's reply together with the tool messages that answer its calls."""
         kept, self._kept = self._kept, {}
-        self.messages.append(wire.assistant_message(text, calls) | ({REPLAY: kept} if kept else {}))
+        self.messages.append(tool_messages.assistant_message(text, calls) | ({REPLAY: kept} if kept else {}))
         self.messages.extend(dict(answer) for answer in answers)
         self.call_ids.update(call["id"] for call in calls)
 
     def gate_call(self, names: Sequence[FutureName]) -> dict[str, Any]:
         """Return an ``await_future`` call of the layer's own, with an id of its own."""
         self._gates += 1
-        while f"{wire.GATE_ID}{self._gates}" in self.call_ids:
+        while f"{tool_messages.GATE_ID}{self._gates}" in self.call_ids:
             self._gates += 1
         arguments = '{"futures": [' + ", ".join(f'"{name}"' for name in names) + "]}"
-        return wire.call_message(f"{wire.GATE_ID}{self._gates}", AWAIT_FUTURE, arguments)
+        return tool_messages.call_message(f"{tool_messages.GATE_ID}{self._gates}", AWAIT_FUTURE, arguments)
 
     def mark_shown(self, entries: Iterable[Entry]) -> None:
         """Note that the outcomes of those that have settled are in the messages, and so in the next request."""
@@ -123,7 +123,9 @@ class Conversation:
                 self.append_reply(text or "(stopped)", [])
             return
         call = self.gate_call([entry.name for entry in undelivered])
-        answer = wire.tool_message(call["id"], [wire.result_object(e, with_arguments=True) for e in undelivered])
+        answer = tool_messages.tool_message(
+            call["id"], [tool_messages.result_object(e, with_arguments=True) for e in undelivered]
+        )
         self.append_reply(text, [call], [answer])
         self.mark_shown(undelivered)
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from asyncfc_jupyter.agent import wire
-from asyncfc_jupyter.core.errors import InvariantBroken
-from asyncfc_jupyter.runtime.values import shorten
+from asyncfc_jupyter.agent import tool_messages
+from asyncfc_jupyter.errors import InvariantBroken
+from asyncfc_jupyter.values.snapshot import shorten
 
 Message = Mapping[str, Any]
 
@@ -134,7 +134,7 @@ def _mended_reply(messages: Sequence[Message], number: int, ids: set[str]) -> It
             break
         answers.setdefault(answer.get("tool_call_id", ""), answer)
     for call in calls:
-        yield dict(answers.get(call["id"]) or wire.tool_message(call["id"], _LOST))
+        yield dict(answers.get(call["id"]) or tool_messages.tool_message(call["id"], _LOST))
 
 
 def _is_sound(call: Mapping[str, Any]) -> bool:

@@ -13,18 +13,18 @@ import asyncio
 import random
 from typing import Any
 
-from asyncfc_jupyter.agent import wire
-from asyncfc_jupyter.agent.answers import Answers
-from asyncfc_jupyter.agent.budgets import Meter
+from asyncfc_jupyter.agent import tool_messages
+from asyncfc_jupyter.agent.budget import Meter
 from asyncfc_jupyter.agent.conversation import Conversation
-from asyncfc_jupyter.agent.guards import Progress
+from asyncfc_jupyter.agent.inline_wait import Habits
+from asyncfc_jupyter.agent.loop_guard import Progress
 from asyncfc_jupyter.agent.modes import Deliver, Mode
-from asyncfc_jupyter.agent.patience import Habits
+from asyncfc_jupyter.agent.reply import Answers
 from asyncfc_jupyter.agent.turn import Awaited, Made, Turn, Turns
-from asyncfc_jupyter.core.errors import CallError, ServerError, ServerTimedOut
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RequestRetried, ResultShown
 from asyncfc_jupyter.core.futures import CallId
-from asyncfc_jupyter.runtime.log import EventLog
+from asyncfc_jupyter.errors import CallError, ServerError, ServerTimedOut
+from asyncfc_jupyter.runtime.event_log import EventLog
 
 #: Ends of a last reply after which its text is not the whole answer.
 _NOTES = {
@@ -139,7 +139,9 @@ class Loop:
                 await self._driver.wait([entry.name])
         entries = {made.call: made.entry for made in turn.made if made.entry}
         await self._driver.wait([entry.name for entry in entries.values()])
-        answers = [wire.tool_message(call, wire.plain_content(entry)) for call, entry in entries.items()]
+        answers = [
+            tool_messages.tool_message(call, tool_messages.plain_content(entry)) for call, entry in entries.items()
+        ]
         self._conversation.append_reply(turn.text, turn.messages, answers)
         self._progress.note(turn, {entry: entry.status for entry in entries.values()})
         self._conversation.mark_shown(entries.values())
@@ -159,10 +161,10 @@ class Loop:
         self._log.record(AwaitAnswered(call=waited))
         if self._deliver == "user":
             self._conversation.append_reply(turn.text, [])
-            self._conversation.messages.append(wire.delivery_message(undelivered))
+            self._conversation.messages.append(tool_messages.delivery_message(undelivered))
         else:
-            content = [wire.result_object(entry, with_arguments=True) for entry in undelivered]
-            self._conversation.append_reply(turn.text, [call], [wire.tool_message(call["id"], content)])
+            content = [tool_messages.result_object(entry, with_arguments=True) for entry in undelivered]
+            self._conversation.append_reply(turn.text, [call], [tool_messages.tool_message(call["id"], content)])
         self._progress.note(turn, {entry: entry.status for entry in undelivered})
         self._conversation.mark_shown(undelivered)
 
@@ -177,7 +179,7 @@ class Loop:
         self._driver.cancel_pending()
         turn, text = self._turns.current, ""
         if turn is not None and turn.messages:
-            answers = [wire.tool_message(call.call, self._cut_answer(turn, call)) for call in turn.calls]
+            answers = [tool_messages.tool_message(call.call, self._cut_answer(turn, call)) for call in turn.calls]
             self._conversation.append_reply(turn.text, turn.messages, answers)
             self._conversation.mark_shown(made.entry for made in turn.made if made.entry)
         elif turn is not None and turn.text:
@@ -193,4 +195,4 @@ class Loop:
             # It takes its name all the same, for a model that counts; with a problem, it is never started.
             call.problem = call.problem or CallError("the run was stopped before this call began.")
             call.entry = self._turns.issue(turn, call)
-        return wire.result_object(call.entry)
+        return tool_messages.result_object(call.entry)

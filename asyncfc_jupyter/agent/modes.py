@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, get_args
 
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.errors import UsageError
 
 #: Where results that became ready go: with a tool message that goes out anyway, or into a message in the person's place.
 Deliver = Literal["tool", "user"]

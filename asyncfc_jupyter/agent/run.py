@@ -6,20 +6,20 @@ import asyncio
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from asyncfc_jupyter.core.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
 from asyncfc_jupyter.core.events import CallIssued, FirstTokenArrived, TurnStarted
 from asyncfc_jupyter.core.futures import FutureName, State
+from asyncfc_jupyter.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
 from asyncfc_jupyter.models.base import ChatRequest
+from asyncfc_jupyter.runtime.call import Entry
 from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.runtime.entries import Entry
-from asyncfc_jupyter.runtime.log import EventLog
-from asyncfc_jupyter.runtime.values import describe
-from asyncfc_jupyter.trace.certificate import Certificate, certify
-from asyncfc_jupyter.trace.metrics import Metrics, metrics
-from asyncfc_jupyter.trace.show import clean
-from asyncfc_jupyter.trace.timeline import Timeline
+from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.trace.analysis.certificate import Certificate, certify
+from asyncfc_jupyter.trace.analysis.metrics import Metrics, metrics
+from asyncfc_jupyter.trace.analysis.why import explain_wait
+from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.why import explain_wait
+from asyncfc_jupyter.trace.view.clean_text import clean
+from asyncfc_jupyter.values.snapshot import describe
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent.conversation import Conversation
@@ -55,7 +55,7 @@ class Future:
     @property
     def state(self) -> State:
         """What has become of it."""
-        return self._driver.machine.state(self._entry.name)
+        return self._driver.scheduler.state(self._entry.name)
 
     @property
     def printed(self) -> str:

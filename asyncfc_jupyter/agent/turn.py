@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from asyncfc_jupyter.agent import wire
+from asyncfc_jupyter.agent import tool_messages
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.modes import Mode
-from asyncfc_jupyter.core.errors import CallError, UnknownTool
 from asyncfc_jupyter.core.events import (
     CallClosed,
     CallOpened,
@@ -24,7 +23,8 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId
-from asyncfc_jupyter.models.accumulate import (
+from asyncfc_jupyter.errors import CallError, UnknownTool
+from asyncfc_jupyter.models.accumulator import (
     CUT,
     Accumulator,
     CallClosedPart,
@@ -35,9 +35,9 @@ from asyncfc_jupyter.models.accumulate import (
     TextPart,
 )
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Finish, Retrying, Usage
-from asyncfc_jupyter.runtime.entries import Entry
-from asyncfc_jupyter.runtime.log import EventLog
-from asyncfc_jupyter.runtime.tools import AWAIT_FUTURE, Tool
+from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.tools.definition import AWAIT_FUTURE, Tool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Awaited:
 
     call: CallId
     #: What it asks for, or one line on what is wrong with it.
-    request: wire.AwaitRequest | str
+    request: tool_messages.AwaitRequest | str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,8 +105,8 @@ def opening(
     """Return what stands before a conversation in each request: the system message, if there is one, and the tools."""
     definitions = [tool.definition(references=mode.futures) for tool in tools]
     if mode.futures and definitions:
-        definitions.append(wire.await_future_definition())
-    text = "\n\n".join(filter(None, [system, wire.INSTRUCTIONS if mode.futures and definitions else None]))
+        definitions.append(tool_messages.await_future_definition())
+    text = "\n\n".join(filter(None, [system, tool_messages.INSTRUCTIONS if mode.futures and definitions else None]))
     return [{"role": "system", "content": text}] if text else [], definitions
 
 
@@ -161,7 +161,9 @@ class Turns:
             replied = accumulator.finish() if reason == CUT else reply
             turn.text = replied.text
             turn.messages = [
-                wire.call_message(c.call_id, c.name, c.arguments_json) for c in replied.calls if c.call_id in known
+                tool_messages.call_message(c.call_id, c.name, c.arguments_json)
+                for c in replied.calls
+                if c.call_id in known
             ]
             self._conversation.keep(replied.replay, self.model.name)
             if usage := replied.usage:
@@ -208,7 +210,9 @@ class Turns:
         self, turn: Turn, call: CallId, name: str, arguments: Mapping[str, Any], problem: CallError | None
     ) -> None:
         if name == AWAIT_FUTURE and self._mode.futures:
-            turn.calls.append(Awaited(call=call, request=str(problem) if problem else wire.read_await(arguments)))
+            turn.calls.append(
+                Awaited(call=call, request=str(problem) if problem else tool_messages.read_await(arguments))
+            )
             return
         made = Made(call=call, name=name or "unnamed", arguments=arguments, problem=problem)
         turn.calls.append(made)

@@ -1,4 +1,4 @@
-"""What the machine orders its driver to do, in the imperative."""
+"""What the scheduler orders its driver to do, in the imperative."""
 
 from __future__ import annotations
 

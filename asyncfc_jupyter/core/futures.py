@@ -1,6 +1,6 @@
 """The states of a future and the table of what may follow what.
 
-The table is the only place that says so: the machine obeys it and the documentation draws it.
+The table is the only place that says so: the scheduler obeys it and the documentation draws it.
 """
 
 from __future__ import annotations

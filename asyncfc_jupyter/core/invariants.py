@@ -1,42 +1,42 @@
-"""The machine's rules, checked by brute force: for tests, where it is done after every event.
+"""The scheduler's rules, checked by brute force: for tests, where it is done after every event.
 
-Nothing here uses the indexes, queues and watchers that make the machine fast: each rule is said again from its definition.
+Nothing here uses the indexes, queues and watchers that make the scheduler fast: each rule is said again from its definition.
 """
 
 from __future__ import annotations
 
+from asyncfc_jupyter.core.call_record import Gate, Record
 from asyncfc_jupyter.core.effects import hazards
-from asyncfc_jupyter.core.errors import InvariantBroken
 from asyncfc_jupyter.core.futures import State
-from asyncfc_jupyter.core.machine import Machine
-from asyncfc_jupyter.core.records import Gate, Record
+from asyncfc_jupyter.core.scheduler import Scheduler
+from asyncfc_jupyter.errors import InvariantBroken
 
 
-def check(machine: Machine) -> None:
+def check(scheduler: Scheduler) -> None:
     """Check every rule.
 
     Raises:
         InvariantBroken: A rule does not hold; the error tells the story of the call it concerns.
     """
-    alive = [record for record in machine.records() if not record.state.settled]
+    alive = [record for record in scheduler.records() if not record.state.settled]
     running = [record for record in alive if record.state is State.RUNNING]
     for name in {limit.name for record in running for limit in record.limits}:
         holders = [record for record in running if any(limit.name == name for limit in record.limits)]
         # Tools may give one name different numbers: a call looks at its own, so the largest is never exceeded.
         most = max(limit.places for record in holders for limit in record.limits if limit.name == name)
         if len(holders) > most:
-            raise InvariantBroken(f"at most {most} run under {name}", machine.story(holders[-1].future))
+            raise InvariantBroken(f"at most {most} run under {name}", scheduler.story(holders[-1].future))
     for record in alive:
-        _check_gate(machine, record, alive, running)
+        _check_gate(scheduler, record, alive, running)
 
 
-def _check_gate(machine: Machine, record: Record, alive: list[Record], running: list[Record]) -> None:
+def _check_gate(scheduler: Scheduler, record: Record, alive: list[Record], running: list[Record]) -> None:
     earlier = [other for other in alive if other.order < record.order]
     if record.issued.same_as is not None:
-        if machine.state(record.issued.same_as).settled:
-            raise InvariantBroken("a call settles with the one it repeats", machine.story(record.future))
+        if scheduler.state(record.issued.same_as).settled:
+            raise InvariantBroken("a call settles with the one it repeats", scheduler.story(record.future))
         return
-    missing = any(not machine.state(name).settled for name in record.issued.needs)
+    missing = any(not scheduler.state(name).settled for name in record.issued.needs)
     blocked = any(hazards(other.effects, record.effects) for other in earlier)
     unsafe = record.issued.irreversible and (bool(earlier) or record.in_open_reply)
     full = any(
@@ -50,8 +50,8 @@ def _check_gate(machine: Machine, record: Record, alive: list[Record], running: 
         Gate.HAZARD: not missing and blocked,
         Gate.IRREVERSIBLE: not missing and not blocked and unsafe,
         Gate.APPROVAL: clear and record.issued.approve,
-        Gate.LIMIT: clear and (full or machine.resolving),
+        Gate.LIMIT: clear and (full or scheduler.resolving),
         Gate.OPEN: clear and record.state is State.RUNNING,
     }
     if not rule[record.gate]:
-        raise InvariantBroken(f"a call stands before the right gate, not {record.gate}", machine.story(record.future))
+        raise InvariantBroken(f"a call stands before the right gate, not {record.gate}", scheduler.story(record.future))

@@ -8,7 +8,7 @@ so what a tool returns cannot make the layer pass on something else.
 Two ways lead to text that would otherwise be taken for something else: ``$$f1`` is the text ``$f1``, and ``$text:`` in
 front of any text is that text, also where it merely looks like a reference (`reject_look_alikes`).
 
-What the steps find inside an object is said in `asyncfc_jupyter.core.reaching`.
+What the steps find inside an object is said in `asyncfc_jupyter.core.field_access`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asyncfc_jupyter.core.field_access import reach_field, reach_item
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.core.reaching import reach_field, reach_item
 
 #: Digits of an index: far beyond any key, and below the length at which Python refuses to read a number.
 _MOST_DIGITS = 600

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from asyncfc_jupyter.runtime.tools import Tool, make_tool
+from asyncfc_jupyter.tools.definition import Tool, make_tool
 
 _FLIGHTS = {
     "LIS": [{"id": "LIS-481", "price": 82}, {"id": "LIS-903", "price": 119}],

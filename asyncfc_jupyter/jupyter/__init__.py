@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
-from asyncfc_jupyter.jupyter.errors import show_in_cells, show_plainly
+from asyncfc_jupyter.jupyter.cells.transformer import AgentCellTransformer, DoctorLines
+from asyncfc_jupyter.jupyter.display.error_report import show_in_cells, show_plainly
 from asyncfc_jupyter.jupyter.magics import AgentMagics
-from asyncfc_jupyter.jupyter.transformer import AgentCellTransformer, DoctorLines
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent.run import Future
-    from asyncfc_jupyter.trace.compare import Comparison
-    from asyncfc_jupyter.trace.timeline import Timeline
+    from asyncfc_jupyter.trace.render.comparison import Comparison
+    from asyncfc_jupyter.trace.render.timeline import Timeline
 
 __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
-_PICTURES = (("asyncfc_jupyter.trace.timeline", "Timeline"), ("asyncfc_jupyter.trace.compare", "Comparison"))
+_PICTURES = (
+    ("asyncfc_jupyter.trace.render.timeline", "Timeline"),
+    ("asyncfc_jupyter.trace.render.comparison", "Comparison"),
+)
 _FUTURE = ("asyncfc_jupyter.agent.run", "Future")
 _MAGICS = (("cell", "agent"), ("cell", "tool"), ("line", "agent"))
 
@@ -61,7 +64,7 @@ def _forget_printers(shell: InteractiveShell) -> None:
 
 def _displayed(future: Future) -> None:
     """Display a future with its result."""
-    from asyncfc_jupyter.jupyter.future_display import display_future  # noqa: PLC0415 - see `_interactive`
+    from asyncfc_jupyter.jupyter.display.future import display_future  # noqa: PLC0415 - see `_interactive`
 
     display_future(future)
 
@@ -70,8 +73,8 @@ def _interactive(timeline: Timeline | Comparison, **_kwargs: Any) -> dict[str, s
     """Return a picture as a notebook keeps it; in the page of a running notebook a live timeline takes its place."""
     if getattr(get_ipython(), "kernel", None) is None:
         return timeline._repr_mimebundle_()
-    from asyncfc_jupyter.jupyter.output import timeline_widget  # noqa: PLC0415 - the engine comes when it is needed
-    from asyncfc_jupyter.trace.html import static_bundle  # noqa: PLC0415 - see above
+    from asyncfc_jupyter.jupyter.display.cell_output import timeline_widget  # noqa: PLC0415 - the engine comes when it is needed
+    from asyncfc_jupyter.trace.render.html import static_bundle  # noqa: PLC0415 - see above
 
     view = timeline.view()
     # A widget needs no output to exist in the page, and an output that held it would be saved as nothing.
@@ -91,7 +94,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     shell.events.unregister("pre_run_cell", magics.cells.started)
     shell.events.unregister("post_run_cell", magics.cells.ended)
     _forget_printers(shell)
-    if (displays := sys.modules.get("asyncfc_jupyter.jupyter.displays")) is not None:
+    if (displays := sys.modules.get("asyncfc_jupyter.jupyter.display.route_displays")) is not None:
         displays.unroute_displays(shell)
     for kind, name in _MAGICS:
         shell.magics_manager.magics[kind].pop(name, None)

@@ -20,12 +20,12 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.magics import AgentMagics
-    from asyncfc_jupyter.jupyter.session import Session
+    from asyncfc_jupyter.jupyter.session.session import Session
 
 _LINE = re.compile(r"\s*(?:(%%)(agent|tool)|%(agent))\s+(.*)", re.DOTALL)
 _KEY = re.compile(r"\w*(?:KEY|TOKEN)\w*", re.IGNORECASE)

@@ -10,15 +10,16 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets.config import Config
 
-from asyncfc_jupyter.jupyter import nested, options
+from asyncfc_jupyter.jupyter import options
+from asyncfc_jupyter.jupyter.cells import run_sync
+from asyncfc_jupyter.jupyter.cells.transformer import RunningCells
 from asyncfc_jupyter.jupyter.completion import Matcher
-from asyncfc_jupyter.jupyter.errors import told
-from asyncfc_jupyter.jupyter.settings import AgentSettings
-from asyncfc_jupyter.jupyter.transformer import RunningCells
+from asyncfc_jupyter.jupyter.display.error_report import told
+from asyncfc_jupyter.jupyter.settings.settings import AgentSettings
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent import Run
-    from asyncfc_jupyter.jupyter.session import Session
+    from asyncfc_jupyter.jupyter.session.session import Session
 
 
 @magics_class
@@ -36,7 +37,7 @@ class AgentMagics(Magics, AgentSettings):
     @cached_property
     def session(self) -> Session:
         """The engine behind the magics, imported when it is first needed: loading the extension stays quick."""
-        from asyncfc_jupyter.jupyter.session import Session  # noqa: PLC0415 - see above
+        from asyncfc_jupyter.jupyter.session.session import Session  # noqa: PLC0415 - see above
 
         return Session(self._shell, self.cells, self.settings)
 
@@ -127,7 +128,7 @@ class AgentMagics(Magics, AgentSettings):
         asked = self._options(line)
         if asked.background:
             return self.session.start(asked, cell)
-        nested.run_nested(self.session.ask(asked, cell, nested=True)).conclude()
+        run_sync.run_nested(self.session.ask(asked, cell, nested=True)).conclude()
         return None
 
     @line_magic("agent")  # type: ignore[arg-type]  # IPython's annotations know it without a name only
@@ -172,18 +173,18 @@ class AgentMagics(Magics, AgentSettings):
     @told
     async def doctor_line(self, line: str) -> None:
         """Run an ``%agent doctor`` line natively: the transformer writes this call."""
-        from asyncfc_jupyter.jupyter.model_commands import doctor_call  # noqa: PLC0415 - see `session`
+        from asyncfc_jupyter.jupyter.commands.model import doctor_call  # noqa: PLC0415 - see `session`
 
         (await doctor_call(self.session, self._shell.var_expand(line, depth=1_000_000))).conclude()
 
     def command(self, line: str) -> Any:
         """Return what a line behind ``%agent`` asks for."""
-        from asyncfc_jupyter.jupyter.line import answer  # noqa: PLC0415 - see `session`
+        from asyncfc_jupyter.jupyter.commands.table import answer  # noqa: PLC0415 - see `session`
 
         return answer(self.session, line)
 
     def _options(self, line: str) -> options.AgentOptions:
-        from asyncfc_jupyter.jupyter.prompts import replaced_line  # noqa: PLC0415 - see `session`
+        from asyncfc_jupyter.jupyter.cells.prompt_template import replaced_line  # noqa: PLC0415 - see `session`
 
         line = replaced_line(line, self._shell.ev)
         return options.agent_options(

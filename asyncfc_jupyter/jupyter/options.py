@@ -16,7 +16,7 @@ from typing import Any
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from asyncfc_jupyter.core.errors import UsageError, nearest
+from asyncfc_jupyter.errors import UsageError, nearest
 
 MODES = ("sequential", "batch", "eager", "async")
 #: How an answer may be shown.

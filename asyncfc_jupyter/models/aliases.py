@@ -9,8 +9,8 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
-from asyncfc_jupyter.core.errors import UsageError
-from asyncfc_jupyter.models.files import replace_file
+from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.models.atomic_file import replace_file
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 

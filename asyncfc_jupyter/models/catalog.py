@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import ChatModel
-from asyncfc_jupyter.models.cassette import Recording, Replay
+from asyncfc_jupyter.models.cassette.cassette import Recording, Replay
 from asyncfc_jupyter.models.keys import find_key, key_file
-from asyncfc_jupyter.models.line import show_address
+from asyncfc_jupyter.models.openai.connection import show_address
 from asyncfc_jupyter.models.profiles import ANY, OPENAI_URL, PROFILES, Api, Profile, api_named, profile_named
 from asyncfc_jupyter.models.secret import Secret
 
@@ -107,11 +107,11 @@ def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
     key = _key(where, profile, base_url, model)
     api: Api = api_named(where.api) if where.api else profile.api
     if api == "chat":
-        from asyncfc_jupyter.models.openai import OpenAIChat  # noqa: PLC0415 - a rehearsal does without it
+        from asyncfc_jupyter.models.openai.chat import OpenAIChat  # noqa: PLC0415 - a rehearsal does without it
 
         return OpenAIChat(model, base_url=base_url, api_key=key, options=options)
-    from asyncfc_jupyter.models.native import OpenAINative  # noqa: PLC0415 - see above
-    from asyncfc_jupyter.models.responses import OpenAIResponses  # noqa: PLC0415 - see above
+    from asyncfc_jupyter.models.openai.async_tools import OpenAINative  # noqa: PLC0415 - see above
+    from asyncfc_jupyter.models.openai.responses import OpenAIResponses  # noqa: PLC0415 - see above
 
     kind = OpenAINative if api == "native" else OpenAIResponses
     return kind(model, base_url=base_url, api_key=key, options=options)

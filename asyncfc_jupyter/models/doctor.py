@@ -28,10 +28,11 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from asyncfc_jupyter._version import __version__
-from asyncfc_jupyter.core.errors import ServerError, UsageError
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
-from asyncfc_jupyter.models.accumulate import Accumulator
+from asyncfc_jupyter.errors import ServerError, UsageError
+from asyncfc_jupyter.models.accumulator import Accumulator
 from asyncfc_jupyter.models.aliases import resolve
+from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatModel,
@@ -45,9 +46,8 @@ from asyncfc_jupyter.models.base import (
     Usage,
 )
 from asyncfc_jupyter.models.catalog import REHEARSAL, Where, address_of, open_model
-from asyncfc_jupyter.models.files import replace_file
-from asyncfc_jupyter.models.native import OpenAINative
-from asyncfc_jupyter.models.report import API_NAMES, Report, Seen
+from asyncfc_jupyter.models.doctor_report import API_NAMES, Report, Seen
+from asyncfc_jupyter.models.openai.async_tools import OpenAINative
 
 #: A model may think for long before it calls; this is more than that and two calls take.
 _MOST_DELTAS = 400

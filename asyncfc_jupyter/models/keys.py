@@ -18,7 +18,7 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.profiles import Profile
 from asyncfc_jupyter.models.secret import Secret, hide_keys
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.errors import UsageError
 
 #: ``chat``: Chat Completions. ``responses``: the Responses API. ``native``: that one with asynchronous tools.
 Api = Literal["chat", "responses", "native"]

@@ -1,1 +1,1 @@
-"""The runtime: tools, executors, the log, and the driver that carries out what the machine orders."""
+"""Running calls: the driver that carries out what the scheduler orders, attempts, retries, the event log."""

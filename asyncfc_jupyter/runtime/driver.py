@@ -1,4 +1,4 @@
-"""The driver: gives each call its future, tells the machine what happened and carries out what it orders.
+"""The driver: gives each call its future, tells the scheduler what happened and carries out what it orders.
 
 One driver lives as long as its conversation, since futures are numbered per conversation and a later run may take an earlier
 run's results. A run lends it a log and a person to ask; a call keeps those of the run that issued it, so that a detached call
@@ -24,7 +24,6 @@ from asyncfc_jupyter.core.commands import (
     StartCall,
 )
 from asyncfc_jupyter.core.effects import Effects
-from asyncfc_jupyter.core.errors import AgentInterrupted, CallError
 from asyncfc_jupyter.core.events import (
     ApprovalAsked,
     ApprovalGiven,
@@ -42,22 +41,23 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
-from asyncfc_jupyter.core.look_alikes import Situation
-from asyncfc_jupyter.core.machine import DEFAULT_LIMIT, Machine
+from asyncfc_jupyter.core.malformed_references import Situation
 from asyncfc_jupyter.core.references import Reference
-from asyncfc_jupyter.runtime import arguments as reading
-from asyncfc_jupyter.runtime.approvals import APPROVAL_TIMEOUT_S, declined, question
-from asyncfc_jupyter.runtime.attempts import begin_call, begin_printing, came_to, give_up, make_call, note_error
-from asyncfc_jupyter.runtime.context import ToolContext
+from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT, Scheduler
+from asyncfc_jupyter.errors import AgentInterrupted, CallError
+from asyncfc_jupyter.runtime import binding
+from asyncfc_jupyter.runtime.abandoned import GivenUp
+from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S, declined, question
+from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, show_exception, still_running
+from asyncfc_jupyter.runtime.call import Approval, Approver, Entry, Lease, Status
 from asyncfc_jupyter.runtime.durations import Durations
-from asyncfc_jupyter.runtime.endings import same_end, settled, why_skipped
-from asyncfc_jupyter.runtime.entries import Approval, Approver, Entry, Lease, Status
-from asyncfc_jupyter.runtime.executor import Outcome, Raised, Returned, raised, show_exception, still_running
-from asyncfc_jupyter.runtime.given_up import GivenUp
-from asyncfc_jupyter.runtime.log import EventLog
-from asyncfc_jupyter.runtime.prints import Capture
-from asyncfc_jupyter.runtime.tools import Tool
-from asyncfc_jupyter.runtime.values import describe, snapshot
+from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.runtime.output_capture import Capture
+from asyncfc_jupyter.runtime.retry import begin_call, begin_printing, came_to, give_up, make_call, note_error
+from asyncfc_jupyter.runtime.settling import same_end, settled, why_skipped
+from asyncfc_jupyter.tools.context import ToolContext
+from asyncfc_jupyter.tools.definition import Tool
+from asyncfc_jupyter.values.snapshot import describe, snapshot
 
 #: Seconds for which a tool may keep the event loop to itself before the person is told: a hiccup that one can see.
 _NOTICEABLE_BLOCK_S = 0.2
@@ -69,7 +69,7 @@ class Driver:
     """Issues, runs, waits for and cancels the calls of one conversation."""
 
     def __init__(self, *, limit: int = DEFAULT_LIMIT) -> None:
-        self.machine = Machine(limit=limit)
+        self.scheduler = Scheduler(limit=limit)
         self.entries: dict[FutureName, Entry] = {}
         #: The same, in order of emission.
         self.issued: list[Entry] = []
@@ -105,9 +105,9 @@ class Driver:
         return self._lease
 
     def tell(self, event: TurnStarted | TurnEnded | ResultShown) -> None:
-        """Log a fact that is not about one call's execution, and let the machine draw its conclusions."""
+        """Log a fact that is not about one call's execution, and let the scheduler draw its conclusions."""
         self.lease.log.record(event)
-        self._obey(self.machine.handle(event))
+        self._obey(self.scheduler.handle(event))
 
     # -- issuing -----------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Driver:
             references: Whether strings such as ``$f1`` are references; in the plain modes they are text.
             problem: Why the call cannot be made, when that is known already.
         """
-        if (too_deep := reading.check_depth(arguments)) is not None:
+        if (too_deep := binding.check_depth(arguments)) is not None:
             arguments, problem = {}, too_deep
         entry = Entry(
             name=future_name(len(self.entries) + 1),
@@ -149,11 +149,11 @@ class Driver:
             problem=problem,
         )
         found = self._references(entry)
-        effects = reading.effects_of(entry)
+        effects = binding.effects_of(entry)
         entry.same_as = self._share(entry, effects)
         self.entries[entry.name] = self._pending[entry.name] = entry
         self.issued.append(entry)
-        self._feed(reading.issued(entry, turn, found, effects))
+        self._feed(binding.issued(entry, turn, found, effects))
         return entry
 
     def _references(self, entry: Entry) -> tuple[Reference, ...]:
@@ -165,7 +165,7 @@ class Driver:
             **({} if tool is None else {"meant": tool.parameters_of.mentions}),
         )
         try:
-            return reading.references_in(entry, situation)
+            return binding.references_in(entry, situation)
         except CallError as error:
             entry.problem = error
             return ()
@@ -174,18 +174,18 @@ class Driver:
         tool = entry.function
         if tool is None or not tool.repeatable or entry.problem is not None:
             return None
-        entry.same_call = reading.same_call(tool, entry.arguments)
+        entry.same_call = binding.same_call(tool, entry.arguments)
         earlier = self._shareable.get(entry.same_call)
-        if earlier is not None and self.machine.may_share(earlier, effects):
+        if earlier is not None and self.scheduler.may_share(earlier, effects):
             return earlier
         self._shareable[entry.same_call] = entry.name
         return None
 
-    # -- the machine's orders ----------------------------------------------------------------------------------------
+    # -- the scheduler's orders ----------------------------------------------------------------------------------------
 
     def _feed(self, event: Event) -> None:
         self._record(event)
-        self._obey(self.machine.handle(event))
+        self._obey(self.scheduler.handle(event))
 
     def _obey(self, commands: Iterable[Command]) -> None:
         # Orders may bring further events at once; they wait their turn, so that facts are logged in the order they became so.
@@ -195,14 +195,14 @@ class Driver:
                 event = self._carry_out(command)
                 if event is not None:
                     self._record(event)
-                    todo.append(self.machine.handle(event))
+                    todo.append(self.scheduler.handle(event))
 
     def _carry_out(self, command: Command) -> Event | None:
         entry = self.entries[command.future]
         match command:
             case ResolveArguments():
                 # Settled already when, of two calls to resolve, the first failed and the second is irreversible.
-                return None if self.machine.state(entry.name).settled else self._resolve(entry)
+                return None if self.scheduler.state(entry.name).settled else self._resolve(entry)
             case StartCall():
                 self._record(CallStarted(future=entry.name))
                 entry.started_s = entry.lease.log.now_s()
@@ -234,7 +234,7 @@ class Driver:
                 cancelled=entry.given_up,
             )
         try:
-            entry.bound, entry.effects, limits = reading.resolve(entry, self._value_of, entry.context)
+            entry.bound, entry.effects, limits = binding.resolve(entry, self._value_of, entry.context)
         except Exception as error:  # noqa: BLE001 - values and validators are the user's, and may raise anything
             message = str(error) if isinstance(error, CallError) else show_exception(error)
             self._settle(entry, "failed", error=message)
@@ -370,7 +370,7 @@ class Driver:
 
         Detached calls that run go on: nobody waits for them.
         """
-        running = {e.name for e in self.pending() if self.machine.state(e.name) is State.RUNNING}
+        running = {e.name for e in self.pending() if self.scheduler.state(e.name) is State.RUNNING}
         pending = tuple(entry for entry in self.pending() if not (entry.detached and entry.name in running))
         for entry in sorted(pending, key=lambda entry: entry.name in running):
             self.cancel(entry.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 #: The rooms that stand between a call and its function. A room with tools in it is a user of ours like any other.
-_OURS = tuple(str(Path(__file__).parents[1] / room) for room in ("runtime", "agent", "jupyter"))
+_OURS = tuple(str(Path(__file__).parents[1] / room) for room in ("runtime", "tools", "values", "agent", "jupyter"))
 #: Where a coroutine that is run on a loop of its own is called from.
 _LOOPS = str(Path(asyncio.__file__).parent)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, NewType, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 from asyncfc_jupyter.core import events
-from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import Event, Stamped
+from asyncfc_jupyter.errors import UsageError
 
 #: Says at a glance, to people and to `file`-like tools, what the file is.
 FORMAT = "asyncfc-trace"

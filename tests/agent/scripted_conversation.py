@@ -6,9 +6,9 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.core.errors import AgentInterrupted
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.errors import AgentInterrupted
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.strict_server import StrictModel
 
 

@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import AgentInterrupted, ToolSkipped
 from asyncfc_jupyter.core.events import ApprovalAsked, ApprovalGiven, CallFinished, CallStarted
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.errors import AgentInterrupted, ToolSkipped
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, play, times, told
 
 

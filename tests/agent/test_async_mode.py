@@ -5,10 +5,10 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import TurnLimitReached
 from asyncfc_jupyter.core.events import AwaitOpened, CallStarted, ResultShown, TurnEnded, TurnStarted
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.errors import TurnLimitReached
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, play, slow, times, told
 
 

@@ -22,14 +22,14 @@ from pathlib import Path
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation, Run
-from asyncfc_jupyter.core.errors import ModelError
 from asyncfc_jupyter.core.events import CallFinished
 from asyncfc_jupyter.core.invariants import check
-from asyncfc_jupyter.models.adapter import Adapter
-from asyncfc_jupyter.models.openai import OpenAIChat
-from asyncfc_jupyter.models.responses import OpenAIResponses
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.errors import ModelError
+from asyncfc_jupyter.models.openai.adapter import Adapter
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
+from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.strict_server import refusals
 from tests.servers.faulty_server import FAULTS, ORDERS, Faults
 from tests.servers.scripted_server import ScriptedServer
@@ -83,7 +83,7 @@ async def converse(number: int, model: Adapter, runs: list[Run]) -> None:
         assert run.outcome == "answered" or isinstance(run.error, ModelError), repr(run.error)
         assert not conversation.busy
         assert not conversation.driver.pending()
-        check(conversation.driver.machine)
+        check(conversation.driver.scheduler)
         assert conversation.messages == [] or refusals([*conversation.messages, {"role": "user", "content": "?"}]) == []
         finished += [s.event.future for s in run.trace if isinstance(s.event, CallFinished)]
         kept = [run.futures[name].result() for name in finished]

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import ServerError, ToolSkipped
 from asyncfc_jupyter.core.events import ResultDiscarded
+from asyncfc_jupyter.errors import ServerError, ToolSkipped
 from asyncfc_jupyter.runtime.driver import UNWIND_S
-from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, interrupted, told
 
 

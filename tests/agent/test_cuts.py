@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Budget, Conversation
-from asyncfc_jupyter.core.errors import HistoryMended, InvariantBroken, ServerError
+from asyncfc_jupyter.errors import HistoryMended, InvariantBroken, ServerError
 from asyncfc_jupyter.testing import Breaks, Calls, Says, Thinks, run_virtually
 from tests.agent.scripted_conversation import TOOLS
 from tests.agent.strict_server import StrictModel, refusals

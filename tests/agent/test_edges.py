@@ -9,13 +9,21 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent, Budget, Conversation
 from asyncfc_jupyter.agent.agent import DEFAULT_MAX_TURNS
-from asyncfc_jupyter.agent.budgets import Meter
-from asyncfc_jupyter.agent.guards import WARNING, Progress
+from asyncfc_jupyter.agent.budget import Meter
+from asyncfc_jupyter.agent.inline_wait import Foreseen, Habits, cases_s, worth_waiting_s
+from asyncfc_jupyter.agent.loop_guard import WARNING, Progress
 from asyncfc_jupyter.agent.modes import Mode, parse_deliver, parse_mode
-from asyncfc_jupyter.agent.patience import Foreseen, Habits, cases_s, worth_waiting_s
+from asyncfc_jupyter.agent.tool_messages import (
+    AwaitRequest,
+    encodable,
+    plain_content,
+    read_await,
+    result_object,
+    tool_message,
+)
 from asyncfc_jupyter.agent.turn import Awaited, Made, Turn
-from asyncfc_jupyter.agent.wire import AwaitRequest, encodable, plain_content, read_await, result_object, tool_message
-from asyncfc_jupyter.core.errors import (
+from asyncfc_jupyter.core.events import TurnStarted
+from asyncfc_jupyter.errors import (
     AgentInterrupted,
     BudgetSpent,
     NoSuchFuture,
@@ -26,11 +34,10 @@ from asyncfc_jupyter.core.errors import (
     UsageError,
     WentInCircles,
 )
-from asyncfc_jupyter.core.events import TurnStarted
 from asyncfc_jupyter.models.base import ChatRequest
-from asyncfc_jupyter.runtime.adopting import adopt
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, play, times, told
 
 DONE = [Says("done")]

@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from asyncfc_jupyter.agent import Agent, Conversation
 from asyncfc_jupyter.core.events import CallStarted
-from asyncfc_jupyter.runtime import executor
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.runtime import attempt as executor
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, play, times, told
 
 

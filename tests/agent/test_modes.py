@@ -6,10 +6,10 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import CallStarted, TurnStarted
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import interrupted, times
 
 

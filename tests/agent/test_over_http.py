@@ -6,9 +6,9 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.agent.budgets import Budget
-from asyncfc_jupyter.core.errors import AgentInterrupted, BudgetSpent, ServerError
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.agent.budget import Budget
+from asyncfc_jupyter.errors import AgentInterrupted, BudgetSpent, ServerError
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.servers.scripted_server import CUT, Gate, HttpError, ScriptedServer, call_chunks, reply, text_chunks
 
 KEY = "sk-planted-secret-0123456789"

@@ -7,11 +7,11 @@ import re
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Budget, Conversation
-from asyncfc_jupyter.core.errors import BudgetSpent, ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.core.events import CallStarted, RequestRetried
+from asyncfc_jupyter.errors import BudgetSpent, ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models.base import Finish, Retrying, Usage
-from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, play, times, told
 
 LOST = Breaks(ServerError("the line broke", transient=True))

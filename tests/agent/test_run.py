@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.core.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 
 
 class Table:

@@ -6,13 +6,13 @@ import threading
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.core.errors import ToolSkipped, UsageError
 from asyncfc_jupyter.core.events import CallFinished, CallRetried, CallSkipped, CallStarted, ResultDiscarded
+from asyncfc_jupyter.errors import ToolSkipped, UsageError
 from asyncfc_jupyter.models.base import Finish
-from asyncfc_jupyter.runtime.attempts import FIRST_PAUSE_S
-from asyncfc_jupyter.runtime.context import ToolContext
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.runtime.retry import FIRST_PAUSE_S
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.context import ToolContext
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, interrupted, play, slow, times, told
 from tests.skipping import skip_s
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from asyncfc_jupyter.core.errors import nearest
+from asyncfc_jupyter.errors import nearest
 from tests.benchmarks.report import COMMAND
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.benchmarks.peers import ASYNC, OURS, PEERS, Contender, Driver
 from tests.benchmarks.report import Report, Table, options_of, publish
 from tests.servers.rehearsal_server import RehearsalServer

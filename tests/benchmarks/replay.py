@@ -26,10 +26,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from asyncfc_jupyter.agent import Agent, Mode, Run
-from asyncfc_jupyter.core.errors import ToolFailed, ToolSkipped
 from asyncfc_jupyter.core.events import RunEnded, TextStreamed
+from asyncfc_jupyter.errors import ToolFailed, ToolSkipped
 from asyncfc_jupyter.models.base import ChatModel
-from asyncfc_jupyter.runtime.tools import Tool, ToolOptions, make_tool
+from asyncfc_jupyter.tools.definition import Tool, ToolOptions, make_tool
 from tests.benchmarks.release_time_bound import released_s
 
 TTFT_S, TOKENS_PER_S = 0.3, 60.0

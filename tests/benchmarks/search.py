@@ -23,8 +23,8 @@ from typing import Any
 
 from asyncfc_jupyter.agent import Mode
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
-from asyncfc_jupyter.runtime.tools import ToolOptions
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import ToolOptions
 from tests.benchmarks.encyclopedia import Desk, Encyclopedia
 from tests.benchmarks.fast_clock import SPEED, run_faster
 from tests.benchmarks.questions import FAMILIES, Question, questions

@@ -24,8 +24,8 @@ from typing import Any
 from asyncfc_jupyter.agent import Mode, Run
 from asyncfc_jupyter.core.events import CallFinished, CallStarted
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
-from asyncfc_jupyter.runtime.tools import ToolOptions
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import ToolOptions
 from tests.benchmarks.programming_tasks import TASKS, Task
 from tests.benchmarks.replay import (
     HABIT_NAMES,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks import policies
 
-NAMES = ["bfcl", "machine", "overhead", "peers", "policies", "search", "swe", "timeline"]
+NAMES = ["bfcl", "overhead", "peers", "policies", "scheduler", "search", "swe", "timeline"]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_without_a_name_the_benchmarks_are_listed_and_none_of_their_parts(comman
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("machin", "; did you mean machine?"), ("replay", f"; there are: {', '.join(NAMES)}.")],
+    [("schedule", "; did you mean scheduler?"), ("replay", f"; there are: {', '.join(NAMES)}.")],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_or_with_all(command, capsys, name, told) -> None:
     assert command(name, "--quick") == 2
@@ -54,5 +54,5 @@ def test_the_exit_code_is_that_of_the_benchmark(command, monkeypatch) -> None:
 
 
 def test_a_benchmarks_help_is_of_the_command_as_it_is_typed(command, capsys) -> None:
-    assert command("machine", "--help") == 0
-    assert "usage: python -m tests.benchmarks machine [-h] [--quick]" in capsys.readouterr().out
+    assert command("scheduler", "--help") == 0
+    assert "usage: python -m tests.benchmarks scheduler [-h] [--quick]" in capsys.readouterr().out

@@ -15,7 +15,7 @@ import pytest
 from asyncfc_jupyter.agent import Agent, Mode, Run
 from asyncfc_jupyter.core.events import CallIssued, Stamped
 from asyncfc_jupyter.models.base import CallDelta, Finish
-from asyncfc_jupyter.runtime.tools import Tool, make_tool
+from asyncfc_jupyter.tools.definition import Tool, make_tool
 from tests.benchmarks.peers import (
     ASYNC,
     DRIVERS,

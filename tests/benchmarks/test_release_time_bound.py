@@ -6,8 +6,8 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
-from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.benchmarks.policies import POLICIES, ideal_s, plan_of, tool_taking
 from tests.benchmarks.release_time_bound import released_s
 

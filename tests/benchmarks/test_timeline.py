@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from asyncfc_jupyter.trace.view import timeline_view
+from asyncfc_jupyter.trace.view.view import timeline_view
 from tests.benchmarks.timeline import browser, kernel_cost, moved, open_page
 from tests.trace.sample_traces import fan_out
 

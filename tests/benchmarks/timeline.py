@@ -12,9 +12,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from asyncfc_jupyter.jupyter.widget import BATCH_S, TimelineWidget
-from asyncfc_jupyter.trace.html import render_html
-from asyncfc_jupyter.trace.view import View, timeline_view
+from asyncfc_jupyter.jupyter.display.widget import BATCH_S, TimelineWidget
+from asyncfc_jupyter.trace.render.html import render_html
+from asyncfc_jupyter.trace.view.view import View, timeline_view
 from tests.benchmarks.report import Report, Table, options_of, publish
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.trace.sample_traces import fan_out

@@ -11,10 +11,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from asyncfc_jupyter import compare
-from asyncfc_jupyter.trace.format import ComparisonView, View
-from asyncfc_jupyter.trace.html import render_html
+from asyncfc_jupyter.trace.render.html import render_html
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
+from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
+from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 

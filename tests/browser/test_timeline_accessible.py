@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page
 
 from asyncfc_jupyter import compare
-from asyncfc_jupyter.trace.format import ComparisonView, View
-from asyncfc_jupyter.trace.html import render_html
-from asyncfc_jupyter.trace.view import timeline_view
+from asyncfc_jupyter.trace.render.html import render_html
+from asyncfc_jupyter.trace.view.view import timeline_view
+from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 from tests.browser.gallery import ANSWERABLE, as_of
 from tests.browser.timeline_page import SHOWN, Theme
 from tests.trace.sample_traces import everything, fan_out, travel

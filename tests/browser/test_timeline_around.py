@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from asyncfc_jupyter.trace.palette import LIGHT
-from asyncfc_jupyter.trace.view import timeline_view
+from asyncfc_jupyter.trace.view.legend import LIGHT
+from asyncfc_jupyter.trace.view.view import timeline_view
 from tests.browser.timeline_page import Theme, point_at, show
 from tests.trace.sample_traces import everything, fan_out, travel
 

@@ -7,10 +7,10 @@ from playwright.sync_api import Page, expect
 
 from asyncfc_jupyter.core.events import ApprovalAsked, CallHeld, CallStarted, Stamped, Wait
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.trace.format import View
-from asyncfc_jupyter.trace.html import static_bundle
+from asyncfc_jupyter.trace.render.html import static_bundle
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
+from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
+from asyncfc_jupyter.trace.view.wire_format import View
 from tests.browser.timeline_page import FRAMES, STILL, batch, feed, kinds, pixels, point_at, start, width_of
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 

@@ -11,10 +11,10 @@ from playwright.sync_api import Page, expect
 from asyncfc_jupyter import compare
 from asyncfc_jupyter.core.events import CallFinished, CallIssued, CallStarted, Stamped
 from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.trace.palette import DARK, LIGHT
-from asyncfc_jupyter.trace.palette import PATTERNS as PATTERNS_OF_PICTURE
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import timeline_view
+from asyncfc_jupyter.trace.view.legend import DARK, LIGHT
+from asyncfc_jupyter.trace.view.legend import PATTERNS as PATTERNS_OF_PICTURE
+from asyncfc_jupyter.trace.view.view import timeline_view
 from tests.browser.timeline_page import (
     FRAMES,
     STAYS_SAID,

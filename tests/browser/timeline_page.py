@@ -7,10 +7,10 @@ from typing import Literal
 
 from playwright.sync_api import Page
 
-from asyncfc_jupyter.trace.format import ComparisonView, View
-from asyncfc_jupyter.trace.html import asset, render_html, script
+from asyncfc_jupyter.trace.render.html import asset, render_html, script
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import LiveTimeline
+from asyncfc_jupyter.trace.view.view import LiveTimeline
+from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 from tests.trace.sample_traces import until
 
 Theme = Literal["light", "dark"]

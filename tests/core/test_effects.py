@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncfc_jupyter.core.accesses import Accesses
 from asyncfc_jupyter.core.effects import UNDECLARED, Effects, EffectTemplates, Hazard, PathTemplate, hazards, meet
+from asyncfc_jupyter.core.path_index import Accesses
 
 
 class Colour(enum.Enum):

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from asyncfc_jupyter.core import errors
-from asyncfc_jupyter.core.errors import (
+from asyncfc_jupyter import errors
+from asyncfc_jupyter.errors import (
     AgentInterrupted,
     ArgumentMismatch,
     AsyncFCError,

@@ -13,6 +13,7 @@ from typing import NamedTuple, get_args, get_type_hints
 import pytest
 
 from asyncfc_jupyter.core import events
+from asyncfc_jupyter.core.call_record import future_of
 from asyncfc_jupyter.core.effects import (
     PURE,
     UNDECLARED,
@@ -24,12 +25,10 @@ from asyncfc_jupyter.core.effects import (
     meet,
     show_path,
 )
-from asyncfc_jupyter.core.errors import CallError, LookAlike, MissingField
 from asyncfc_jupyter.core.events import Limit, Stamped, Wait
+from asyncfc_jupyter.core.field_access import field_names, has_field, key_text, reach_field, reach_item
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
-from asyncfc_jupyter.core.look_alikes import Situation, reject_look_alikes
-from asyncfc_jupyter.core.reaching import field_names, has_field, key_text, reach_field, reach_item
-from asyncfc_jupyter.core.records import future_of
+from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
 from asyncfc_jupyter.core.references import (
     Field,
     Item,
@@ -39,6 +38,7 @@ from asyncfc_jupyter.core.references import (
     parse_reference,
     substitute,
 )
+from asyncfc_jupyter.errors import CallError, LookAlike, MissingField
 from asyncfc_jupyter.trace.trace import Trace
 
 # -- references ------------------------------------------------------------------------------------------------------

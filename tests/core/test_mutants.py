@@ -2,9 +2,9 @@
 
 import pytest
 
-from asyncfc_jupyter.core.machine import Machine
-from tests.core.faulty_machines import MUTANTS
-from tests.core.machine_and_oracle import SIZE, play
+from asyncfc_jupyter.core.scheduler import Scheduler
+from tests.core.faulty_schedulers import MUTANTS
+from tests.core.scheduler_and_oracle import SIZE, play
 from tests.random_programs import goes_wrong
 
 
@@ -14,4 +14,4 @@ def test_a_program_that_shows_the_fault_is_found(mutant) -> None:
 
 
 def test_the_same_search_finds_nothing_without_a_fault() -> None:
-    assert not goes_wrong(lambda data: play(data, Machine), SIZE)
+    assert not goes_wrong(lambda data: play(data, Scheduler), SIZE)

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncfc_jupyter.core.errors import MissingField
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.references import (
     Field,
@@ -18,6 +17,7 @@ from asyncfc_jupyter.core.references import (
     parse_reference,
     substitute,
 )
+from asyncfc_jupyter.errors import MissingField
 
 Point = namedtuple("Point", "x y")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from asyncfc_jupyter.core.call_record import Gate
 from asyncfc_jupyter.core.commands import ResolveArguments
 from asyncfc_jupyter.core.effects import PURE, UNDECLARED, Effects, Hazard
-from asyncfc_jupyter.core.errors import InvariantBroken
 from asyncfc_jupyter.core.events import (
     ApprovalGiven,
     ArgumentsResolved,
@@ -22,9 +22,9 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import TRANSITIONS, CallId, FutureName, State
 from asyncfc_jupyter.core.invariants import check
-from asyncfc_jupyter.core.machine import DEFAULT_LIMIT, Machine
-from asyncfc_jupyter.core.places import Places, tightest
-from asyncfc_jupyter.core.records import Gate
+from asyncfc_jupyter.core.limits import Places, tightest
+from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT, Scheduler
+from asyncfc_jupyter.errors import InvariantBroken
 
 A, B = ("a",), ("b",)
 READS_A, WRITES_A, WRITES_B = Effects(reads=(A,)), Effects(writes=(A,)), Effects(writes=(B,))
@@ -33,17 +33,17 @@ SOME_A = Effects(writes=(A,), widened=(A,))
 
 
 class Script:
-    """Tells a machine facts in short words, answers for arguments unless told to wait, and writes all of it down."""
+    """Tells a scheduler facts in short words, answers for arguments unless told to wait, and writes all of it down."""
 
     def __init__(self, limit=16):
-        self.machine, self.lines, self.exact, self.limits = Machine(limit=limit), [], {}, {}
+        self.scheduler, self.lines, self.exact, self.limits = Scheduler(limit=limit), [], {}, {}
         self.count, self.held, self.checked = 0, [], True
 
     def tell(self, event, words):
         self.lines.append(f"- {words}")
         todo = [event]
         while todo:
-            for command in self.machine.handle(todo.pop(0)):
+            for command in self.scheduler.handle(todo.pop(0)):
                 detail = f": {command.wait}" if hasattr(command, "wait") else ""
                 for name in ("because", "of"):
                     detail += f" {name} {getattr(command, name)}" if hasattr(command, name) else ""
@@ -51,12 +51,12 @@ class Script:
                 if isinstance(command, ResolveArguments):
                     self.answer(command.future, todo)
         if self.checked:
-            check(self.machine)
+            check(self.scheduler)
 
     def answer(self, name, todo):
         if name in self.held:
             self.checked = False
-        elif not self.machine.state(name).settled:
+        elif not self.scheduler.state(name).settled:
             todo.append(ArgumentsResolved(future=name, effects=self.exact[name], limits=self.limits.get(name, ())))
 
     def issue(self, effects=PURE, *, exact=None, limits=(), needs="", references=None, **more):
@@ -104,8 +104,8 @@ class Script:
         self.tell(TurnEnded(turn=1, reason=reason, calls=1), f"the reply ended: {reason}")
 
     def text(self):
-        stories = [self.machine.story(record.future) for record in self.machine.records()]
-        gates = [f"{record.future} at {record.gate.name}" for record in self.machine.records()]
+        stories = [self.scheduler.story(record.future) for record in self.scheduler.records()]
+        gates = [f"{record.future} at {record.gate.name}" for record in self.scheduler.records()]
         return "\n".join([*self.lines, "", *stories, ", ".join(gates)])
 
 
@@ -124,7 +124,7 @@ def data(script):
 
 def many_needs(script):
     """Nine or more missing are told of only when half are there; eight or fewer each time."""
-    script.machine.limit_run(30)
+    script.scheduler.limit_run(30)
     names = [f"f{number}" for number in range(1, 25)]
     for _ in names:
         script.issue()
@@ -190,7 +190,7 @@ def broken_reply(script):
         script.end(reason)
         script.issue(irreversible=True)
         for number in (script.count - 3, script.count - 2, script.count - 1, script.count):
-            if script.machine.state(f"f{number}") is State.RUNNING:
+            if script.scheduler.state(f"f{number}") is State.RUNNING:
                 script.done(f"f{number}")
         for number in range(1, script.count + 1):
             script.shown(f"f{number}")
@@ -221,7 +221,7 @@ def approval(script):
 
 def limits(script):
     one, two = Limit(name="tool", places=1), Limit(name="tool", places=2)
-    script.machine.limit_run(3)
+    script.scheduler.limit_run(3)
     for limit in ((one,), (two,), (one, two), (), (), (Limit(name="other", places=1),)):
         script.issue(limits=limit)
     script.done("f4", "f1")
@@ -281,9 +281,9 @@ def test_the_machine_orders_what_is_listed_and_tells_the_stories(expected) -> No
 # -- what cannot follow ----------------------------------------------------------------------------------------------
 
 
-def machine(*, approve=False, running=False, limit=16):
-    """A machine with one call: before its arguments are resolved, or behind that."""
-    made = Machine(limit=limit)
+def scheduler(*, approve=False, running=False, limit=16):
+    """A scheduler with one call: before its arguments are resolved, or behind that."""
+    made = Scheduler(limit=limit)
     made.handle(issued("f1", approve=approve))
     if running or approve:
         made.handle(ArgumentsResolved(future=FutureName("f1"), effects=PURE))
@@ -295,14 +295,14 @@ def issued(name, **more):
 
 
 IMPOSSIBLE = (
-    (machine(), CallStarted(future="f1")),
-    (machine(), issued("f1")),
-    (machine(), issued("f2", needs=("f1", "f7", "f8"))),
-    (machine(), issued("f2", same_as="f9")),
-    (machine(), CallFinished(future="f2")),
-    (machine(running=True), ArgumentsResolved(future="f1", effects=PURE)),
-    (machine(), ApprovalGiven(future="f1")),
-    (machine(running=True), ApprovalGiven(future="f1")),
+    (scheduler(), CallStarted(future="f1")),
+    (scheduler(), issued("f1")),
+    (scheduler(), issued("f2", needs=("f1", "f7", "f8"))),
+    (scheduler(), issued("f2", same_as="f9")),
+    (scheduler(), CallFinished(future="f2")),
+    (scheduler(running=True), ArgumentsResolved(future="f1", effects=PURE)),
+    (scheduler(), ApprovalGiven(future="f1")),
+    (scheduler(running=True), ApprovalGiven(future="f1")),
 )
 
 
@@ -317,14 +317,14 @@ def test_what_cannot_follow_is_refused_with_the_story(expected) -> None:
 
 @pytest.mark.parametrize("end", [CallFinished, CallCancelled])
 def test_a_settled_call_is_not_settled_again(end) -> None:
-    made = machine(running=True)
+    made = scheduler(running=True)
     made.handle(CallFinished(future=FutureName("f1")))
     with pytest.raises(InvariantBroken, match="done is never followed by"):
         made.handle(end(future=FutureName("f1")))
 
 
 def test_an_approval_that_comes_after_the_end_is_refused() -> None:
-    made = machine(approve=True)
+    made = scheduler(approve=True)
     made.handle(CallCancelled(future=FutureName("f1")))
     with pytest.raises(InvariantBroken, match="approval is given when it was asked for"):
         made.handle(ApprovalGiven(future=FutureName("f1")))
@@ -333,7 +333,7 @@ def test_an_approval_that_comes_after_the_end_is_refused() -> None:
 def test_only_what_the_table_allows_may_follow_a_state() -> None:
     for before in State:
         for after in State:
-            made = machine()
+            made = scheduler()
             record = made.records()[0]
             record.state = before
             if after in TRANSITIONS[before]:
@@ -349,7 +349,7 @@ def test_only_what_the_table_allows_may_follow_a_state() -> None:
 
 def three(*, effects=PURE, needs=(), **more):
     """Two calls that run, and a third."""
-    made = Machine()
+    made = Scheduler()
     for name in ("f1", "f2", "f3"):
         third = name == "f3"
         made.handle(issued(name, effects=effects, needs=needs if third else (), **(more if third else {})))
@@ -400,7 +400,7 @@ def test_a_rule_that_is_broken_on_purpose_is_noticed(expected) -> None:
 
 
 def test_a_full_limit_is_a_reason_to_wait_and_a_free_one_is_none() -> None:
-    made = Machine(limit=2)
+    made = Scheduler(limit=2)
     for name in ("f1", "f2", "f3"):
         made.handle(issued(name))
         made.handle(ArgumentsResolved(future=FutureName(name), effects=PURE))
@@ -416,7 +416,7 @@ def test_a_full_limit_is_a_reason_to_wait_and_a_free_one_is_none() -> None:
 
 def test_a_conversation_runs_sixteen_calls_at_once_unless_told_otherwise() -> None:
     assert DEFAULT_LIMIT == 16
-    made = Machine()
+    made = Scheduler()
     for number in range(1, 18):
         made.handle(issued(f"f{number}"))
         made.handle(ArgumentsResolved(future=FutureName(f"f{number}"), effects=PURE))
@@ -426,20 +426,20 @@ def test_a_conversation_runs_sixteen_calls_at_once_unless_told_otherwise() -> No
 def test_a_call_may_share_an_outcome_that_nothing_touches_in_between() -> None:
     script = Script()
     script.issue(WRITES_A)
-    assert script.machine.may_share("f1", WRITES_A)
-    assert script.machine.may_share("f1", PURE)
+    assert script.scheduler.may_share("f1", WRITES_A)
+    assert script.scheduler.may_share("f1", PURE)
     script.issue(WRITES_B)
-    assert script.machine.may_share("f1", WRITES_A)
-    assert not script.machine.may_share("f1", WRITES_B)
+    assert script.scheduler.may_share("f1", WRITES_A)
+    assert not script.scheduler.may_share("f1", WRITES_B)
     script.issue(READS_A)
-    assert not script.machine.may_share("f1", WRITES_A)
-    assert script.machine.may_share("f1", READS_A)
+    assert not script.scheduler.may_share("f1", WRITES_A)
+    assert script.scheduler.may_share("f1", READS_A)
     script.done("f1")
-    assert not script.machine.may_share("f1", PURE)
+    assert not script.scheduler.may_share("f1", PURE)
 
 
 def test_a_record_begins_as_issued_and_watches_nobody() -> None:
-    made = Machine()
+    made = Scheduler()
     made.handle(issued("f1", effects=WRITES_A))
     made.handle(issued("f2", effects=WRITES_A))
     first, second = made.records()
@@ -464,7 +464,7 @@ def test_a_record_begins_as_issued_and_watches_nobody() -> None:
 
 def test_the_index_of_places_is_empty_when_everybody_has_gone() -> None:
     """What nobody touches any more takes no memory, however deep it lay."""
-    made = Machine()
+    made = Scheduler()
     effects = Effects(reads=(("a", "b", "c"), ("a",)), writes=(("a", "b"), ("d",)))
     for name in ("f1", "f2"):
         made.handle(issued(name, effects=effects))

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const home = new URL("../../asyncfc_jupyter/jupyter/static/", import.meta.url).href;
+const home = new URL("../../asyncfc_jupyter/trace/frontend/", import.meta.url).href;
 const { applyChanges, storyOf } = await import(`${home}format.js`);
 const { liveDomain, pan, position, ticks, timeAt, zoom } = await import(`${home}time.js`);
 const { pack } = await import(`${home}lanes.js`);

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.trace.geometry import Scale
-from asyncfc_jupyter.trace.lanes import pack
+from asyncfc_jupyter.trace.render.geometry import Scale
+from asyncfc_jupyter.trace.render.lane_packing import pack
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import timeline_view, wait_reasons
+from asyncfc_jupyter.trace.view.view import timeline_view, wait_reasons
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 HERE = Path(__file__).parent
-STATIC = HERE.parents[1] / "asyncfc_jupyter" / "jupyter" / "static"
+FRONTEND = HERE.parents[1] / "asyncfc_jupyter" / "trace" / "frontend"
 
 #: Lays a view out as the front end does, and prints where each future lies: its lane, and its bars as shares of the axis.
 PLACE = """
@@ -70,7 +70,7 @@ def test_the_front_end_is_typed_without_a_gap() -> None:
 )
 def test_python_and_the_front_end_lay_out_alike(trace: Trace) -> None:
     view = timeline_view(trace)
-    address = STATIC.as_uri() + "/"
+    address = FRONTEND.as_uri() + "/"
     found = json.loads(node("--input-type=module", "--eval", PLACE, address, input=json.dumps(view)))
     assert found["lanes"] == [[row["future"] for row in lane] for lane in pack(view["rows"])]
     scale = Scale(0, 1000, max(view["span"], 0.001) * 1.015)

@@ -2,7 +2,7 @@
 
 from asyncfc_jupyter.core.events import CallOpened, RequestRetried, Stamped, TextStreamed
 from asyncfc_jupyter.core.futures import CallId
-from asyncfc_jupyter.jupyter.output import AnswerText
+from asyncfc_jupyter.jupyter.display.cell_output import AnswerText
 
 
 def shown(*events):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from asyncfc_jupyter.jupyter import line, options
+from asyncfc_jupyter.jupyter import options
+from asyncfc_jupyter.jupyter.commands import table
 from asyncfc_jupyter.jupyter.magics import AgentMagics
 from tests.jupyter.conftest import AGENT
 from tests.kernels.harness import Kernel, environment
@@ -107,9 +108,9 @@ def told_of_module(kernel_of_module: Kernel) -> Kernel:
 
 
 def test_every_command_is_offered_and_is_in_the_help(kernel: Kernel) -> None:
-    assert sorted(kernel.complete("%agent |")) == sorted(f"%agent {command}" for command in line.COMMANDS)
+    assert sorted(kernel.complete("%agent |")) == sorted(f"%agent {command}" for command in table.COMMANDS)
     told = kernel.help("%agent")
-    for command, each in line.COMMANDS.items():
+    for command, each in table.COMMANDS.items():
         assert f"%agent {command} {each.usage}".rstrip() in told
 
 

@@ -10,11 +10,11 @@ import time
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Run
-from asyncfc_jupyter.core.errors import AgentInterrupted
-from asyncfc_jupyter.jupyter import interrupt
-from asyncfc_jupyter.jupyter.interrupt import Interrupts, Place, contain, place
-from asyncfc_jupyter.jupyter.session import _ended
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.errors import AgentInterrupted
+from asyncfc_jupyter.jupyter.cells import interrupt
+from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts, Place, contain, place
+from asyncfc_jupyter.jupyter.session.session import _ended
+from asyncfc_jupyter.tools.definition import make_tool
 
 
 def here() -> Place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncfc_jupyter.jupyter.markdown import quoted, to_html
+from asyncfc_jupyter.jupyter.display.markdown import quoted, to_html
 from tests.jupyter.html_elements import Elements
 
 

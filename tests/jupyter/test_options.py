@@ -7,11 +7,11 @@ import re
 import pytest
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.magics import AgentMagics
 from asyncfc_jupyter.jupyter.options import AgentOptions, ModelChoice
-from asyncfc_jupyter.jupyter.settings import BUILT_IN
+from asyncfc_jupyter.jupyter.settings.settings import BUILT_IN
 
 AGENT: MagicArgumentParser = AgentMagics.agent.parser
 TOOL: MagicArgumentParser = AgentMagics.tool.parser
@@ -109,7 +109,7 @@ def test_a_wrong_tool_line_is_one_line_that_says_what_would_be_right(line: str, 
 
 
 def test_every_option_of_a_tool_has_its_flag_and_its_places_are_the_same() -> None:
-    from asyncfc_jupyter.runtime.tools import PLACES, ToolOptions
+    from asyncfc_jupyter.tools.definition import PLACES, ToolOptions
 
     flags = {name.lstrip("-").replace("-", "_") for name in TOOL._option_string_actions} - {"h", "help"}
     assert flags | {"name"} == set(ToolOptions.__annotations__)

@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from asyncfc_jupyter.jupyter.stack import UPDATES_PER_S
+from asyncfc_jupyter.jupyter.display.output_slots import UPDATES_PER_S
 from tests.jupyter.conftest import AGENT, TOOLS
 from tests.jupyter.test_without_front_end import in_terminal
 from tests.kernels.harness import LIMIT_S, REPOSITORY, Cell, Kernel, environment

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.jupyter.prompts import WORDS_ON_FORMAT
+from asyncfc_jupyter.jupyter.cells.prompt_template import WORDS_ON_FORMAT
 from tests.jupyter.conftest import AGENT
 from tests.kernels.harness import Cell, Kernel
 from tests.servers.scripted_server import ScriptedServer, call_chunks, reply, text_chunks

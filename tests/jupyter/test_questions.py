@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.jupyter.approvals import Questions
-from asyncfc_jupyter.runtime.entries import Approval
+from asyncfc_jupyter.jupyter.session.approval_prompt import Questions
+from asyncfc_jupyter.runtime.call import Approval
 
 
 def approval(future: str) -> Approval:

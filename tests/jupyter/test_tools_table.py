@@ -7,9 +7,9 @@ import pytest
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallIssued, CallStarted, Event, Stamped
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
-from asyncfc_jupyter.jupyter.latencies import Latencies
-from asyncfc_jupyter.jupyter.tools_table import ToolDetail, ToolsTable
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.jupyter.commands.tools import ToolDetail, ToolsTable
+from asyncfc_jupyter.jupyter.session.latencies import Latencies
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.jupyter.conftest import AGENT
 from tests.jupyter.html_elements import Elements
 from tests.kernels.harness import Kernel

@@ -9,7 +9,7 @@ import pytest
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
 from asyncfc_jupyter.jupyter import load_ipython_extension, unload_ipython_extension
-from asyncfc_jupyter.jupyter.transformer import RunningCells
+from asyncfc_jupyter.jupyter.cells.transformer import RunningCells
 
 
 @pytest.fixture

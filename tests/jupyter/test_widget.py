@@ -13,13 +13,13 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.core.events import RunStarted, Stamped
-from asyncfc_jupyter.jupyter.formats import AnswerFormat
-from asyncfc_jupyter.jupyter.output import ComparingOutput, NotebookOutput
-from asyncfc_jupyter.jupyter.widget import BATCH_S, HEARTBEAT_S, TimelineWidget
+from asyncfc_jupyter.jupyter.display.answer_format import AnswerFormat
+from asyncfc_jupyter.jupyter.display.cell_output import ComparingOutput, NotebookOutput
+from asyncfc_jupyter.jupyter.display.widget import BATCH_S, HEARTBEAT_S, TimelineWidget
 from asyncfc_jupyter.testing import run_virtually
-from asyncfc_jupyter.trace.html import asset, static_bundle
+from asyncfc_jupyter.trace.render.html import asset, static_bundle
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import timeline_view
+from asyncfc_jupyter.trace.view.view import timeline_view
 from tests.trace.sample_traces import everything, fan_out, travel, until
 
 
@@ -258,9 +258,9 @@ def test_the_picture_has_the_name_that_the_live_timeline_looks_for(
     output: type[NotebookOutput], bare_shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published: list[dict[str, str]] = []
-    monkeypatch.setattr("asyncfc_jupyter.jupyter.output.display", lambda *_, **__: None)
+    monkeypatch.setattr("asyncfc_jupyter.jupyter.display.cell_output.display", lambda *_, **__: None)
     monkeypatch.setattr(
-        "asyncfc_jupyter.jupyter.output.publish", lambda bundle, *_, **__: published.append(bundle.data)
+        "asyncfc_jupyter.jupyter.display.cell_output.publish", lambda bundle, *_, **__: published.append(bundle.data)
     )
     shown = output(bare_shell, AnswerFormat())
     shown.begin()

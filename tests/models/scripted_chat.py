@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.core.errors import ServerError
+from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta
-from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from tests.servers.scripted_server import Answer, ScriptedServer
 
 KEY = "sk-very-secret-0123456789"

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation
-from asyncfc_jupyter.agent.budgets import Budget
-from asyncfc_jupyter.core.errors import (
+from asyncfc_jupyter.agent.budget import Budget
+from asyncfc_jupyter.errors import (
     CassetteDiffers,
     CassetteError,
     RunStopped,
@@ -25,11 +25,11 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.cassette import Recording, Replay, recorded_model
-from asyncfc_jupyter.models.differences import first_difference
+from asyncfc_jupyter.models.cassette.cassette import Recording, Replay, recorded_model
+from asyncfc_jupyter.models.cassette.diff import first_difference
 from asyncfc_jupyter.models.secret import Secret
-from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.models.scripted_model import Plays, ask
 
 ALL_KINDS = [

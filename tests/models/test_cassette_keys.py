@@ -7,11 +7,11 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.models.base import CallDelta, ReasoningDelta, TextDelta
-from asyncfc_jupyter.models.cassette import Recording, Replay
-from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.cassette.cassette import Recording, Replay
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.secret import Secret
-from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.models.scripted_model import Plays, ask
 from tests.servers.scripted_server import ScriptedServer, call_chunks, reply, text_chunks
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta
 from asyncfc_jupyter.models.catalog import Where, open_model
-from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from tests.servers.scripted_server import ScriptedServer, reply, text_chunks
 
 KEY = "sk-very-secret-0123456789"

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from asyncfc_jupyter.core.errors import ServerError
-from asyncfc_jupyter.models.accumulate import Accumulator, CallClosedPart, CallMalformedPart, ReasoningPart
+from asyncfc_jupyter.errors import ServerError
+from asyncfc_jupyter.models.accumulator import Accumulator, CallClosedPart, CallMalformedPart, ReasoningPart
 from asyncfc_jupyter.models.base import ChatRequest, Retrying
-from asyncfc_jupyter.models.loose import get
-from asyncfc_jupyter.models.openai import OpenAIChat
-from asyncfc_jupyter.models.openai import _deltas as chat_deltas
-from asyncfc_jupyter.models.responses import OpenAIResponses, ResponseEvents
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
+from asyncfc_jupyter.models.openai.chat import _deltas as chat_deltas
+from asyncfc_jupyter.models.openai.lenient import get
+from asyncfc_jupyter.models.openai.responses import OpenAIResponses, ResponseEvents
 from tests.servers.response_script import call_item, response
 from tests.servers.scripted_server import HttpError, ScriptedServer, Stream, call_chunks, encoded, reply
 

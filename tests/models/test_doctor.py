@@ -8,11 +8,11 @@ import pytest
 from pydantic import Field
 
 from asyncfc_jupyter import cli
-from asyncfc_jupyter.core.errors import ServerError, UsageError
+from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models import doctor
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.servers.response_script import call_item, reasoning_item, response, text_item
 from tests.servers.scripted_server import Gate, HttpError, ScriptedServer, call_chunks, reply, text_chunks, usage_chunk
 

@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.core.errors import UsageError
-from asyncfc_jupyter.models import aliases, clients, keys
+from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.models import aliases, keys
+from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.catalog import Taping, Where, _on_this_machine, address_of, open_model
-from asyncfc_jupyter.models.files import replace_file
 from asyncfc_jupyter.models.json_object import JsonObject, join_halves
-from asyncfc_jupyter.models.loose import get, number, several, text
+from asyncfc_jupyter.models.openai import clients
+from asyncfc_jupyter.models.openai.lenient import get, number, several, text
 from asyncfc_jupyter.models.profiles import ANY, PROFILES
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
 from asyncfc_jupyter.models.secret import Secret, hide_keys, mask_pieces, masked

@@ -15,12 +15,12 @@ from openai._models import construct_type
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 
-from asyncfc_jupyter.core.errors import ServerError
-from asyncfc_jupyter.models.accumulate import Accumulator
+from asyncfc_jupyter.errors import ServerError
+from asyncfc_jupyter.models.accumulator import Accumulator
 from asyncfc_jupyter.models.base import REPLAY, CallDelta, ChatRequest, Delta, Usage
-from asyncfc_jupyter.models.items import input_items
-from asyncfc_jupyter.models.loose import number, several, text
-from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
+from asyncfc_jupyter.models.openai.lenient import number, several, text
+from asyncfc_jupyter.models.openai.responses_items import input_items
 from tests.models.test_corpus import FILES, load, parse
 from tests.servers.scripted_server import HttpError, ScriptedServer, reply, text_chunks
 

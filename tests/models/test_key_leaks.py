@@ -19,7 +19,7 @@ PROGRAM = """
     from pathlib import Path
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     from asyncfc_jupyter import Agent, tool
-    from asyncfc_jupyter.agent.saved import to_json
+    from asyncfc_jupyter.agent.persistence import to_json
     from asyncfc_jupyter.models.catalog import Where
     from asyncfc_jupyter.models.doctor import examine
 

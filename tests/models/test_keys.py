@@ -9,13 +9,13 @@ import types
 
 import pytest
 
-from asyncfc_jupyter.core.errors import ServerError, UsageError
+from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models import aliases, keys
 from asyncfc_jupyter.models.catalog import Where, address_of, open_model
-from asyncfc_jupyter.models.native import OpenAINative
-from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.openai.async_tools import OpenAINative
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
+from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
-from asyncfc_jupyter.models.responses import OpenAIResponses
 from asyncfc_jupyter.models.secret import Secret, hide_keys
 from tests.models.scripted_chat import ask
 from tests.servers.scripted_server import HttpError, ScriptedServer

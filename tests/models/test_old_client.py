@@ -8,10 +8,10 @@ import pytest
 from tests.virtual_environments import REPOSITORY, python_holding
 
 FILES = (
-    "models/test_openai.py",
-    "models/test_refusals.py",
+    "models/test_chat.py",
+    "models/test_server_errors.py",
     "models/test_responses.py",
-    "models/test_native.py",
+    "models/test_async_tools.py",
     "models/test_corpus.py",
     "models/test_doctor.py",
     "models/test_key_leaks.py",

@@ -23,17 +23,17 @@ from pydantic import Field
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.turn import opening
-from asyncfc_jupyter.models.accumulate import Accumulator, CallClosedPart, CallOpenedPart, Part
+from asyncfc_jupyter.models.accumulator import Accumulator, CallClosedPart, CallOpenedPart, Part
 from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, Delta, Finish, TextDelta
-from asyncfc_jupyter.models.cassette import Recording, Replay
+from asyncfc_jupyter.models.cassette.cassette import Recording, Replay
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
-from asyncfc_jupyter.models.openai import OpenAIChat
-from asyncfc_jupyter.models.responses import OpenAIResponses
-from asyncfc_jupyter.runtime.tools import Tool, make_tool
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
+from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel
-from tests.runtime.kinds import KINDS, tool_of_all_kinds
+from asyncfc_jupyter.tools.definition import Tool, make_tool
 from tests.servers.llama_server import SLOTS, RealModelUnavailable, llama_server
+from tests.tools.kinds import KINDS, tool_of_all_kinds
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(900)]
 

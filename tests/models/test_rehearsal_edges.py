@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.core.errors import PlanError
 from asyncfc_jupyter.core.references import Field, Item
+from asyncfc_jupyter.errors import PlanError
 from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.models.rehearsal import RehearsalModel, model
 from asyncfc_jupyter.models.rehearsal.memory import (
@@ -25,7 +25,7 @@ from asyncfc_jupyter.models.rehearsal.memory import (
     text_of,
 )
 from asyncfc_jupyter.models.rehearsal.plan import Take
-from asyncfc_jupyter.models.rehearsal.replaying import next_reply, parameters_of
+from asyncfc_jupyter.models.rehearsal.resume import next_reply, parameters_of
 from asyncfc_jupyter.testing import run_virtually
 from tests.models.rehearsal_conversation import Talk, done, failed, pending
 

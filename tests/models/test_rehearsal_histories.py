@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.core.errors import PlanError, UsageError
+from asyncfc_jupyter.errors import PlanError, UsageError
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
 from tests.models.rehearsal_conversation import BOTH, Talk, failed
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncfc_jupyter.core.errors import PlanError
 from asyncfc_jupyter.core.references import Field, Item
+from asyncfc_jupyter.errors import PlanError
+from asyncfc_jupyter.models.rehearsal.parser import read_plan
 from asyncfc_jupyter.models.rehearsal.plan import (
     Array,
     AwaitNames,
@@ -20,7 +21,6 @@ from asyncfc_jupyter.models.rehearsal.plan import (
     Value,
     check_plan,
 )
-from asyncfc_jupyter.models.rehearsal.reading import read_plan
 
 PARAMETERS = {"search": ("city", "limit"), "book": ("flight",)}
 

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.core.errors import ServerError, UsageError
 from asyncfc_jupyter.core.events import ReasoningStreamed, RequestRetried, TokensCounted
-from asyncfc_jupyter.models.accumulate import Accumulator, CallClosedPart
+from asyncfc_jupyter.errors import ServerError, UsageError
+from asyncfc_jupyter.models.accumulator import Accumulator, CallClosedPart
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatRequest,
@@ -18,8 +18,8 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.responses import OpenAIResponses, ResponseEvents
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.models.openai.responses import OpenAIResponses, ResponseEvents
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.servers.response_script import call_item, reasoning_item, response, text_item
 from tests.servers.scripted_server import CUT, Gate, HttpError, ScriptedServer, Stream
 

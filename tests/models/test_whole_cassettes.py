@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.core.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError, ServerTimedOut
-from asyncfc_jupyter.models import cassette
+from asyncfc_jupyter.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError, ServerTimedOut
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatRequest,
@@ -25,8 +24,9 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.cassette import Recording, Replay, recorded_model
-from asyncfc_jupyter.models.differences import first_difference
+from asyncfc_jupyter.models.cassette import cassette
+from asyncfc_jupyter.models.cassette.cassette import Recording, Replay, recorded_model
+from asyncfc_jupyter.models.cassette.diff import first_difference
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from tests.models.scripted_model import Plays, ask

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from asyncfc_jupyter.models.accumulate import Accumulator
+from asyncfc_jupyter.models.accumulator import Accumulator
 from asyncfc_jupyter.models.base import Delta, Finish, ReasoningDelta, ReplyItem, TextDelta, Usage
-from tests.models.test_accumulate import STREAMS, call
+from tests.models.test_accumulator import STREAMS, call
 from tests.models.test_corpus import FILES, load, parse
 from tests.suite.expected import Compare
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from asyncfc_jupyter.core.errors import PlanError
+from asyncfc_jupyter.errors import PlanError
+from asyncfc_jupyter.models.rehearsal.parser import read_plan
 from asyncfc_jupyter.models.rehearsal.plan import check_plan
-from asyncfc_jupyter.models.rehearsal.reading import read_plan
 from tests.suite.expected import Compare
 
 PARAMETERS = {"search": ("city", "limit"), "book": ("flight",), "ping": ()}

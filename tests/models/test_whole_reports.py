@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.core.errors import ServerError
+from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models import doctor
 from asyncfc_jupyter.models.base import (
     CallDelta,
@@ -26,7 +26,7 @@ from asyncfc_jupyter.models.base import (
 )
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import _Examination, _Heard, _seen, examine
-from asyncfc_jupyter.models.report import Report, Seen
+from asyncfc_jupyter.models.doctor_report import Report, Seen
 from asyncfc_jupyter.testing import run_virtually
 from tests.models.test_doctor import NO_RESPONSES, plain, server_of
 from tests.servers.response_script import call_item, reasoning_item, response, text_item

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.core.errors import UsageError
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.models.catalog import Where, address_of, open_model
-from asyncfc_jupyter.models.items import kept_item
-from asyncfc_jupyter.models.native import OpenAINative, native_items
-from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.openai.async_tools import OpenAINative, native_items
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
+from asyncfc_jupyter.models.openai.responses import OpenAIResponses
+from asyncfc_jupyter.models.openai.responses_items import kept_item
 from asyncfc_jupyter.models.profiles import ANY, APIS, PROFILES, profile_named
-from asyncfc_jupyter.models.responses import OpenAIResponses
 from tests.servers.response_script import response, text_item
 from tests.servers.scripted_server import HttpError, ScriptedServer, Stream, reply, text_chunks
 from tests.suite.expected import Compare
@@ -230,7 +230,7 @@ def test_every_request_to_a_server_that_refuses_a_field_is_made_as_it_was(api: s
         asyncio.run(each(server.base_url))
     lines = [line for request in server.requests for line in ("request", *lines_of(request.body))]
     lines += [str(one.message).replace(server.base_url, "ADDRESS") for one in warned]
-    assert {one.filename.rpartition("/")[2] for one in warned} <= {"line.py"}
+    assert {one.filename.rpartition("/")[2] for one in warned} <= {"connection.py"}
     expected(f"requests-refused-{api}.txt", "\n".join(lines))
 
 

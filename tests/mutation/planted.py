@@ -20,7 +20,7 @@ from tests.mutation.copies import ROOT, Copy
 
 #: More than the slowest of the lists of tests takes on a busy machine.
 _LIMIT_S = 1200.0
-_STATIC = "asyncfc_jupyter/jupyter/static"
+_FRONTEND = "asyncfc_jupyter/trace/frontend"
 _PAGE = (
     "tests/frontend",
     "tests/browser/test_timeline_painted.py",
@@ -47,35 +47,35 @@ class Fault:
 PLANTED = (
     Fault(
         name="the arguments of two calls without ids are joined to one",
-        file="asyncfc_jupyter/models/accumulate.py",
+        file="asyncfc_jupyter/models/accumulator.py",
         old="return self._by_index.get(delta.index)",
         new="return self._by_index.get(delta.index, self._current)",
         tests=("tests/models", "-m", "not old_client and not real_model"),
     ),
     Fault(
         name="a cassette holds the key that a model says in pieces",
-        file="asyncfc_jupyter/models/cassette.py",
+        file="asyncfc_jupyter/models/cassette/cassette.py",
         old="mask_streams(take.lines, *self._secrets)",
         new="mask_streams(take.lines)",
         tests=("tests/models", "-m", "not old_client and not real_model"),
     ),
     Fault(
         name="the pause that a server asks for in seconds is not kept",
-        file="asyncfc_jupyter/models/refusals.py",
+        file="asyncfc_jupyter/models/openai/server_errors.py",
         old='(("retry-after-ms", 1000), ("retry-after", 1))',
         new='(("retry-after-ms", 1000),)',
         tests=("tests/models", "-m", "not old_client and not real_model"),
     ),
     Fault(
         name="why a reply ended is lost where it comes with the last piece of text",
-        file="asyncfc_jupyter/models/openai.py",
+        file="asyncfc_jupyter/models/openai/chat.py",
         old='if reason := get(choice, "finish_reason"):',
         new='if (reason := get(choice, "finish_reason")) and not get(get(choice, "delta"), "content"):',
         tests=("tests/models", "tests/agent", "-m", "not old_client and not real_model"),
     ),
     Fault(
         name="a second press of the interrupt button does not give the run up",
-        file="asyncfc_jupyter/jupyter/interrupt.py",
+        file="asyncfc_jupyter/jupyter/cells/interrupt.py",
         old="self._hear if self.presses == 1 else self.given_up.set",
         new="self._hear",
         tests=("tests/jupyter/test_interrupt.py", "tests/jupyter/test_kernel.py", "-m", "not old_kernel"),
@@ -89,14 +89,14 @@ PLANTED = (
     ),
     Fault(
         name="a button answers for the call that has waited longest, not for its own",
-        file="asyncfc_jupyter/jupyter/approvals.py",
+        file="asyncfc_jupyter/jupyter/session/approval_prompt.py",
         old="waiting = self._open.get(future)",
         new="waiting = next(iter(self._open.values()), None)",
         tests=("tests/jupyter", "-m", "not old_kernel"),
     ),
     Fault(
         name="the lines of the patterns lean to the other side",
-        file=f"{_STATIC}/ink.js",
+        file=f"{_FRONTEND}/ink.js",
         old=(
             "context.moveTo(shift - 1, sign > 0 ? TILE + 1 : -1);\n"
             "      context.lineTo(shift + TILE + 1, sign > 0 ? -1 : TILE + 1);"
@@ -109,14 +109,14 @@ PLANTED = (
     ),
     Fault(
         name="in a lane a call is drawn over one that still runs",
-        file=f"{_STATIC}/lanes.js",
+        file=f"{_FRONTEND}/lanes.js",
         old="const last = row.segments[row.segments.length - 1];",
         new="const last = row.segments[0];",
         tests=_PAGE,
     ),
     Fault(
         name="the labels of the axis stand in wrong places once one has zoomed in",
-        file=f"{_STATIC}/paint.js",
+        file=f"{_FRONTEND}/paint.js",
         old="const x = position(scale, at);\n      const wide",
         new="const x = scale.left + ((scale.right - scale.left) * at) / scale.end;\n      const wide",
         tests=_PAGE,

@@ -7,7 +7,7 @@ from asyncfc_jupyter.core.events import ResultShown, TurnEnded, TurnStarted
 from asyncfc_jupyter.core.futures import CallId, State
 from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.runtime.log import EventLog
+from asyncfc_jupyter.runtime.event_log import EventLog
 from tests.random_programs import Choices
 from tests.runtime.one_by_one import Call, Serial
 from tests.runtime.stateful_tools import FAMILIES, LEAVES, ROLL_BACK, TOO_LONG, TOOLS, Here, approves
@@ -68,11 +68,11 @@ class Played:
             calls = (self.issue,) * 6
             step = self.choices.pick((*calls, self.pause, self.pause, self.end, self.tell, self.cancel))
             await step()
-            check(self.driver.machine)
+            check(self.driver.scheduler)
         await self.end(good=True)
         await self.driver.wait(tuple(self.driver.entries))
         await self.driver.unwound(2 * Here.world.naps[ROLL_BACK])
-        check(self.driver.machine)
+        check(self.driver.scheduler)
 
     async def issue(self):
         if not self.open:
@@ -111,7 +111,7 @@ class Played:
         pending = [
             entry
             for entry in self.driver.pending()
-            if entry.function.stoppable or self.driver.machine.state(entry.name) is not State.RUNNING
+            if entry.function.stoppable or self.driver.scheduler.state(entry.name) is not State.RUNNING
         ]
         if pending:
             self.driver.cancel(self.choices.pick(pending).name)

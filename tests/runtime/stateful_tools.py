@@ -10,8 +10,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
-from asyncfc_jupyter.runtime.context import ToolContext
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.tools.context import ToolContext
+from asyncfc_jupyter.tools.definition import make_tool
 
 FAMILIES, LEAVES = ("a", "b"), ("x", "y")
 PLACES = (*((family, leaf) for family in FAMILIES for leaf in LEAVES), ("outbox",))

@@ -1,4 +1,4 @@
-"""The driver in virtual time: what it does with the machine's orders."""
+"""The driver in virtual time: what it does with the scheduler's orders."""
 
 import asyncio
 import gc
@@ -6,12 +6,12 @@ import warnings
 
 import pytest
 
-from asyncfc_jupyter.core.errors import AgentInterrupted
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.errors import AgentInterrupted
 from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.runtime.log import EventLog
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 
 
 async def find(city: str) -> dict:

@@ -4,10 +4,10 @@ import pytest
 
 from asyncfc_jupyter.core.effects import PURE
 from asyncfc_jupyter.core.events import CallFailed, CallFinished
-from asyncfc_jupyter.runtime import attempts
 from asyncfc_jupyter.runtime import driver as module
+from asyncfc_jupyter.runtime import retry
+from asyncfc_jupyter.runtime.abandoned import GivenUp
 from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.runtime.given_up import GivenUp
 from asyncfc_jupyter.testing import run_virtually
 from tests.random_programs import goes_wrong
 from tests.runtime.random_calls import SIZE, compare, overlapping
@@ -26,11 +26,11 @@ class SharesAcrossWrites(Driver):
     """A repeat takes a pending call's outcome although a call in between changes what it looks at."""
 
     def _share(self, entry, effects):
-        self.machine.may_share, kept = (lambda *_: True), self.machine.may_share
+        self.scheduler.may_share, kept = (lambda *_: True), self.scheduler.may_share
         try:
             return super()._share(entry, effects)
         finally:
-            self.machine.may_share = kept
+            self.scheduler.may_share = kept
 
 
 class PassesOtherValues(Driver):
@@ -42,7 +42,7 @@ class PassesOtherValues(Driver):
 
 
 class HidesFailures(Driver):
-    """A call that failed is told to the machine as one that finished: what must not happen after a failure happens."""
+    """A call that failed is told to the scheduler as one that finished: what must not happen after a failure happens."""
 
     def _feed(self, event):
         super()._feed(CallFinished(future=event.future, summary="") if isinstance(event, CallFailed) else event)
@@ -67,7 +67,7 @@ class TakesAnOutcomeTooEarly(Driver):
     """A call counts as done before its function has returned."""
 
     async def _run(self, entry):
-        self._conclude(entry, attempts.Returned(value=None))
+        self._conclude(entry, retry.Returned(value=None))
 
 
 class _InNobodysWay(GivenUp):

@@ -9,9 +9,9 @@ from pydantic import AliasChoices, Field
 from asyncfc_jupyter.core.events import CallStarted
 from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.runtime.log import EventLog
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
 
 #: Pydantic says so of a parameter's own name for the model when it checks the parameter by itself.
 

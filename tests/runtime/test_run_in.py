@@ -12,8 +12,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 
 import pytest
 
-from asyncfc_jupyter.runtime.executor import Attempt, Raised, Returned
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.runtime.attempt import Attempt, Raised, Returned
+from asyncfc_jupyter.tools.definition import make_tool
 
 cell = contextvars.ContextVar("cell", default="none")
 

@@ -11,7 +11,6 @@ from concurrent.futures import CancelledError, Future
 
 import pytest
 
-from asyncfc_jupyter.core.errors import CallError, InvariantBroken
 from asyncfc_jupyter.core.events import (
     CallCancelled,
     CallFailed,
@@ -21,15 +20,10 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.runtime import arguments as reading
-from asyncfc_jupyter.runtime.adopting import adopt
-from asyncfc_jupyter.runtime.approvals import APPROVAL_TIMEOUT_S, declined, question
-from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.runtime.durations import Durations
-from asyncfc_jupyter.runtime.endings import same_end, settled, why_skipped
-from asyncfc_jupyter.runtime.entries import Approval, Entry, Lease
-from asyncfc_jupyter.runtime.exclusive import exclusive_of
-from asyncfc_jupyter.runtime.executor import (
+from asyncfc_jupyter.errors import CallError, InvariantBroken
+from asyncfc_jupyter.runtime import binding
+from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S, declined, question
+from asyncfc_jupyter.runtime.attempt import (
     Attempt,
     Raised,
     Returned,
@@ -39,14 +33,20 @@ from asyncfc_jupyter.runtime.executor import (
     show_exception,
     still_running,
 )
-from asyncfc_jupyter.runtime.kept import Kept
-from asyncfc_jupyter.runtime.log import EventLog
+from asyncfc_jupyter.runtime.call import Approval, Entry, Lease
+from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.durations import Durations
+from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.runtime.object_lock import exclusive_of
+from asyncfc_jupyter.runtime.output_buffer import Kept
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
-from asyncfc_jupyter.runtime.registry import ToolRegistry
-from asyncfc_jupyter.runtime.tools import make_tool
+from asyncfc_jupyter.runtime.restore import adopt
+from asyncfc_jupyter.runtime.settling import same_end, settled, why_skipped
+from asyncfc_jupyter.runtime.stack_watch import Watch
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
-from asyncfc_jupyter.runtime.watch import Watch
 from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
+from asyncfc_jupyter.tools.registry import ToolRegistry
 
 
 def pay(euros: int, to: str = "Ada") -> str:
@@ -365,22 +365,22 @@ def lists(levels):
 
 
 def test_arguments_may_be_nested_sixty_four_levels_deep() -> None:
-    deepest = next(n for n in range(1, 200) if reading.check_depth({"a": lists(n)}) is not None)
+    deepest = next(n for n in range(1, 200) if binding.check_depth({"a": lists(n)}) is not None)
     assert deepest == 64
-    problem = reading.check_depth({"a": lists(deepest)})
+    problem = binding.check_depth({"a": lists(deepest)})
     assert isinstance(problem, CallError)
     assert str(problem) == "the arguments are nested deeper than 64 levels; pass less."
 
 
 def test_a_log_shows_four_hundred_characters_of_arguments() -> None:
-    assert reading.show_arguments({"a": "é\n"}) == '{"a": "é\\n"}'
-    assert reading.show_arguments({"a": "x" * 391}) == '{"a": "' + "x" * 391 + '"}'
-    assert reading.show_arguments({"a": "x" * 392}) == '{"a": "' + "x" * 392 + "…"
+    assert binding.show_arguments({"a": "é\n"}) == '{"a": "é\\n"}'
+    assert binding.show_arguments({"a": "x" * 391}) == '{"a": "' + "x" * 391 + '"}'
+    assert binding.show_arguments({"a": "x" * 392}) == '{"a": "' + "x" * 392 + "…"
 
 
 def test_two_calls_are_the_same_whatever_the_order_of_their_arguments() -> None:
-    same = reading.same_call(PAY, {"to": "Ada", "euros": 5})
-    assert same == 'pay {"euros": 5, "to": "Ada"}' == reading.same_call(PAY, {"euros": 5, "to": "Ada"})
+    same = binding.same_call(PAY, {"to": "Ada", "euros": 5})
+    assert same == 'pay {"euros": 5, "to": "Ada"}' == binding.same_call(PAY, {"euros": 5, "to": "Ada"})
 
 
 @pytest.mark.parametrize(
@@ -389,13 +389,13 @@ def test_two_calls_are_the_same_whatever_the_order_of_their_arguments() -> None:
 )
 def test_a_call_that_cannot_be_made_says_why(fields, message) -> None:
     with pytest.raises(CallError, match=message):
-        reading.resolve(entry_of(**fields), lambda _: None, None)
+        binding.resolve(entry_of(**fields), lambda _: None, None)
 
 
 def test_limits_are_those_of_the_tool_and_those_of_its_arguments() -> None:
     def limits(**options):
         entry = bound_entry(make_tool(pay, **options), {"euros": 5, "to": None})
-        return [(each.name, each.places) for each in reading.resolve(entry, lambda _: None, None)[2]]
+        return [(each.name, each.places) for each in binding.resolve(entry, lambda _: None, None)[2]]
 
     assert limits() == []
     assert limits(limit=2) == [("pay", 2)]
@@ -758,7 +758,7 @@ def test_a_call_in_a_thread_that_has_not_begun_is_taken_back() -> None:
 
 def test_the_longest_stretch_on_the_loop_is_noted(monkeypatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("asyncfc_jupyter.runtime.executor.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("asyncfc_jupyter.runtime.attempt.time.perf_counter", lambda: now[0])
 
     async def blocks(*seconds) -> None:
         for each in seconds:
@@ -778,7 +778,7 @@ def test_the_longest_stretch_on_the_loop_is_noted(monkeypatch) -> None:
 @pytest.mark.parametrize(("seconds", "noticed"), [(0.25, {"once": 0.25}), (0.125, {})])
 def test_a_person_is_told_of_a_fifth_of_a_second_on_the_loop(seconds, noticed, monkeypatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("asyncfc_jupyter.runtime.executor.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("asyncfc_jupyter.runtime.attempt.time.perf_counter", lambda: now[0])
 
     async def once(seconds: float) -> None:
         """Block."""

@@ -26,7 +26,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from asyncfc_jupyter.core.errors import PlanError
+from asyncfc_jupyter.errors import PlanError
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta, Usage
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
 from tests.servers.response_events import ResponseEvents, chat_request

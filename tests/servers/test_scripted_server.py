@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.core.errors import ServerError
+from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.base import TextDelta
-from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from tests.models.scripted_chat import KEY, ask
 from tests.servers.scripted_server import Answer, ScriptedServer, reply, text_chunks
 

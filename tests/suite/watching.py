@@ -51,28 +51,38 @@ ALLOWED = (
         "finding the keyring takes 0.2 s, once a process; opening a model is not async",
     ),
     Allowed(
-        "models/cassette.py", "_check_free", "ten bytes, read once where a recording is asked for, to refuse at once"
+        "models/cassette/cassette.py",
+        "_check_free",
+        "ten bytes, read once where a recording is asked for, to refuse at once",
     ),
-    Allowed("models/cassette.py", "Replay.__init__", "one file, read once before the run that it answers begins"),
+    Allowed(
+        "models/cassette/cassette.py", "Replay.__init__", "one file, read once before the run that it answers begins"
+    ),
     Allowed(
         "runtime/pools.py", "Noting.submit", "an executor of the user's may start a process where work is handed to it"
     ),
-    Allowed("jupyter/prompts.py", "_file_text", "one file that the cell names, read before its run begins"),
     Allowed(
-        "jupyter/setting_files.py",
+        "jupyter/cells/prompt_template.py", "_file_text", "one file that the cell names, read before its run begins"
+    ),
+    Allowed(
+        "jupyter/settings/sources.py",
         "Project._find",
         "a stat for each folder above the notebook's; a cell heeds a new value",
     ),
-    Allowed("jupyter/setting_files.py", "_read", "one small file, read again only when it changed"),
+    Allowed("jupyter/settings/sources.py", "_read", "one small file, read again only when it changed"),
     Allowed(
-        "jupyter/settings.py", "_here", "the name of the current directory, asked for when the extension is loaded"
+        "jupyter/settings/settings.py",
+        "_here",
+        "the name of the current directory, asked for when the extension is loaded",
     ),
-    Allowed("jupyter/conversations.py", "Conversations.save", _COMMAND),
-    Allowed("jupyter/conversations.py", "Conversations.load", _COMMAND),
+    Allowed("jupyter/session/conversations.py", "Conversations.save", _COMMAND),
+    Allowed("jupyter/session/conversations.py", "Conversations.load", _COMMAND),
     Allowed("models/aliases.py", "_write", _COMMAND),
     Allowed("jupyter/completion.py", "_paths", "one directory, listed when the person presses Tab"),
     Allowed(
-        "jupyter/errors.py", "_version", "a few lines of metadata, read where an error inside the package is reported"
+        "jupyter/display/error_report.py",
+        "_version",
+        "a few lines of metadata, read where an error inside the package is reported",
     ),
 )
 #: What is not the package's call though the package comes before it on the stack, by file and function:

@@ -3,9 +3,9 @@
 import asyncio
 
 from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.runtime.context import ToolContext
-from asyncfc_jupyter.runtime.tools import make_tool
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
+from asyncfc_jupyter.tools.context import ToolContext
+from asyncfc_jupyter.tools.definition import make_tool
 from asyncfc_jupyter.trace.trace import Trace
 
 

@@ -24,8 +24,8 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, run_virtually
-from asyncfc_jupyter.trace import certificate as module
-from asyncfc_jupyter.trace.certificate import certify
+from asyncfc_jupyter.trace.analysis import certificate as module
+from asyncfc_jupyter.trace.analysis.certificate import certify
 from asyncfc_jupyter.trace.trace import Trace
 
 READS = Effects(reads=(("orders",),))

@@ -7,15 +7,15 @@ import math
 
 import pytest
 
-from asyncfc_jupyter.trace import geometry
-from asyncfc_jupyter.trace.format import Figure, RowView, SegmentView
-from asyncfc_jupyter.trace.geometry import Scale, fit, place_label, text_width, ticks, wrap
-from asyncfc_jupyter.trace.lanes import pack
-from asyncfc_jupyter.trace.layout import kind_of, lay_out_figures, lay_out_legend
-from asyncfc_jupyter.trace.show import clean, clean_lines, show_arguments, show_seconds, visible
-from asyncfc_jupyter.trace.svg_shapes import about, draw_key, draw_segment, ends_in_sign
-from asyncfc_jupyter.trace.text import columns, cut, pad
-from asyncfc_jupyter.trace.view import timeline_view, wait_reasons
+from asyncfc_jupyter.trace.render import geometry
+from asyncfc_jupyter.trace.render.geometry import Scale, fit, place_label, text_width, ticks, wrap
+from asyncfc_jupyter.trace.render.lane_packing import pack
+from asyncfc_jupyter.trace.render.layout import kind_of, lay_out_figures, lay_out_legend
+from asyncfc_jupyter.trace.render.svg.shapes import about, draw_key, draw_segment, ends_in_sign
+from asyncfc_jupyter.trace.render.text import columns, cut, pad
+from asyncfc_jupyter.trace.view.clean_text import clean, clean_lines, show_arguments, show_seconds, visible
+from asyncfc_jupyter.trace.view.view import timeline_view, wait_reasons
+from asyncfc_jupyter.trace.view.wire_format import Figure, RowView, SegmentView
 from tests.suite.expected import Compare
 from tests.trace.sample_traces import everything, fan_out
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from asyncfc_jupyter.core.effects import PURE, UNDECLARED, Effects, Hazard
-from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import (
     ApprovalAsked,
     ApprovalGiven,
@@ -43,18 +42,19 @@ from asyncfc_jupyter.core.events import (
     Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State
-from asyncfc_jupyter.trace.certificate import Certificate, Pair, certify
-from asyncfc_jupyter.trace.compare import compare
-from asyncfc_jupyter.trace.critical import critical_path
-from asyncfc_jupyter.trace.heading import LiveBound, count, subtitle, title
-from asyncfc_jupyter.trace.lane import TEXT_KEPT, Turn
-from asyncfc_jupyter.trace.metrics import Metrics, metrics
-from asyncfc_jupyter.trace.rows import PRINTS_KEPT, RETRIES_KEPT, WAITS_KEPT, Row, Segment
-from asyncfc_jupyter.trace.spans import OVERLAP_SLACK_S, Spans, fold
-from asyncfc_jupyter.trace.timeline import Saved
+from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.trace.analysis.certificate import Certificate, Pair, certify
+from asyncfc_jupyter.trace.analysis.critical_path import critical_path
+from asyncfc_jupyter.trace.analysis.metrics import Metrics, metrics
+from asyncfc_jupyter.trace.analysis.why import explain_wait
+from asyncfc_jupyter.trace.fold.decode_lane import TEXT_KEPT, Turn
+from asyncfc_jupyter.trace.fold.future_rows import PRINTS_KEPT, RETRIES_KEPT, WAITS_KEPT, Row, Segment
+from asyncfc_jupyter.trace.fold.spans import OVERLAP_SLACK_S, Spans, fold
+from asyncfc_jupyter.trace.render.comparison import compare
+from asyncfc_jupyter.trace.render.timeline import Saved
 from asyncfc_jupyter.trace.trace import Trace, TraceFileError
-from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
-from asyncfc_jupyter.trace.why import explain_wait
+from asyncfc_jupyter.trace.view.headline import LiveBound, count, subtitle, title
+from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 
 F1, F2, F3 = FutureName("f1"), FutureName("f2"), FutureName("f3")
 CALL = CallId("c1")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from asyncfc_jupyter.core.effects import UNDECLARED, Effects, hazards
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RunEnded, RunStarted
 from asyncfc_jupyter.core.futures import CallId, FutureName, State
-from asyncfc_jupyter.trace.critical import critical_path
-from asyncfc_jupyter.trace.metrics import Metrics, metrics
-from asyncfc_jupyter.trace.rows import Row, Segment
+from asyncfc_jupyter.trace.analysis.critical_path import critical_path
+from asyncfc_jupyter.trace.analysis.metrics import Metrics, metrics
+from asyncfc_jupyter.trace.fold.future_rows import Row, Segment
 from asyncfc_jupyter.trace.trace import Trace
 from tests.lines_run import lines_run
 from tests.trace.sample_traces import Log, fan_out, interrupted, travel, until

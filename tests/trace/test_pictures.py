@@ -13,23 +13,23 @@ import pytest
 
 from asyncfc_jupyter import compare
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.trace import geometry
-from asyncfc_jupyter.trace.certificate import certify
-from asyncfc_jupyter.trace.compare import Comparison
-from asyncfc_jupyter.trace.critical import critical_path
-from asyncfc_jupyter.trace.html import asset, picture, render_html, script, static_bundle
-from asyncfc_jupyter.trace.layout import Picture
-from asyncfc_jupyter.trace.metrics import metrics
-from asyncfc_jupyter.trace.palette import PATTERNS
-from asyncfc_jupyter.trace.spans import fold
-from asyncfc_jupyter.trace.svg import describe, render_svg
-from asyncfc_jupyter.trace.svg_compare import describe_comparison, render_comparison_svg
-from asyncfc_jupyter.trace.text import render_text
-from asyncfc_jupyter.trace.text_compare import render_comparison_text
-from asyncfc_jupyter.trace.timeline import Timeline
+from asyncfc_jupyter.trace.analysis.certificate import certify
+from asyncfc_jupyter.trace.analysis.critical_path import critical_path
+from asyncfc_jupyter.trace.analysis.metrics import metrics
+from asyncfc_jupyter.trace.analysis.why import explain_wait
+from asyncfc_jupyter.trace.fold.spans import fold
+from asyncfc_jupyter.trace.render import geometry
+from asyncfc_jupyter.trace.render.comparison import Comparison
+from asyncfc_jupyter.trace.render.html import asset, picture, render_html, script, static_bundle
+from asyncfc_jupyter.trace.render.layout import Picture
+from asyncfc_jupyter.trace.render.svg.comparison import describe_comparison, render_comparison_svg
+from asyncfc_jupyter.trace.render.svg.timeline import describe, render_svg
+from asyncfc_jupyter.trace.render.text import render_text
+from asyncfc_jupyter.trace.render.text_compare import render_comparison_text
+from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
-from asyncfc_jupyter.trace.why import explain_wait
+from asyncfc_jupyter.trace.view.legend import PATTERNS
+from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 from tests.suite.expected import Compare
 from tests.trace.edge_traces import asked, bars, chain, long_texts, shared, stretched
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until

@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from asyncfc_jupyter.trace.svg import render_svg
-from asyncfc_jupyter.trace.text import render_text
-from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
+from asyncfc_jupyter.trace.render.svg.timeline import render_svg
+from asyncfc_jupyter.trace.render.text import render_text
+from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 from tests.trace.real import month_end, stopped
 from tests.trace.sample_traces import until
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from asyncfc_jupyter.core.errors import UsageError
 from asyncfc_jupyter.core.events import (
     CallFailed,
     CallHeld,
@@ -24,15 +23,16 @@ from asyncfc_jupyter.core.events import (
     Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.trace.geometry import Scale, fit, place_label, text_width, ticks, wrap
-from asyncfc_jupyter.trace.html import asset, render_html, script
-from asyncfc_jupyter.trace.layout import MOST_LANES, MOST_ROWS
-from asyncfc_jupyter.trace.palette import DARK, LIGHT
-from asyncfc_jupyter.trace.svg import render_svg
-from asyncfc_jupyter.trace.text import render_text
-from asyncfc_jupyter.trace.timeline import Timeline
+from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.trace.render.geometry import Scale, fit, place_label, text_width, ticks, wrap
+from asyncfc_jupyter.trace.render.html import asset, render_html, script
+from asyncfc_jupyter.trace.render.layout import MOST_LANES, MOST_ROWS
+from asyncfc_jupyter.trace.render.svg.timeline import render_svg
+from asyncfc_jupyter.trace.render.text import render_text
+from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import View, timeline_view
+from asyncfc_jupyter.trace.view.legend import DARK, LIGHT
+from asyncfc_jupyter.trace.view.view import View, timeline_view
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 MARKUP = "</title></text></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;]]>{{}}"
@@ -333,7 +333,7 @@ def test_a_name_that_tells_no_form_is_refused_with_those_that_do(tmp_path: Path)
 
 def test_python_and_the_front_end_agree_on_the_legend_and_the_waits() -> None:
     source = script()
-    python = Path(__file__).parents[2] / "asyncfc_jupyter" / "trace" / "layout.py"
+    python = Path(__file__).parents[2] / "asyncfc_jupyter" / "trace" / "render" / "layout.py"
     labels = re.findall(r'\(\s*"([\w-]+)",\s*"([^"]+)"\)', python.read_text(encoding="utf-8"))
     assert len(labels) == 25
     for kind, label in itertools.islice(labels, None):

@@ -9,11 +9,11 @@ import pytest
 
 from asyncfc_jupyter.core.events import CallFinished, CallRetried, CallStarted, Wait
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.trace.geometry import text_width
-from asyncfc_jupyter.trace.layout import PAD
-from asyncfc_jupyter.trace.svg import END_ROOM, render_svg
+from asyncfc_jupyter.trace.render.geometry import text_width
+from asyncfc_jupyter.trace.render.layout import PAD
+from asyncfc_jupyter.trace.render.svg.timeline import END_ROOM, render_svg
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import timeline_view
+from asyncfc_jupyter.trace.view.view import timeline_view
 from tests.trace.sample_traces import Log, everything, interrupted, travel, until
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"

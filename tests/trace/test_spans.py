@@ -27,14 +27,14 @@ from asyncfc_jupyter.core.events import (
     Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State
-from asyncfc_jupyter.trace.html import render_html
-from asyncfc_jupyter.trace.metrics import measure
-from asyncfc_jupyter.trace.rows import WAITS_KEPT
-from asyncfc_jupyter.trace.spans import fold
-from asyncfc_jupyter.trace.svg import render_svg
-from asyncfc_jupyter.trace.text import render_text
+from asyncfc_jupyter.trace.analysis.metrics import measure
+from asyncfc_jupyter.trace.fold.future_rows import WAITS_KEPT
+from asyncfc_jupyter.trace.fold.spans import fold
+from asyncfc_jupyter.trace.render.html import render_html
+from asyncfc_jupyter.trace.render.svg.timeline import render_svg
+from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import timeline_view
+from asyncfc_jupyter.trace.view.view import timeline_view
 from tests.trace.sample_traces import Log, interrupted, travel, until
 
 F1, F2 = FutureName("f1"), FutureName("f2")

@@ -20,10 +20,10 @@ from asyncfc_jupyter.core.events import (
     Stamped,
 )
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.trace.metrics import metrics
-from asyncfc_jupyter.trace.rows import PRINTS_KEPT, RETRIES_KEPT
+from asyncfc_jupyter.trace.analysis.metrics import metrics
+from asyncfc_jupyter.trace.fold.future_rows import PRINTS_KEPT, RETRIES_KEPT
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view import LiveTimeline, timeline_view
+from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 from tests.trace.sample_traces import everything, until
 
 

@@ -20,8 +20,8 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.trace.show import clean, show_arguments, show_seconds
-from asyncfc_jupyter.trace.view import Changes, LiveTimeline, View, timeline_view, wait_reasons
+from asyncfc_jupyter.trace.view.clean_text import clean, show_arguments, show_seconds
+from asyncfc_jupyter.trace.view.view import Changes, LiveTimeline, View, timeline_view, wait_reasons
 from tests.trace.sample_traces import fan_out, interrupted, travel, until
 
 HOSTILE = "\x00\x1b[31m<b>&\"'\u202e\u2066\ud800\ufffe\n\tend" + "x" * 1_000_000

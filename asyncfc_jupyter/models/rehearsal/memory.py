@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from asyncfc_jupyter.core.errors import MissingField
 from asyncfc_jupyter.core.futures import FutureName, future_name
 from asyncfc_jupyter.core.references import Field, Item, Reference
+from asyncfc_jupyter.errors import MissingField
 from asyncfc_jupyter.models.base import Message
 from asyncfc_jupyter.models.rehearsal.plan import AWAIT_TOOL, Hole, Take, Text
 

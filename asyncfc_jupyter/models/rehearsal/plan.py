@@ -9,8 +9,8 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from asyncfc_jupyter.core.errors import PlanError
 from asyncfc_jupyter.core.references import Field, Item
+from asyncfc_jupyter.errors import PlanError
 
 #: The names of each tool's parameters, in the order of its schema.
 Parameters = Mapping[str, tuple[str, ...]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from asyncfc_jupyter.models.openai import OpenAIChat
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from tests.benchmarks.bfcl_parts.cases import Case, cases
 from tests.benchmarks.bfcl_parts.checks import all_wrong
 from tests.benchmarks.bfcl_parts.ideal import one_by_one_s, paper_bound, release_time_bound_s

@@ -24,8 +24,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any, get_type_hints
 
-from asyncfc_jupyter.runtime.context import ToolContext
-from asyncfc_jupyter.runtime.tools import Tool, make_tool
+from asyncfc_jupyter.tools.context import ToolContext
+from asyncfc_jupyter.tools.definition import Tool, make_tool
 from tests.benchmarks.bfcl_parts.cases import Case, Effects, effects
 from tests.benchmarks.bfcl_parts.fetching import fetched
 

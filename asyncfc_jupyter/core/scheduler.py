@@ -1,0 +1,398 @@
+"""The scheduler as a value machine: events in, commands out.
+
+Theory of operation
+-------------------
+A call passes six gates, in this order, and starts at the first moment when all are open:
+
+1. **data**: every future that its arguments name is done. One that did not succeed settles the call as skipped.
+2. **arguments**: the driver replaces the references and checks the values (`ResolveArguments`).
+3. **hazards**: no earlier unsettled call conflicts with it (`core.effects`). While an earlier call's own arguments are
+   unknown its paths are widened, so the test errs on the side of waiting; effects only ever narrow, so a gate that has
+   opened never closes again.
+4. **irreversible**: for calls marked so, the reply that holds the call has ended well and every earlier call has settled. As
+   soon as an earlier one does not succeed, and the model has not been told so before it wrote the call, the call is skipped.
+5. **approval**: for calls marked so, the person has said yes (`AskApproval`).
+6. **limit**: there is a place for it under each limit (`core.places`).
+
+At the gates of hazards and irreversible calls a call *watches* one blocker, the latest earlier call that holds it, and looks
+again when that one settles or narrows; when it finds no other it goes on. Waking everybody at each event, or keeping an edge
+for each conflicting pair, would cost the square of the number of calls.
+
+A call that repeats a pending one (`CallIssued.same_as`) passes no gate: it settles as that one does.
+
+The scheduler has no clock, no loop, no values and no randomness: what it decides depends on the order of events alone. It
+lives as long as its conversation.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from asyncfc_jupyter.core.call_record import Gate, Record, future_of, hazard_wait
+from asyncfc_jupyter.core.commands import (
+    AskApproval,
+    Command,
+    CopyOutcome,
+    HoldCall,
+    ResolveArguments,
+    SkipCall,
+    StartCall,
+)
+from asyncfc_jupyter.core.effects import PURE, Effects
+from asyncfc_jupyter.core.events import (
+    BROKEN_ENDS,
+    ApprovalGiven,
+    ArgumentsResolved,
+    CallCancelled,
+    CallFailed,
+    CallFinished,
+    CallIssued,
+    CallSkipped,
+    Event,
+    Limit,
+    ResultShown,
+    TurnEnded,
+    TurnStarted,
+    Wait,
+)
+from asyncfc_jupyter.core.futures import TRANSITIONS, FutureName, State
+from asyncfc_jupyter.core.limits import Places, tightest
+from asyncfc_jupyter.core.path_index import Accesses
+from asyncfc_jupyter.errors import InvariantBroken
+
+#: Enough to keep a few slow services busy at once, few enough not to look like an attack to any one of them.
+DEFAULT_LIMIT = 16
+#: Values that a call still misses up to which each arrival is told anew; of more, only when half are there, as a thousand
+#: values would be told of a thousand times.
+_FEW = 8
+
+
+class Scheduler:
+    """Decides when each call of a conversation may start."""
+
+    def __init__(self, *, limit: int = DEFAULT_LIMIT) -> None:
+        self.limit_run(limit)
+        self._records: dict[FutureName, Record] = {}
+        self._by_order: list[Record] = []
+        self._accesses = Accesses()
+        self._places = Places()
+        #: Orders of the calls that have not settled, ascending.
+        self._unsettled: list[int] = []
+        #: Pending irreversible calls by order.
+        self._irreversible: dict[int, Record] = {}
+        #: Calls that did not succeed, of which the model has not been told.
+        self._unseen_failures: dict[FutureName, Record] = {}
+        #: Calls whose arguments the driver was asked to resolve and has not answered for.
+        self._resolving = 0
+        #: The reply that is streamed now; how the last one ended.
+        self._reply_open, self._reply_broken = False, False
+        self._handlers: dict[type[Event], Callable[[Any], Iterator[Command]]] = {
+            CallIssued: self._issued,
+            ArgumentsResolved: self._resolved,
+            ApprovalGiven: self._approved,
+            CallFinished: lambda event: self._settle(self._find(event), State.DONE),
+            CallFailed: lambda event: self._settle(self._find(event), State.FAILED),
+            CallSkipped: lambda event: self._settle(self._find(event), State.SKIPPED),
+            CallCancelled: lambda event: self._settle(self._find(event), State.CANCELLED),
+            ResultShown: self._shown,
+            TurnStarted: self._reply_began,
+            TurnEnded: self._reply_ended,
+        }
+
+    def limit_run(self, places: int) -> None:
+        """Let so many calls run at once, of those whose arguments are resolved from now on."""
+        self._run_limit = (Limit(name="the run", places=places),)
+
+    def handle(self, event: Event) -> tuple[Command, ...]:
+        """Take in one fact and return what is to be done about it, in order.
+
+        A call that fails fails nobody but its dependents, which are skipped with theirs, and the irreversible calls after it;
+        all others go on.
+
+        Raises:
+            InvariantBroken: The event cannot follow what happened before; the error tells the call's story.
+        """
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            raise InvariantBroken("the scheduler was told of something it does not schedule", repr(event))
+        commands = list(handler(event))
+        if self._places.changed:
+            commands += self._fill_places()
+        return tuple(commands)
+
+    def state(self, future: FutureName) -> State:
+        """Return the state of a future of this conversation."""
+        return self._records[future].state
+
+    def may_share(self, earlier: FutureName, effects: Effects) -> bool:
+        """Return whether a call issued now may take the outcome of an earlier pending one that is the same.
+
+        Not when a call in between touches what they touch: run one by one, the second would find something else.
+        """
+        record = self._records[earlier]
+        conflict = self._accesses.latest_before(len(self._by_order), effects)
+        return not record.state.settled and (conflict is None or conflict.order <= record.order)
+
+    def records(self) -> tuple[Record, ...]:
+        """Return what is known of every call, in order of emission."""
+        return tuple(self._by_order)
+
+    @property
+    def resolving(self) -> bool:
+        """Whether arguments are being resolved, so that no place is handed out yet."""
+        return self._resolving > 0
+
+    def story(self, future: FutureName) -> str:
+        """Return all that happened to a call, in order, for a bug report."""
+        record = self._records[future]
+        return f"{future} ({record.issued.tool}), {record.state}: " + ", then ".join(record.story)
+
+    # -- the gates ---------------------------------------------------------------------------------------------------
+
+    def _issued(self, event: CallIssued) -> Iterator[Command]:
+        if event.future in self._records:
+            raise InvariantBroken("a future is issued once", self.story(event.future))
+        unknown = [name for name in (*event.needs, event.same_as) if name is not None and name not in self._records]
+        if unknown:
+            raise InvariantBroken("a call needs futures issued before it", f"{event.future} needs {unknown}")
+        record = Record(
+            issued=event,
+            order=len(self._by_order),
+            effects=PURE if event.same_as else event.effects,
+            in_open_reply=self._reply_open,
+        )
+        self._records[event.future] = record
+        self._by_order.append(record)
+        self._unsettled.append(record.order)
+        self._accesses.add(record.order, record.effects)
+        if event.same_as is not None:
+            yield from self._repeat(record, self._records[event.same_as])
+        elif event.irreversible and (skip := self._already_lost(record)) is not None:
+            yield skip
+            yield from self._settle(record, State.SKIPPED)
+        else:
+            if event.irreversible:
+                self._irreversible[record.order] = record
+            yield from self._await_data(record, event.needs)
+
+    def _repeat(self, record: Record, primary: Record) -> Iterator[Command]:
+        if primary.state.settled:
+            yield CopyOutcome(record.future, of=primary.future)
+            yield from self._settle(record, primary.state)
+            return
+        primary.repeats.append(record)
+        yield self._hold(record, Wait(kind="same", on=(primary.future,)))
+
+    def _already_lost(self, record: Record) -> SkipCall | None:
+        if self._unseen_failures:
+            return SkipCall(record.future, because=next(iter(self._unseen_failures)))
+        return SkipCall(record.future, because=None) if self._reply_broken and not self._reply_open else None
+
+    def _await_data(self, record: Record, needs: tuple[FutureName, ...]) -> Iterator[Command]:
+        for name in needs:
+            needed = self._records[name]
+            if needed.state is State.DONE:
+                continue
+            if needed.state.settled:
+                yield SkipCall(record.future, because=name)
+                yield from self._settle(record, State.SKIPPED)
+                return
+            record.missing.add(name)
+            needed.dependents.append(record)
+        if record.missing:
+            yield self._hold(record, self._data_wait(record))
+        else:
+            yield self._resolve(record)
+
+    def _resolve(self, record: Record) -> Command:
+        record.gate = Gate.ARGUMENTS
+        self._resolving += 1
+        return ResolveArguments(record.future)
+
+    def _resolved(self, event: ArgumentsResolved) -> Iterator[Command]:
+        record = self._find(event)
+        if record.gate is not Gate.ARGUMENTS:
+            raise InvariantBroken("arguments are resolved when they were asked for", self.story(record.future))
+        self._resolving -= 1
+        record.limits = tightest((*self._run_limit, *event.limits)) if event.limits else self._run_limit
+        record.story.append("arguments resolved")
+        if event.effects != record.effects:
+            self._accesses.remove(record.order, record.effects)
+            record.effects = event.effects
+            self._accesses.add(record.order, record.effects)
+            yield from self._wake_watchers(record)
+        yield from self._look(record)
+
+    def _look(self, record: Record) -> Iterator[Command]:
+        """See whether the gates of hazards and of irreversible calls are open; if not, watch what holds the call."""
+        blocker, wait = self._hazard(record)
+        record.gate = Gate.HAZARD
+        if wait is None and record.issued.irreversible:
+            blocker, wait = self._unsafe(record)
+            record.gate = Gate.IRREVERSIBLE
+        if wait is not None:
+            record.watches = blocker is not None
+            if blocker is not None:
+                blocker.watchers.append(record)
+            yield self._hold(record, wait)
+        elif record.issued.approve:
+            record.gate = Gate.APPROVAL
+            yield AskApproval(record.future)
+            yield self._hold(record, Wait(kind="approval"))
+        else:
+            self._arrive(record)
+
+    def _hazard(self, record: Record) -> tuple[Record | None, Wait | None]:
+        conflict = self._accesses.latest_before(record.order, record.effects)
+        if conflict is None:
+            return None, None
+        blocker = self._by_order[conflict.order]
+        return blocker, hazard_wait(conflict, blocker, record)
+
+    def _unsafe(self, record: Record) -> tuple[Record | None, Wait | None]:
+        """Return the latest earlier call that has not settled, or that the reply has not ended, as what holds the call."""
+        at = bisect_left(self._unsettled, record.order)
+        if at:
+            blocker = self._by_order[self._unsettled[at - 1]]
+            return blocker, Wait(kind="irreversible", on=(blocker.future,))
+        return None, Wait(kind="irreversible") if record.in_open_reply else None
+
+    def _approved(self, event: ApprovalGiven) -> Iterator[Command]:
+        record = self._find(event)
+        if record.gate is not Gate.APPROVAL or record.state.settled:
+            raise InvariantBroken("approval is given when it was asked for", self.story(record.future))
+        record.story.append("approved")
+        self._arrive(record)
+        yield from ()
+
+    def _arrive(self, record: Record) -> None:
+        record.gate = Gate.LIMIT
+        self._places.arrive(record.order, record.limits)
+
+    def _fill_places(self) -> Iterator[Command]:
+        if self._resolving:
+            return  # one of them may come first in order; the driver answers before anything else happens
+        for order, full in self._places.grant():
+            record = self._by_order[order]
+            if full is not None:
+                yield self._hold(record, Wait(kind="limit", detail=str(full)))
+                continue
+            self._move(record, State.RUNNING)
+            record.gate = Gate.OPEN
+            self._irreversible.pop(order, None)
+            yield StartCall(record.future)
+
+    # -- replies -----------------------------------------------------------------------------------------------------
+
+    def _reply_began(self, _event: TurnStarted) -> Iterator[Command]:
+        self._reply_open, self._reply_broken = True, False
+        yield from ()
+
+    def _reply_ended(self, event: TurnEnded) -> Iterator[Command]:
+        self._reply_open, self._reply_broken = False, event.reason in BROKEN_ENDS
+        for record in list(self._irreversible.values()):
+            if not record.in_open_reply or record.state.settled:
+                continue
+            record.in_open_reply = False
+            if self._reply_broken:
+                yield SkipCall(record.future, because=None)
+                yield from self._settle(record, State.SKIPPED)
+            elif record.gate is Gate.IRREVERSIBLE and not record.watches:
+                yield from self._look(record)
+
+    def _shown(self, event: ResultShown) -> Iterator[Command]:
+        self._unseen_failures.pop(event.future, None)
+        yield from ()
+
+    # -- the end of a call -------------------------------------------------------------------------------------------
+
+    def _settle(self, record: Record, state: State) -> Iterator[Command]:
+        # A work list, not recursion: a chain of ten thousand dependents is skipped at once.
+        self._leave(record, state)
+        settled, left = deque([record]), [record]
+        while settled:
+            for other, command, outcome in self._follow(settled.popleft()):
+                if command is not None:
+                    yield command
+                if outcome is not None:
+                    self._leave(other, outcome)
+                    settled.append(other)
+                    left.append(other)
+        # Only now: a call that looks again must not pass a gate and be skipped in the same breath.
+        for each in left:
+            yield from self._wake_watchers(each)
+
+    def _follow(self, record: Record) -> Iterator[tuple[Record, Command | None, State | None]]:
+        """Yield what a settled call brings about for others: the call, the command, and how that one settles with it."""
+        for repeat in record.repeats:
+            if not repeat.state.settled:
+                yield repeat, CopyOutcome(repeat.future, of=record.future), record.state
+        for dependent in record.dependents:
+            if dependent.state.settled:
+                continue
+            if record.state is State.DONE:
+                yield dependent, self._feed(dependent, record), None
+            else:
+                yield dependent, SkipCall(dependent.future, because=record.future), State.SKIPPED
+        if record.state is not State.DONE:
+            for order in [order for order in self._irreversible if order > record.order]:
+                other = self._irreversible[order]
+                yield other, SkipCall(other.future, because=record.future), State.SKIPPED
+
+    def _leave(self, record: Record, state: State) -> None:
+        if record.state is State.PENDING:
+            if record.gate is Gate.ARGUMENTS:
+                self._resolving -= 1
+            elif record.gate is Gate.LIMIT:
+                self._places.withdraw(record.order)
+        elif record.state is State.RUNNING:
+            self._places.leave(record.limits)
+        self._move(record, state)
+        self._accesses.remove(record.order, record.effects)
+        del self._unsettled[bisect_left(self._unsettled, record.order)]
+        self._irreversible.pop(record.order, None)
+        if state is not State.DONE:
+            self._unseen_failures[record.future] = record
+
+    def _feed(self, dependent: Record, needed: Record) -> Command | None:
+        dependent.missing.discard(needed.future)
+        left = len(dependent.missing)
+        if not left:
+            return self._resolve(dependent)
+        if _FEW < left > dependent.told // 2:
+            return None
+        return self._hold(dependent, self._data_wait(dependent))
+
+    def _wake_watchers(self, record: Record) -> Iterator[Command]:
+        woken, record.watchers = record.watchers, []
+        for watcher in woken:
+            watcher.watches = False
+            if watcher.state is State.PENDING:
+                yield from self._look(watcher)
+
+    def _move(self, record: Record, state: State) -> None:
+        if state not in TRANSITIONS[record.state]:
+            raise InvariantBroken(f"{record.state} is never followed by {state}", self.story(record.future))
+        record.state = state
+        record.story.append(state.value)
+
+    # -- small things ------------------------------------------------------------------------------------------------
+
+    def _hold(self, record: Record, wait: Wait) -> Command:
+        record.story.append(f"held: {wait}")
+        return HoldCall(record.future, wait)
+
+    def _data_wait(self, record: Record) -> Wait:
+        record.told = len(record.missing)
+        missing = tuple(sorted(record.missing, key=lambda name: self._records[name].order))
+        waiting = [text for text in record.issued.references if future_of(text) in record.missing]
+        return Wait(kind="data", on=missing, detail=", ".join(waiting) or ", ".join(f"${name}" for name in missing))
+
+    def _find(self, event: Any) -> Record:
+        try:
+            return self._records[event.future]
+        except KeyError:
+            raise InvariantBroken("an event concerns a future that was issued", repr(event)) from None

@@ -1,0 +1,1 @@
+"""The commands of the line magic %agent, a file for each group."""

@@ -1,0 +1,1 @@
+"""What cells show: outputs, the live timeline, tool output, errors."""

@@ -1,0 +1,131 @@
+"""What an ``%%agent`` cell shows in a terminal that can take lines back: the timeline as text, live, below all that is printed.
+
+The model's text is printed line by line as it comes, and so is what tools print. Both scroll up past the timeline, which is
+drawn again a few times a second and gives way to the whole one at the end. Nothing runs in a thread: the timer belongs to the
+loop of the run.
+
+While a call asks for approval the live timeline is gone: the question is answered on a line of input, which nothing may draw
+over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from asyncfc_jupyter.agent import Run
+from asyncfc_jupyter.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
+    CallCancelled,
+    CallSkipped,
+    RunEnded,
+    Stamped,
+)
+from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.jupyter.display.cell_output import TerminalOutput
+from asyncfc_jupyter.trace.render.text import render_text
+from asyncfc_jupyter.trace.view.view import LiveTimeline
+
+#: A few pictures a second are enough to follow by eye, also over a slow line.
+_PAUSE_S = 0.2
+#: At most this share of the time goes into drawing: the same loop runs the tools.
+_DRAWING_SHARE = 0.05
+#: Lines of the picture that are not rows: its heading, the axis, decoding, the legend, and the line of text above.
+_AROUND = 12
+_LEAST_ROWS = 3
+
+
+def can_be_live() -> bool:
+    """Return whether stdout is a terminal that can take lines back."""
+    console = Console(file=sys.stdout)
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+class LiveTerminalOutput(TerminalOutput):
+    """The answer as plain text while it comes, with the live timeline below it; then the whole timeline as text."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        self._live: Live | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timeline, self._began_s = LiveTimeline(), 0.0
+        #: The last line of what was written, which has not ended yet.
+        self._line = ""
+        self._asked: set[FutureName] = set()
+
+    def begin(self, *args: Any, **options: Any) -> None:
+        """Show the timeline of a run that has done nothing yet."""
+        super().begin(*args, **options)
+        self._timeline, self._asked = LiveTimeline(), set()
+        self._began_s = asyncio.get_running_loop().time()
+        self._show()
+
+    def observe(self, stamped: Stamped) -> None:
+        """Take a fact: text is printed, a question hides the timeline, and the rest is drawn soon."""
+        self._timeline.apply(stamped)
+        super().observe(stamped)
+        match stamped.event:
+            case ApprovalAsked(future=future):
+                self._asked.add(future)
+                self._hide()
+            case ApprovalGiven(future=future) | CallSkipped(future=future) | CallCancelled(future=future):
+                if future in self._asked:
+                    self._asked.discard(future)
+                    if not self._asked:
+                        self._show()
+            case RunEnded():  # also where nobody waits any more, and `end` is never called
+                self._hide()
+
+    def end(self, run: Run) -> None:
+        """Print the rest of the answer, and the whole timeline."""
+        self._hide()
+        super().end(run)
+
+    def _write(self, text: str) -> None:
+        if self._live is None:
+            super()._write(text)
+            return
+        self._in_line = not text.endswith("\n")
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._console.print(Text(line), soft_wrap=True)
+
+    def _show(self) -> None:
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._draw()
+
+    def _hide(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._live is not None:
+            # What is erased must not be drawn once more, cut to the screen.
+            self._live.update(Text(""))
+            self._live.stop()
+            self._live = None
+        self._write(self._line)
+        self._line = ""
+
+    def _draw(self) -> None:
+        if self._live is None:
+            return
+        drawn_s = time.perf_counter()
+        self._live.update(self._picture(), refresh=True)
+        pause_s = max(_PAUSE_S, (time.perf_counter() - drawn_s) / _DRAWING_SHARE)
+        self._timer = asyncio.get_running_loop().call_later(pause_s, self._draw)
+
+    def _picture(self) -> Group:
+        view = self._timeline.snapshot(asyncio.get_running_loop().time() - self._began_s)
+        view["rows"] = view["rows"][-max(_LEAST_ROWS, self._console.height - _AROUND) :]
+        drawn = Text(render_text(view, width=self._console.width - 1), no_wrap=True, overflow="crop")
+        return Group(Text(self._line), Text(), drawn)

@@ -1,0 +1,160 @@
+"""The live timeline in a notebook, and the picture that stays when the notebook is saved.
+
+Traffic is kept small: the view as a whole is synchronised once, when the run has ended; until then the front end gets
+custom messages with what changed, at most one in `BATCH_S`. The server drops messages past a thousand a second, and a
+synchronised list of two hundred futures would cost ten times the bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import anywidget
+import traitlets
+
+from asyncfc_jupyter.core.events import Stamped
+from asyncfc_jupyter.trace.render.html import asset, script
+from asyncfc_jupyter.trace.view.view import LiveTimeline
+from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
+
+#: Seconds between two batches: twenty pictures a second look smooth, since the front end lets bars grow by itself.
+BATCH_S = 0.05
+#: Seconds after which a batch goes out although nothing happened. A front end that hears nothing for some seconds takes
+#: the kernel to be blocked or gone, and stops the clock.
+HEARTBEAT_S = 1.0
+
+#: What a person asks for with a button: ``approve``, ``decline`` and ``cancel`` name a future, ``cancel-run`` none.
+OnAction = Callable[[str, str | None], None]
+_ON_A_FUTURE = frozenset({"approve", "decline", "cancel"})
+
+
+class TimelineWidget(anywidget.AnyWidget):
+    """One timeline: of a run that goes on, fed with its events, or of a view that is complete.
+
+    `apply` must be called on the running event loop, for the batches are sent from there. Without one, as in a plain
+    script, nothing is sent until `flush` or `finish`.
+
+    Args:
+        view: What to show, of a run that has ended or of several; nothing for a run that begins.
+        on_action: Called with what the person asks for and the future it is about. It is called on the loop that `apply`
+            was last called on, whichever thread the front end's message came in on.
+        clock: Returns seconds, for telling the present.
+    """
+
+    _esm = script()
+    _css = asset("timeline.css")
+    view = traitlets.Dict().tag(sync=True)
+    #: Whether somebody listens to the buttons; without, there are none.
+    acts = traitlets.Bool(default_value=False).tag(sync=True)
+    #: The name under which the picture is published that this timeline takes the place of, once there is no more to come.
+    place = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(
+        self,
+        view: View | ComparisonView | None = None,
+        *,
+        on_action: OnAction | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeline: LiveTimeline | None = LiveTimeline() if view is None else None
+        self._clock, self._on_action = clock, on_action
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: The clock's time at the run's start: with it the present can be told in seconds since the start.
+        self._origin: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        shown = self._timeline.snapshot() if self._timeline is not None else view
+        super().__init__(view=shown, acts=on_action is not None, place=uuid4().hex)
+        self.on_msg(self._answer)
+
+    def apply(self, stamped: Stamped) -> None:
+        """Take one event of the run, and show it with the next batch."""
+        if self._timeline is None:
+            return
+        if self._origin is None:
+            self._origin = self._clock() - stamped.at_s
+        self._timeline.apply(stamped)
+        self._schedule(BATCH_S)
+
+    def flush(self) -> None:
+        """Send what changed since the last batch, now."""
+        if self._timeline is None:
+            return
+        self._cancel()
+        self.send({"type": "bars", **self._timeline.changes(self._now_s())})
+        if self._timeline.live:
+            self._schedule(HEARTBEAT_S)
+
+    def restart(self) -> None:
+        """Begin anew, for another run in the same place."""
+        self._cancel()
+        self._timeline, self._origin = LiveTimeline(), None
+        self.view = dict(self._timeline.snapshot())
+
+    def finish(self, view: View | ComparisonView | None = None) -> None:
+        """Send the whole view once more and stop: the run has ended. Calling it again changes nothing.
+
+        Args:
+            view: What to show from now on, if not the run itself.
+        """
+        if self._timeline is None:
+            return
+        self._cancel()
+        self._timeline.close()
+        timeline, self._timeline = self._timeline, None
+        self.view = dict(timeline.snapshot() if view is None else view)
+
+    def close(self) -> None:
+        """Remove the widget from the notebook; no batch is sent any more."""
+        self._cancel()
+        self._timeline = None
+        super().close()
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001
+        """Return the state for the front end, with the view as of now: a page that is reloaded starts from it."""
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        if "view" in state and self._timeline is not None:
+            state["view"] = self._timeline.snapshot(self._now_s())
+        return state
+
+    def _answer(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        # What a front end asks may be malformed.
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind == "hello" and self._timeline is not None:
+            # One that opens in the middle of a run holds an old view.
+            self.send({"type": "snapshot", "view": self._timeline.snapshot(self._now_s())})
+        elif kind == "gone" and self._timeline is None:
+            # What is left in the page needs no kernel.
+            self.close()
+        elif kind == "cancel-run":
+            self._act(kind, None)
+        elif isinstance(kind, str) and kind in _ON_A_FUTURE and isinstance(content.get("future"), str):
+            self._act(kind, content["future"])
+
+    def _act(self, kind: str, future: str | None) -> None:
+        # Messages may come in on a thread of their own; what they ask for belongs on the loop of the run.
+        if self._on_action is None or self._timeline is None or self._loop is None or self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(self._on_action, kind, future)
+
+    def _now_s(self) -> float | None:
+        return None if self._origin is None else self._clock() - self._origin
+
+    def _schedule(self, delay_s: float) -> None:
+        try:
+            loop = self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + delay_s:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(delay_s, self.flush)
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

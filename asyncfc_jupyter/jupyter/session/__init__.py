@@ -1,0 +1,1 @@
+"""One kernel's session: its tools, models, conversations and runs."""

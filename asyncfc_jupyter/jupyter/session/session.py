@@ -1,0 +1,276 @@
+"""One kernel's session: its tools, the model in use, the conversation and the last run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
+
+from asyncfc_jupyter.agent import Agent, Budget, Run
+from asyncfc_jupyter.errors import ToolDefinitionError, UsageError, nearest
+from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts, contain
+from asyncfc_jupyter.jupyter.cells.prompt_template import written_prompt
+from asyncfc_jupyter.jupyter.cells.tool_cell import run_body
+from asyncfc_jupyter.jupyter.cells.transformer import RunningCells
+from asyncfc_jupyter.jupyter.commands.tools import show_tool
+from asyncfc_jupyter.jupyter.display.answer_format import AnswerFormat
+from asyncfc_jupyter.jupyter.display.cell_output import CellOutput, output_for
+from asyncfc_jupyter.jupyter.display.error_report import about
+from asyncfc_jupyter.jupyter.options import AgentOptions, ModelChoice
+from asyncfc_jupyter.jupyter.session.approval_prompt import Questions, approver_for
+from asyncfc_jupyter.jupyter.session.background import Background
+from asyncfc_jupyter.jupyter.session.conversations import MAIN, Conversations, Talk
+from asyncfc_jupyter.jupyter.session.latencies import Latencies
+from asyncfc_jupyter.jupyter.settings.settings import Settings
+from asyncfc_jupyter.models.aliases import resolve
+from asyncfc_jupyter.models.cassette.cassette import recorded_model
+from asyncfc_jupyter.models.catalog import REHEARSAL
+from asyncfc_jupyter.models.keys import api_key_in
+from asyncfc_jupyter.tools.definition import Tool, make_tool, marked_options
+from asyncfc_jupyter.tools.registry import ToolRegistry
+
+_EFFECTS = {"reads", "writes", "pure"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellEnd:
+    """How an ``%%agent`` cell ended. A value, since a ``KeyboardInterrupt`` must not pass through a task."""
+
+    error: BaseException | None = None
+
+    def conclude(self) -> None:
+        """Raise the error, if there is one, in the cell's own frame."""
+        if self.error is not None:
+            # IPython shows every frame of an error that has an exception group behind it.
+            self.error.__context__ = None
+            raise self.error
+
+
+class Session:
+    """What the magics work on. Everything in it goes on from cell to cell."""
+
+    def __init__(self, shell: InteractiveShell, cells: RunningCells, settings: Settings) -> None:
+        self.shell, self.settings = shell, settings
+        self.registry = ToolRegistry()
+        self.conversations = Conversations()
+        self.last: Run | None = None
+        self.background = Background()
+        self.latencies = Latencies()
+        self._cells = cells
+        #: The cell that defined tools last, as it was run then: one that does so again in the same go adds to them.
+        self._defining: ExecutionInfo | None = None
+
+    @property
+    def model(self) -> ModelChoice | None:
+        """The model of a cell that names none: the one chosen last, or that of the settings."""
+        return self.settings.reach(None)
+
+    def define_tools(self, options: Mapping[str, Any], body: str) -> str:
+        """Run a ``%%tool`` cell and register the functions it defines, in place of those it defined before.
+
+        Returns:
+            What was registered, for the person.
+
+        Raises:
+            ToolDefinitionError: A function cannot be a tool; nothing is registered.
+            UsageError: The body is not one that can be run here.
+        """
+        functions = run_body(self.shell, body, line=self._cells.line_of("%%tool") or 1)
+        tools = tuple(contain(_make(function, options)) for function in functions.values())
+        cell, self._defining = self._defining, self._cells.outermost
+        self.registry.replace(self._cell_id(functions), tools, more=cell is not None and cell is self._defining)
+        none = "No tool: the cell defines no function at its top level whose name does not start with an underscore."
+        return "\n".join(map(show_tool, tools)) or none
+
+    async def ask(self, options: AgentOptions, prompt: str, *, nested: bool = False) -> CellEnd:
+        """Run one ``%%agent`` cell to its end, and show it.
+
+        Raises:
+            UsageError: The cell asks for something that cannot be done; no run was started.
+        """
+        prompt = self._prompt(options, prompt)
+        name = options.conversation or MAIN
+        free = None if options.compare else await self._free(name)
+        interrupts = Interrupts()
+        with interrupts.handled():
+            form = AnswerFormat(name=options.format, insert=self.shell.set_next_input)
+            output = output_for(self.shell, form, comparing=bool(options.compare))
+            ask = partial(self._ask_once, prompt=prompt, output=output, interrupts=interrupts, nested=nested)
+            if free is not None:
+                return CellEnd(error=await ask(options, free))
+            error = None
+            for mode in options.compare:
+                alone = replace(options, mode=mode, out=f"{options.out}_{mode}")
+                talk = self.conversations.open(name)
+                error = await ask(alone, Talk(name, system=talk.system, usual=talk.usual))
+                self.shell.user_ns[options.out] = self.last
+                if error is not None:
+                    break
+            output.conclude()
+        return CellEnd(error=error)
+
+    def start(self, options: AgentOptions, prompt: str) -> Run:
+        """Begin the run of an ``%%agent --background`` cell and return it; what comes of it is shown in that cell.
+
+        Must be called on the running event loop.
+
+        Raises:
+            UsageError: The cell asks for something that cannot be done; no run was started.
+        """
+        prompt = self._prompt(options, prompt)
+        talk = self.background.talk(self.shell, self.conversations, options.conversation)
+        # When it ends its cell has been answered, and what is inserted then would follow another one.
+        output = output_for(self.shell, AnswerFormat(name=options.format))
+        run = self._begin(options, talk, prompt=prompt, output=output, nested=False)
+        output.reserve()
+        self.background.follow(run, output)
+        return run
+
+    def _begin(self, options: AgentOptions, talk: Talk, *, prompt: str, output: CellOutput, nested: bool) -> Run:
+        # Of its own for each run: several may go on at once, and each has an f1.
+        questions = Questions()
+        agent = self._agent(options, talk, questions, nested=nested)
+        output.begin(lambda kind, future: act(run, questions, kind, future), name=options.out)
+        observers = [output.observe, self.latencies.observer()]
+        run = agent.start(prompt, conversation=talk.conversation, observers=observers, capture=output.folds)
+        self.last = talk.run = self.shell.user_ns[options.out] = run
+        return run
+
+    async def _ask_once(
+        self,
+        options: AgentOptions,
+        talk: Talk,
+        *,
+        prompt: str,
+        output: CellOutput,
+        interrupts: Interrupts,
+        nested: bool,
+    ) -> BaseException | None:
+        """Run the prompt once, and return what went wrong."""
+        run = self._begin(options, talk, prompt=prompt, output=output, nested=nested)
+        error = await _ended(run, interrupts)
+        output.end(run)
+        return error
+
+    def _prompt(self, options: AgentOptions, cell: str) -> str:
+        plan = bool(cell.strip() or options.file) and resolve(self._choice(options).name) == REHEARSAL
+        return written_prompt(options, cell, self.shell.ev, plan=plan)
+
+    def _choice(self, options: AgentOptions) -> ModelChoice:
+        choice = self.settings.reach(options.model)
+        if choice is None and options.replay:
+            choice = ModelChoice(name=recorded_model(options.replay))
+        if choice is None:
+            raise UsageError(
+                "%%agent: no model is chosen; add --model NAME, or --model rehearsal, which needs no key and no server."
+            )
+        return choice
+
+    def _agent(self, options: AgentOptions, talk: Talk, questions: Questions, *, nested: bool) -> Agent:
+        choice = self._choice(options)
+        own = options.system or (None if talk.usual else talk.system)
+        system = own or options.usual_system
+        agent = Agent(
+            choice.name,
+            tools=self._tools(options.tools),
+            mode=options.mode,
+            server=choice.server,
+            base_url=choice.base_url,
+            api=choice.api,
+            api_key=None if options.replay else api_key_in(choice.api_key_env),
+            approver=approver_for(self.shell, questions, nested=nested, background=options.background),
+            system=system,
+            max_turns=options.max_turns,
+            budget=Budget(**dict[str, Any](options.budget)),
+            limit=options.limit,
+            model_options=dict(choice.options),
+            record=options.record,
+            replay=options.replay,
+            speed=options.speed,
+        )
+        if options.model is not None or self.model is None:
+            self.settings.choose(options.model or choice)
+        talk.system, talk.usual = system, own is None
+        return agent
+
+    async def _free(self, name: str) -> Talk:
+        talk = self.conversations.open(name)
+        if talk.run is not None and talk.run in self.background and talk.conversation.busy:
+            print(f"Waits for the run in the background that uses conversation {name}.")  # noqa: T201 - see `magics`
+            await talk.run.ended()
+        # A run that was given up holds its conversation until its tools let go, and so does one in another subshell.
+        if self.conversations.open(name).conversation.busy:
+            self.conversations.reset(name)
+            print("An earlier run still holds the conversation; a new one begins.")  # noqa: T201 - see `magics`
+        return self.conversations.open(name)
+
+    def _tools(self, names: tuple[str, ...] | None) -> tuple[Tool, ...]:
+        if names is None:
+            return self.registry.tools()
+        known = self.registry.by_name()
+        for name in names:
+            if name not in known:
+                listed = nearest(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
+                raise UsageError(f"%%agent --tools: there is no tool {name!r}{listed}")
+        return tuple(known[name] for name in dict.fromkeys(names))
+
+    def _cell_id(self, functions: dict[str, Any]) -> str:
+        """Name the cell that is running, to recognise it when it is run again; without an id, by what it defines."""
+        cell = self._cells.outermost
+        return str(cell.cell_id) if cell is not None and cell.cell_id else f"defines {', '.join(functions)}"
+
+
+def act(run: Run, questions: Questions, kind: str, future: str | None) -> None:
+    """Do what the person asks for in the timeline of a run; of what cannot be done any more, nothing."""
+    if kind == "cancel-run":
+        run.cancel()
+    elif future is not None and future in run.futures:
+        if kind == "cancel":
+            run.futures[future].cancel()
+        elif kind in {"approve", "decline"}:
+            questions.answer(future, yes=kind == "approve")
+
+
+async def _ended(run: Run, interrupts: Interrupts) -> BaseException | None:
+    """Wait for the run, or for the person to give it up, and return what to raise."""
+    interrupts.cancel = run.cancel
+    if interrupts.presses:
+        run.cancel()
+    waiting = asyncio.ensure_future(run.wait())
+    given_up = asyncio.ensure_future(interrupts.given_up.wait())
+    try:
+        await asyncio.wait({waiting, given_up}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        run.cancel()
+        raise
+    finally:
+        given_up.cancel()
+    if not interrupts.given_up.is_set():
+        return waiting.exception()
+    # However the run ends now, nobody asks any more; asyncio would complain about an error that nobody looks at.
+    waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return _keyboard_interrupt()
+
+
+def _keyboard_interrupt() -> KeyboardInterrupt:
+    message = "the run was given up; what its tools still return is discarded."
+    error = KeyboardInterrupt(message)
+    error._render_traceback_ = lambda: [f"KeyboardInterrupt: {message}"]  # type: ignore[attr-defined]
+    return error
+
+
+def _make(function: Any, options: Mapping[str, Any]) -> Tool:
+    """Make a tool with the options of ``%%tool`` and those that the function carries from ``@tool``."""
+    marked = marked_options(function)
+    twice = sorted(marked.keys() & options.keys())
+    if _EFFECTS & marked.keys() and _EFFECTS & options.keys():
+        twice = ["what it reads and writes"]
+    with about(function):
+        if twice:
+            problem = f"both @tool and %%tool declare {twice[0]}"
+            raise ToolDefinitionError(function.__name__, problem, "keep one of the two")
+        return make_tool(function, **marked, **options)

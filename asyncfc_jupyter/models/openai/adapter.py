@@ -1,0 +1,121 @@
+"""What the adapters of all APIs do alike: options, the request, and a reply that must come to an end of its own.
+
+An adapter of one API says what goes into the body, which of it may be left out, and what a chunk of the reply means.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any, ClassVar
+
+from asyncfc_jupyter.errors import ServerError, UsageError
+from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
+from asyncfc_jupyter.models.openai.connection import RETRIES, Line
+from asyncfc_jupyter.models.secret import Secret
+
+#: Yields what a chunk of one reply says.
+Read = Callable[[Any], Iterator[Delta]]
+
+
+class Adapter(ABC):
+    """A model behind an OpenAI-compatible server.
+
+    Args:
+        model: The name the server knows it by.
+        base_url: The server's address, such as ``http://127.0.0.1:8000/v1``; None for openai-python's own.
+        api_key: The key; None for the one in ``OPENAI_API_KEY``.
+        options: Fields of the request's body, such as ``temperature`` or ``tool_choice``, sent as they are.
+        timeout_s: Seconds without any data after which a request fails; five minutes by default.
+        retries: How often a request that failed before its reply began is made again.
+
+    Raises:
+        UsageError: The address, the key or an option cannot be used.
+    """
+
+    #: Where the API takes requests.
+    path: ClassVar[str]
+    #: What the adapter itself decides, so that no option may.
+    reserved: ClassVar[frozenset[str]]
+    #: How a reply ends that did not end well, and what to do if that stays so.
+    unfinished: ClassVar[str]
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | Secret | None = None,
+        options: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        retries: int = RETRIES,
+    ) -> None:
+        self._line = Line(model, base_url=base_url, api_key=api_key, timeout_s=timeout_s, retries=retries)
+        self._options = self._checked(options or {})
+
+    @property
+    def name(self) -> str:
+        """The name the server knows the model by."""
+        return self._line.model
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The keys that must not show in what is kept of its requests."""
+        return (self._line.key,) if self._line.key else ()
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
+        """Ask for a reply and yield its deltas as they arrive; closing the generator hangs up.
+
+        Raises:
+            ServerError: The server cannot be reached, refuses the request, or breaks off in the middle of the reply.
+            UsageError: There is no key, or an option cannot be used.
+        """
+        options = {**self._options, **self._checked(request.options)}
+        unasked = self._unasked(request)
+
+        def build(refused: frozenset[str]) -> dict[str, Any]:
+            body = self._body(request, options, refused)
+            return {name: value for name, value in body.items() if name not in refused}
+
+        optional = {**dict.fromkeys([*options, *unasked]), **self._patterns()}
+        quiet = frozenset(unasked) - options.keys()
+        read, ended = self._reader(), False
+        async with aclosing(self._line.chunks(self.path, build, optional=optional, quiet=quiet)) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, Retrying):
+                    yield chunk
+                    continue
+                for delta in read(chunk):
+                    ended = ended or isinstance(delta, Finish)
+                    yield delta
+        if not ended:
+            raise ServerError(f"the stream from {self._line.address} {self.unfinished}", transient=True)
+
+    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options, none of which may be what the adapter decides.
+
+        Raises:
+            UsageError: One is.
+        """
+        if taken := sorted(self.reserved & options.keys()):
+            listed = ", ".join(sorted(self.reserved))
+            raise UsageError(f"model option {taken[0]!r} is not yours to set; leave out: {listed}.")
+        return dict(options)
+
+    @abstractmethod
+    def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
+        """Return the body of a request; fields that the server has refused are taken out of it afterwards."""
+
+    @abstractmethod
+    def _reader(self) -> Read:
+        """Return what reads the chunks of one reply, in order."""
+
+    def _unasked(self, request: ChatRequest) -> Iterable[str]:  # noqa: ARG002
+        """Return fields that are sent although nobody asked, and left out without a word where they are refused."""
+        return ()
+
+    def _patterns(self) -> dict[str, re.Pattern[str] | None]:
+        """Return what else may be left out, by name, with how a server sounds that refuses it."""
+        return {}

@@ -1,0 +1,74 @@
+"""One client of openai-python per event loop, server and key, so that turns and runs share its open connections.
+
+The library takes half a second to import and some 30 ms to make a client, which reads the certificates of the machine. The loop
+has tools and a view to run meanwhile: both are done in a thread, when the first request is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.models.secret import Secret
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_Held = tuple["AsyncOpenAI", AsyncGenerator["AsyncOpenAI", None]]
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str | None, Secret | None], _Held]] = (
+    WeakKeyDictionary()
+)
+
+
+def library() -> Any:
+    """Return openai-python, imported now if it was not."""
+    import openai  # noqa: PLC0415 - takes half a second, which only those who use it should pay
+
+    return openai
+
+
+async def client_for(base_url: str | None, api_key: Secret | None) -> AsyncOpenAI:
+    """Return the client of the running loop for this server and key.
+
+    Raises:
+        UsageError: There is no key.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        # A client holds on to its loop, so the entry of a loop that was closed rudely would never go away by itself.
+        for closed in [other for other in _clients if other.is_closed()]:
+            del _clients[closed]
+        _clients[loop] = {}
+    held = _clients[loop]
+    if (base_url, api_key) not in held:
+        client = await asyncio.to_thread(_made, base_url, api_key)
+        if (base_url, api_key) not in held:  # still: another request may have been faster
+            keeper = _keep(client, loop, base_url, api_key)
+            held[base_url, api_key] = (await anext(keeper), keeper)
+        else:
+            await client.close()
+    return held[base_url, api_key][0]
+
+
+def _made(base_url: str | None, api_key: Secret | None) -> AsyncOpenAI:
+    openai = library()
+    revealed = api_key.reveal() if api_key else None
+    try:
+        client: AsyncOpenAI = openai.AsyncOpenAI(base_url=base_url, api_key=revealed, max_retries=0)
+    except openai.OpenAIError:
+        raise UsageError("there is no key; set OPENAI_API_KEY, or pass api_key.") from None
+    return client
+
+
+async def _keep(
+    client: AsyncOpenAI, loop: asyncio.AbstractEventLoop, base_url: str | None, api_key: Secret | None
+) -> AsyncGenerator[AsyncOpenAI, None]:
+    """Hold a client and close it with its loop: at its end a loop closes its asynchronous generators, nothing else."""
+    try:
+        yield client
+    finally:
+        _clients.get(loop, {}).pop((base_url, api_key), None)
+        await client.close()

@@ -1,0 +1,163 @@
+"""What a server's refusal means: for the person, as one line with the way out, and for whoever may ask again.
+
+Whatever openai-python raises is turned into a `ServerError` here and goes no further: the library's own exceptions hold
+the request, with key and messages.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from asyncfc_jupyter.errors import ServerError, ServerTimedOut
+from asyncfc_jupyter.models.openai.clients import library
+from asyncfc_jupyter.models.openai.lenient import get
+from asyncfc_jupyter.models.secret import Secret
+
+#: Where openai-python looks for a key when it is given none.
+_KEY_VARIABLE = "OPENAI_API_KEY"
+#: Characters of a server's message that are shown: some send a whole page.
+_SAID_CHARS = 300
+#: How servers say that they do not know an option, as opposed to not liking its value.
+_UNKNOWN = re.compile(
+    r"un(known|supported|recogni[sz]ed|expected)|not (supported|permitted|allowed)|forbidden", re.IGNORECASE
+)
+#: Statuses after which the same request may succeed; so may it after any that begins with 5.
+_PASSING = frozenset({408, 409, 425, 429})
+#: Codes of errors that asking again does not mend, whatever their status.
+_LASTING = re.compile(r"quota|billing|invalid|context_length|content|policy|not_found|unsupported", re.IGNORECASE)
+
+
+def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> ServerError:
+    """Return what became of a request to which no reply began."""
+    openai, status = library(), get(error, "status_code")
+    if is_timeout(error):
+        return ServerTimedOut(
+            f"{address} did not answer in time; look whether it is busy, or raise timeout_s.", transient=True
+        )
+    if type(getattr(error, "__cause__", None)).__name__ == "TooManyRedirects":
+        return ServerError(
+            f"{address} redirects without end; set the address it is really at with base_url (--base-url)."
+        )
+    if isinstance(error, openai.APIConnectionError):
+        return ServerError(
+            f"no server answers at {address}; start it, or set another with base_url (--base-url).", transient=True
+        )
+    return ServerError(
+        _explain(status, address, repr(model), said(error, key), variable=key.variable if key else _KEY_VARIABLE),
+        status=status,
+        transient=_may_pass(error, status),
+        retry_after_s=retry_after_s(error),
+    )
+
+
+def interruption(error: Any, *, address: str, key: Secret | None, timeout_s: float) -> ServerError:
+    """Return what cut a reply off that had begun: an exception of the library's, or the server's own error."""
+    if is_timeout(error):
+        return ServerTimedOut(
+            f"{address} began to reply and then sent nothing for {timeout_s:g} s; look whether it hangs, or raise timeout_s.",
+            transient=True,
+        )
+    if isinstance(get(error, "body") or error, (Mapping, str)) or not isinstance(error, Exception):
+        lasting = _LASTING.search(f"{_code(error)}")
+        return ServerError(
+            f"{address} ended the reply with an error{said(error, key)}; run it again.", transient=not lasting
+        )
+    kind = type(error).__name__
+    return ServerError(
+        f"the stream from {address} broke off in the middle of the reply ({kind}); run it again.", transient=True
+    )
+
+
+def is_timeout(error: Any) -> bool:
+    """Return whether an exception means that time ran out: also the HTTP library's own, which older versions let through."""
+    return "Timeout" in type(error).__name__
+
+
+def refused_option(error: Any, names: Iterable[str]) -> str | None:
+    """Return the option that a server refused because it does not know or support it, if that is what happened."""
+    if get(error, "status_code") not in {400, 422}:
+        return None
+    body = get(error, "body")
+    text = f"{error} {body}"
+    if not _UNKNOWN.search(text):
+        return None
+    known = tuple(names)
+    if (param := get(body, "param")) in known:
+        return str(param)
+    return next((name for name in known if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)), None)
+
+
+def said(error: Any, key: Secret | None) -> str:
+    """Return the server's own words as ``: words``, on one bounded line without the key; or nothing."""
+    body = get(error, "body") or error
+    text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
+    if isinstance(text, list):  # a validator's list of problems, each of which may quote the request beside its message
+        text = "; ".join(str(words) for problem in text if (words := get(problem, "msg")))
+    line = " ".join(str(text).split())
+    line = key.hide(line) if key else line
+    return f": {line[:_SAID_CHARS]}" if line and not line.startswith("<") else ""
+
+
+def retry_after_s(error: Any) -> float | None:
+    """Return the seconds that a server asked to wait, in any of the three forms in use, or None."""
+    headers = get(get(error, "response"), "headers")
+    if headers is None:
+        return None
+    for name, divisor in (("retry-after-ms", 1000), ("retry-after", 1)):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            seconds = float(value) / divisor
+        except ValueError:
+            seconds = _until(value)
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    return None
+
+
+def _until(date: str) -> float:
+    try:
+        when = email.utils.parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return math.nan
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=dt.UTC)
+    return max(0.0, (when - dt.datetime.now(dt.UTC)).total_seconds())
+
+
+def _may_pass(error: Any, status: int | None) -> bool:
+    headers = get(get(error, "response"), "headers") or {}
+    wish = headers.get("x-should-retry")  # OpenAI's own word goes before ours
+    if wish in {"true", "false"}:
+        return bool(wish == "true")
+    passing = status is not None and (status in _PASSING or status >= 500)
+    return passing and not (status == 429 and _LASTING.search(_code(error)))
+
+
+def _code(error: Any) -> str:
+    body = get(error, "body") or error
+    return " ".join(str(get(body, name) or "") for name in ("code", "type"))
+
+
+def _explain(status: int | None, address: str, model: str, words: str, *, variable: str) -> str:
+    """Return what a status means for the person, and what to do."""
+    if status == 401:
+        return f"{address} does not accept the key (401); set {variable} to a valid one, or pass api_key."
+    if status == 403:
+        return f"{address} does not let this key use {model} (403){words}; use another model, or another {variable}."
+    if status == 404:
+        return (
+            f"{address} does not know the model {model} (404){words}; name one that it serves with model (--model), "
+            "or mend base_url (--base-url), which usually ends in /v1."
+        )
+    if status == 429:
+        return f"{address} limits requests (429){words}; wait, or raise the limit."
+    if status is not None and status >= 500:
+        return f"{address} failed ({status}){words}; look at its log, or try later."
+    return f"{address} refuses the request ({status}){words}; look at the model's options and the tools' parameters."

@@ -1,0 +1,189 @@
+"""Making a call: once, or again where that is harmless and the tool says so; what comes too late is told and thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from asyncfc_jupyter.core.events import CallPrinted, CallRetried, ResultDiscarded
+from asyncfc_jupyter.runtime.abandoned import GivenUp
+from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised
+from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.output_buffer import Stream
+from asyncfc_jupyter.runtime.output_capture import Printed
+from asyncfc_jupyter.tools.context import ToolContext
+from asyncfc_jupyter.values.snapshot import describe, snapshot
+
+#: Seconds before the first retry, and at most before any: a service that stumbled gets a moment, a dead one is not hammered.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
+
+
+def begin_printing(entry: Entry) -> Printed:
+    """Return what hears a call that starts: it goes into the run's log, and to the run's sink if it has one."""
+    capture, log = entry.lease.capture, entry.lease.log
+
+    def tell(text: str, stream: Stream) -> None:
+        log.record(CallPrinted(future=entry.name, text=text, stream=stream))
+
+    return Printed(tell, None if capture is None else capture(entry.name, entry.tool))
+
+
+def note_error(entry: Entry, error: BaseException | None) -> None:
+    """Keep the exception that a call failed with, if it was one, for the person to look at."""
+    entry.exception = error
+    if entry.printed is not None:
+        entry.printed.raised(error)
+
+
+def begin_call(entry: Entry, given_up: GivenUp, tell: Callable[[Outcome | None], None]) -> None:
+    """Begin a call that is made once, and tell what came of it: without a task that does nothing but wait for another.
+
+    Args:
+        entry: The call; its attempt is kept in it.
+        given_up: Told of the attempt if it is given up, which may go on for a while.
+        tell: Told of the outcome; None when the call was cancelled from outside, such as by the end of the event loop.
+    """
+    context = entry.lease.context.copy()
+    attempt = context.run(_attempted, entry)
+
+    def reached() -> None:
+        if attempt.given_up:
+            return  # taken back, and told: its time has no meaning any more
+        try:
+            tell(_outcome(entry, attempt, given_up))
+        except asyncio.CancelledError:
+            tell(None)
+        except Exception as error:
+            if entry.status != "pending":
+                raise
+            tell(raised(error))  # a fault of ours must not leave the run waiting for ever
+
+    attempt.when_reached(reached, context)
+
+
+async def make_call(entry: Entry, given_up: GivenUp) -> Outcome:
+    """Make a call, again if need be and its tool says so, and return what came of it, as a value in every case.
+
+    Args:
+        entry: The call; its current attempt is kept in it.
+        given_up: Told of each attempt that is given up, which may go on for a while. Each attempt begins when none of those
+            that it conflicts with is cleaning up.
+    """
+    tool = entry.function
+    if tool is None:
+        raise AssertionError("a call starts with its tool")
+    import tenacity  # noqa: PLC0415 - most tools are never retried, and need not wait for it
+
+    def pausing(state: tenacity.RetryCallState) -> None:
+        outcome = state.outcome.result() if state.outcome else None
+        pause_s = state.next_action.sleep if state.next_action else 0.0
+        message = outcome.message if isinstance(outcome, Raised) else ""
+        log = entry.lease.log
+        log.record(
+            CallRetried(
+                future=entry.name,
+                attempt=state.attempt_number,
+                message=message,
+                pause_s=round(pause_s, 3),
+                still_running=isinstance(outcome, Raised) and outcome.still_running,
+            )
+        )
+
+    retrying = tenacity.AsyncRetrying(
+        sleep=asyncio.sleep,
+        stop=tenacity.stop_after_attempt(tool.retries + 1),
+        wait=tenacity.wait_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S)
+        + tenacity.wait_random(0, FIRST_PAUSE_S),
+        retry=tenacity.retry_if_result(lambda outcome: isinstance(outcome, Raised)),
+        before_sleep=pausing,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    outcome: Outcome = await retrying(_attempt, entry, given_up)
+    return outcome
+
+
+async def _attempt(entry: Entry, given_up: GivenUp) -> Outcome:
+    try:
+        await given_up.out_of_the_way(entry)
+        attempt = _attempted(entry)
+        await attempt.reached()
+        return _outcome(entry, attempt, given_up)
+    except asyncio.CancelledError:
+        give_up(entry, given_up)
+        raise
+
+
+def _attempted(entry: Entry) -> Attempt:
+    if entry.function is None or entry.bound is None:
+        raise AssertionError("a call starts with its tool and its arguments")
+    bound = _renewed(entry, entry.bound) if entry.function.retries else entry.bound
+    entry.attempt = Attempt(entry.function, bound, entry.printed)
+    return entry.attempt
+
+
+def _outcome(entry: Entry, attempt: Attempt, given_up: GivenUp) -> Outcome:
+    outcome = attempt.result()
+    if not attempt.over:
+        _discard_late(entry, attempt, given_up)
+        _tell_given_up(entry)
+    return _kept(outcome)
+
+
+def _renewed(entry: Entry, bound: inspect.BoundArguments) -> inspect.BoundArguments:
+    """Return the arguments for one more attempt: the last one may have changed them, and may still use its context."""
+    if entry.context is not None:
+        entry.given_up = threading.Event()
+        entry.context = entry.context.renewed(entry.given_up)
+    given = {n: entry.context if isinstance(v, ToolContext) else snapshot(v) for n, v in bound.arguments.items()}
+    return inspect.BoundArguments(bound.signature, OrderedDict(given))
+
+
+def came_to(entry: Entry) -> Outcome | None:
+    """Return what a call that is under way has come to this very moment, or None: nobody may have been told yet."""
+    outcome = None if entry.attempt is None else entry.attempt.came_to()
+    if outcome is None or (isinstance(outcome, Raised) and entry.function is not None and entry.function.retries):
+        return None
+    return _kept(outcome)
+
+
+def give_up(entry: Entry, given_up: GivenUp) -> bool:
+    """Stop a call that is under way, as far as it can be stopped; what it still comes to is discarded.
+
+    Returns:
+        Whether its function goes on all the same.
+    """
+    _tell_given_up(entry)
+    attempt, entry.attempt = entry.attempt, None
+    if attempt is None or attempt.over:
+        return False
+    if not attempt.given_up:  # else its time was up, and the call was to be made again
+        _discard_late(entry, attempt, given_up)
+    return attempt.give_up()
+
+
+def _tell_given_up(entry: Entry) -> None:
+    if entry.given_up is not None:
+        entry.given_up.set()
+
+
+def _discard_late(entry: Entry, attempt: Attempt, given_up: GivenUp) -> None:
+    def tell(outcome: Outcome) -> None:
+        raised = isinstance(outcome, Raised)
+        summary = outcome.message if isinstance(outcome, Raised) else describe(outcome.value)
+        entry.lease.log.record(ResultDiscarded(future=entry.name, summary=summary, raised=raised))
+
+    given_up.note(entry, attempt)
+    attempt.when_late(tell)
+
+
+def _kept(outcome: Outcome) -> Outcome:
+    if not isinstance(outcome, Returned):
+        return outcome
+    try:
+        return Returned(value=snapshot(outcome.value), blocked_s=outcome.blocked_s)
+    except RecursionError as error:
+        message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
+        return Raised(kind="error", message=message, error=error)

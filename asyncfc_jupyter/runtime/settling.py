@@ -1,0 +1,63 @@
+"""How futures end with, or because of, others; and waiting until they have ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal
+
+from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished, CallSkipped, Event
+from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.values.snapshot import describe
+
+
+def why_skipped(cause: Entry | None) -> str:
+    """Return why a call is not made because of another that did not succeed, or of its own reply."""
+    if cause is None:
+        return (
+            "the reply that holds it was cut off, and it cannot be taken back; make the call again if it is still meant"
+        )
+    # Of a chain of skipped calls only the first cause is told: told again at each link, it would grow without end.
+    if cause.status == "skipped":
+        return cause.error
+    return f"{cause.name} ({cause.tool}) {cause.status}: {cause.error}"
+
+
+def same_end(entry: Entry, of: Entry) -> Event:
+    """Return the fact that a call ended as the settled one that it repeats."""
+    name, message = entry.name, of.error
+    match of.status:
+        case "done":
+            return CallFinished(future=name, summary=describe(of.value))
+        case "failed" | "timeout":
+            return CallFailed(future=name, kind="timeout" if of.status == "timeout" else "error", message=message)
+        case "cancelled":
+            return CallCancelled(future=name)
+    return CallSkipped(future=name, because=of.name, message=message)
+
+
+async def settled(entries: Sequence[Entry], *, mode: Literal["all", "any"], timeout_s: float | None) -> None:
+    """Return when all, or any, of these futures have settled, or the time is up."""
+    missing = [entry for entry in entries if entry.status == "pending"]
+    if not missing or (mode == "any" and len(missing) < len(entries)):
+        return
+    reached = asyncio.get_running_loop().create_future()
+    left = 1 if mode == "any" else len(missing)
+
+    def wake() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0 and not reached.done():
+            reached.set_result(None)
+
+    for entry in missing:
+        entry.settled.append(wake)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await reached
+    except TimeoutError:
+        return
+    finally:
+        for entry in missing:
+            if wake in entry.settled:
+                entry.settled.remove(wake)

@@ -1,0 +1,354 @@
+"""Tools: functions a model may call, with what they read and write and how they are to be run."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+
+from pydantic.fields import FieldInfo
+
+from asyncfc_jupyter.core.effects import EffectTemplates, PathTemplate, show_path
+from asyncfc_jupyter.core.events import Limit
+from asyncfc_jupyter.errors import ToolDefinitionError
+from asyncfc_jupyter.tools.reference_schema import strict as strict_schema
+from asyncfc_jupyter.tools.schema import Parameters
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Templates = str | Iterable[str] | None
+RunIn = Literal["loop", "thread", "process"]
+
+#: Long enough for a slow service, short enough that a hanging one is noticed within a coffee.
+DEFAULT_TIMEOUT_S = 60.0
+#: The name the layer keeps for itself.
+AWAIT_FUTURE = "await_future"
+#: Where a function may run by name; any `concurrent.futures.Executor` may stand in their place.
+PLACES: tuple[RunIn, ...] = ("loop", "thread", "process")
+
+#: What the function-calling protocol allows as a name.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_MARK = "__asyncfc_tool__"
+_FLAGS = frozenset({"pure", "idempotent", "irreversible", "approve", "detached"})
+
+
+class ToolOptions(TypedDict, total=False):
+    """What ``@tool`` and `make_tool` take beside the function."""
+
+    #: Path templates of the state a call reads, such as ``"flights/{city}"``; one or several.
+    reads: Templates
+    #: Path templates of the state a call writes.
+    writes: Templates
+    #: The function touches no state: its calls overlap with all others. With neither this nor reads nor writes, calls are
+    #: ordered against every other call that has effects.
+    pure: bool
+    #: Calling twice does no more than calling once. Such a call may be retried, and one that repeats a pending call shares
+    #: its outcome. Pure functions are idempotent without saying so.
+    idempotent: bool
+    #: What it does cannot be taken back: it starts only after every earlier call has succeeded and its own reply has ended
+    #: well; when an earlier one did not, it is skipped and the model is told.
+    irreversible: bool
+    #: The person is asked before each call, while everything else goes on.
+    approve: bool
+    #: A run's end does not wait for it.
+    detached: bool
+    #: So many of its calls run at once at most; or, by path template such as ``{"api/{host}": 2}``, so many of all calls
+    #: that carry the same path.
+    limit: int | Mapping[str, int] | None
+    #: Seconds after which an attempt counts as failed; None for no limit. 60 by default.
+    timeout_s: float | None
+    #: How often a failed call is made again, after a growing and jittered pause; only where idempotent or pure.
+    retries: int
+    #: ``loop``, ``thread``, ``process`` or an executor. By default async functions run on the event loop, others in a thread.
+    run_in: RunIn | Executor | None
+    #: The name for the model; the function's own by default.
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitTemplate:
+    """A limit on a resource that the arguments name, such as two calls at once for each ``api/{host}``."""
+
+    path: PathTemplate
+    places: int
+
+    def expand(self, arguments: Mapping[str, Any]) -> Limit:
+        """Return the limit for these arguments."""
+        return Limit(name=show_path(self.path.expand(arguments)), places=self.places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tool:
+    """A function with what a model and the scheduler must know of it. Made by `make_tool`; fields as in `ToolOptions`."""
+
+    name: str
+    function: Callable[..., Any]
+    parameters_of: Parameters
+    effects: EffectTemplates
+    timeout_s: float | None = DEFAULT_TIMEOUT_S
+    idempotent: bool = False
+    irreversible: bool = False
+    approve: bool = False
+    detached: bool = False
+    #: Calls of this tool that may run at once; None for as many as the run allows.
+    limit: int | None = None
+    resource_limits: tuple[LimitTemplate, ...] = ()
+    retries: int = 0
+    run_in: RunIn | Executor = "thread"
+    #: The options it was made with.
+    options: ToolOptions = dataclasses.field(default_factory=ToolOptions, repr=False)
+    #: Names of the arguments that name places, in effects and in limits.
+    places_in: frozenset[str] = dataclasses.field(init=False, repr=False)
+    #: Of these, the ones that a model writes under another name; None where there are several such names.
+    written_as: Mapping[str, str | None] = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        limited = (template.path.arguments for template in self.resource_limits)
+        object.__setattr__(self, "places_in", self.effects.arguments.union(*limited))
+        object.__setattr__(self, "written_as", _aliases(self.parameters_of, self.places_in))
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether calling twice does no more than calling once."""
+        return self.idempotent or (self.effects.declared and not (self.effects.reads or self.effects.writes))
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether a call that is given up really stops: code in a thread or another process goes on."""
+        return self.run_in == "loop"
+
+    @property
+    def description(self) -> str:
+        """What the tool does: its docstring without the part on arguments."""
+        return self.parameters_of.description
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The JSON schema of the arguments."""
+        return self.parameters_of.schema
+
+    @property
+    def signature(self) -> str:
+        """The function's signature as one writes it, without what a model has no part in."""
+        return f"{self.name}{self.parameters_of.signature}"
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling the function gives a coroutine."""
+        return is_async(self.function)
+
+    def definition(self, *, references: bool, strict: bool = False) -> dict[str, Any]:
+        """Return the tool as the Chat Completions API wants it.
+
+        Args:
+            references: Whether the schema is to accept references such as ``$f1`` in the place of values.
+            strict: Ask the server to hold the model to the schema, under the rules of strict mode; not done where those
+                rules cannot express the parameters, such as an object with free keys.
+        """
+        parameters = self.parameters_of.widened if references else self.parameters
+        held = strict_schema(parameters) if strict else None
+        function = {"name": self.name, "description": self.description, "parameters": held or parameters}
+        return {"type": "function", "function": {**function, "strict": True} if held else function}
+
+
+def _aliases(parameters: Parameters, names: Iterable[str]) -> Mapping[str, str | None]:
+    own = parameters.signature.parameters
+    hints = {name: own[name].annotation for name in names if name in own}  # not what a partial has fixed
+    aliases = {name: FieldInfo.from_annotation(hint).validation_alias for name, hint in hints.items()}
+    return {name: alias if isinstance(alias, str) else None for name, alias in aliases.items() if alias is not None}
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Return whether calling a function, or an object, gives a coroutine."""
+    call = getattr(function, "__call__", None)  # noqa: B004 - an object whose __call__ is async
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def make_tool(function: Callable[..., Any], **options: Unpack[ToolOptions]) -> Tool:
+    """Make a tool of a function.
+
+    Args:
+        function: Any function or callable with annotated parameters and a docstring.
+        options: See `ToolOptions`.
+
+    Raises:
+        ToolDefinitionError: Says what keeps the function from being a tool, and how to mend it.
+    """
+    inner = function.func if isinstance(function, functools.partial) else function
+    name = options.get("name") or str(getattr(inner, "__name__", type(inner).__name__))
+    if not callable(function):
+        raise ToolDefinitionError(name, f"{type(function).__name__} cannot be called", "pass a function")
+    if not _NAME.fullmatch(name) or name == AWAIT_FUTURE:
+        reason = "is the layer's own" if name == AWAIT_FUTURE else "is not one the protocol allows"
+        raise ToolDefinitionError(
+            name, f"the name {reason}", "use up to 64 letters, digits, '_' or '-', and another name"
+        )
+    _check(name, options)
+    parameters = Parameters(name, function)
+    _check_place(name, options.get("run_in"), parameters)
+    reads, writes, limit = options.get("reads"), options.get("writes"), options.get("limit")
+    return Tool(
+        name=name,
+        function=function,
+        parameters_of=parameters,
+        effects=EffectTemplates(
+            reads=_templates(name, reads, parameters.place_names),
+            writes=_templates(name, writes, parameters.place_names),
+            declared=options.get("pure", False) or reads is not None or writes is not None,
+        ),
+        timeout_s=options.get("timeout_s", DEFAULT_TIMEOUT_S),
+        idempotent=options.get("idempotent", False),
+        irreversible=options.get("irreversible", False),
+        approve=options.get("approve", False),
+        detached=options.get("detached", False),
+        limit=limit if isinstance(limit, int) else None,
+        resource_limits=_resource_limits(name, limit, parameters.place_names),
+        retries=options.get("retries", 0),
+        run_in=options.get("run_in") or ("loop" if is_async(function) else "thread"),
+        options=options,
+    )
+
+
+def _check(name: str, options: ToolOptions) -> None:
+    """Refuse options that have no meaning, or none together."""
+    if unknown := sorted(set(options) - ToolOptions.__annotations__.keys()):
+        known = ", ".join(ToolOptions.__annotations__)
+        raise ToolDefinitionError(name, f"there is no option {unknown[0]!r}", f"the options are: {known}")
+    for flag, value in options.items():
+        if flag in _FLAGS and not isinstance(value, bool):
+            raise ToolDefinitionError(name, f"{flag} is {value!r}", "give True or False")
+    pure, irreversible = options.get("pure", False), options.get("irreversible", False)
+    if pure and (options.get("reads") or options.get("writes")):
+        raise ToolDefinitionError(name, "it is declared both pure and with effects", "drop pure, or reads and writes")
+    if irreversible and (pure or options.get("idempotent")):
+        raise ToolDefinitionError(
+            name, "it is declared irreversible, and also harmless to call", "drop irreversible, or pure and idempotent"
+        )
+    _check_numbers(name, options)
+    run_in = options.get("run_in")
+    if run_in is not None and run_in not in PLACES and not isinstance(run_in, Executor):
+        raise ToolDefinitionError(
+            name, f"run_in is {run_in!r}", f"use one of {', '.join(PLACES)}, or a concurrent.futures.Executor"
+        )
+
+
+def _check_numbers(name: str, options: ToolOptions) -> None:
+    timeout_s: Any = options.get("timeout_s")
+    retries: Any = options.get("retries", 0)
+    if timeout_s is not None and not (_is_number(timeout_s, int | float) and timeout_s > 0):
+        raise ToolDefinitionError(name, f"timeout_s is {timeout_s!r}", "give seconds above 0, or None for no limit")
+    if not _is_number(retries, int) or retries < 0:
+        raise ToolDefinitionError(name, f"retries is {retries!r}", "give how often to try again: 0 or more")
+    if retries and not (options.get("pure") or options.get("idempotent")):
+        raise ToolDefinitionError(
+            name,
+            "it has retries, and calling it twice may do more than calling it once",
+            "add idempotent, or drop retries",
+        )
+
+
+def _is_number(value: object, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _check_place(name: str, run_in: RunIn | Executor | None, parameters: Parameters) -> None:
+    far = run_in == "process" or isinstance(run_in, ProcessPoolExecutor)
+    if far and parameters.takes_context:
+        raise ToolDefinitionError(
+            name,
+            "it takes a ToolContext, which stays in its process, and is to run in another",
+            'drop the parameter, or use run_in="thread"',
+        )
+
+
+def _resource_limits(tool: str, limit: Any, parameters: Sequence[str]) -> tuple[LimitTemplate, ...]:
+    if limit is None:
+        return ()
+    each = limit.items() if isinstance(limit, Mapping) else [("", limit)]
+    for _, places in each:
+        if not _is_number(places, int) or places < 1:
+            raise ToolDefinitionError(
+                tool,
+                f"limit is {limit!r}",
+                'give a number of calls of 1 or more, or numbers by path: {"api/{host}": 2}',
+            )
+    if not isinstance(limit, Mapping):
+        return ()
+    paths = _templates(tool, limit, parameters)
+    return tuple(LimitTemplate(path=path, places=places) for path, places in zip(paths, limit.values(), strict=True))
+
+
+def _templates(tool: str, templates: Templates, parameters: Sequence[str]) -> tuple[PathTemplate, ...]:
+    listed: Any = [templates] if isinstance(templates, str) else templates or ()
+    if not isinstance(listed, Iterable) or not all(isinstance(text, str) for text in listed):
+        raise ToolDefinitionError(
+            tool, f"the path templates are {templates!r}", "write texts such as 'orders/{order_id}'"
+        )
+    parsed = []
+    for text in map(str, listed):
+        try:
+            template = PathTemplate.parse(text)
+        except ValueError as error:
+            raise ToolDefinitionError(tool, str(error), "write it as 'orders/{order_id}'") from None
+        for argument in sorted(template.arguments - set(parameters)):
+            listed_names = ", ".join(parameters) or "none"
+            raise ToolDefinitionError(
+                tool, f"path template {text!r} names {argument!r}, which is no parameter", f"use one of: {listed_names}"
+            )
+        parsed.append(template)
+    return tuple(parsed)
+
+
+@overload
+def tool(function: Function, /) -> Function: ...
+@overload
+def tool(**options: Unpack[ToolOptions]) -> Callable[[Function], Function]: ...
+def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
+    """Mark a function as a tool and return it as it was: calling it still just calls it.
+
+    Takes the options of `ToolOptions`; may be used with or without them.
+    """
+
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(function, _MARK, make_tool(function, **options))
+        return function
+
+    return mark if function is None else mark(function)
+
+
+def as_tool(function: Callable[..., Any] | Tool) -> Tool:
+    """Return the tool that a marked function carries, or make one of a plain function."""
+    if isinstance(function, Tool):
+        return function
+    marked = getattr(function, _MARK, None)
+    if not isinstance(marked, Tool):
+        return make_tool(function)
+    if marked.function is function:
+        return marked
+    # A wrapper took the mark over with everything else: it is what is to be called.
+    return dataclasses.replace(marked, function=function, parameters_of=Parameters(marked.name, function))
+
+
+def marked_options(function: Callable[..., Any]) -> ToolOptions:
+    """Return the options that ``@tool`` has given a function; nothing for a plain one."""
+    marked = getattr(function, _MARK, None)
+    return marked.options if isinstance(marked, Tool) else ToolOptions()
+
+
+def as_tools(functions: Iterable[Callable[..., Any] | Tool]) -> dict[str, Tool]:
+    """Return tools by name.
+
+    Raises:
+        ToolDefinitionError: Two of them have one name.
+    """
+    tools: dict[str, Tool] = {}
+    for each in map(as_tool, functions):
+        if each.name in tools:
+            raise ToolDefinitionError(each.name, "two tools have this name", "rename one, or pass name= to @tool")
+        tools[each.name] = each
+    return tools

@@ -1,0 +1,93 @@
+// @ts-check
+/**
+ * What arrives from Python (`trace/view/wire_format.py` states it for the other side), and how changes are put into it.
+ *
+ * @typedef {{value: string, label: string, clock?: boolean}} Figure
+ * @typedef {"first_token"|"retry"|"reasoning"|"call"|"text"|"await"} SpanKind
+ * @typedef {{id: string, kind: SpanKind, start: number, end: number|null, label: string}} Span
+ * @typedef {{kind: string, start: number, end: number|null, reason?: string, hazard?: string}} Segment
+ * @typedef {{at: number, message: string}} Retry
+ * @typedef {{future: string, tool: string, arguments: string, state: string, segments: Segment[], label: string,
+ *   seen: number|null, critical: boolean, needs: string[], after: string[], asks?: string, progress?: number,
+ *   activity?: string, retries?: Retry[], prints?: string, marks?: string[]}} Row
+ * @typedef {[number, number|null]} Stretch
+ * @typedef {{version: number, title: string, subtitle: string, live: boolean, now: number, span: number, figures: Figure[],
+ *   decode: Span[], turns: number[], rows: Row[], overlap: Stretch[]}} View
+ * @typedef {{title: string, subtitle: string, live: boolean, now: number, span: number, figures: Figure[],
+ *   decode: Span[], rows: Row[], turns: {first: number, items: number[]},
+ *   overlap: {first: number, items: Stretch[]}}} Changes
+ * @typedef {{name: string, note: string, view: View}} RunView
+ * @typedef {{version: number, title: string, subtitle: string, span: number, figures: Figure[], runs: RunView[]}} Comparison
+ * @typedef {{title: string, subtitle: string, live: boolean, span: number, figures: Figure[], runs: RunView[]}} Story
+ */
+
+export const VERSION = 2;
+
+/** Kinds of segments in which a call has not started, for a reason. */
+export const WAITS = new Set(["data", "hazard", "irreversible", "approval", "limit", "same"]);
+
+/**
+ * A run alone and a comparison of several, in one form: what is drawn is always a list of runs.
+ * @param {View|Comparison} view
+ * @returns {Story|null} nothing when it was made by another version
+ */
+export function storyOf(view) {
+  if (view.version !== VERSION) return null;
+  if ("runs" in view) return { ...view, live: view.runs.some((run) => run.view.live) };
+  const { title, subtitle, live, span, figures } = view;
+  return { title, subtitle, live, span, figures, runs: [{ name: "", note: "", view }] };
+}
+
+/** Seconds: less is not told as saved. */
+const LEAST_SAVED_S = 0.0005;
+
+/**
+ * Seconds that a run took less than the slowest one beside it.
+ * @param {Story} story
+ * @param {number} run
+ */
+export function savedBy({ runs }, run) {
+  const saved = Math.max(...runs.map(({ view }) => view.now)) - runs[run].view.now;
+  return runs[run].view.live || saved < LEAST_SAVED_S ? 0 : saved;
+}
+
+/**
+ * The view after the changes. Spans and rows are replaced by their id or are new; the view given is left as it was.
+ * @param {View} view
+ * @param {Changes} changes
+ * @returns {View}
+ */
+export function applyChanges(view, changes) {
+  return {
+    ...view,
+    title: changes.title,
+    subtitle: changes.subtitle,
+    live: changes.live,
+    now: changes.now,
+    span: changes.span,
+    figures: changes.figures,
+    decode: merged(view.decode, changes.decode, (span) => span.id),
+    rows: merged(view.rows, changes.rows, (row) => row.future),
+    turns: [...view.turns.slice(0, changes.turns.first), ...changes.turns.items],
+    overlap: [...view.overlap.slice(0, changes.overlap.first), ...changes.overlap.items],
+  };
+}
+
+/**
+ * @template T
+ * @param {T[]} old
+ * @param {T[]} news
+ * @param {(item: T) => string} key
+ * @returns {T[]}
+ */
+function merged(old, news, key) {
+  if (news.length === 0) return old;
+  const rest = new Map(news.map((item) => [key(item), item]));
+  const result = old.map((item) => {
+    const name = key(item);
+    const replacement = rest.get(name);
+    rest.delete(name);
+    return replacement ?? item;
+  });
+  return result.concat([...rest.values()]);
+}

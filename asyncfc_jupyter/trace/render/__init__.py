@@ -1,0 +1,1 @@
+"""Renderers: a view in, text, SVG or a page out."""

@@ -1,0 +1,127 @@
+"""Several runs on one time axis: what each took, and what the quicker ones saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from asyncfc_jupyter.core.events import RunStarted
+from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.trace.render.html import render_html, static_bundle
+from asyncfc_jupyter.trace.render.layout import LEAST_SAVED_S
+from asyncfc_jupyter.trace.render.svg.comparison import render_comparison_svg
+from asyncfc_jupyter.trace.render.text_compare import render_comparison_text
+from asyncfc_jupyter.trace.render.timeline import Saved
+from asyncfc_jupyter.trace.trace import Trace
+from asyncfc_jupyter.trace.view.clean_text import clean, show_seconds
+from asyncfc_jupyter.trace.view.headline import count
+from asyncfc_jupyter.trace.view.view import timeline_view
+from asyncfc_jupyter.trace.view.wire_format import VIEW_VERSION, ComparisonView, Figure, RunView
+
+#: Characters of a run's name.
+_NAME = 40
+
+
+@runtime_checkable
+class HasTrace(Protocol):
+    """A run, as far as comparing needs one."""
+
+    @property
+    def trace(self) -> Trace:
+        """Its facts."""
+
+
+class Comparison(Saved):
+    """Several traces, drawn one below the other from the same zero."""
+
+    def __init__(self, traces: Sequence[Trace], names: Sequence[str]) -> None:
+        self.traces, self.names = tuple(traces), tuple(names)
+
+    def view(self) -> ComparisonView:
+        """Return the data of the picture: times in seconds since each run started."""
+        views = [timeline_view(trace) for trace in self.traces]
+        longest_s = max(view["now"] for view in views)
+        fastest = min(views, key=lambda view: view["now"])
+        runs = [
+            RunView(
+                name=clean(name, _NAME),
+                note=", ".join(filter(None, (_saved(longest_s - view["now"]), view["subtitle"]))),
+                view=view,
+            )
+            for name, view in zip(self.names, views, strict=True)
+        ]
+        figures = [
+            Figure(value=show_seconds(view["now"]), label=run["name"]) for run, view in zip(runs, views, strict=True)
+        ]
+        if fastest["now"] > 0:
+            figures.append(Figure(value=f"{longest_s / fastest['now']:.2f}x", label="fastest over slowest"))
+        return ComparisonView(
+            version=VIEW_VERSION,
+            title=views[-1]["title"],
+            subtitle=f"{count(len(runs), 'run')} on one time axis",
+            span=max(view["span"] for view in views),
+            figures=figures,
+            runs=runs,
+        )
+
+    def text(self, *, width: int = 100) -> str:
+        """Return it as plain text, ``width`` characters wide."""
+        return render_comparison_text(self.view(), width=width)
+
+    def svg(self) -> str:
+        """Return it as one SVG document."""
+        return render_comparison_svg(self.view())
+
+    def html(self) -> str:
+        """Return it as one standalone page that needs no network."""
+        return render_html(self.view())
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, str]:
+        return static_bundle(self.view())
+
+
+def compare(*runs: HasTrace | Trace, names: Sequence[str] = ()) -> Comparison:
+    """Return several runs on one time axis, to be shown in a notebook or saved as HTML, SVG or text.
+
+    Args:
+        runs: Runs, or traces of them, in the order in which they are to stand.
+        names: What to call them; by default their modes, with a number where two are alike.
+
+    Raises:
+        UsageError: There are no runs, something else was given, or the names are not one for each.
+    """
+    if not runs:
+        raise UsageError("compare() needs at least one run; pass runs or traces, such as compare(first, second).")
+    traces = [_trace_of(run) for run in runs]
+    if names and len(names) != len(runs):
+        raise UsageError(
+            f"compare() was given {count(len(runs), 'run')} and {count(len(names), 'name')}; pass one for each."
+        )
+    return Comparison(traces, tuple(names) or _own_names(traces))
+
+
+def _trace_of(value: object) -> Trace:
+    if isinstance(value, Trace):
+        return value
+    if isinstance(value, HasTrace):
+        return value.trace
+    raise UsageError(
+        f"compare() takes runs and traces, and was given a {type(value).__name__}; pass a run, such as _agent."
+    )
+
+
+def _own_names(traces: Sequence[Trace]) -> tuple[str, ...]:
+    modes = [
+        next((stamped.event.mode for stamped in trace if isinstance(stamped.event, RunStarted)), "run")
+        for trace in traces
+    ]
+    return tuple(
+        mode if modes.count(mode) == 1 else f"{mode} {modes[: n + 1].count(mode)}" for n, mode in enumerate(modes)
+    )
+
+
+def _saved(seconds: float) -> str:
+    return f"saved {show_seconds(seconds)}" if seconds >= LEAST_SAVED_S else ""

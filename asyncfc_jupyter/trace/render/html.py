@@ -1,0 +1,129 @@
+"""The timeline as one standalone page: the same script and style as in a notebook, and no network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from functools import cache
+from html import escape
+from importlib import resources
+
+from asyncfc_jupyter.trace.render.svg.comparison import describe_comparison, render_comparison_svg
+from asyncfc_jupyter.trace.render.svg.timeline import describe, render_svg
+from asyncfc_jupyter.trace.render.text import render_text
+from asyncfc_jupyter.trace.render.text_compare import render_comparison_text
+from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
+
+#: A page that was tampered with, or a tool's text that got through, still loads and sends nothing.
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+
+#: Pixels. The picture is scaled to the output's width, which in most notebooks is a little less or more than this, so that
+#: its text stays close to the size of the text around it.
+_PICTURE_WIDTH = 860
+
+
+#: Follows the notebook's own theme where style sheets of outputs are kept; elsewhere the picture follows the browser's.
+_THEME = (
+    "<style>"
+    "body[data-jp-theme-light=true] .asyncfc-picture,body[data-vscode-theme-kind*=light] .asyncfc-picture"
+    "{color-scheme:light}"
+    "body[data-jp-theme-light=false] .asyncfc-picture,body[data-vscode-theme-kind*=dark] .asyncfc-picture"
+    "{color-scheme:dark}"
+    "</style>"
+)
+
+
+def render_html(view: View | ComparisonView) -> str:
+    """Return the view as an HTML document that can be opened, mailed and kept: everything it needs is in it."""
+    title = escape(view["title"])
+    # Inside a script element only "<" can end it; as JSON it may be written in escaped form.
+    data = json.dumps(view, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+body {{ margin: 0; padding: 16px; background: light-dark(#ffffff, #0e1116); }}
+{asset("timeline.css")}</style>
+</head>
+<body>
+<main id="timeline"></main>
+<noscript>{picture(view)}</noscript>
+<script type="application/json" id="view">{data}</script>
+<script type="module">
+{script()}
+mount(document.getElementById("timeline"), JSON.parse(document.getElementById("view").textContent));
+</script>
+</body>
+</html>
+"""
+
+
+def picture(view: View | ComparisonView) -> str:
+    """Return the static picture as an ``img`` element that carries its SVG with it."""
+    if "runs" in view:
+        drawn, about = render_comparison_svg(view, width=_PICTURE_WIDTH), describe_comparison(view)
+    else:
+        drawn, about = render_svg(view, width=_PICTURE_WIDTH), describe(view)
+    svg, about = base64.b64encode(drawn.encode()).decode(), escape(about)
+    source = f"data:image/svg+xml;base64,{svg}"
+    return f'<img class="asyncfc-picture" alt="{about}" src="{source}" style="width:100%;max-width:1080px">'
+
+
+def static_bundle(view: View | ComparisonView, *, place: str = "") -> dict[str, str]:
+    """Return what is kept of a timeline: a picture and a text that need no kernel, no script and no widget.
+
+    The picture is an image, since inline SVG is stripped from notebooks that are not trusted.
+
+    Args:
+        view: What to draw.
+        place: The name of a live timeline in the page, of letters and digits, that moves into the picture's place when its
+            own output goes. What is saved is the picture all the same.
+    """
+    kept = f'<div class="asyncfc-kept-{place}">{picture(view)}</div>' if place else picture(view)
+    text = render_comparison_text(view) if "runs" in view else render_text(view)
+    return {"text/html": _THEME + kept, "text/plain": text}
+
+
+#: Each imports from those before it only.
+_MODULES = (
+    "format.js",
+    "time.js",
+    "lanes.js",
+    "tell.js",
+    "layout.js",
+    "elements.js",
+    "ink.js",
+    "brush.js",
+    "marks.js",
+    "paint.js",
+    "legend.js",
+    "controls.js",
+    "image.js",
+    "stage.js",
+    "timeline.js",
+    "folds.js",
+    "steady.js",
+    "widget.js",
+)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
+
+
+@cache
+def script() -> str:
+    """Return the front end as one module, as a notebook and a page with nothing beside it need it."""
+    return "".join(_IMPORT.sub("", asset(name)) for name in _MODULES)
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the text of a file of the front end.
+
+    The file is found by its path below the package: this layer must not import the one that the file belongs to.
+    """
+    return resources.files("asyncfc_jupyter").joinpath("trace", "frontend", name).read_text(encoding="utf-8")

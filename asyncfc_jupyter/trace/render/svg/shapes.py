@@ -1,0 +1,185 @@
+"""The shapes that the static pictures are made of, each as elements of an SVG; all places in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.sax.saxutils import escape
+
+from asyncfc_jupyter.trace.fold.future_rows import WAITS
+from asyncfc_jupyter.trace.render.geometry import SIGN_ROOM, Scale, text_width
+from asyncfc_jupyter.trace.render.layout import SMALL, kind_of
+from asyncfc_jupyter.trace.view.wire_format import DecodeView, RowView, SegmentView, View
+
+#: The gap in a bar where an attempt failed, in pixels: its sign fits.
+_RETRY_ROOM = 11.0
+
+
+def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str]:
+    """Draw what the model did, turn by turn, around the height ``y``."""
+    for span in view["decode"]:
+        x0, x1 = scale(span["start"]), scale(view["now"] if span["end"] is None else span["end"])
+        if span["kind"] == "await":
+            yield from _draw_await(span, x0, x1, y)
+            continue
+        kind = "first" if span["kind"] == "first_token" else span["kind"]
+        named = {"reasoning": "reasoning", "retry": "retry", "text": "answer" if span is view["decode"][-1] else ""}
+        size = f'width="{max(0.8, x1 - x0 - 1):.1f}" height="{2 * half:g}"'
+        yield f'<rect class="{kind}" x="{x0:.1f}" y="{y - half:.1f}" {size} rx="3"/>'
+        label, style = named.get(span["kind"], span["label"]), "problem" if kind == "retry" else f"{kind}-ink"
+        if label and text_width(label, SMALL, bold=True) <= x1 - x0 - 5:
+            yield write(label, (x0 + x1) / 2, y + 4, style, SMALL, bold=True, anchor="middle")
+    drawn = 0.0
+    for start in view["turns"][1:]:
+        # Boundaries closer than this would be a wall.
+        if scale(start) - drawn < 3:
+            continue
+        drawn = scale(start)
+        yield f'<path class="turn" d="M{scale(start):.1f} {y - half - 4:.1f}v{2 * half + 8:g}"/>'
+
+
+def _draw_await(span: DecodeView, x0: float, x1: float, y: float) -> Iterator[str]:
+    if x1 - x0 <= 4:
+        return
+    yield f'<path class="wait-line" d="M{x0 + 3:.1f} {y:.1f}H{max(x0 + 3, x1 - 3):.1f}"/>'
+    label = next((text for text in (span["label"], "waiting") if text and text_width(text, SMALL) <= x1 - x0 - 14), "")
+    if label:
+        yield clear_for(label, (x0 + x1) / 2, y, "paper")
+        yield write(label, (x0 + x1) / 2, y + 4, "muted", SMALL, anchor="middle")
+
+
+def clear_for(text: str, middle: float, y: float, ground: str, *, bold: bool = False) -> str:
+    """Return clear ground for a small text around a point."""
+    wide = text_width(text, SMALL, bold=bold) + 8
+    return f'<rect class="{ground}" x="{middle - wide / 2:.1f}" y="{y - 8:.1f}" width="{wide:.1f}" height="16"/>'
+
+
+def draw_in_lane(view: View, row: RowView, scale: Scale, y: float, half: float) -> Iterator[str]:
+    """Draw one of many futures of a lane, with its name where it fits."""
+    yield f"<g><title>{escape(about(row))}</title>"
+    spans = place(row, scale, view["span"])
+    for x0, x1, segment in spans:
+        yield from draw_segment(segment, x0, x1, y, half, critical=row["critical"], right=scale.right)
+    x0, x1, last = next((span for span in reversed(spans) if span[2]["kind"] != "discarded"), spans[-1])
+    room = x1 - x0 - 8 - (SIGN_ROOM - 5 if ends_in_sign(last, x1 - x0) else 0)
+    if half >= 7 and last["kind"] not in WAITS and text_width(row["future"], 10) <= room:
+        yield write(row["future"], x0 + 5, y + 3.5, f"{last['kind']}-ink", 10)
+    yield "</g>"
+
+
+def ends_in_sign(segment: SegmentView, wide: float) -> bool:
+    """Whether a bar of this width has a sign at its end."""
+    return segment["kind"] in {"failed", "cancelled"} and wide >= SIGN_ROOM
+
+
+def place(row: RowView, scale: Scale, open_end: float) -> list[tuple[float, float, SegmentView]]:
+    """Return where each segment starts and ends; what goes on does so until ``open_end``, in seconds."""
+    return [(scale(s["start"]), scale(open_end if s["end"] is None else s["end"]), s) for s in row["segments"]]
+
+
+def draw_segment(
+    s: SegmentView, x0: float, x1: float, y: float, half: float, *, critical: bool, right: float
+) -> Iterator[str]:
+    """Draw a stretch of a future's life from ``x0`` to ``x1``, around the height ``y``; signs stay left of ``right``."""
+    wide = x1 - x0
+    if s["kind"] in {"arguments", "queued", "discarded", *WAITS}:
+        yield from _draw_thin(s, x0, wide, y, half)
+        return
+    if s["kind"] == "skipped" or (s["start"] == s["end"] and s["kind"] != "done"):
+        yield from _draw_lone_mark(s["kind"], x0 + 7, right - 7, y, half)
+        return
+    # The fill of what is not done yet is pale.
+    edge = ' class="critical"' if critical else ' class="open"' if s["kind"] == "running" else ""
+    inset = 0.8 if edge else 0.0
+    yield (
+        f'<g class="{s["kind"]}"><rect{edge} x="{x0 + inset:.1f}" y="{y - half + inset:.1f}" '
+        f'width="{max(1.5, wide - 2 * inset):.1f}" height="{2 * (half - inset):.1f}" rx="4"/></g>'
+    )
+    if ends_in_sign(s, wide):
+        yield from _draw_mark(f"{s['kind']}-ink", x1 - 10, y)
+
+
+def _draw_thin(s: SegmentView, x0: float, wide: float, y: float, half: float) -> Iterator[str]:
+    """Draw what is not work: the stream of the arguments, a place in the queue, a wait, or what is thrown away."""
+    if s["kind"] in {"arguments", "queued"}:
+        thin, style, width = *((half * 0.32, "text") if s["kind"] == "arguments" else (1.0, "data")), max(0.6, wide)
+    elif s["kind"] == "discarded":
+        thin, style, width = half * 0.72, "discarded", wide
+    else:
+        thin, style, width = half * 0.72, "", max(0.0, wide - 0.5)
+    if s["kind"] == "discarded" and wide <= 2:
+        return
+    fill = f'class="{style}"' if style else f'fill="url(#{kind_of(s)})"'
+    size = f'width="{width:.1f}" height="{2 * thin:.1f}" rx="{min(3, thin):.1f}"'
+    yield f'<rect {fill} x="{x0:.1f}" y="{y - thin:.1f}" {size}/>'
+
+
+def _draw_lone_mark(kind: str, x: float, last: float, y: float, half: float) -> Iterator[str]:
+    """Draw the sign of a call that never ran, on clear ground where it would leave the axis."""
+    if x > last:
+        clear = min(half, 8.0)
+        yield f'<rect class="lane" x="{last - 7:.1f}" y="{y - clear:.1f}" width="14" height="{2 * clear:.1f}" rx="2"/>'
+    yield from _draw_mark(kind, min(x, last), y)
+
+
+def _draw_mark(kind: str, x: float, y: float) -> Iterator[str]:
+    """Draw the sign of a call that came to nothing: a cross for failed, a bar for cancelled, a leap for skipped."""
+    name = kind.removesuffix("-ink")
+    path = {
+        "failed": f"M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m0 -7l-7 7",
+        "cancelled": f"M{x - 4:.1f} {y:.1f}h8",
+        "skipped": f"M{x - 5:.1f} {y + 3:.1f}q5 -10 9 -1m.6 -4.4l-.4 4.8l-4.6 -1",
+    }.get(name, "")
+    yield f'<path class="mark s-{kind}" d="{path}"/>'
+
+
+def draw_retries(row: RowView, scale: Scale, y: float, half: float) -> Iterator[str]:
+    """Draw where attempts failed and the call was made again."""
+    drawn = -_RETRY_ROOM
+    for retry in row.get("retries", ()):
+        x = scale(retry["at"])
+        # Signs closer than this would be one blot.
+        if x - drawn < _RETRY_ROOM:
+            continue
+        drawn = x
+        place = f'x="{x - _RETRY_ROOM / 2:.1f}" y="{y - half:.1f}" width="{_RETRY_ROOM:g}" height="{2 * half:.1f}"'
+        yield f'<rect class="lane" {place}/>'
+        yield from _draw_mark("failed", x, y)
+
+
+def draw_key(kind: str, x: float, y: float) -> Iterator[str]:
+    """Draw a sample of a kind, for the legend."""
+    if kind == "seen":
+        yield f'<circle class="seen" cx="{x + 9:.1f}" cy="{y:.1f}" r="4"/>'
+    elif kind == "skipped":
+        yield from _draw_mark("skipped", x + 9, y)
+    elif kind == "critical":
+        yield f'<rect class="critical" fill="none" x="{x + 1:.1f}" y="{y - 5:.1f}" width="16" height="10" rx="3"/>'
+    elif kind == "arguments":
+        yield f'<rect class="text" x="{x:.1f}" y="{y - 2:.1f}" width="18" height="4" rx="2"/>'
+    elif kind == "queued":
+        yield f'<rect class="data" x="{x:.1f}" y="{y - 1:.1f}" width="18" height="2"/>'
+    elif kind == "saved" or kind.partition("-")[0] in WAITS:
+        yield f'<rect fill="url(#{kind})" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
+    else:
+        yield f'<rect class="{kind}" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
+        if kind == "running":
+            yield f'<rect class="open" fill="none" x="{x + 0.7:.1f}" y="{y - 5.3:.1f}" width="16.6" height="10.6" rx="2.5"/>'
+        if kind in {"failed", "cancelled"}:
+            yield from _draw_mark(f"{kind}-ink", x + 9, y)
+
+
+def write(text: str, x: float, y: float, style: str, size: float, *, bold: bool = False, anchor: str = "start") -> str:
+    """Return a text as an element: whatever it says is text."""
+    weight = ' font-weight="650"' if bold else ""
+    place = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{weight}{place}>{escape(text)}</text>'
+
+
+def about(row: RowView) -> str:
+    """Return what a future has to tell to whoever points at it."""
+    lines = [f"{row['future']} {row['tool']}({row['arguments']}): {row['state']}", row["label"]]
+    for segment in row["segments"]:
+        if segment["kind"] in WAITS:
+            waited = "" if segment["end"] is None else f" {segment['end'] - segment['start']:.2f} s"
+            lines.append(f"waited{waited}: {segment.get('reason', '')}")
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,225 @@
+"""The timeline as plain text: for terminals, logs and ``text/plain``.
+
+One character cell is the unit, so a bar is rounded to whole cells, and whatever lasted at all gets one. Waiting is
+drawn lighter than running, and differently for each kind, so that the picture needs no colour. Why a call waited stands
+in the free place in front of it, or behind its outcome.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from asyncfc_jupyter.trace.fold.future_rows import WAITS
+from asyncfc_jupyter.trace.render.geometry import ticks
+from asyncfc_jupyter.trace.render.layout import SHORTEST_QUEUE_S
+from asyncfc_jupyter.trace.view.view import wait_reasons
+from asyncfc_jupyter.trace.view.wire_format import DecodeView, RowView, SegmentView, View
+
+#: A drawing for each kind of stretch. All are one cell wide in every terminal font that has box drawing.
+_CELLS = {
+    "first_token": "░",
+    "retry": "↻",
+    "reasoning": "▒",
+    "arguments": "▁",
+    "queued": "─",
+    "call": "▓",
+    "text": "█",
+    "await": "·",
+    "data": "╌",
+    "hazard": "═",
+    "irreversible": "╫",
+    "approval": "≡",
+    "limit": "┄",
+    "same": "≈",
+    "running": "▒",
+    "done": "█",
+    "failed": "▓",
+    "cancelled": "▒",
+    "discarded": "▫",
+}
+_MARKS = {"failed": "✗", "cancelled": "⊘", "skipped": "↷"}
+_LEGEND = (
+    ("first_token", "░ to first token"),
+    ("retry", "↻ request retried"),
+    ("reasoning", "▒ reasoning"),
+    ("arguments", "▁ its arguments"),
+    ("call", "▓ a call"),
+    ("text", "█ text"),
+    ("await", "· waiting"),
+    ("queued", "─ queued"),
+    ("running", "▒ running"),
+    ("done", "█ ran"),
+    ("data", "╌ needs a value"),
+    ("hazard", "═ held: shared state"),
+    ("irreversible", "╫ held: irreversible"),
+    ("approval", "≡ held: approval"),
+    ("limit", "┄ held: limit"),
+    ("same", "≈ same call"),
+    ("failed", "▓✗ failed"),
+    ("cancelled", "⊘ cancelled"),
+    ("skipped", "↷ skipped"),
+    ("discarded", "▫ went on, discarded"),
+    ("seen", "○ the model saw it"),
+)
+#: Rows after which a text stops: more are not read in a terminal, and the interactive picture has them all.
+MOST_ROWS = 60
+#: Narrower than this, in cells, the lanes say nothing.
+_LEAST_LANE = 20
+
+
+def render_text(view: View, *, width: int = 100) -> str:
+    """Return the view as lines of at most ``width`` cells (at least 60), without trailing spaces and without colour."""
+    return "\n".join(line.rstrip() for line in _lines(view, max(60, width)))
+
+
+def _lines(view: View, width: int) -> Iterator[str]:
+    yield cut(view["title"], width)
+    yield cut(view["subtitle"], width)
+    yield from _joined((f"{figure['value']} {figure['label']}" for figure in view["figures"]), " · ", width)
+    yield ""
+    names = max((columns(row["future"]) for row in view["rows"]), default=2)
+    tools = min(20, max((columns(row["tool"]) for row in view["rows"]), default=0))
+    left = max(names + 1 + tools, len("decoding")) + 2
+    notes = [_outcome(row) for row in view["rows"]]
+    right = min(max((columns(note) for note in notes), default=0), (width - left) * 2 // 5)
+    lane = max(_LEAST_LANE, width - left - (right + 2 if right else 0))
+    domain = max(view["span"], 0.001)
+    yield " " * left + axis(domain, lane)
+    yield pad("decoding", left) + decode_lane(view["decode"], view["now"], domain, lane)
+    below = []
+    for row, outcome in zip(view["rows"][:MOST_ROWS], notes, strict=False):
+        label = pad(row["future"], names + 1) + cut(row["tool"], tools)
+        drawn, why = _row_lane(row, view["span"], domain, lane), _why(row)
+        free = len(drawn) - len(drawn.lstrip())
+        if why.isascii() and len(why) + 2 <= free:
+            drawn = f"{why:>{free - 1}} {drawn[free:]}"
+        elif why:
+            below.append(cut(f"{row['future']} waited {why}", width))
+        yield pad(label, left) + pad(drawn, lane + 2) + cut(outcome, right)
+    if len(view["rows"]) > MOST_ROWS:
+        yield f"and {len(view['rows']) - MOST_ROWS} more"
+    yield from ["", *below] if below else []
+    yield ""
+    yield from _legend(view, width)
+
+
+def _outcome(row: RowView) -> str:
+    state, label = row["state"], row["label"]
+    word = "" if state in {"done", "pending"} or label.startswith(state) else state
+    return ": ".join(part for part in (word, label) if part)
+
+
+def _why(row: RowView) -> str:
+    """Return how long and why a call waited, if it did for long enough to be drawn."""
+    waited = sum(
+        segment["end"] - segment["start"]
+        for segment in row["segments"]
+        if segment["kind"] in WAITS and segment["end"] is not None
+    )
+    reasons = wait_reasons(row)
+    return f"{waited:.1f} s: {reasons}" if waited >= 0.05 and reasons else reasons
+
+
+def axis(domain: float, lane: int) -> str:
+    """Return the time axis: labels of round times, each at its place."""
+    line = ""
+    for seconds, label in ticks(domain, max(2, lane // 9)):
+        at = round(lane * seconds / domain)
+        if at + len(label) <= lane and at >= len(line):
+            line = line.ljust(at) + label + " "
+    return line
+
+
+def decode_lane(decode: list[DecodeView], now: float, domain: float, lane: int) -> str:
+    """Return the decode lane, ``lane`` cells for ``domain`` seconds."""
+    cells = [" "] * (lane + 1)
+    for span in decode:
+        first, last = _place(span["start"], now if span["end"] is None else span["end"], domain, lane)
+        if span["kind"] == "await" and last - first < 2:
+            continue
+        cells[first:last] = _CELLS[span["kind"]] * (last - first)
+        # A call's name is worth more than its texture, if there is room for both.
+        if span["kind"] == "call" and last - first >= columns(span["label"]) + 1:
+            cells[first : first + len(span["label"])] = span["label"]
+    return "".join(cells)
+
+
+def _row_lane(row: RowView, now: float, domain: float, lane: int) -> str:
+    cells = [" "] * (lane + 1)
+    at = 0
+    for segment in row["segments"]:
+        if segment["kind"] == "discarded" and segment["start"] >= now:
+            continue
+        at, last = _place(segment["start"], now if segment["end"] is None else segment["end"], domain, lane)
+        kind = segment["kind"]
+        if kind in _CELLS and segment["start"] != segment["end"]:
+            cells[at:last] = _CELLS[kind] * (last - at)
+            at = last - 1
+        if kind in _MARKS:
+            cells[at] = _MARKS[kind]
+    if row["seen"] is not None:
+        seen = min(lane, max(round(lane * row["seen"] / domain), at + 1))
+        cells[seen] = "○"
+    return "".join(cells)
+
+
+def _place(start: float, end: float, domain: float, lane: int) -> tuple[int, int]:
+    """Return the first cell of a stretch and the one after its last; at least one cell."""
+    first = min(lane - 1, max(0, round(lane * start / domain)))
+    return first, min(lane, max(first + 1, round(lane * end / domain)))
+
+
+def _legend(view: View, width: int) -> Iterator[str]:
+    kinds: set[str] = {span["kind"] for span in view["decode"]}
+    kinds |= {segment["kind"] for row in view["rows"] for segment in row["segments"] if _is_seen(segment)}
+    kinds |= {"seen"} if any(row["seen"] is not None for row in view["rows"]) else set()
+    yield from _joined((text for kind, text in _LEGEND if kind in kinds), "   ", width)
+
+
+def _is_seen(segment: SegmentView) -> bool:
+    lasts_s = math.inf if segment["end"] is None else segment["end"] - segment["start"]
+    return segment["kind"] != "queued" or lasts_s >= SHORTEST_QUEUE_S
+
+
+def _joined(texts: Iterable[str], between: str, width: int) -> Iterator[str]:
+    """Yield texts on as few lines as they fit on; a text is cut only where it is wider than a line."""
+    line = ""
+    for text in texts:
+        if line and columns(line) + len(between) + columns(text) > width:
+            yield line
+            line = ""
+        line += (between if line else "") + cut(text, width)
+    yield line
+
+
+def columns(text: str) -> int:
+    """Return how many cells of a terminal a text takes."""
+    return sum(_cell(character) for character in text)
+
+
+def _cell(character: str) -> int:
+    if character.isascii():
+        return 1
+    if unicodedata.combining(character) or unicodedata.category(character) == "Cf":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def pad(text: str, width: int) -> str:
+    """Return the text, filled up with spaces to a width in cells."""
+    return text + " " * max(0, width - columns(text))
+
+
+def cut(text: str, width: int) -> str:
+    """Return the text, cut to a width in cells."""
+    if columns(text) <= width:
+        return text
+    kept, room = "", width - 1
+    for character in text:
+        room -= _cell(character)
+        if room < 0:
+            break
+        kept += character
+    return kept.rstrip() + "…" if width > 0 else ""

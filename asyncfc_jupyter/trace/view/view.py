@@ -1,0 +1,202 @@
+"""The view of a run: its facts folded into what is drawn, whole or as what changed (`format` states its form)."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from asyncfc_jupyter.core.events import Stamped
+from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.trace.analysis.critical_path import critical_path
+from asyncfc_jupyter.trace.analysis.metrics import Metrics, measure
+from asyncfc_jupyter.trace.fold.decode_lane import DecodeSpan
+from asyncfc_jupyter.trace.fold.future_rows import WAITS, Row, Segment
+from asyncfc_jupyter.trace.fold.spans import Spans
+from asyncfc_jupyter.trace.trace import Trace
+from asyncfc_jupyter.trace.view.clean_text import clean, clean_lines, show_arguments
+from asyncfc_jupyter.trace.view.headline import LiveBound, final_figures, live_figures, subtitle, title
+from asyncfc_jupyter.trace.view.wire_format import (
+    VIEW_VERSION,
+    Changes,
+    DecodeView,
+    Figure,
+    OverlapPatch,
+    RetryView,
+    RowView,
+    SegmentView,
+    TurnsPatch,
+    View,
+)
+
+#: Characters of each kind of text: a name fits its column, the others fit a tooltip.
+_TOOL, _TEXT, _PRINTS, _QUESTION = 60, 200, 1000, 4000
+#: The axis goes on past the run's end, for calls that nobody waited for, by at most this share of its length: what lasts
+#: longer is cut there, since the run itself is what the picture is about.
+_PAST_THE_END = 0.25
+
+
+class LiveTimeline:
+    """The view of a run that goes on. Feed it every event; ask for a snapshot or changes when a picture is due."""
+
+    def __init__(self) -> None:
+        self._spans = Spans()
+        self._metrics: Metrics | None = None
+        self._bound = LiveBound()
+        self._critical: frozenset[FutureName] = frozenset()
+        self._sent_turns = 0
+        self._sent_overlap = 0
+
+    @property
+    def live(self) -> bool:
+        """Whether the run goes on, as far as the events tell."""
+        return self._metrics is None
+
+    @property
+    def last_s(self) -> float:
+        """Time of the latest event, in seconds since the run started."""
+        return self._spans.last_s
+
+    def apply(self, stamped: Stamped) -> None:
+        """Take one event."""
+        self._spans.apply(stamped)
+        if self._spans.ended is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Take the last event to be the end, also when it says nothing of the kind: a trace may be cut."""
+        if self._metrics is not None:
+            return
+        chain = critical_path(self._spans.futures.rows.values(), self._spans.end_s)
+        self._metrics = measure(self._spans)
+        # One call alone is no path, and often only one of many that took as long.
+        self._critical = frozenset(chain.futures() if chain and chain.previous else ())
+        self._spans.futures.changed.update(dict.fromkeys(filter(self._critical.__contains__, self._spans.futures.rows)))
+
+    def snapshot(self, now_s: float | None = None) -> View:
+        """Return the whole view.
+
+        Args:
+            now_s: Seconds since the run started; by default the time of the latest event. A run that ended stays there.
+        """
+        spans = self._spans
+        return View(
+            version=VIEW_VERSION,
+            **self._head(now_s),
+            decode=[_decode_view(span) for span in spans.lane.spans.values()],
+            turns=[_round(turn.start) for turn in spans.lane.turns.values()],
+            rows=[self._row_view(row) for row in spans.futures.rows.values()],
+            overlap=[[_round(start), _round_end(end)] for start, end in spans.overlap],
+        )
+
+    def changes(self, now_s: float | None = None) -> Changes:
+        """Return what changed since the last call, and begin to collect anew."""
+        spans = self._spans
+        starts = [turn.start for turn in list(spans.lane.turns.values())[self._sent_turns :]]
+        # The last stretch that was sent may have ended, or been taken up again, since.
+        first = max(0, self._sent_overlap - 1)
+        changes = Changes(
+            **self._head(now_s),
+            decode=[_decode_view(spans.lane.spans[key]) for key in spans.lane.changed],
+            rows=[self._row_view(spans.futures.rows[name]) for name in spans.futures.changed],
+            turns=TurnsPatch(first=self._sent_turns, items=[_round(start) for start in starts]),
+            overlap=OverlapPatch(
+                first=first, items=[[_round(start), _round_end(end)] for start, end in spans.overlap[first:]]
+            ),
+        )
+        spans.lane.changed.clear()
+        spans.futures.changed.clear()
+        self._sent_turns, self._sent_overlap = len(spans.lane.turns), len(spans.overlap)
+        return changes
+
+    def _head(self, now_s: float | None) -> _Head:
+        spans = self._spans
+        now = spans.end_s if not self.live else max(now_s or 0.0, self.last_s)
+        return _Head(
+            title=title(spans),
+            subtitle=subtitle(spans, live=self.live),
+            live=self.live,
+            now=_round(now),
+            span=_round(max(now, min(spans.last_s, now * (1 + _PAST_THE_END)))),
+            figures=final_figures(self._metrics, spans) if self._metrics else live_figures(spans, now, self._bound),
+        )
+
+    def _row_view(self, row: Row) -> RowView:
+        view = RowView(
+            future=clean(row.future, _TOOL),
+            tool=clean(row.tool, _TOOL),
+            arguments=show_arguments(row.arguments, _TEXT),
+            state=row.state.value,
+            segments=[_segment_view(segment) for segment in row.segments],
+            label=clean(row.outcome, _TEXT),
+            seen=_round_end(row.seen),
+            critical=row.future in self._critical,
+            needs=list(row.needs),
+            after=list(row.after),
+        )
+        if row.asks:
+            view["asks"] = show_arguments(row.question, _QUESTION)
+        if row.fraction is not None:
+            view["progress"] = round(row.fraction, 3)
+        if row.activity:
+            view["activity"] = clean(row.activity, _TEXT)
+        if row.retries:
+            view["retries"] = [RetryView(at=_round(r.at), message=clean(r.message, _TEXT)) for r in row.retries]
+        if row.prints:
+            view["prints"] = clean_lines(row.prints, _PRINTS)
+        if row.marks:
+            view["marks"] = list(row.marks)
+        return view
+
+
+class _Head(TypedDict):
+    title: str
+    subtitle: str
+    live: bool
+    now: float
+    span: float
+    figures: list[Figure]
+
+
+def timeline_view(trace: Trace) -> View:
+    """Return the view of a whole trace, or of what there is of one."""
+    timeline = LiveTimeline()
+    for stamped in trace.events:
+        timeline.apply(stamped)
+    timeline.close()
+    return timeline.snapshot()
+
+
+def wait_reasons(row: RowView) -> str:
+    """Return why a call waited, in order and without repetition; of values that arrived one by one, all at once."""
+    reasons: list[str] = []
+    last = ""
+    for segment in row["segments"]:
+        kind, reason = segment["kind"], segment.get("reason", "")
+        # The first of several waits for values names them all; those after it only the rest.
+        if kind in WAITS and not (kind == last == "data") and reason not in reasons:
+            reasons.append(reason)
+        last = kind if kind != "queued" else last
+    return "; ".join(reasons)
+
+
+def _decode_view(span: DecodeSpan) -> DecodeView:
+    return DecodeView(
+        id=span.id, kind=span.kind, start=_round(span.start), end=_round_end(span.end), label=clean(span.label, _TEXT)
+    )
+
+
+def _segment_view(segment: Segment) -> SegmentView:
+    view = SegmentView(kind=segment.kind, start=_round(segment.start), end=_round_end(segment.end))
+    if segment.reason:
+        view["reason"] = clean(segment.reason, _TEXT)
+    if segment.hazard:
+        view["hazard"] = segment.hazard
+    return view
+
+
+def _round(seconds: float) -> float:
+    # A tenth of a millisecond is finer than any pixel, and shorter on the wire than a float's every digit.
+    return round(seconds, 4)
+
+
+def _round_end(seconds: float | None) -> float | None:
+    return None if seconds is None else _round(seconds)

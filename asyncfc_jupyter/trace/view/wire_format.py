@@ -1,0 +1,157 @@
+"""The wire format of the timeline: all that any rendering needs.
+
+Python computes it and JavaScript draws it; the static pictures are made from it too. ``frontend/format.js`` says the same
+for the other side. It is plain JSON. Times are seconds since the run started; an ``end`` of null means that the thing
+still goes on and is drawn until the present. Every text in it is bounded and without control characters (``prints``
+alone has several lines), but otherwise whatever a model or a tool wrote: whoever draws it escapes it. Keys that are
+`NotRequired` are left out where they would say nothing, since a long run has thousands of rows.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict, final
+
+from asyncfc_jupyter.trace.fold.decode_lane import DecodeKind
+from asyncfc_jupyter.trace.fold.future_rows import SegmentKind
+
+#: Raised when a front end of the old version would misread a new view.
+VIEW_VERSION: Literal[2] = 2
+
+
+class Figure(TypedDict):
+    """One of the numbers at the head of the picture."""
+
+    value: str
+    label: str
+    #: The value is the time since the start, and the front end may count on by itself.
+    clock: NotRequired[bool]
+
+
+class DecodeView(TypedDict):
+    """A stretch of the decode lane."""
+
+    id: str
+    kind: DecodeKind
+    start: float
+    end: float | None
+    label: str
+
+
+class SegmentView(TypedDict):
+    """A stretch of a future's life."""
+
+    kind: SegmentKind
+    start: float
+    end: float | None
+    reason: NotRequired[str]
+    #: ``RAW``, ``WAR`` or ``WAW``, where it waited for shared state.
+    hazard: NotRequired[str]
+
+
+class RetryView(TypedDict):
+    """An attempt that failed, and when."""
+
+    at: float
+    message: str
+
+
+class RowView(TypedDict):
+    """One future."""
+
+    future: str
+    tool: str
+    arguments: str
+    state: str
+    segments: list[SegmentView]
+    #: The result's summary, or the error.
+    label: str
+    #: When the model first saw the outcome.
+    seen: float | None
+    critical: bool
+    #: Futures whose values it takes.
+    needs: list[str]
+    #: Earlier futures it was held for, because of what both touch.
+    after: list[str]
+    #: What the person is asked about, and has not answered: the arguments with their values.
+    asks: NotRequired[str]
+    #: From 0 to 1, as the running function told.
+    progress: NotRequired[float]
+    #: What the running function said that it is at.
+    activity: NotRequired[str]
+    retries: NotRequired[list[RetryView]]
+    #: The end of what it printed, with its line breaks.
+    prints: NotRequired[str]
+    #: ``irreversible``, ``approve``, ``detached``.
+    marks: NotRequired[list[str]]
+
+
+@final
+class View(TypedDict):
+    """A whole timeline."""
+
+    version: Literal[2]
+    title: str
+    subtitle: str
+    live: bool
+    #: The present of a live run; else its end.
+    now: float
+    #: Length of the time axis that shows it all: to the end of the run and, where calls went on, some way past it.
+    span: float
+    figures: list[Figure]
+    decode: list[DecodeView]
+    #: Start times of the turns.
+    turns: list[float]
+    rows: list[RowView]
+    #: When decoding and at least one function went on at once.
+    overlap: list[list[float | None]]
+
+
+class TurnsPatch(TypedDict):
+    """``turns[first:]`` becomes ``items``."""
+
+    first: int
+    items: list[float]
+
+
+class OverlapPatch(TypedDict):
+    """``overlap[first:]`` becomes ``items``."""
+
+    first: int
+    items: list[list[float | None]]
+
+
+class Changes(TypedDict):
+    """What changed since the last changes: items of ``decode`` and ``rows`` replace those with their id, or are new."""
+
+    title: str
+    subtitle: str
+    live: bool
+    now: float
+    span: float
+    figures: list[Figure]
+    decode: list[DecodeView]
+    rows: list[RowView]
+    turns: TurnsPatch
+    overlap: OverlapPatch
+
+
+class RunView(TypedDict):
+    """One run of a comparison."""
+
+    name: str
+    #: ``saved 3.2 s``, ``slowest``, ...: against the slowest of the runs.
+    note: str
+    view: View
+
+
+@final
+class ComparisonView(TypedDict):
+    """Several runs on one time axis."""
+
+    version: Literal[2]
+    title: str
+    subtitle: str
+    #: Length of the axis, in seconds.
+    span: float
+    figures: list[Figure]
+    runs: list[RunView]

@@ -1,0 +1,176 @@
+"""Machines with one fault each, planted to show that the search for a program that goes wrong would find it."""
+
+from asyncfc_jupyter.core.call_record import Gate
+from asyncfc_jupyter.core.effects import Effects
+from asyncfc_jupyter.core.futures import State
+from asyncfc_jupyter.core.limits import Places
+from asyncfc_jupyter.core.path_index import Accesses
+from asyncfc_jupyter.core.scheduler import Scheduler
+
+
+class _BlindToReads(Accesses):
+    def latest_before(self, order, effects):
+        return (
+            super().latest_before(order, Effects(reads=effects.reads + effects.writes))
+            if effects.writes
+            else (super().latest_before(order, effects))
+        )
+
+
+class DropsWriteAfterRead(Scheduler):
+    """A write does not wait for earlier reads."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._accesses = _BlindToReads()
+
+
+class _BlindToWritesOfWriters(Accesses):
+    def latest_before(self, order, effects):
+        reads = super().latest_before(order, Effects(reads=effects.reads))
+        found = super().latest_before(order, effects)
+        return reads if found is not None and found.hazard.value == "WAW" else found
+
+
+class DropsWriteAfterWrite(Scheduler):
+    """A write does not wait for earlier writes."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._accesses = _BlindToWritesOfWriters()
+
+
+class ForgetsWidening(Scheduler):
+    """A call whose arguments are unknown touches nothing until they are known."""
+
+    def _issued(self, event):
+        yield from super()._issued(event)
+        record = self._records[event.future]
+        if record.gate is Gate.DATA and not record.state.settled:
+            self._accesses.remove(record.order, record.effects)
+            record.effects = Effects()
+
+
+class NeverLooksAgainAfterNarrowing(Scheduler):
+    """Who watches a call is not told when that one's arguments become known."""
+
+    def _wake_watchers(self, record):
+        if record.state.settled:
+            yield from super()._wake_watchers(record)
+
+
+class LosesAWakeUp(Scheduler):
+    """Of several calls that watch one, the last is forgotten."""
+
+    def _wake_watchers(self, record):
+        if len(record.watchers) > 1:
+            record.watchers.pop()
+        yield from super()._wake_watchers(record)
+
+
+class StartsIrreversibleBesideOthers(Scheduler):
+    """An irreversible call does not wait for earlier ones to settle."""
+
+    def _unsafe(self, record):
+        found = super()._unsafe(record)
+        return (None, None) if found[0] is not None else found
+
+
+class StartsIrreversibleInAnOpenReply(Scheduler):
+    """An irreversible call does not wait for its reply to end."""
+
+    def _unsafe(self, record):
+        found = super()._unsafe(record)
+        return found if found[0] is not None else (None, None)
+
+
+class ForgetsFailuresBeforeIrreversible(Scheduler):
+    """An irreversible call is made though an earlier call failed and the model has not heard of it."""
+
+    def _already_lost(self, record):
+        return None
+
+
+class ForgetsDependents(Scheduler):
+    """Calls that need one that did not succeed are left waiting."""
+
+    def _follow(self, record):
+        for other, command, outcome in super()._follow(record):
+            if outcome is not State.SKIPPED:
+                yield other, command, outcome
+
+
+class TakesAPlaceBeyondTheLimit(Scheduler):
+    """One place more than there is under each limit."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._places = _Generous()
+
+
+class _Generous(Places):
+    def full(self, limits):
+        return next((limit for limit in limits if self._taken.get(limit.name, 0) > limit.places), None)
+
+
+class _LastComeFirst(Places):
+    def arrive(self, order, limits):
+        super().arrive(-order, limits)
+
+    def withdraw(self, order):
+        super().withdraw(-order)
+
+    def grant(self):
+        for order, full in super().grant():
+            yield -order, full
+
+
+class HandsOutPlacesAgainstTheOrder(Scheduler):
+    """Of those that wait for a place, the latest goes first."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._places = _LastComeFirst()
+
+
+class SharesAcrossConflicts(Scheduler):
+    """A repeat takes a pending call's outcome though a call in between changes what they look at."""
+
+    def may_share(self, earlier, effects):
+        return not self._records[earlier].state.settled
+
+
+class IgnoresApproval(Scheduler):
+    """A call to be approved starts before the person has answered."""
+
+    def _look(self, record):
+        yield from super()._look(record)
+        if record.gate is Gate.APPROVAL:
+            self._arrive(record)
+
+
+class SettlesARepeatTooEarly(Scheduler):
+    """A repeat is done before the call that it repeats."""
+
+    def _repeat(self, record, primary):
+        yield from super()._repeat(record, primary)
+        if not record.state.settled:
+            yield from self._settle(record, State.DONE)
+
+
+MUTANTS = (
+    DropsWriteAfterRead,
+    DropsWriteAfterWrite,
+    ForgetsWidening,
+    NeverLooksAgainAfterNarrowing,
+    LosesAWakeUp,
+    StartsIrreversibleBesideOthers,
+    StartsIrreversibleInAnOpenReply,
+    ForgetsFailuresBeforeIrreversible,
+    ForgetsDependents,
+    TakesAPlaceBeyondTheLimit,
+    HandsOutPlacesAgainstTheOrder,
+    SharesAcrossConflicts,
+    IgnoresApproval,
+    SettlesARepeatTooEarly,
+)

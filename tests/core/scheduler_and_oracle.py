@@ -1,0 +1,223 @@
+"""A random program, told to a scheduler and to its oracle, which must agree after every fact."""
+
+from asyncfc_jupyter.core.commands import AskApproval, CopyOutcome, ResolveArguments, SkipCall, StartCall
+from asyncfc_jupyter.core.effects import UNDECLARED, Effects
+from asyncfc_jupyter.core.events import (
+    ApprovalGiven,
+    ArgumentsResolved,
+    CallCancelled,
+    CallFailed,
+    CallFinished,
+    CallIssued,
+    CallSkipped,
+    Limit,
+    ResultShown,
+    TurnEnded,
+    TurnStarted,
+)
+from asyncfc_jupyter.core.futures import CallId, future_name
+from asyncfc_jupyter.core.invariants import check
+from asyncfc_jupyter.core.scheduler import Scheduler
+from tests.core.oracle import LOST, Oracle, Planned
+from tests.random_programs import Choices
+
+#: Decisions that the longest program takes, about.
+SIZE = 160
+LIMITS = tuple(Limit(name=name, places=places) for name, places in (("a", 1), ("b", 1), ("b", 2), ("c", 2)))
+PATHS = (("a",), ("b",), ("a", "a"), ("a", "b"), ("b", "a"), ("a", "a", "a"), ("a", "a", "b"))
+
+
+class Pair:
+    """A scheduler and its oracle, told the same things."""
+
+    def __init__(self, limit, scheduler=Scheduler):
+        self.scheduler, self.oracle = scheduler(limit=limit), Oracle(limit)
+        self.started, self.skipped, self.asked, self.starts = set(), set(), set(), []
+
+    def feed(self, event):
+        """Tell the scheduler, and answer as the driver does: at once, in order."""
+        todo = [self.scheduler.handle(event)]
+        starts = []
+        while todo:
+            for command in todo.pop(0):
+                number = int(command.future[1:]) - 1
+                match command:
+                    case ResolveArguments():
+                        if not self.scheduler.state(command.future).settled:
+                            todo.append(self.scheduler.handle(self.resolved(command.future, number)))
+                    case StartCall():
+                        assert number not in self.started, "a call was started twice"
+                        self.started.add(number)
+                        starts.append(number)
+                    case SkipCall():
+                        self.skipped.add(number)
+                    case CopyOutcome():
+                        assert self.oracle.calls[number].same_as == int(command.of[1:]) - 1
+                    case AskApproval():
+                        self.asked.add(number)
+        check(self.scheduler)
+        assert starts == sorted(starts), "places were handed out against the order of emission"
+        self.compare()
+
+    def resolved(self, future, number):
+        call = self.oracle.calls[number]
+        if call.misfit:
+            return CallFailed(future=future, kind="arguments", message="do not fit")
+        return ArgumentsResolved(future=future, effects=call.exact, limits=call.limits)
+
+    def issue(self, call):
+        number = len(self.oracle.calls)
+        self.oracle.issue(call)
+        self.feed(
+            CallIssued(
+                future=future_name(number + 1),
+                call=CallId("c"),
+                turn=1,
+                tool="t",
+                arguments="{}",
+                needs=tuple(future_name(n + 1) for n in call.needs),
+                effects=call.wide if call.needs else call.exact,
+                irreversible=call.irreversible,
+                approve=call.approve,
+                same_as=None if call.same_as is None else future_name(call.same_as + 1),
+            )
+        )
+
+    def settle(self, number, state):
+        self.oracle.settle(number, state)
+        name = future_name(number + 1)
+        events = {
+            "done": CallFinished(future=name),
+            "failed": CallFailed(future=name, kind="error", message="boom"),
+            "cancelled": CallCancelled(future=name),
+            "skipped": CallSkipped(future=name, because=None, message="the person said no"),
+        }
+        if state == "skipped":
+            self.skipped.add(number)
+        self.feed(events[state])
+
+    def approve(self, number):
+        self.oracle.approve(number)
+        self.feed(ApprovalGiven(future=future_name(number + 1)))
+
+    def show(self, number):
+        self.oracle.shown.add(number)
+        self.feed(ResultShown(future=future_name(number + 1), turn=1))
+
+    def begin_reply(self):
+        self.oracle.begin_reply()
+        self.feed(TurnStarted(turn=1))
+
+    def end_reply(self, end):
+        self.oracle.end_reply(end)
+        self.feed(TurnEnded(turn=1, reason="length" if end == "broken" else "tool_calls", calls=0))
+
+    def may_share(self, earlier, call):
+        """Return what the scheduler says; it must not say yes where the oracle says no."""
+        yes = self.scheduler.may_share(future_name(earlier + 1), call.wide if call.needs else call.exact)
+        assert not yes or self.oracle.may_share(earlier, call), "an outcome was shared across a conflicting call"
+        return yes
+
+    def compare(self):
+        oracle = self.oracle
+        states = [self.scheduler.state(future_name(n + 1)).value for n in range(len(oracle.calls))]
+        assert states == oracle.states
+        asked = {number for number in oracle.asked if number not in self.asked}
+        assert not asked, "the person was not asked in time"
+        assert self.asked <= oracle.asked, "the person was asked too early"
+        copies = {number for number, call in enumerate(oracle.calls) if call.same_as is not None}
+        assert self.skipped - copies == {n for n, state in enumerate(states) if state == "skipped"} - copies
+
+
+def play(data, scheduler=Scheduler):
+    """Play one random program to its end; raise as soon as the scheduler and its oracle differ."""
+    choices = Choices(data)
+    pair = Pair(choices.pick((4, 1, 2, 3)), scheduler)
+    oracle, total = pair.oracle, 1 + choices.below(11)
+    while True:
+        moves = _moves(choices, pair, total)
+        if not moves:
+            break
+        choices.pick(moves)()
+    if oracle.ends[-1] == "open":
+        pair.end_reply("good")
+    _finish(choices, pair)
+    assert not oracle.alive(), "calls were left waiting for ever"
+
+
+def _moves(choices, pair, total):
+    """Return what may happen next; nothing when the program is over but for what still runs."""
+    oracle, moves = pair.oracle, []
+    if len(oracle.calls) < total:
+        moves += [lambda: pair.issue(_call(choices, pair))] * 3
+    elif not _active(oracle):
+        return []
+    moves += [lambda: _act(choices, pair)] * (2 * bool(_active(oracle)))
+    if oracle.ends[-1] == "open":
+        moves.append(lambda: pair.end_reply(choices.pick(("good", "good", "broken"))))
+    elif len(oracle.calls) < total:
+        moves.append(pair.begin_reply)
+    unheard = [n for n, state in enumerate(oracle.states) if state in LOST and n not in oracle.shown]
+    if unheard and len(oracle.calls) < total:
+        moves.append(lambda: pair.show(choices.pick(unheard)))
+    alive = oracle.alive()
+    if alive and choices.once_in(6):
+        moves.append(lambda: pair.settle(choices.pick(alive), "cancelled"))
+    return moves
+
+
+def _active(oracle):
+    """Return the calls about which the world outside may still say something: those that run, those that were asked about."""
+    waiting = [n for n in oracle.asked if oracle.states[n] == "pending" and n not in oracle.approved]
+    return [n for n, state in enumerate(oracle.states) if state == "running"] + sorted(waiting)
+
+
+def _act(choices, pair):
+    number = choices.pick(_active(pair.oracle))
+    if pair.oracle.states[number] == "running":
+        pair.settle(number, choices.pick(("done", "done", "done", "done", "failed")))
+    elif choices.once_in(3):
+        pair.settle(number, "skipped")
+    else:
+        pair.approve(number)
+
+
+def _finish(choices, pair):
+    while _active(pair.oracle):
+        _act(choices, pair)
+
+
+def _call(choices, pair):
+    oracle = pair.oracle
+    number = len(oracle.calls)
+    if number and choices.once_in(6):
+        earlier = choices.below(number)
+        original = oracle.calls[earlier]
+        first = earlier if original.same_as is None else original.same_as
+        twin = oracle.calls[first]
+        if not twin.irreversible and pair.may_share(first, twin):
+            return Planned(needs=twin.needs, wide=twin.wide, exact=twin.exact, same_as=first)
+    needs = tuple(sorted({choices.below(number) for _ in range(choices.below(3))})) if number else ()
+    wide, exact = _effects(choices, widened=bool(needs))
+    return Planned(
+        needs=needs,
+        wide=wide,
+        exact=exact,
+        irreversible=choices.once_in(5),
+        approve=choices.once_in(6),
+        misfit=choices.once_in(10),
+        limits=tuple(choices.pick(LIMITS) for _ in range(choices.pick((0, 0, 1, 2)))),
+    )
+
+
+def _effects(choices, *, widened):
+    kind = choices.pick(("effects", "pure", "effects", "effects", "undeclared"))
+    if kind == "pure":
+        return Effects(), Effects()
+    if kind == "undeclared":
+        return UNDECLARED, UNDECLARED
+    reads = tuple(choices.pick(PATHS) for _ in range(choices.below(3)))
+    writes = tuple(choices.pick(PATHS) for _ in range(choices.below(3)))
+    cut = choices.below(3) if widened else 3
+    wide = Effects(reads=tuple(p[:cut] for p in reads), writes=tuple(p[:cut] for p in writes))
+    return wide, Effects(reads=reads, writes=writes)

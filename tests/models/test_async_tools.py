@@ -1,0 +1,223 @@
+"""Asynchronous tools of the Responses API: calls stay open, outputs follow, a refusal ends in placeholders."""
+
+import asyncio
+import json
+from typing import get_args
+
+import pytest
+
+from asyncfc_jupyter.agent import Agent, tool_messages
+from asyncfc_jupyter.models.openai import async_tools
+from asyncfc_jupyter.models.openai.async_tools import OpenAINative, native_items
+from asyncfc_jupyter.runtime.call import Status
+from asyncfc_jupyter.tools.definition import AWAIT_FUTURE, make_tool
+from tests.servers.response_script import call_item, response, text_item
+from tests.servers.scripted_server import HttpError, ScriptedServer
+
+PENDING = {"future": "f1", "tool": "slow", "status": "pending", "value": None, "note": "Not the result."}
+
+
+class Door:
+    """A tool that returns when it is let."""
+
+    def __init__(self):
+        self.open = asyncio.Event()
+
+    async def slow(self) -> dict:
+        """Take a while."""
+        await self.open.wait()
+        return {"price": 12}
+
+    async def ready(self) -> str:
+        """Take no time."""
+        return "at once"
+
+    async def quick(self, price: int) -> str:
+        """Take no time."""
+        self.open.set()
+        return f"paid {price}"
+
+
+def play(answers, *, names=("slow",), **options):
+    """Run the script; the door opens with the second request."""
+
+    async def main(server):
+        door = Door()
+        model = OpenAINative("m", base_url=server.base_url, api_key="k")
+        tools = [make_tool(getattr(door, name), pure=True) for name in names]
+
+        def watch(stamped):
+            if type(stamped.event).__name__ == "TurnStarted" and stamped.event.turn == 2:
+                door.open.set()
+
+        return await Agent(model, tools=tools, **options).run("go", observers=[watch]), model
+
+    with ScriptedServer(answers) as server:
+        run, model = asyncio.run(main(server))
+    return run, model, server
+
+
+def test_a_pending_call_stays_open_until_its_value_is_delivered() -> None:
+    """Its output follows in the place of the delivery."""
+    script = [
+        response(call_item("a", "slow", {}, **{"async": True})),
+        response(text_item("Waiting.")),
+        response(text_item("It costs 12.")),
+    ]
+    run, model, server = play(script)
+    assert run.answer == "It costs 12."
+    assert model.is_native
+    tools = {tool["name"]: tool.get("async") for tool in server.requests[0].body["tools"]}
+    assert tools == {"slow": True, "await_future": None}
+    second, third = (request.messages for request in server.requests[1:])
+    assert second[-1] == {"type": "function_call", "call_id": "a", "name": "slow", "arguments": "{}", "async": True}
+    assert third[: len(second)] == second  # what was sent is never changed
+    assert [item["type"] for item in third[len(second) :]] == ["message", "function_call_output"]
+    assert third[-1]["call_id"] == "a"
+    assert json.loads(third[-1]["output"])["value"] == {"price": 12}
+    assert "asyncfc_gate_" not in json.dumps(third)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Unknown parameter: 'tools[0].async'.", "Model m does not support asynchronous function tools."],
+)
+def test_a_server_that_refuses_asynchronous_tools_is_sent_placeholders(message) -> None:
+    """It is sent them from the refusal on."""
+    script = [
+        HttpError(status=400, message=message),
+        response(call_item("a", "slow", {})),
+        response(text_item("Waiting.")),
+        response(text_item("It costs 12.")),
+    ]
+    with pytest.warns(UserWarning, match="refuses the option 'async'"):
+        run, model, server = play(script)
+    assert run.answer == "It costs 12."
+    assert not model.is_native
+    assert '"async"' not in json.dumps([request.body for request in server.requests[1:]])
+    placeholder = server.requests[2].messages[-1]
+    assert placeholder["type"] == "function_call_output"
+    assert json.loads(placeholder["output"])["status"] == "pending"
+
+
+def test_a_call_that_may_not_stand_open_is_a_refusal_too() -> None:
+    script = [
+        response(call_item("a", "slow", {})),
+        HttpError(status=400, message="No tool output found for function call a."),
+        response(text_item("Waiting.")),
+        response(text_item("It costs 12.")),
+    ]
+    with pytest.warns(UserWarning, match="refuses the option 'async'"):
+        run, _, server = play(script)
+    assert run.answer == "It costs 12."
+    assert json.loads(server.requests[2].messages[-1]["output"])["status"] == "pending"
+
+
+@pytest.mark.parametrize("wait", [{"futures": ["f1", "f2"], "mode": "any"}, {"futures": ["f2"], "timeout_s": 0.05}])
+def test_a_wait_that_ends_before_a_call_of_its_reply_leaves_the_call_open(wait) -> None:
+    calls = (call_item("a", "ready", {}), call_item("b", "slow", {}), call_item("w", "await_future", wait))
+    script = [response(*calls), response(text_item("Waiting.")), response(text_item("It costs 12."))]
+    _, _, server = play(script, names=("ready", "slow"))
+    second, third = (request.messages for request in server.requests[1:])
+    assert [item["call_id"] for item in second if item["type"] == "function_call_output"] == ["a", "w"]
+    (late,) = (item for item in third[len(second) :] if item["type"] == "function_call_output")
+    assert late["call_id"] == "b"
+    assert json.loads(late["output"])["value"] == {"price": 12}
+
+
+def call(call_id, name="slow"):
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}}
+
+
+def test_an_output_comes_once_whether_it_is_awaited_delivered_or_at_once() -> None:
+    done = {"future": "f1", "tool": "slow", "arguments": {}, "status": "done", "value": 1}
+    history = [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": None, "tool_calls": [call("a")]},
+        {"role": "tool", "tool_call_id": "a", "content": json.dumps(PENDING)},
+        {"role": "assistant", "content": None, "tool_calls": [call("early", "await_future")]},
+        {"role": "tool", "tool_call_id": "early", "content": json.dumps([PENDING])},
+        {"role": "assistant", "content": "So", "tool_calls": [call("b")]},
+        {
+            "role": "tool",
+            "tool_call_id": "b",
+            "content": json.dumps(
+                {"future": "f2", "tool": "slow", "status": "done", "value": 2, "delivered": [done], "still_pending": []}
+            ),
+        },
+        {"role": "assistant", "content": None, "tool_calls": [call("w", "await_future")]},
+        {"role": "tool", "tool_call_id": "w", "content": json.dumps([done])},
+    ]
+    whole = list(native_items(history, "m"))
+    outputs = [
+        (item["call_id"], json.loads(item["output"])) for item in whole if item["type"] == "function_call_output"
+    ]
+    assert outputs == [
+        ("early", [PENDING]),
+        ("b", {"future": "f2", "tool": "slow", "status": "done", "value": 2}),
+        ("a", {"future": "f1", "tool": "slow", "status": "done", "value": 1}),
+        ("w", [done]),
+    ]
+    for length in range(len(history)):
+        part = list(native_items(history[:length], "m"))
+        assert whole[: len(part)] == part
+
+
+def test_results_delivered_as_the_user_become_the_outputs_of_open_calls() -> None:
+    script = [
+        response(call_item("a", "slow", {})),
+        response(text_item("Waiting.")),
+        response(text_item("It costs 12.")),
+    ]
+    _, _, server = play(script, deliver="user")
+    second, third = (request.messages for request in server.requests[1:])
+    assert third[: len(second)] == second
+    assert [item["type"] for item in third[len(second) :]] == ["message", "function_call_output"]
+    assert (third[-1]["call_id"], json.loads(third[-1]["output"])["value"]) == ("a", {"price": 12})
+
+
+def test_what_closes_no_call_is_said_in_the_persons_place_as_it_is() -> None:
+    def delivery(*results):
+        return {"role": "user", "content": json.dumps({"delivered": results, "note": "From the tools"})}
+
+    first = {"future": "f1", "tool": "slow", "arguments": {}, "status": "done", "value": 1}
+    stranger = first | {"future": "f2"}
+    history = [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": None, "tool_calls": [call("a")]},
+        {"role": "tool", "tool_call_id": "a", "content": json.dumps(PENDING)},
+    ]
+    for content in (delivery(), delivery({"future": "f1"}), delivery(3), {"role": "user", "content": '{"delivered": '}):
+        assert list(native_items([*history, content], "m"))[2:] == [{"type": "message", **content}]
+    both = delivery(first, stranger)
+    output, said = list(native_items([*history, both], "m"))[2:]
+    assert (output["call_id"], said) == ("a", {"type": "message", **both})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"future": "ESZ5", "status": "pending", "delivered": 3},
+        {"future": "f1", "status": "open", "delivered": 3},
+        {"future": "f1", "status": "done", "delivered": []},
+        {"future": "f1", "tool": "slow", "status": "done", "value": 1, "delivered": 3},
+        {"future": "f1", "tool": "slow", "status": "pending", "delivered": [3, {"future": ["f1"]}]},
+        {"future": ["f1"], "status": ["pending"]},
+        {**PENDING, "tool": "another"},
+        [{"future": "f1"}],
+    ],
+)
+def test_what_a_tool_itself_returned_is_not_taken_for_what_the_layer_says(value) -> None:
+    history = [
+        {"role": "assistant", "content": None, "tool_calls": [call("a")]},
+        {"role": "tool", "tool_call_id": "a", "content": json.dumps(value)},
+    ]
+    *_, output = native_items(history, "m")
+    assert (output["type"], json.loads(output["output"])) == ("function_call_output", value)
+
+
+def test_this_adapter_looks_for_the_names_that_the_layer_uses() -> None:
+    assert (async_tools._GATE_ID, async_tools._AWAIT) == (tool_messages.GATE_ID, AWAIT_FUTURE)
+    assert tool_messages._NOTE.startswith(async_tools._PLACEHOLDER_NOTE)
+    assert tool_messages.delivery_message([])["content"].startswith(async_tools._DELIVERY)
+    assert set(async_tools._STATUSES) == set(get_args(Status))

@@ -1,0 +1,147 @@
+"""One object at a time: undeclared methods of one object take turns, whatever ends a call."""
+
+import asyncio
+import threading
+
+import pytest
+
+from asyncfc_jupyter.runtime.attempt import Attempt, Raised
+from asyncfc_jupyter.runtime.object_lock import Exclusive, exclusive_of
+from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
+
+
+class Desk:
+    """A desk that notices two people at once."""
+
+    def __init__(self) -> None:
+        self.at_once, self.most = 0, 0
+
+    async def book(self, seconds: float = 1.0, reason: str = "") -> float:
+        """Book; raises the reason, if there is one."""
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.at_once -= 1
+        if reason:
+            raise ValueError(reason)
+        return asyncio.get_running_loop().time()
+
+    def ring(self) -> int:
+        """Ring, in a thread."""
+        return self.at_once
+
+
+def attempt(tool, **arguments):
+    return Attempt(tool, tool.parameters_of.bind(arguments))
+
+
+async def together(*attempts):
+    return await asyncio.gather(*(each.outcome() for each in attempts))
+
+
+def test_undeclared_methods_of_one_object_take_turns_in_order() -> None:
+    """Methods that run in a thread take turns with the others, too."""
+    desk = Desk()
+    book, ring = make_tool(desk.book), make_tool(desk.ring)
+
+    async def main():
+        return await together(attempt(book), attempt(ring), attempt(book, seconds=2), attempt(book))
+
+    outcomes = run_virtually(main())
+    assert [outcome.value for outcome in outcomes] == [1, 0, 3, 4]
+    assert desk.most == 1
+
+
+def test_declared_methods_and_those_of_other_objects_overlap() -> None:
+    desk = Desk()
+
+    async def main():
+        declared = make_tool(desk.book, writes="desk")
+        return await together(attempt(declared), attempt(declared), attempt(make_tool(Desk().book)))
+
+    assert [outcome.value for outcome in run_virtually(main())] == [1, 1, 1]
+    assert desk.most == 2
+
+
+@pytest.mark.parametrize("ending", ["raises", "times out", "is cancelled", "is cancelled while it waits"])
+def test_the_turn_goes_on_however_a_call_ends(ending) -> None:
+    desk = Desk()
+    tool = make_tool(desk.book, timeout_s=1.5)
+
+    async def main():
+        first = attempt(tool, **{"raises": {"reason": "no"}, "times out": {"seconds": 9}}.get(ending, {}))
+        second, third = attempt(tool), attempt(tool)
+        await asyncio.sleep(0.25)
+        if ending == "is cancelled":
+            first.give_up()
+        if ending == "is cancelled while it waits":
+            second.give_up()
+        waiting = third if ending.endswith("waits") else second
+        return await waiting.outcome()
+
+    outcome = run_virtually(main())
+    assert not isinstance(outcome, Raised) or outcome.kind == "timeout"
+    exclusive = exclusive_of(tool)
+    assert exclusive is not None
+    assert run_virtually(asyncio.wait_for(exclusive.enter(), 1)) is None, "nobody is left inside"
+
+
+def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    class Slow:
+        def work(self) -> None:
+            """Work."""
+            entered.set()
+            release.wait(20)
+
+        def look(self) -> bool:
+            """Look."""
+            return release.is_set()
+
+    slow = Slow()
+
+    async def main():
+        working = attempt(make_tool(slow.work, timeout_s=0.05))
+        await asyncio.to_thread(entered.wait, 20)
+        assert (await working.outcome()).kind == "timeout"  # its time begins with this
+        looking = attempt(make_tool(slow.look, timeout_s=20))
+        release.set()
+        return await looking.outcome()
+
+    assert asyncio.run(main()).value is True
+
+
+def test_a_turn_that_comes_in_the_moment_of_a_cancellation_is_handed_on() -> None:
+    async def main():
+        exclusive = Exclusive()
+        await exclusive.enter()
+        second = asyncio.ensure_future(exclusive.enter())
+        await asyncio.sleep(0)
+        exclusive.leave()  # the turn is the second's, which has not heard of it yet
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        assert second.cancelled()
+        await asyncio.wait_for(exclusive.enter(), 1)
+
+    run_virtually(main())
+
+
+def test_event_loops_of_several_threads_take_turns_on_one_object() -> None:
+    desk = Desk()
+    tool = make_tool(desk.book)
+    outcomes = []
+
+    async def three():
+        return await together(*(attempt(tool, seconds=0.01) for _ in range(3)))
+
+    threads = [threading.Thread(target=lambda: outcomes.extend(asyncio.run(three()))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(outcomes) == 9
+    assert desk.most == 1

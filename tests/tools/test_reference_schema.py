@@ -1,0 +1,158 @@
+"""Schemas rewritten for models and for strict servers: the rules, one by one."""
+
+import functools
+import json
+import re
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from asyncfc_jupyter.agent import tool_messages
+from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.references import REFERENCE_SCHEMA, Field, Item, Reference, parse_reference
+from asyncfc_jupyter.errors import ArgumentMismatch
+from asyncfc_jupyter.tools.definition import make_tool
+from asyncfc_jupyter.tools.reference_schema import strict, widened, without_nulls
+from tests.tools.kinds import KINDS as KINDS_OF_PARAMETERS
+from tests.tools.kinds import tool_of_all_kinds
+
+KINDS = {
+    "oneOf": [{"type": "integer"}, {"type": "boolean"}],
+    "discriminator": {"propertyName": "kind"},
+}
+
+
+def of(schema, required=("x",)):
+    return {"type": "object", "properties": {"x": schema}, "required": list(required), "additionalProperties": False}
+
+
+def strictly(schema, required=("x",)):
+    return strict(of(schema, required))["properties"]["x"]
+
+
+def test_alternatives_of_which_just_one_may_fit_become_alternatives() -> None:
+    changed = widened(of(KINDS))["properties"]["x"]
+    assert changed == {"anyOf": [*KINDS["oneOf"], dict(REFERENCE_SCHEMA)]}
+
+
+@pytest.mark.parametrize("default", [0, False, "", 7])
+def test_strict_mode_tells_every_default_but_null(default) -> None:
+    assert strictly({"type": "integer", "default": default}, ())["description"] == f"Default: {default!r}."
+    assert "description" not in strictly({"type": "integer", "default": None}, ())
+
+
+def test_strict_mode_adds_null_once() -> None:
+    null = {"type": "null"}
+    assert strictly({"anyOf": [{"type": "integer"}, null]}, ()) == {"anyOf": [{"type": "integer"}, null]}
+    assert strictly({"type": "integer"}, ()) == {"anyOf": [{"type": "integer"}, null]}
+
+
+def test_strict_mode_leaves_out_formats_that_it_does_not_know() -> None:
+    assert strictly({"type": "string", "format": "path"}) == {"type": "string"}
+    assert strictly({"type": "string", "format": "date"}) == {"type": "string", "format": "date"}
+
+
+def test_null_means_not_given_only_where_it_is_no_value() -> None:
+    """The parameter must also be one that may be left out."""
+    for schema, required in (
+        ({"type": "integer"}, ("x",)),
+        ({"enum": [None, "a"]}, ()),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, ()),
+        ({}, ()),
+    ):
+        root = of(schema, required)
+        assert without_nulls({"x": None}, root, root) == {"x": None}
+    root = of({"type": "integer"}, ())
+    assert without_nulls({"x": None}, root, root) == {}
+
+
+def choose(mode: Literal["fast", None] = "fast", count: int = 1) -> str:
+    """Choose a mode."""
+    return f"{mode} {count}"
+
+
+def test_a_partial_is_described_by_the_function_it_wraps() -> None:
+    tool = make_tool(functools.partial(choose, count=2), name="choose", pure=True)
+    assert tool.description == "Choose a mode."
+    bound = tool.parameters_of.bind({"mode": None})
+    assert tool.function(*bound.args, **bound.kwargs) == "None 2"
+
+
+class Node(BaseModel):
+    """A node of a tree."""
+
+    label: Literal["pending", "done"] = "done"
+    inside: "list[Node]" = []
+
+
+def test_what_a_recursive_type_lists_is_found_and_the_search_ends() -> None:
+    def plant(tree: Node) -> str:
+        """Plant a tree."""
+        return tree.label
+
+    parameters = make_tool(plant, pure=True).parameters_of
+    assert parameters.mentions("tree", "pending")
+    assert not parameters.mentions("tree", "f1")
+
+
+def test_of_many_problems_the_first_five_are_named_and_the_rest_is_counted() -> None:
+    with pytest.raises(ArgumentMismatch, match="and 2 more") as caught:
+        make_tool(choose, pure=True).parameters_of.bind(dict.fromkeys("abcdefg", 1))
+    assert str(caught.value).count("there is no parameter") == 5
+
+
+def test_an_argument_that_does_not_fit_names_its_place_unchanged() -> None:
+    assert make_tool(choose, pure=True).parameters_of.canonical({"count": "soon"}) == {"count": "soon"}
+    assert make_tool(choose, pure=True).parameters_of.canonical({"count": "7"}) == {"count": 7}
+
+
+def patterns(part):
+    if isinstance(part, dict):
+        own = part.get("pattern")
+        yield from [own] if isinstance(own, str) else []
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from patterns(each)
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_every_pattern_sent_is_one_that_servers_make_a_grammar_of(is_strict) -> None:
+    """It is anchored at both ends, has no class of characters that they do not know, and ends with the text."""
+    tool = tool_of_all_kinds()
+    definition = tool.definition(references=True, strict=is_strict)["function"]["parameters"]
+    assert definition["properties"].keys() == KINDS_OF_PARAMETERS.keys()
+    found = [*patterns(definition), *patterns(tool_messages.await_future_definition())]
+    assert len(found) > len(KINDS_OF_PARAMETERS)
+    for pattern in found:
+        assert pattern[0] + pattern[-1] == "^$"
+        assert not re.search(r"\\[dDwWsSbB]", pattern)
+        assert not re.search(pattern, '$f1", "x": "$f1'), "it runs on past the end of the text"
+
+
+#: Texts that a key or a field can hold without an escape of their own.
+WORDS = st.text(st.characters(exclude_categories=["C"], exclude_characters="\"\\'"), min_size=1)
+STEPS = st.lists(
+    st.one_of(st.from_regex(r"[a-zé_]\w*", fullmatch=True).map(Field), st.integers().map(Item), WORDS.map(Item))
+)
+
+
+@given(st.integers(min_value=1), STEPS)
+def test_the_pattern_takes_every_reference_as_json_writes_it(number, steps) -> None:
+    """Servers compare it with the JSON itself; those that compare the text take a key in single quotes."""
+    text = str(Reference(FutureName(f"f{number}"), tuple(steps)))
+    written = json.dumps(text, ensure_ascii=False)[1:-1]
+    single = text.replace('"', "'")
+    assert parse_reference(single) == parse_reference(text)
+    assert re.search(REFERENCE_SCHEMA["pattern"], written)
+    assert re.search(REFERENCE_SCHEMA["pattern"], single)
+
+
+@pytest.mark.parametrize(
+    "text", ["f1", "$f", "$fx", " $f1", "$f1 and more", "$f1,$f2", '$f1", "x": "', '$f1.a", "x": "', "$f1\n"]
+)
+def test_the_pattern_takes_nothing_that_leaves_the_text(text) -> None:
+    assert re.fullmatch(REFERENCE_SCHEMA["pattern"].removesuffix("$"), text) is None
