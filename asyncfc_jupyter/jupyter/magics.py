@@ -14,7 +14,7 @@ from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.cells import run_sync
 from asyncfc_jupyter.jupyter.cells.transformer import RunningCells
 from asyncfc_jupyter.jupyter.completion import Matcher
-from asyncfc_jupyter.jupyter.display.error_report import told
+from asyncfc_jupyter.jupyter.display.error_report import reports_errors
 from asyncfc_jupyter.jupyter.settings.settings import AgentSettings
 
 if TYPE_CHECKING:
@@ -41,6 +41,12 @@ class AgentMagics(Magics, AgentSettings):
 
         return Session(self._shell, self.cells, self.settings)
 
+    @property
+    def last_run(self) -> Run | None:
+        """The session's last run. Asking for it does not load the engine."""
+        session: Session | None = vars(self).get("session")
+        return None if session is None else session.last
+
     @no_var_expand
     @magic_arguments("%tool")
     @argument("--reads", nargs="+", metavar="PATH", action="extend", help="state it reads, such as orders/{order_id}")
@@ -57,7 +63,7 @@ class AgentMagics(Magics, AgentSettings):
     @argument("--run-in", choices=options.PLACES, help="where it runs (default: async on the loop, others in a thread)")
     @argument("--timeout-s", type=float, metavar="S", help="seconds after which a call fails (default: 60)")
     @cell_magic
-    @told
+    @reports_errors
     def tool(self, line: str, cell: str) -> None:
         """Run the cell and offer the functions it defines to the model as tools.
 
@@ -108,7 +114,7 @@ class AgentMagics(Magics, AgentSettings):
     @argument("--tokens-per-s", type=float, help="rehearsal: speed of decoding")
     @argument("--ttft-ms", type=float, help="rehearsal: milliseconds to the first token")
     @cell_magic
-    @told
+    @reports_errors
     def agent(self, line: str, cell: str) -> Run | None:
         """Ask the model; its tool calls run in the background while it goes on.
 
@@ -132,7 +138,7 @@ class AgentMagics(Magics, AgentSettings):
         return None
 
     @line_magic("agent")  # type: ignore[arg-type]  # IPython's annotations know it without a name only
-    @told
+    @reports_errors
     def agent_line(self, line: str) -> Any:
         """Show the session, its runs and its conversations; ``%%agent`` asks the model, and ``%%agent?`` lists its options.
 
@@ -161,7 +167,7 @@ class AgentMagics(Magics, AgentSettings):
         answered = self.command(line)
         return _say(answered) if isinstance(answered, str) else answered
 
-    @told
+    @reports_errors
     async def agent_cell(self, line: str, cell: str) -> Run | None:
         """Run a ``%%agent`` cell natively: the transformer writes this call."""
         asked = self._options(line)
@@ -170,7 +176,7 @@ class AgentMagics(Magics, AgentSettings):
         (await self.session.ask(asked, cell)).conclude()
         return None
 
-    @told
+    @reports_errors
     async def doctor_line(self, line: str) -> None:
         """Run an ``%agent doctor`` line natively: the transformer writes this call."""
         from asyncfc_jupyter.jupyter.commands.model import doctor_call  # noqa: PLC0415 - see `session`

@@ -12,9 +12,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import DisplayHandle, publish_display_data
 
 from asyncfc_jupyter.errors import AgentInterrupted, AsyncFCError
+from asyncfc_jupyter.jupyter.cells.cell_end import CellEnd
 from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts
 from asyncfc_jupyter.jupyter.options import ModelChoice
-from asyncfc_jupyter.jupyter.session.session import CellEnd
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.keys import api_key_in

@@ -17,7 +17,8 @@ from asyncfc_jupyter.models.keys import checked_variable
 from asyncfc_jupyter.models.profiles import api_named, profile_named
 
 if TYPE_CHECKING:
-    from asyncfc_jupyter.jupyter.session.session import CellEnd, Session
+    from asyncfc_jupyter.jupyter.cells.cell_end import CellEnd
+    from asyncfc_jupyter.jupyter.session.session import Session
 
 #: What can be wrong with a value before a request is made.
 _CHECKS: dict[str, Callable[[str], str]] = {

@@ -10,7 +10,6 @@ put out when it is over, and the timeline below.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -22,19 +21,16 @@ from IPython.display import display
 from asyncfc_jupyter.agent import Run
 from asyncfc_jupyter.core.events import (
     AwaitOpened,
-    CallCancelled,
-    CallFailed,
-    CallFinished,
     CallOpened,
     RequestRetried,
     Stamped,
     TextStreamed,
 )
-from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat, printable
+from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat
 from asyncfc_jupyter.jupyter.display.markdown import quoted, to_html
 from asyncfc_jupyter.jupyter.display.output_slots import NOTHING, Bundle, OutputStack, Place, publish
 from asyncfc_jupyter.jupyter.display.route_displays import route_displays, show_traceback
-from asyncfc_jupyter.jupyter.display.tool_output import Folds
+from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, Folds
 from asyncfc_jupyter.jupyter.options import DEFAULT_OUT
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.html import static_bundle
@@ -45,7 +41,6 @@ OnAction = Callable[[str, str | None], None]
 #: The answer stands below all else; where it has a format, below what the model said on the way.
 _ANSWER: Place = (math.inf,)
 _FORMATTED: Place = (math.inf, 1.0)
-_OVER = CallFinished | CallFailed | CallCancelled
 
 
 def timeline_widget(view: View | ComparisonView | None = None, on_action: OnAction | None = None) -> Any:
@@ -91,7 +86,7 @@ def output_for(shell: InteractiveShell, form: AnswerFormat = MARKDOWN, *, compar
         comparing: Several runs follow one another, and are compared at the end.
     """
     if getattr(shell, "kernel", None) is None:
-        from asyncfc_jupyter.jupyter.display.terminal import LiveTerminalOutput, can_be_live  # noqa: PLC0415 - no notebook needs it
+        from asyncfc_jupyter.jupyter.display.terminal import LiveTerminalOutput, TerminalOutput, can_be_live  # noqa: PLC0415 - no notebook needs it
 
         return LiveTerminalOutput(shell, form) if can_be_live() else TerminalOutput(shell, form)
     return ComparingOutput(shell, form) if comparing else NotebookOutput(shell, form)
@@ -165,7 +160,7 @@ class NotebookOutput:
     def observe(self, stamped: Stamped) -> None:
         """Hand a fact to the timeline, its text to the answer, and the end of a call to its fold."""
         self._widget.apply(stamped)
-        if isinstance(stamped.event, _OVER):
+        if isinstance(stamped.event, CALL_ENDED):
             self.folds.end(stamped.event.future)
         if self._text.take(stamped):
             self._stack.show(_ANSWER, lambda: _answer(self._text.markdown))
@@ -228,49 +223,3 @@ class ComparingOutput(NotebookOutput):
 
 def _answer(markdown: str) -> Bundle:
     return Bundle({"text/html": to_html(markdown), "text/plain": markdown})
-
-
-class TerminalOutput:
-    """The answer as plain text while it comes, what a call put out when it is over, and at the end the timeline as text."""
-
-    def __init__(self, shell: InteractiveShell, form: AnswerFormat = MARKDOWN) -> None:
-        self._shell, self._form = shell, form
-        self._turn = 0
-        self._runs: list[Run] = []
-        self._in_line = False
-
-    def begin(self, on_action: OnAction | None = None, *, name: str = DEFAULT_OUT) -> None:  # noqa: ARG002 - no buttons
-        """Show nothing yet: a terminal cannot take it back."""
-        self._turn = 0
-        self.folds = Folds(None, partial(show_traceback, self._shell), run=name)
-
-    def observe(self, stamped: Stamped) -> None:
-        """Print text as it comes, each turn's in a paragraph of its own, and the fold of a call that is over."""
-        event = stamped.event
-        if isinstance(event, TextStreamed):
-            self._write("\n\n" * (self._turn not in {0, event.turn}) + printable(event.text))
-            self._turn = event.turn
-        elif isinstance(event, _OVER) and (fold := self.folds.end(event.future, closes=True)):
-            self._write("\n" * self._in_line + fold.data["text/plain"] + "\n")
-
-    def end(self, run: Run) -> None:
-        """Print the timeline."""
-        if not run.refused:
-            self._runs.append(run)
-            shown = self._form.show(run.answer) if run.answer else None
-            notes = "".join(f"\n({note})" for note in (run.note, shown.note if shown else "") if note)
-            self._write(f"{notes}\n\n{run.timeline()}\n")
-
-    def reserve(self) -> None:
-        """Do nothing: what is printed has no place."""
-
-    def conclude(self) -> None:
-        """Print the comparison."""
-        if self._runs:
-            self._write(f"\n{compare(*self._runs)}\n")
-
-    def _write(self, text: str) -> None:
-        if text:
-            self._in_line = not text.endswith("\n")
-        sys.stdout.write(text)
-        sys.stdout.flush()

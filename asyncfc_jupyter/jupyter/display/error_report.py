@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.getipython import get_ipython
@@ -30,7 +30,7 @@ from asyncfc_jupyter.jupyter.settings.settings import SettingsError
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent import Run
-    from asyncfc_jupyter.jupyter.magics import AgentMagics
+    from asyncfc_jupyter.jupyter.cells.transformer import RunningCells
 
 Magic = TypeVar("Magic", bound=Callable[..., Any])
 
@@ -53,40 +53,53 @@ def show_plainly() -> None:
     AsyncFCError._render_traceback_ = _PLAIN  # type: ignore[method-assign]
 
 
-def told(magic: Magic) -> Magic:
-    """Decorate a magic, such that whatever it raises is shown as this module promises."""
+class Reporting(Protocol):
+    """What a report of an error needs to know of the magics."""
+
+    #: The shell that the magics belong to.
+    shell: Any
+    #: The cells that are being run.
+    cells: RunningCells
+
+    @property
+    def last_run(self) -> Run | None:
+        """The last run of the session, if there was one."""
+
+
+def reports_errors(magic: Magic) -> Magic:
+    """Decorate a method of the magics: whatever it raises is shown as this module promises."""
     if inspect.iscoroutinefunction(magic):
 
         @functools.wraps(magic)
-        async def awaited(magics: AgentMagics, *args: Any) -> Any:
-            with _telling(magics):
+        async def awaited(magics: Reporting, *args: Any) -> Any:
+            with _reported(magics):
                 return await magic(magics, *args)
 
         return cast("Magic", awaited)
 
     @functools.wraps(magic)
-    def called(magics: AgentMagics, *args: Any) -> Any:
-        with _telling(magics):
+    def called(magics: Reporting, *args: Any) -> Any:
+        with _reported(magics):
             return magic(magics, *args)
 
     return cast("Magic", called)
 
 
 @contextmanager
-def _telling(magics: AgentMagics) -> Iterator[None]:
+def _reported(magics: Reporting) -> Iterator[None]:
     try:
         yield
     except (IPythonUsageError, asyncio.CancelledError):
         raise
     except UsageError as error:
-        _place_in_cell(error, magics)
+        _place_in_cell(error, magics.cells)
         raise
     except Exception as error:
         if _is_foreseen(error):
             raise
         shell: Any = magics.shell
         if _is_ours(error, shell):
-            raise Bug(error, vars(magics)["session"].last if "session" in vars(magics) else None) from error
+            raise Bug(error, magics.last_run) from error
         lines = traceback_of(shell, error)
         error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         raise
@@ -164,11 +177,11 @@ def _place_of_code(shell: InteractiveShell, error: BaseException) -> str | None:
     return ", ".join(filter(None, [label, f"line {number}: {text}"]))
 
 
-def _place_in_cell(error: UsageError, magics: AgentMagics) -> None:
+def _place_in_cell(error: UsageError, cells: RunningCells) -> None:
     """Say which line of a cell magic's cell an error is about: that of the options, or one of a plan."""
-    cell = magics.cells.outermost
+    cell = cells.outermost
     lines = str(cell.raw_cell).splitlines() if cell is not None else []
-    number = magics.cells.line_of("%%agent", "%%tool")
+    number = cells.line_of("%%agent", "%%tool")
     if number is None or hasattr(error, _PLACE) or isinstance(error, SettingsError):
         return
     if isinstance(error, PlanError):

@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from functools import partial
 from typing import Any
 
+from IPython.core.interactiveshell import InteractiveShell
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -27,9 +29,14 @@ from asyncfc_jupyter.core.events import (
     CallSkipped,
     RunEnded,
     Stamped,
+    TextStreamed,
 )
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.jupyter.display.cell_output import TerminalOutput
+from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat, printable
+from asyncfc_jupyter.jupyter.display.route_displays import show_traceback
+from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, Folds
+from asyncfc_jupyter.jupyter.options import DEFAULT_OUT
+from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.view.view import LiveTimeline
 
@@ -46,6 +53,52 @@ def can_be_live() -> bool:
     """Return whether stdout is a terminal that can take lines back."""
     console = Console(file=sys.stdout)
     return console.is_terminal and not console.is_dumb_terminal
+
+
+class TerminalOutput:
+    """The answer as plain text while it comes, what a call put out when it is over, and at the end the timeline as text."""
+
+    def __init__(self, shell: InteractiveShell, form: AnswerFormat = MARKDOWN) -> None:
+        self._shell, self._form = shell, form
+        self._turn = 0
+        self._runs: list[Run] = []
+        self._in_line = False
+
+    def begin(self, on_action: object = None, *, name: str = DEFAULT_OUT) -> None:  # noqa: ARG002 - no buttons
+        """Show nothing yet: a terminal cannot take it back."""
+        self._turn = 0
+        self.folds = Folds(None, partial(show_traceback, self._shell), run=name)
+
+    def observe(self, stamped: Stamped) -> None:
+        """Print text as it comes, each turn's in a paragraph of its own, and the fold of a call that is over."""
+        event = stamped.event
+        if isinstance(event, TextStreamed):
+            self._write("\n\n" * (self._turn not in {0, event.turn}) + printable(event.text))
+            self._turn = event.turn
+        elif isinstance(event, CALL_ENDED) and (fold := self.folds.end(event.future, closes=True)):
+            self._write("\n" * self._in_line + fold.data["text/plain"] + "\n")
+
+    def end(self, run: Run) -> None:
+        """Print the timeline."""
+        if not run.refused:
+            self._runs.append(run)
+            shown = self._form.show(run.answer) if run.answer else None
+            notes = "".join(f"\n({note})" for note in (run.note, shown.note if shown else "") if note)
+            self._write(f"{notes}\n\n{run.timeline()}\n")
+
+    def reserve(self) -> None:
+        """Do nothing: what is printed has no place."""
+
+    def conclude(self) -> None:
+        """Print the comparison."""
+        if self._runs:
+            self._write(f"\n{compare(*self._runs)}\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._in_line = not text.endswith("\n")
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 class LiveTerminalOutput(TerminalOutput):

@@ -17,6 +17,7 @@ from functools import partial
 from html import escape
 from uuid import uuid4
 
+from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle, OutputStack
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen, newest_line
@@ -24,6 +25,8 @@ from asyncfc_jupyter.runtime.attempt import show_exception
 from asyncfc_jupyter.runtime.output_buffer import Kept, Stream
 from asyncfc_jupyter.trace.view.clean_text import clean
 
+#: The events after which a call puts out nothing more.
+CALL_ENDED = CallFinished | CallFailed | CallCancelled
 #: What a fold shows of a call's prints, in characters: some screens. A notebook that holds more of it is slow to open.
 FOLD_CHARACTERS = 20_000
 #: Characters of the newest line, and of an error, beside a heading.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
 from asyncfc_jupyter.agent import Agent, Budget, Run
 from asyncfc_jupyter.errors import ToolDefinitionError, UsageError, nearest
+from asyncfc_jupyter.jupyter.cells.cell_end import CellEnd
 from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts, contain
 from asyncfc_jupyter.jupyter.cells.prompt_template import written_prompt
 from asyncfc_jupyter.jupyter.cells.tool_cell import run_body
@@ -34,20 +35,6 @@ from asyncfc_jupyter.tools.definition import Tool, make_tool, marked_options
 from asyncfc_jupyter.tools.registry import ToolRegistry
 
 _EFFECTS = {"reads", "writes", "pure"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellEnd:
-    """How an ``%%agent`` cell ended. A value, since a ``KeyboardInterrupt`` must not pass through a task."""
-
-    error: BaseException | None = None
-
-    def conclude(self) -> None:
-        """Raise the error, if there is one, in the cell's own frame."""
-        if self.error is not None:
-            # IPython shows every frame of an error that has an exception group behind it.
-            self.error.__context__ = None
-            raise self.error
 
 
 class Session:
