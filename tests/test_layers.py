@@ -13,14 +13,15 @@ ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
 #: Each room and the rooms below it. A room that nobody placed fails the test.
-_AGENT = {"errors", "core", "values", "tools", "runtime", "models", "trace"}
+_AGENT = {"errors", "retry_policy", "core", "values", "tools", "runtime", "models", "trace"}
 BELOW = {
     "errors": set(),
+    "retry_policy": {"errors"},
     "core": {"errors"},
     "values": {"errors", "core"},
     "tools": {"errors", "core", "values"},
-    "runtime": {"errors", "core", "values", "tools"},
-    "models": {"errors", "core"},
+    "runtime": {"errors", "retry_policy", "core", "values", "tools"},
+    "models": {"errors", "retry_policy", "core"},
     "trace": {"errors", "core"},
     "agent": _AGENT,
     "jupyter": {*_AGENT, "agent"},

@@ -10,9 +10,9 @@ what arrived, and the model goes on from there; was nothing started, the same re
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Any
 
+from asyncfc_jupyter import retry_policy
 from asyncfc_jupyter.agent import tool_messages
 from asyncfc_jupyter.agent.budget import Meter
 from asyncfc_jupyter.agent.conversation import Conversation
@@ -31,14 +31,6 @@ _NOTES = {
     "length": "the server cut the answer off at its limit of tokens",
     "content_filter": "the server's content filter cut the answer off",
 }
-
-
-#: Replies in a row that may break off before the run gives up.
-_MOST_BREAKS = 3
-#: The pause after the first of them, in seconds; it doubles with each.
-_PAUSE_S = 0.5
-#: A server that asks for a longer pause than this, in seconds, has the person decide.
-_LONGEST_PAUSE_S = 60.0
 
 
 class Loop:
@@ -103,9 +95,13 @@ class Loop:
                 turn = await self._turns.ask()
             except ServerError as error:
                 broken = self._turns.current
-                if broken is None or not self._may_ask_on(broken, error):
+                pause_s = None if broken is None else self._pause_s(broken, error)
+                if broken is None or pause_s is None:
                     raise
-                await self._pause(broken, error)
+                self._log.record(
+                    RequestRetried(turn=broken.number, attempt=self._breaks, message=str(error), pause_s=pause_s)
+                )
+                await asyncio.sleep(pause_s)
                 if broken.calls and self._mode.starts_while_streaming:
                     return broken  # its calls run: the model is told so, and goes on from there
                 continue  # nothing came of it: the same request once more
@@ -116,19 +112,13 @@ class Loop:
             self._habits.note_reply(makes_calls=bool(turn.made), decode_s=turn.ended_s - turn.heard_s)
             return turn
 
-    def _may_ask_on(self, broken: Turn, error: ServerError) -> bool:
+    def _pause_s(self, broken: Turn, error: ServerError) -> float | None:
+        """Count a reply that broke off; return the seconds before the next request, or None when there is none."""
         self._meter.count(broken, completed=False)
         self._breaks += 1
-        # Where nothing had arrived, and the adapter has asked again or waited long already, it has done what can be done.
-        given_up = not broken.heard and (broken.retried or isinstance(error, ServerTimedOut))
-        too_long = (error.retry_after_s or 0) > _LONGEST_PAUSE_S
-        return error.transient and not given_up and not too_long and self._breaks <= _MOST_BREAKS
-
-    async def _pause(self, broken: Turn, error: ServerError) -> None:
-        backing_off_s = _PAUSE_S * 2 ** (self._breaks - 1) * (1 - random.random() / 2)  # noqa: S311 - spreads clients
-        pause_s = backing_off_s if error.retry_after_s is None else error.retry_after_s
-        self._log.record(RequestRetried(turn=broken.number, attempt=self._breaks, message=str(error), pause_s=pause_s))
-        await asyncio.sleep(pause_s)
+        if not broken.heard and (broken.retried or isinstance(error, ServerTimedOut)):
+            return None  # nothing had arrived, and the adapter has retried or waited long already
+        return retry_policy.REPLIES.pause_s(self._breaks, error)
 
     # -- the plain modes ---------------------------------------------------------------------------------------------
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
 from asyncfc_jupyter.core.events import CallPrinted, CallRetried, ResultDiscarded
+from asyncfc_jupyter.retry_policy import tool_attempts
 from asyncfc_jupyter.runtime.abandoned import GivenUp
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised
 from asyncfc_jupyter.runtime.call import Entry
@@ -16,9 +18,6 @@ from asyncfc_jupyter.runtime.output_buffer import Stream
 from asyncfc_jupyter.runtime.output_capture import Printed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.values.snapshot import describe, snapshot
-
-#: Seconds before the first retry, and at most before any: a service that stumbled gets a moment, a dead one is not hammered.
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 
 
 def begin_printing(entry: Entry) -> Printed:
@@ -75,34 +74,23 @@ async def make_call(entry: Entry, given_up: GivenUp) -> Outcome:
     tool = entry.function
     if tool is None:
         raise AssertionError("a call starts with its tool")
-    import tenacity  # noqa: PLC0415 - most tools are never retried, and need not wait for it
-
-    def pausing(state: tenacity.RetryCallState) -> None:
-        outcome = state.outcome.result() if state.outcome else None
-        pause_s = state.next_action.sleep if state.next_action else 0.0
-        message = outcome.message if isinstance(outcome, Raised) else ""
-        log = entry.lease.log
-        log.record(
+    policy = tool_attempts(tool.retries)
+    for attempt in itertools.count(1):
+        outcome = await _attempt(entry, given_up)
+        pause_s = policy.pause_s(attempt, outcome.error) if isinstance(outcome, Raised) else None
+        if pause_s is None or isinstance(outcome, Returned):
+            return outcome
+        entry.lease.log.record(
             CallRetried(
                 future=entry.name,
-                attempt=state.attempt_number,
-                message=message,
+                attempt=attempt,
+                message=outcome.message,
                 pause_s=round(pause_s, 3),
-                still_running=isinstance(outcome, Raised) and outcome.still_running,
+                still_running=outcome.still_running,
             )
         )
-
-    retrying = tenacity.AsyncRetrying(
-        sleep=asyncio.sleep,
-        stop=tenacity.stop_after_attempt(tool.retries + 1),
-        wait=tenacity.wait_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S)
-        + tenacity.wait_random(0, FIRST_PAUSE_S),
-        retry=tenacity.retry_if_result(lambda outcome: isinstance(outcome, Raised)),
-        before_sleep=pausing,
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-    )
-    outcome: Outcome = await retrying(_attempt, entry, given_up)
-    return outcome
+        await asyncio.sleep(pause_s)
+    raise AssertionError("a loop without an end has ended")
 
 
 async def _attempt(entry: Entry, given_up: GivenUp) -> Outcome:

@@ -9,7 +9,7 @@ from asyncfc_jupyter.agent import Agent, Conversation
 from asyncfc_jupyter.core.events import CallFinished, CallRetried, CallSkipped, CallStarted, ResultDiscarded
 from asyncfc_jupyter.errors import ToolSkipped, UsageError
 from asyncfc_jupyter.models.base import Finish
-from asyncfc_jupyter.runtime.retry import FIRST_PAUSE_S
+from asyncfc_jupyter.retry_policy import FIRST_TOOL_PAUSE_S
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import make_tool
@@ -121,7 +121,7 @@ def test_retries_follow_growing_pauses_and_each_failure_is_logged() -> None:
         (n, f"ConnectionError: no line {n}") for n in (1, 2, 3)
     ]
     pauses = [event.pause_s for event in retried]
-    over = [pause / FIRST_PAUSE_S - least for pause, least in zip(pauses, (1, 2, 4), strict=True)]
+    over = [pause / FIRST_TOOL_PAUSE_S - least for pause, least in zip(pauses, (1, 2, 4), strict=True)]
     assert all(-0.01 <= part <= 1.01 for part in over), f"each pause, and at most the first once more: {pauses}"
     assert times(run, CallFinished)[0] == pytest.approx(sum(pauses), abs=0.01)
     assert len(times(run, CallStarted)) == 1, "it is one call all the while"
@@ -151,7 +151,7 @@ def test_cancelling_in_a_pause_between_attempts_leaves_nothing_running() -> None
     agent = Agent(ScriptedModel([Calls("breaks"), Thinks(9)]), tools=[make_tool(breaks, pure=True, retries=9)])
 
     async def main():
-        run = await interrupted(agent, after_s=FIRST_PAUSE_S / 2)
+        run = await interrupted(agent, after_s=FIRST_TOOL_PAUSE_S / 2)
         await asyncio.sleep(60)
         return run, asyncio.all_tasks() - {asyncio.current_task()}
 

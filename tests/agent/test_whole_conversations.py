@@ -6,7 +6,6 @@ The files beside this one hold them as text. A word, a time or an order that cha
 import asyncio
 import dataclasses
 import json
-import random
 
 import pytest
 
@@ -370,7 +369,8 @@ REPLIES = {
 @pytest.mark.parametrize("name", REPLIES)
 def test_a_conversation_is_sent_and_goes_as_kept(name, expected, monkeypatch) -> None:
     """In each mode; where two modes do the same, the second says so."""
-    monkeypatch.setattr(random, "random", lambda: 0.5)  # spreads the pauses of clients
+    monkeypatch.setattr("random.random", lambda: 0.5)  # the random part of the pauses: of tools, and of servers
+    monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
     monkeypatch.setattr(driver, "_NOTICEABLE_BLOCK_S", float("inf"))  # measured by the clock on the wall
     texts, seen = [], {}
     for mode in (Mode.BATCH, Mode.ASYNC) if name.endswith("circle") else Mode:

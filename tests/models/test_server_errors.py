@@ -181,16 +181,6 @@ def test_a_stalled_stream_gives_what_came_and_a_transient_error() -> None:
     assert caught.value.transient
 
 
-def test_a_pause_doubles_and_leaves_half_of_itself_to_chance() -> None:
-    waits = connection.Line("m", base_url=None, api_key=KEY, retries=3)
-    error = ServerError("busy", status=503, transient=True)
-    for attempt, longest in ((1, 0.5), (2, 1.0), (3, 2.0)):
-        pauses = {waits._pause_s(error, attempt) for _ in range(20)}
-        assert len(pauses) > 10
-        assert all(pause is not None and longest / 2 <= pause <= longest for pause in pauses)
-    assert waits._pause_s(error, 4) is None
-
-
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

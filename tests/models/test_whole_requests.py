@@ -251,7 +251,7 @@ def test_every_profile_of_a_server_reaches_the_same_place_by_each_api(expected: 
             key = model.secrets[0]
             lines.append(
                 f"  {api}: {type(model).__name__} {model.name} at {model._line.base_url} ({address_of(where)}), {key.variable} "
-                f"{key.reveal()}, {model._options}, {model._line._timeout_s} s, {model._line._retries} retries"
+                f"{key.reveal()}, {model._options}, {model._line._timeout_s} s, {model._line._policy.retries} retries"
             )
     for spelled in ("llama.cpp", "LLAMA-CPP", " lm-studio ", "LM Studio", "Ollama"):
         lines.append(f"{spelled!r} is {profile_named(spelled).name}")

@@ -7,16 +7,16 @@ import pytest
 
 from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallRetried, CallStarted, ResultDiscarded
 from asyncfc_jupyter.core.futures import CallId
+from asyncfc_jupyter.retry_policy import FIRST_TOOL_PAUSE_S
 from asyncfc_jupyter.runtime.abandoned import CLEAN_UP_S
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
-from asyncfc_jupyter.runtime.retry import FIRST_PAUSE_S
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
 
 #: Longer than the pause before a retry can be.
 ROLL_BACK_S = 2.0
-assert 2 * FIRST_PAUSE_S < ROLL_BACK_S < CLEAN_UP_S
+assert 2 * FIRST_TOOL_PAUSE_S < ROLL_BACK_S < CLEAN_UP_S
 
 
 class Ledger:

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
-from asyncfc_jupyter.models.openai.connection import RETRIES, Line
+from asyncfc_jupyter.models.openai.connection import Line
 from asyncfc_jupyter.models.secret import Secret
+from asyncfc_jupyter.retry_policy import REQUESTS
 
 #: Yields what a chunk of one reply says.
 Read = Callable[[Any], Iterator[Delta]]
@@ -50,7 +51,7 @@ class Adapter(ABC):
         api_key: str | Secret | None = None,
         options: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
-        retries: int = RETRIES,
+        retries: int = REQUESTS.retries,
     ) -> None:
         self._line = Line(model, base_url=base_url, api_key=api_key, timeout_s=timeout_s, retries=retries)
         self._options = self._checked(options or {})

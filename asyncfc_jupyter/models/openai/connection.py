@@ -16,30 +16,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import random
 import re
 import warnings
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
+from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models.base import Retrying
 from asyncfc_jupyter.models.openai.clients import client_for, library
 from asyncfc_jupyter.models.openai.lenient import get
 from asyncfc_jupyter.models.openai.server_errors import interruption, refusal, refused_option
 from asyncfc_jupyter.models.secret import Secret
+from asyncfc_jupyter.retry_policy import REQUESTS
 
 #: A reasoning model may think for minutes without sending a byte; one that takes longer than this hangs.
 DEFAULT_TIMEOUT_S = 300.0
 #: Nothing that is alive takes longer to accept a connection.
 _CONNECT_S = 5.0
-#: Repetitions of a request: enough for a moment's trouble, few enough to tell a person of a dead server within seconds.
-RETRIES = 2
-#: The first pause, doubled for each further one; half of it is left to chance, so that many clients do not return as one.
-_PAUSE_S = 0.5
-#: A server that asks to wait longer is not waited for here: the person should know.
-_LONGEST_PAUSE_S = 60.0
 
 #: Returns the body for what the server is known to refuse.
 Build = Callable[[frozenset[str]], Mapping[str, Any]]
@@ -66,7 +61,7 @@ class Line:
         base_url: str | None,
         api_key: str | Secret | None,
         timeout_s: float | None = None,
-        retries: int = RETRIES,
+        retries: int = REQUESTS.retries,
     ) -> None:
         if base_url is not None and not _is_http(base_url):
             raise UsageError("base_url is not an address; write one such as http://127.0.0.1:8000/v1.")
@@ -75,7 +70,7 @@ class Line:
         self.address = show_address(base_url) if base_url else "the model's server"
         self.key = Secret(api_key) if isinstance(api_key, str) else api_key
         self._timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
-        self._retries = retries
+        self._policy = replace(REQUESTS, retries=retries)
         #: Fields of the body that the server has refused: left out from then on.
         self.refused: set[str] = set()
 
@@ -100,7 +95,10 @@ class Line:
                 response = await self._open(path, build, optional, quiet)
                 break
             except ServerError as error:
-                failed = self._again(error, attempt)
+                pause_s = self._policy.pause_s(attempt, error)
+                if pause_s is None:
+                    raise _asked(error, attempt) from None
+                failed = Retrying(attempt=attempt, message=str(error), pause_s=pause_s)
             yield failed
             await asyncio.sleep(failed.pause_s)
         broken: ServerError | None = None
@@ -121,24 +119,6 @@ class Line:
     def interrupted(self, said: Any) -> ServerError:
         """Return the error for a reply that its server ended with one of its own."""
         return interruption(said, address=self.address, key=self.key, timeout_s=self._timeout_s)
-
-    def _again(self, error: ServerError, attempt: int) -> Retrying:
-        """Return how the request that failed is made again.
-
-        Raises:
-            ServerError: It is not.
-        """
-        pause_s = self._pause_s(error, attempt)
-        if pause_s is None:
-            raise _asked(error, attempt) from None
-        return Retrying(attempt=attempt, message=str(error), pause_s=pause_s)
-
-    def _pause_s(self, error: ServerError, attempt: int) -> float | None:
-        if not error.transient or isinstance(error, ServerTimedOut) or attempt > self._retries:
-            return None
-        if error.retry_after_s is not None:
-            return error.retry_after_s if error.retry_after_s <= _LONGEST_PAUSE_S else None
-        return _PAUSE_S * 2.0 ** (attempt - 1) * (1 - random.random() / 2)  # noqa: S311 - spreads clients out, no more
 
     async def _open(
         self,
