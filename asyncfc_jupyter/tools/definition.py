@@ -17,7 +17,6 @@ from pydantic.fields import FieldInfo
 from asyncfc_jupyter.core.effects import EffectTemplates, PathTemplate, show_path
 from asyncfc_jupyter.core.events import Limit
 from asyncfc_jupyter.errors import ToolDefinitionError
-from asyncfc_jupyter.tools.reference_schema import strict as strict_schema
 from asyncfc_jupyter.tools.schema import Parameters
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -142,18 +141,15 @@ class Tool:
         """Whether calling the function gives a coroutine."""
         return is_async(self.function)
 
-    def definition(self, *, references: bool, strict: bool = False) -> dict[str, Any]:
+    def definition(self, *, references: bool) -> dict[str, Any]:
         """Return the tool as the Chat Completions API wants it.
 
         Args:
             references: Whether the schema is to accept references such as ``$f1`` in the place of values.
-            strict: Ask the server to hold the model to the schema, under the rules of strict mode; not done where those
-                rules cannot express the parameters, such as an object with free keys.
         """
         parameters = self.parameters_of.widened if references else self.parameters
-        held = strict_schema(parameters) if strict else None
-        function = {"name": self.name, "description": self.description, "parameters": held or parameters}
-        return {"type": "function", "function": {**function, "strict": True} if held else function}
+        function = {"name": self.name, "description": self.description, "parameters": parameters}
+        return {"type": "function", "function": function}
 
 
 def _aliases(parameters: Parameters, names: Iterable[str]) -> Mapping[str, str | None]:

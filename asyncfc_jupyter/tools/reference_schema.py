@@ -1,11 +1,8 @@
-"""Rewriting a tool's JSON schema for those who read it: a model that may write references, and servers with a strict mode.
-
-Both take the schema that the function's signature gives and leave it as it is.
-"""
+"""A tool's JSON schema with references accepted, and the nulls that models send for parameters they leave out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
@@ -18,28 +15,20 @@ _ABOUT = ("description", "default", "title", "examples", "deprecated")
 #: Keywords that may keep a text from being a reference.
 _LIMITS_TEXT = frozenset({"enum", "const", "format", "minLength", "maxLength", "contentEncoding"})
 
-#: All that a strict mode is sure to take: OpenAI's structured outputs, which others follow.
-_STRICT = frozenset(
-    {"type", "description", "enum", "const", "anyOf", "$ref", "$defs", "properties", "required", "additionalProperties"}
-    | {"items", "pattern", "format", "minItems", "maxItems", "multipleOf"}
-    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
-)
-_STRICT_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
-
 
 def widened(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object's schema with a reference accepted wherever a value stands that may not be any text already.
 
     It accepts what the original accepts, and the same with references in place of values at any depth.
     """
-    result: dict[str, Any] = _inside(schema, _widened_value)
+    result: dict[str, Any] = _inside(schema)
     return result
 
 
 def _widened_value(schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return schema
-    inner = _inside(schema, _widened_value)
+    inner = _inside(schema)
     if _takes_any_text(schema):
         return inner
     about = {key: inner.pop(key) for key in _ABOUT if key in inner}
@@ -47,21 +36,21 @@ def _widened_value(schema: Any) -> Any:
     return {**about, "anyOf": [*options, dict(REFERENCE_SCHEMA)]}
 
 
-def _inside(schema: Any, value: Callable[[Any], Any]) -> Any:
-    """Return a schema with ``value`` applied to each schema of a part of the value it describes."""
+def _inside(schema: Any) -> Any:
+    """Return a schema with the schema of each part of the value widened."""
     if not isinstance(schema, Mapping):
         return schema
     changed = dict(schema)
-    changed |= {key: value(schema[key]) for key in _ONE if isinstance(schema.get(key), Mapping)}
-    changed |= {key: [value(each) for each in schema[key]] for key in _LIST if key in schema}
+    changed |= {key: _widened_value(schema[key]) for key in _ONE if isinstance(schema.get(key), Mapping)}
+    changed |= {key: [_widened_value(each) for each in schema[key]] for key in _LIST if key in schema}
     for key in _NAMED:
         if key in schema:
-            changed[key] = {name: value(each) for name, each in schema[key].items()}
+            changed[key] = {name: _widened_value(each) for name, each in schema[key].items()}
     if "$defs" in schema:
-        changed["$defs"] = {name: _inside(each, value) for name, each in schema["$defs"].items()}
+        changed["$defs"] = {name: _inside(each) for name, each in schema["$defs"].items()}
     for key in _ALTERNATIVES:
         if key in schema:
-            changed[key] = [_inside(each, value) for each in schema[key]]
+            changed[key] = [_inside(each) for each in schema[key]]
     if "oneOf" in changed:  # of widened alternatives more than one may fit
         changed["anyOf"] = changed.pop("oneOf")
         changed.pop("discriminator", None)
@@ -79,74 +68,6 @@ def _takes_any_text(schema: Mapping[str, Any]) -> bool:
         and not _LIMITS_TEXT.intersection(schema)
         and schema.get("pattern") in (None, REFERENCE_SCHEMA["pattern"])
     )
-
-
-def strict(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a schema under the rules of strict mode, or None where they cannot express it.
-
-    Every property is required, so one with a default becomes nullable, and null stands for "not given"; the default is told in
-    the description. Limits that strict mode does not know are left out: the arguments are checked against the function
-    anyway. An object with free keys, and a value of any kind, cannot be expressed.
-    """
-    try:
-        return _strict(schema)
-    except _Inexpressible:
-        return None
-
-
-class _Inexpressible(Exception):
-    """Strict mode has no way to say this."""
-
-
-def _strict(schema: Any) -> dict[str, Any]:
-    if not isinstance(schema, Mapping) or not set(schema) - set(_ABOUT):
-        raise _Inexpressible
-    if "prefixItems" in schema:
-        schema = _as_array(schema)
-    changed = {key: value for key, value in schema.items() if key in _STRICT}
-    for key in ("oneOf", "allOf"):
-        if key in schema:
-            changed["anyOf"] = schema[key]
-    if "anyOf" in changed:
-        changed["anyOf"] = [_strict(option) for option in changed["anyOf"]]
-    if "$defs" in changed:
-        changed["$defs"] = {name: _strict(each) for name, each in changed["$defs"].items()}
-    if changed.get("format") not in _STRICT_FORMATS:
-        changed.pop("format", None)
-    if changed.get("type") == "array":
-        changed["items"] = _strict(changed.get("items"))
-    return _strict_object(schema, changed) if schema.get("type") == "object" else changed
-
-
-def _strict_object(schema: Mapping[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
-    if schema.get("additionalProperties", "properties" not in schema) is not False and (
-        "additionalProperties" in schema or "properties" not in schema
-    ):
-        raise _Inexpressible
-    required = set(schema.get("required", ()))
-    properties = schema.get("properties", {})
-    changed["properties"] = {
-        name: _strict(each) if name in required else _nullable(_strict(each), each) for name, each in properties.items()
-    }
-    return changed | {"required": list(properties), "additionalProperties": False}
-
-
-def _nullable(changed: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    words = [changed.pop("description", "")]
-    if schema.get("default") is not None:
-        words.append(f"Default: {schema['default']!r}.")
-    about = {"description": " ".join(filter(None, words))} if any(words) else {}
-    options = changed["anyOf"] if set(changed) == {"anyOf"} else [changed]
-    null = [] if {"type": "null"} in options else [{"type": "null"}]
-    return {**about, "anyOf": [*options, *null]}
-
-
-def _as_array(schema: Mapping[str, Any]) -> dict[str, Any]:
-    kinds: list[Any] = []
-    for each in schema["prefixItems"]:
-        if each not in kinds:
-            kinds.append(each)
-    return {**schema, "items": kinds[0] if len(kinds) == 1 else {"anyOf": kinds}}
 
 
 def may_hold_nulls(schema: Any) -> bool:

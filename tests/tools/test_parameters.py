@@ -78,13 +78,6 @@ def test_a_default_in_a_field_names_its_place_and_one_of_a_factory_none() -> Non
     assert made.parameters_of.canonical({"nights": "5", "guests": 0}) == {"nights": 5, "guests": 0}
 
 
-def test_strict_mode_tells_the_default_of_a_field_and_null_stands_for_it() -> None:
-    properties = make_tool(book).definition(references=False, strict=True)["function"]["parameters"]["properties"]
-    assert properties["nights"]["description"] == "How long Default: 5."
-    assert {"type": "null"} in properties["nights"]["anyOf"]
-    assert properties["guests"] == {"type": "integer", "minimum": 1, "description": "How many"}
-
-
 def test_an_annotation_describes_a_parameter_with_or_without_a_docstring() -> None:
     def wait(seconds: Annotated[int, Field(description="How long")], times: Annotated[int, Field(le=9)] = 1) -> None:
         """Wait.

@@ -1,4 +1,4 @@
-"""Schemas rewritten for models and for strict servers: the rules, one by one."""
+"""Schemas that accept references, and nulls that stand for what is not given: the rules, one by one."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA, Field, Item, Reference, parse_reference
 from asyncfc_jupyter.errors import ArgumentMismatch
 from asyncfc_jupyter.tools.definition import make_tool
-from asyncfc_jupyter.tools.reference_schema import strict, widened, without_nulls
+from asyncfc_jupyter.tools.reference_schema import widened, without_nulls
 from tests.tools.kinds import KINDS as KINDS_OF_PARAMETERS
 from tests.tools.kinds import tool_of_all_kinds
 
@@ -29,30 +29,9 @@ def of(schema, required=("x",)):
     return {"type": "object", "properties": {"x": schema}, "required": list(required), "additionalProperties": False}
 
 
-def strictly(schema, required=("x",)):
-    return strict(of(schema, required))["properties"]["x"]
-
-
 def test_alternatives_of_which_just_one_may_fit_become_alternatives() -> None:
     changed = widened(of(KINDS))["properties"]["x"]
     assert changed == {"anyOf": [*KINDS["oneOf"], dict(REFERENCE_SCHEMA)]}
-
-
-@pytest.mark.parametrize("default", [0, False, "", 7])
-def test_strict_mode_tells_every_default_but_null(default) -> None:
-    assert strictly({"type": "integer", "default": default}, ())["description"] == f"Default: {default!r}."
-    assert "description" not in strictly({"type": "integer", "default": None}, ())
-
-
-def test_strict_mode_adds_null_once() -> None:
-    null = {"type": "null"}
-    assert strictly({"anyOf": [{"type": "integer"}, null]}, ()) == {"anyOf": [{"type": "integer"}, null]}
-    assert strictly({"type": "integer"}, ()) == {"anyOf": [{"type": "integer"}, null]}
-
-
-def test_strict_mode_leaves_out_formats_that_it_does_not_know() -> None:
-    assert strictly({"type": "string", "format": "path"}) == {"type": "string"}
-    assert strictly({"type": "string", "format": "date"}) == {"type": "string", "format": "date"}
 
 
 def test_null_means_not_given_only_where_it_is_no_value() -> None:
@@ -119,11 +98,10 @@ def patterns(part):
             yield from patterns(each)
 
 
-@pytest.mark.parametrize("is_strict", [False, True])
-def test_every_pattern_sent_is_one_that_servers_make_a_grammar_of(is_strict) -> None:
+def test_every_pattern_sent_is_one_that_servers_make_a_grammar_of() -> None:
     """It is anchored at both ends, has no class of characters that they do not know, and ends with the text."""
     tool = tool_of_all_kinds()
-    definition = tool.definition(references=True, strict=is_strict)["function"]["parameters"]
+    definition = tool.definition(references=True)["function"]["parameters"]
     assert definition["properties"].keys() == KINDS_OF_PARAMETERS.keys()
     found = [*patterns(definition), *patterns(tool_messages.await_future_definition())]
     assert len(found) > len(KINDS_OF_PARAMETERS)

@@ -1,4 +1,4 @@
-"""Schemas: from every kind of annotation and docstring, widened for references, and under the rules of strict mode."""
+"""Schemas: from every kind of annotation and docstring, and widened for references."""
 
 import dataclasses
 import datetime as dt
@@ -191,37 +191,6 @@ def _schemas(index):
     return tuple(Draft202012Validator(parameters(hint, references=each)) for each in (False, True))
 
 
-STRICT_KEYWORDS = {
-    "type", "description", "enum", "const", "anyOf", "$ref", "$defs", "properties", "required", "additionalProperties", "items",
-    "pattern", "format", "minItems", "maxItems", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
-}  # fmt: skip
-
-
-def assert_strict(schema):
-    assert set(schema) <= STRICT_KEYWORDS
-    if schema.get("type") == "object":
-        assert schema["additionalProperties"] is False
-        assert schema["required"] == list(schema["properties"])
-    assert schema.get("type") != "array" or "items" in schema
-    for inner in (
-        *schema.get("properties", {}).values(), *schema.get("$defs", {}).values(), *schema.get("anyOf", ()),
-        *([schema["items"]] if "items" in schema else ()),
-    ):  # fmt: skip
-        assert_strict(inner)
-
-
-@pytest.mark.parametrize(("hint", "fits", "wrong"), KINDS, ids=lambda value: str(value)[:30])
-def test_strict_mode_is_requested_exactly_where_its_rules_can_be_kept(hint, fits, wrong) -> None:
-    for references in (False, True):
-        function = tool_of(hint).definition(references=references, strict=True)["function"]
-        assert function.get("strict", False) == ("dict[str" not in str(hint))
-        if "strict" in function:
-            assert_strict(function["parameters"])
-            Draft202012Validator.check_schema(function["parameters"])
-        else:
-            assert function["parameters"] == parameters(hint, references=references)
-
-
 @pytest.mark.parametrize(
     ("arguments", "bound"),
     [
@@ -246,23 +215,17 @@ def test_a_null_that_stands_for_nothing_is_found_in_a_tool_without_objects() -> 
     assert bind({"times": None, "names": ["a"]}).arguments == {"names": ["a"]}
 
 
-def test_in_strict_mode_null_stands_for_what_is_not_given_at_every_depth() -> None:
+def test_null_stands_for_what_is_not_given_at_every_depth() -> None:
     def send(to: Address, others: list[Address], times: int = 3, tag: str | None = "x") -> None:
         """Send."""
 
     made = make_tool(send)
-    schema = made.definition(references=False, strict=True)["function"]["parameters"]
-    assert schema["properties"]["times"] == {
-        "description": "Default: 3.",
-        "anyOf": [{"type": "integer"}, {"type": "null"}],
-    }
     sent = {
         "to": {"street": "s", "number": None},
         "others": [{"street": "t", "number": None}],
         "times": None,
         "tag": None,
     }
-    assert Draft202012Validator(schema).is_valid(sent)
     bound = made.parameters_of.bind(sent).arguments
     assert bound == {"to": Address(street="s"), "others": [Address(street="t")], "tag": None}
     with pytest.raises(ArgumentMismatch, match=r"'to.street'"):

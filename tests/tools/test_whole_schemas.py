@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from asyncfc_jupyter import ToolContext
 from asyncfc_jupyter.errors import ArgumentMismatch, ToolDefinitionError
 from asyncfc_jupyter.tools.definition import ToolOptions, make_tool, marked_options, tool
-from asyncfc_jupyter.tools.reference_schema import may_hold_nulls, strict, widened, without_nulls
+from asyncfc_jupyter.tools.reference_schema import may_hold_nulls, widened, without_nulls
 from asyncfc_jupyter.tools.schema import Parameters
 from asyncfc_jupyter.tools.signature import EACH_TIME
 from tests.whole_outputs import sections
@@ -143,8 +143,6 @@ def schemas(made):
         [
             f"plain: {on_one_line(plain)}",
             f"widened: {on_one_line(wide) if wide != plain else 'the same'}",
-            f"strict: {on_one_line(strict(plain))}",
-            f"both: {on_one_line(strict(wide))}",
             f"nulls within: {any(map(may_hold_nulls, plain['properties'].values()))}",
         ]
     )
@@ -452,17 +450,6 @@ def test_a_definition_is_what_the_chat_completions_api_wants() -> None:
     assert made.definition(references=False) == {"type": "function", "function": plain_form}
     wide = {**plain_form, "parameters": made.parameters_of.widened}
     assert made.definition(references=True) == {"type": "function", "function": wide}
-    held = {**plain_form, "parameters": strict(made.parameters), "strict": True}
-    assert made.definition(references=False, strict=True) == {"type": "function", "function": held}
-    free = make_tool(lambda_of_anything())
-    assert "strict" not in free.definition(references=False, strict=True)["function"]
-
-
-def lambda_of_anything():
-    def take(x: dict) -> None:
-        """Take it."""
-
-    return take
 
 
 def test_the_options_of_a_mark_are_found_and_a_plain_function_has_none() -> None:
@@ -588,18 +575,14 @@ REWRITTEN = {
 }
 
 
-def rewritten(schema):
-    return f"widened: {on_one_line(widened(schema))}\nstrict: {on_one_line(strict(schema))}"
-
-
-def test_schemas_that_are_rewritten_for_models_and_servers(expected) -> None:
-    expected("rewritten.txt", sections((name, rewritten(schema)) for name, schema in REWRITTEN.items()))
+def test_schemas_that_are_rewritten_for_models(expected) -> None:
+    expected("rewritten.txt", sections((name, on_one_line(widened(schema))) for name, schema in REWRITTEN.items()))
 
 
 def test_a_schema_is_left_as_it_is_when_it_is_rewritten() -> None:
     for schema in REWRITTEN.values():
         before = json.dumps(schema)
-        rewritten(schema)
+        widened(schema)
         assert json.dumps(schema) == before
 
 
