@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from asyncfc_jupyter.core.effects import Effects, Hazard, Path, meet
-from asyncfc_jupyter.core.events import CallIssued, Wait
+from asyncfc_jupyter.core.events import CallIssued
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.core.limits import Limits
 from asyncfc_jupyter.core.path_index import Conflict
+from asyncfc_jupyter.core.waits import Wait
 
 
 class Gate(Enum):

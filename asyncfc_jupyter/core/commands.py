@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asyncfc_jupyter.core.events import Wait
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.waits import Wait
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from asyncfc_jupyter.core.effects import PURE, Effects, Hazard, Path, show_path
+from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.waits import Wait
 
 #: Ends of a reply after which it is not what the model meant to say, in the servers' own words; ``cut`` is ours.
 BROKEN_ENDS = frozenset({"cut", "length", "max_tokens", "content_filter", "error"})
@@ -152,47 +153,6 @@ class ResultShown(Event):
 
 
 # -- futures ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """One reason why a future has not started."""
-
-    kind: Literal["data", "hazard", "irreversible", "approval", "limit", "same"]
-    #: The futures it waits for; nothing for a limit, and for an approval that is only asked for.
-    on: tuple[FutureName, ...] = ()
-    #: For data: the references that wait, such as ``$f1.order_id``. For a limit: its name, such as ``limit 2 on search``.
-    detail: str = ""
-    hazard: Hazard | None = None
-    path: Path = ()
-    #: False when the conflict is with, or of, a tool that declares nothing.
-    declared: bool = True
-    #: For a hazard: the path is the other call's, and stands for a family until that one's arguments are known.
-    widened: bool = False
-
-    def __str__(self) -> str:
-        match self.kind:
-            case "data":
-                return f"needs {self.detail}"
-            case "limit":
-                return self.detail
-            case "approval":
-                return "held: approval"
-            case "same":
-                return f"the same call as {self.on[0]}"
-            case "irreversible":
-                cause = f"{self.on[0]} may still fail" if self.on else "the reply may still be cut off"
-                return f"held: irreversible, {cause}"
-        return self._conflict()
-
-    def _conflict(self) -> str:
-        if not self.declared:
-            return f"{self.on[0]} goes first: no effects declared ({self.hazard})"
-        verb = "reads" if self.hazard is Hazard.WAR else "writes"
-        if self.widened:
-            family = f"{show_path(self.path)}/..." if self.path else "anything"
-            return f"{self.on[0]} may {verb[:-1]} {family}: its path is not known yet"
-        return f"{self.on[0]} {verb} {show_path(self.path)} ({self.hazard})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,11 +56,11 @@ from asyncfc_jupyter.core.events import (
     ResultShown,
     TurnEnded,
     TurnStarted,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import TRANSITIONS, FutureName, State
 from asyncfc_jupyter.core.limits import Places, tightest
 from asyncfc_jupyter.core.path_index import Accesses
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.errors import InvariantBroken
 
 #: Enough to keep a few slow services busy at once, few enough not to look like an attack to any one of them.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from asyncfc_jupyter.core.events import ApprovalAsked, CallHeld, CallStarted, Stamped, Wait
+from asyncfc_jupyter.core.events import ApprovalAsked, CallHeld, CallStarted, Stamped
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.trace.render.html import static_bundle
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view

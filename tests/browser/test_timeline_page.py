@@ -21,9 +21,9 @@ from asyncfc_jupyter.core.events import (
     CallStarted,
     RunStarted,
     Stamped,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.trace.render.html import picture, render_html
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.legend import DARK, LIGHT

@@ -25,7 +25,7 @@ from asyncfc_jupyter.core.effects import (
     meet,
     show_path,
 )
-from asyncfc_jupyter.core.events import Limit, Stamped, Wait
+from asyncfc_jupyter.core.events import Limit, Stamped
 from asyncfc_jupyter.core.field_access import field_names, has_field, key_text, reach_field, reach_item
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
 from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
@@ -38,6 +38,7 @@ from asyncfc_jupyter.core.references import (
     parse_reference,
     substitute,
 )
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.errors import CallError, LookAlike, MissingField
 from asyncfc_jupyter.trace.trace import Trace
 

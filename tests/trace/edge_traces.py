@@ -22,9 +22,9 @@ from asyncfc_jupyter.core.events import (
     RunEnded,
     RunStarted,
     Stamped,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.trace.trace import Trace
 from tests.trace.sample_traces import Log, needs
 

@@ -36,9 +36,9 @@ from asyncfc_jupyter.core.events import (
     TextStreamed,
     TurnEnded,
     TurnStarted,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.trace.trace import Trace
 
 PROMPT = "Book the cheaper flight and a room, charge the card, and tell me the weather\nBe brief."

@@ -20,9 +20,9 @@ from asyncfc_jupyter.core.events import (
     CallStarted,
     ResultDiscarded,
     Stamped,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, run_virtually
 from asyncfc_jupyter.trace.analysis import certificate as module
 from asyncfc_jupyter.trace.analysis.certificate import certify

@@ -39,9 +39,9 @@ from asyncfc_jupyter.core.events import (
     TokensCounted,
     TurnEnded,
     TurnStarted,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.trace.analysis.certificate import Certificate, Pair, certify
 from asyncfc_jupyter.trace.analysis.critical_path import critical_path

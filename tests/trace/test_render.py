@@ -20,9 +20,9 @@ from asyncfc_jupyter.core.events import (
     RunEnded,
     RunStarted,
     Stamped,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.trace.render.geometry import Scale, fit, place_label, text_width, ticks, wrap
 from asyncfc_jupyter.trace.render.html import asset, render_html, script

@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from asyncfc_jupyter.core.events import CallFinished, CallRetried, CallStarted, Wait
+from asyncfc_jupyter.core.events import CallFinished, CallRetried, CallStarted
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.trace.render.geometry import text_width
 from asyncfc_jupyter.trace.render.layout import PAD
 from asyncfc_jupyter.trace.render.svg.timeline import END_ROOM, render_svg

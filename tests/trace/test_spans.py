@@ -24,9 +24,9 @@ from asyncfc_jupyter.core.events import (
     Stamped,
     TextStreamed,
     TurnStarted,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.trace.analysis.metrics import measure
 from asyncfc_jupyter.trace.fold.future_rows import WAITS_KEPT
 from asyncfc_jupyter.trace.fold.spans import fold

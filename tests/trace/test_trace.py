@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncfc_jupyter.core.effects import Effects, Hazard
-from asyncfc_jupyter.core.events import ArgumentsResolved, CallHeld, Event, Stamped, Wait
+from asyncfc_jupyter.core.events import ArgumentsResolved, CallHeld, Event, Stamped
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.trace.trace import Trace, TraceFileError, event_types
 from tests.trace.sample_traces import travel

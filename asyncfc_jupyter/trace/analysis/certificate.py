@@ -26,9 +26,9 @@ from asyncfc_jupyter.core.events import (
     CallStarted,
     Event,
     ResultDiscarded,
-    Wait,
 )
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.trace.trace import Trace
 
 #: Lines of each list that the text shows; the lists themselves are whole.

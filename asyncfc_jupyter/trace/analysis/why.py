@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asyncfc_jupyter.core.futures import FutureName, State
-from asyncfc_jupyter.trace.fold.future_rows import WAITS, Row
+from asyncfc_jupyter.core.waits import WAITS
+from asyncfc_jupyter.trace.fold.future_rows import Row
 from asyncfc_jupyter.trace.fold.spans import fold
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.clean_text import clean, show_seconds

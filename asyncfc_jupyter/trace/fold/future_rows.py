@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import (
@@ -32,6 +32,7 @@ from asyncfc_jupyter.core.events import (
     ResultShown,
 )
 from asyncfc_jupyter.core.futures import FutureName, State
+from asyncfc_jupyter.core.waits import WAITS, Group, WaitKind
 
 #: Segments after which a new reason of the same kind replaces the last one: a call that waits for ten thousand readers,
 #: one after another, stays one row of bounded size.
@@ -42,12 +43,8 @@ PRINTS_KEPT = 1200
 RETRIES_KEPT = 12
 
 SegmentKind = Literal[
-    "arguments", "queued", "data", "hazard", "irreversible", "approval", "limit", "same",
-    "running", "done", "failed", "cancelled", "skipped", "discarded",
+    "arguments", "queued", WaitKind, "running", "done", "failed", "cancelled", "skipped", "discarded",
 ]  # fmt: skip
-
-#: Kinds of segments in which a call has not started, for a reason.
-WAITS: Final = ("data", "hazard", "irreversible", "approval", "limit", "same")
 
 _SETTLED_KINDS: dict[State, SegmentKind] = {
     State.DONE: "done",
@@ -161,7 +158,7 @@ class Futures:
         if row.state is not State.PENDING:
             return
         wait = event.wait
-        if wait.kind in {"hazard", "irreversible", "same"}:
+        if wait.group == "calls":
             row.after = wait.on
         last, reason = row.segments[-1] if row.segments else None, str(wait)
         again = last is not None and last.end is None and last.kind == wait.kind
@@ -175,9 +172,7 @@ class Futures:
     def _resolved(self, event: ArgumentsResolved, at: float) -> None:
         row = self._row(event.future, at)
         row.effects = event.effects
-        if row.segments and row.segments[-1].kind == "data":
-            _close(row, at)
-            row.segments.append(Segment(kind="queued", start=at))
+        _end_wait(row, "values", at)
 
     def _asked(self, event: ApprovalAsked, at: float) -> None:
         row = self._row(event.future, at)
@@ -186,9 +181,7 @@ class Futures:
     def _given(self, event: ApprovalGiven, at: float) -> None:
         row = self._row(event.future, at)
         row.asks = False
-        if row.segments and row.segments[-1].kind == "approval":
-            _close(row, at)
-            row.segments.append(Segment(kind="queued", start=at))
+        _end_wait(row, "user", at)
 
     def _started(self, event: CallStarted, at: float) -> None:
         row = self._row(event.future, at)
@@ -286,6 +279,14 @@ class Futures:
         ResultDiscarded: _discarded,
         ResultShown: _shown,
     }
+
+
+def _end_wait(row: Row, group: Group, at: float) -> None:
+    """Queue a call whose last wait was of this group."""
+    reason = WAITS.get(row.segments[-1].kind) if row.segments else None
+    if reason is not None and reason.group == group:
+        _close(row, at)
+        row.segments.append(Segment(kind="queued", start=at))
 
 
 def _close(row: Row, at: float) -> None:

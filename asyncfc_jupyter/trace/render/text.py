@@ -11,7 +11,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from asyncfc_jupyter.trace.fold.future_rows import WAITS
+from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render.geometry import ticks
 from asyncfc_jupyter.trace.render.layout import SHORTEST_QUEUE_S
 from asyncfc_jupyter.trace.view.view import wait_reasons

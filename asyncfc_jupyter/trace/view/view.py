@@ -6,10 +6,11 @@ from typing import TypedDict
 
 from asyncfc_jupyter.core.events import Stamped
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.analysis.critical_path import critical_path
 from asyncfc_jupyter.trace.analysis.metrics import Metrics, measure
 from asyncfc_jupyter.trace.fold.decode_lane import DecodeSpan
-from asyncfc_jupyter.trace.fold.future_rows import WAITS, Row, Segment
+from asyncfc_jupyter.trace.fold.future_rows import Row, Segment
 from asyncfc_jupyter.trace.fold.spans import Spans
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.clean_text import clean, clean_lines, show_arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
-from asyncfc_jupyter.trace.fold.future_rows import WAITS
+from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render.geometry import SIGN_ROOM, Scale, text_width
 from asyncfc_jupyter.trace.render.layout import SMALL, kind_of
 from asyncfc_jupyter.trace.view.wire_format import DecodeView, RowView, SegmentView, View

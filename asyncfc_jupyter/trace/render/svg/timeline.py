@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from asyncfc_jupyter.trace.fold.future_rows import WAITS
+from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render.geometry import fit, place_label, text_width, ticks
 from asyncfc_jupyter.trace.render.layout import BASE, FIGURE, PAD, SMALL, TITLE, Picture
 from asyncfc_jupyter.trace.render.svg.shapes import (
