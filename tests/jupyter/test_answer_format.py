@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from asyncfc_jupyter.jupyter.display.answer_format import AnswerFormat, Shown, python_in
-from asyncfc_jupyter.jupyter.display.sandboxed_html import drawn, framed
+from asyncfc_jupyter.jupyter.display.sandboxed_html import cleaned, framed
 
 
 def shown(form: str, answer: str) -> Shown:
@@ -78,6 +79,9 @@ HOSTILE = [
     "<img src='https://evil.example/?secret'>",
     "<svg onload=alert(1)><script>alert(1)</script><image href='https://evil.example'/></svg>",
     "<svg><style><img src=x onerror=alert(1)></style></svg>",
+    "<svg><style>&lt;img src=x onerror=alert(1)&gt;</style></svg>",
+    "<svg><style><![CDATA[<img src=x onerror=alert(1)>]]></style></svg>",
+    "<svg></p><style><a id='</style><img src=x onerror=alert(1)>'>",
     "<style>@import 'https://evil.example'</style></style><script>alert(1)</script>",
     "<style>p{}</sty<i></i>le><script>alert(1)</script>",
     "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
@@ -116,7 +120,7 @@ class Seen(HTMLParser):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_html_is_written_again_without_what_acts_or_loads(hostile: str) -> None:
-    page = drawn(hostile)
+    page = cleaned(hostile)
     seen = Seen(page)
     # Within an <svg> a browser reads the content of <style> as markup, which Python's parser does not.
     assert not re.search(r"<[^>]*\bon\w+\s*=", page)
@@ -153,13 +157,20 @@ def test_hostile_html_stays_within_its_frame(hostile: str) -> None:
     assert attributes["srcdoc"].startswith(head)
 
 
-def test_what_draws_is_drawn() -> None:
+def test_what_draws_is_cleaned() -> None:
     report = (
-        '<style>td{color:red}</style><table><tr><td colspan="2">a &lt; b</td></tr></table>'
-        '<svg viewbox="0 0 9 9"><circle cx="4" r="3" fill="red"></circle></svg><img src="data:image/png;base64,AAAA">'
+        '<style>td{color:red}</style><table><tbody><tr><td colspan="2">a &lt; b</td></tr></tbody></table>'
+        '<svg viewBox="0 0 9 9"><circle cx="4" r="3" fill="red"></circle></svg><img src="data:image/png;base64,AAAA">'
     )
-    assert drawn(f"<!doctype html><html><head><title>t</title></head><body>{report}</body></html>") == report
+    assert cleaned(f"<!doctype html><html><head><title>t</title></head><body>{report}</body></html>") == report
     assert "&lt;td&gt;" in str(shown("html", "```html\n<td>x</td>\n```").bundle["text/html"])
+
+
+@pytest.mark.parametrize(
+    "huge", ["<div>" * 10_001, "<p>" + "".join(f"<b id={i}>" for i in range(600)) + "</p>" + "<p>x</p>" * 600]
+)
+def test_html_that_would_take_a_parser_seconds_is_shown_as_text(huge: str) -> None:
+    assert cleaned(huge) == f"<pre>{html.escape(huge)}</pre>"
 
 
 def test_json_that_no_front_end_can_be_sent_is_mended_or_shown_as_text() -> None:
