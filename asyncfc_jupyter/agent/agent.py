@@ -21,7 +21,7 @@ from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import Taping, Where, open_model
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
-from asyncfc_jupyter.runtime.call import Approver, Entry
+from asyncfc_jupyter.runtime.call import Approver, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog, Observer
 from asyncfc_jupyter.runtime.output_capture import Capture
@@ -239,5 +239,5 @@ def _interrupted(driver: Driver) -> str:
     return f"the run was interrupted; finished results are kept in its futures{rest}."
 
 
-def _named(entries: Sequence[Entry]) -> str:
+def _named(entries: Sequence[ToolCall]) -> str:
     return ", ".join(f"{entry.name} ({entry.tool})" for entry in entries)

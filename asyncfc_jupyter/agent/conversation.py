@@ -16,7 +16,7 @@ from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.errors import HistoryMended, InvariantBroken
 from asyncfc_jupyter.models.base import REPLAY
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.tools.definition import AWAIT_FUTURE
 
@@ -31,12 +31,12 @@ class Conversation:
         self.messages: list[dict[str, Any]] = []
         self.driver = Driver()
         #: Futures whose value or error is not in the messages, of the first `_noted` that were issued.
-        self._undelivered: dict[FutureName, Entry] = {}
+        self._undelivered: dict[FutureName, ToolCall] = {}
         #: Those of them that have settled.
-        self._ready: dict[FutureName, Entry] = {}
+        self._ready: dict[FutureName, ToolCall] = {}
         self._noted = 0
         #: Futures whose outcome is in messages that no request has held yet, those of a run that was cut short included.
-        self.news: list[Entry] = []
+        self.news: list[ToolCall] = []
         self.call_ids: set[str] = set()
         #: What was learned of each model that took part, by its name.
         self.habits: dict[str, Habits] = {}
@@ -47,20 +47,20 @@ class Conversation:
         self._gates = 0
         self._checker = history.Checker()
 
-    def undelivered(self) -> tuple[Entry, ...]:
+    def undelivered(self) -> tuple[ToolCall, ...]:
         """Return the futures that the model has not been given the outcome of, in order."""
         return tuple(self._note_issued().values())
 
-    def ready(self) -> list[Entry]:
+    def ready(self) -> list[ToolCall]:
         """Return those of them that have settled, in order."""
         self._note_issued()
         return sorted(self._ready.values(), key=lambda entry: entry.order)
 
-    def holding(self) -> tuple[Entry, ...]:
+    def holding(self) -> tuple[ToolCall, ...]:
         """Return those of them that a run's end waits for: all but detached ones."""
         return tuple(entry for entry in self.undelivered() if not entry.detached)
 
-    def _note_issued(self) -> dict[FutureName, Entry]:
+    def _note_issued(self) -> dict[FutureName, ToolCall]:
         # Only what is new is looked at: a run of ten thousand turns asks ten thousand times.
         for entry in self.driver.issued[self._noted :]:
             self._undelivered[entry.name] = entry
@@ -102,7 +102,7 @@ class Conversation:
         arguments = '{"futures": [' + ", ".join(f'"{name}"' for name in names) + "]}"
         return tool_messages.call_message(f"{tool_messages.GATE_ID}{self._gates}", AWAIT_FUTURE, arguments)
 
-    def mark_shown(self, entries: Iterable[Entry]) -> None:
+    def mark_shown(self, entries: Iterable[ToolCall]) -> None:
         """Note that the outcomes of those that have settled are in the messages, and so in the next request."""
         undelivered = self._note_issued()
         for entry in entries:

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping
 
 from asyncfc_jupyter.agent.turn import Awaited, Made, Turn
 from asyncfc_jupyter.errors import WentInCircles
-from asyncfc_jupyter.runtime.call import Entry, Status
+from asyncfc_jupyter.runtime.call import Status, ToolCall
 from asyncfc_jupyter.values.snapshot import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 
@@ -53,7 +53,7 @@ class Progress:
         """What the model is to be told with this reply's answers; empty when all is well."""
         return WARNING if self._fruitless >= _WARNED_AFTER else ""
 
-    def note(self, turn: Turn, shown: Mapping[Entry, Status]) -> None:
+    def note(self, turn: Turn, shown: Mapping[ToolCall, Status]) -> None:
         """Note what the answers to a reply show: futures, each with the status that the model is told."""
         keys = {key for entry, status in shown.items() for key in _keys(entry, status, self._seen)}
         if not keys <= self._seen:
@@ -75,7 +75,7 @@ class Progress:
             raise WentInCircles(self._repeated, replies=self._fruitless)
 
 
-def _keys(entry: Entry, status: Status, seen: set[Hashable]) -> Iterator[Hashable]:
+def _keys(entry: ToolCall, status: Status, seen: set[Hashable]) -> Iterator[Hashable]:
     """Yield what tells an outcome from others. A value is only looked at when the same call succeeded before."""
     call = (entry.tool, _SORTED.encode(dict(entry.arguments)), status)
     if status == "done" and call in seen:

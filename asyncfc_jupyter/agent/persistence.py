@@ -22,7 +22,7 @@ from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.history import Checker
 from asyncfc_jupyter.errors import InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import REPLAY
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.values.snapshot import describe, shorten
 
@@ -238,7 +238,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no value of JSON")
 
 
-def _saved(entry: Entry, *, told: bool) -> dict[str, Any]:
+def _saved(entry: ToolCall, *, told: bool) -> dict[str, Any]:
     future: dict[str, Any] = {"name": entry.name, "tool": entry.tool, "arguments": dict(entry.arguments), "told": told}
     if entry.status == "pending":
         return future | {"status": "cancelled", "error": _STAYED_BEHIND.replace("forked", "saved"), "told": False}
@@ -259,7 +259,7 @@ def _is_plain(value: Any) -> bool:
     return type(value) is dict and all(type(key) is str and _is_plain(item) for key, item in value.items())
 
 
-def _adopted(conversation: Conversation, future: _Future) -> Entry:
+def _adopted(conversation: Conversation, future: _Future) -> ToolCall:
     return adopt(
         conversation.driver,
         tool=future.tool,

@@ -22,7 +22,7 @@ from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.errors import UnknownFuture
 from asyncfc_jupyter.models.base import ChatModel, ForetellingModel
-from asyncfc_jupyter.runtime.call import Entry, Status
+from asyncfc_jupyter.runtime.call import Status, ToolCall
 from asyncfc_jupyter.runtime.event_log import EventLog
 
 #: Pending futures that a tool message names: it goes into every later request.
@@ -51,7 +51,7 @@ class Answers:
         #: Of a conversation that is played back, the futures whose outcomes the next request shows; else None.
         self._foretold: frozenset[str] | None = None
 
-    async def to(self, turn: Turn) -> list[Entry]:
+    async def to(self, turn: Turn) -> list[ToolCall]:
         """Answer every call of a reply and append both to the history; return the futures that the messages show."""
         awaited = await self._wait(turn)
         shown = {made.entry.name: made.entry for made in turn.made if made.entry}
@@ -62,7 +62,7 @@ class Answers:
             elif call.entry:
                 answers.append((call.call, self._object(call.entry)))
         ready = self._deliver(answers, shown)
-        told: dict[Entry, Status] = {e: "pending" if self._withheld(e) else e.status for e in shown.values()}
+        told: dict[ToolCall, Status] = {e: "pending" if self._withheld(e) else e.status for e in shown.values()}
         self._progress.note(turn, told)
         if self._progress.warning:
             _add(answers[-1][1], "warning", self._progress.warning)
@@ -72,10 +72,10 @@ class Answers:
             self._conversation.messages.append(tool_messages.delivery_message(ready))
         return [entry for entry, status in told.items() if status != "pending"]
 
-    def _withheld(self, entry: Entry) -> bool:
+    def _withheld(self, entry: ToolCall) -> bool:
         return self._foretold is not None and entry.name not in self._foretold
 
-    def _object(self, entry: Entry, *, with_arguments: bool = False) -> dict[str, Any]:
+    def _object(self, entry: ToolCall, *, with_arguments: bool = False) -> dict[str, Any]:
         return tool_messages.result_object(entry, with_arguments=with_arguments, withheld=self._withheld(entry))
 
     # -- waiting -----------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ class Answers:
     async def _wait(self, turn: Turn) -> dict[CallId, tuple[FutureName, ...]]:
         """Wait as long as the reply asks for or is worth it; return the futures that each ``await_future`` is about."""
         asked = {each.call: self._asked_for(each.request) for each in turn.awaits if not isinstance(each.request, str)}
-        known = {call: [name for name in names if name in self._driver.entries] for call, names in asked.items()}
+        known = {call: [name for name in names if name in self._driver.calls] for call, names in asked.items()}
         waits = [each for each in turn.awaits if known.get(each.call)]
         await self._keep_pace()
         if not waits and self._foretold is None:
@@ -95,7 +95,7 @@ class Answers:
         """Of a conversation that is played back, wait for what had returned when it was recorded."""
         if isinstance(self._model, ForetellingModel):
             self._foretold = self._model.foretold(self._conversation.messages)
-            await self._driver.wait([name for name in self._driver.entries if name in (self._foretold or ())])
+            await self._driver.wait([name for name in self._driver.calls if name in (self._foretold or ())])
 
     async def _wait_inline(self, turn: Turn) -> None:
         entries = [e for e in (made.entry for made in turn.made) if e and e.status == "pending" and not e.detached]
@@ -132,7 +132,7 @@ class Answers:
     # -- what the messages say ---------------------------------------------------------------------------------------
 
     def _await_answer(
-        self, awaited: Awaited, names: tuple[FutureName, ...], shown: dict[FutureName, Entry]
+        self, awaited: Awaited, names: tuple[FutureName, ...], shown: dict[FutureName, ToolCall]
     ) -> Iterator[dict[str, Any]]:
         """Yield the objects that answer an ``await_future``; what another message of the same reply shows is not repeated."""
         if isinstance(awaited.request, str):
@@ -141,9 +141,9 @@ class Answers:
         if not names:
             yield tool_messages.NOTHING_PENDING
         for name in names:
-            entry = self._driver.entries.get(name)
+            entry = self._driver.calls.get(name)
             if entry is None:
-                problem = str(UnknownFuture(name, known=tuple(self._driver.entries)))
+                problem = str(UnknownFuture(name, known=tuple(self._driver.calls)))
                 yield {"future": name, "status": "failed", "error": problem}
             elif entry.name in shown:
                 yield tool_messages.shown_already(entry, withheld=self._withheld(entry))
@@ -151,7 +151,7 @@ class Answers:
                 shown[entry.name] = entry
                 yield self._object(entry, with_arguments=True)
 
-    def _deliver(self, answers: list[tuple[CallId, Any]], shown: dict[FutureName, Entry]) -> list[Entry]:
+    def _deliver(self, answers: list[tuple[CallId, Any]], shown: dict[FutureName, ToolCall]) -> list[ToolCall]:
         """Let results that became ready meanwhile ride along with the last of the tool messages, and return them."""
         settled = [e for e in self._conversation.ready() if e.name not in shown]
         ready = [e for e in settled if not self._withheld(e)]
@@ -167,7 +167,7 @@ class Answers:
         shown.update((entry.name, entry) for entry in ready)
         return ready
 
-    def _still_pending(self, withheld: list[Entry], shown: dict[FutureName, Entry]) -> dict[str, Any]:
+    def _still_pending(self, withheld: list[ToolCall], shown: dict[FutureName, ToolCall]) -> dict[str, Any]:
         """Return what is told of the futures that no message shows; of ten thousand only the first are looked at."""
         pending = self._driver.pending()
         many = len(pending) + len(withheld) - sum(entry.status == "pending" for entry in shown.values())

@@ -10,7 +10,7 @@ from asyncfc_jupyter.core.events import CallIssued, FirstTokenArrived, TurnStart
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
 from asyncfc_jupyter.models.base import ChatRequest
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.trace.analysis.certificate import Certificate, certify
@@ -34,7 +34,7 @@ _REPR_CHARACTERS = 300
 class Future:
     """The result of one tool call, now or later. Awaiting it gives the value."""
 
-    def __init__(self, entry: Entry, driver: Driver) -> None:
+    def __init__(self, entry: ToolCall, driver: Driver) -> None:
         self._entry, self._driver = entry, driver
 
     @property
@@ -120,16 +120,16 @@ class Futures(Mapping[str, Future]):
         self._driver = driver
 
     def __getitem__(self, name: str) -> Future:
-        entry = self._driver.entries.get(FutureName(str(name).removeprefix("$")))
+        entry = self._driver.calls.get(FutureName(str(name).removeprefix("$")))
         if entry is None:
-            raise NoSuchFuture(str(name), known=tuple(self._driver.entries))
+            raise NoSuchFuture(str(name), known=tuple(self._driver.calls))
         return Future(entry, self._driver)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._driver.entries)
+        return iter(self._driver.calls)
 
     def __len__(self) -> int:
-        return len(self._driver.entries)
+        return len(self._driver.calls)
 
     def __repr__(self) -> str:
         return "\n".join(repr(future) for future in self.values()) or "no futures yet"

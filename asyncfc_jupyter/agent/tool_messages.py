@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from asyncfc_jupyter.core.futures import CallId
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.tools.definition import AWAIT_FUTURE
 from asyncfc_jupyter.values.summarize import value_fields
 
@@ -101,7 +101,7 @@ def read_await(arguments: Mapping[str, Any]) -> AwaitRequest | str:
 # -- tool messages ---------------------------------------------------------------------------------------------------
 
 
-def result_object(entry: Entry, *, with_arguments: bool = False, withheld: bool = False) -> dict[str, Any]:
+def result_object(entry: ToolCall, *, with_arguments: bool = False, withheld: bool = False) -> dict[str, Any]:
     """Return the object that stands for a future in a tool message, whatever its state.
 
     Args:
@@ -129,7 +129,7 @@ NOTHING_PENDING: dict[str, Any] = {
 }
 
 
-def shown_already(entry: Entry, *, withheld: bool = False) -> dict[str, Any]:
+def shown_already(entry: ToolCall, *, withheld: bool = False) -> dict[str, Any]:
     """Return the object that stands for a future that another message of the same reply shows.
 
     Args:
@@ -142,7 +142,7 @@ def shown_already(entry: Entry, *, withheld: bool = False) -> dict[str, Any]:
     return shown | {"note": "Its outcome is in another tool message of this reply."}
 
 
-def plain_content(entry: Entry) -> str:
+def plain_content(entry: ToolCall) -> str:
     """Return the content of a tool message in the modes without futures: the value itself, or its error."""
     if entry.status != "done":
         return _dump({"error": entry.error})
@@ -157,7 +157,7 @@ def tool_message(call: CallId | str, content: Any) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": call, "content": content if isinstance(content, str) else _dump(content)}
 
 
-def delivery_message(entries: Sequence[Entry]) -> dict[str, Any]:
+def delivery_message(entries: Sequence[ToolCall]) -> dict[str, Any]:
     """Return results as a message in the person's place: for models that read them better there than in a tool message."""
     note = "From the tools, not from the person: results that became ready."
     return {

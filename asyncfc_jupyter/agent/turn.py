@@ -35,7 +35,7 @@ from asyncfc_jupyter.models.accumulator import (
     TextPart,
 )
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Finish, Retrying, Usage
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools.definition import AWAIT_FUTURE, Tool
 
@@ -57,7 +57,7 @@ class Made:
     name: str
     arguments: Mapping[str, Any]
     problem: CallError | None = None
-    entry: Entry | None = None
+    entry: ToolCall | None = None
 
 
 _NOTHING_ASKED = ChatRequest(messages=())
@@ -219,7 +219,7 @@ class Turns:
         if self._mode.starts_while_streaming:
             self.issue(turn, made)
 
-    def issue(self, turn: Turn, made: Made) -> Entry:
+    def issue(self, turn: Turn, made: Made) -> ToolCall:
         """Give a call its future, and start it as soon as it may."""
         tool = self._tools.get(made.name)
         problem = made.problem

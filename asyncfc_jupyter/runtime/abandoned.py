@@ -12,7 +12,7 @@ from typing import Any
 
 from asyncfc_jupyter.core.effects import hazards
 from asyncfc_jupyter.runtime.attempt import Attempt
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 
 #: Seconds that a coroutine has for its clean-up before others go on without it: enough to roll back over a network, and soon
 #: over where a coroutine does not mind being cancelled.
@@ -24,14 +24,14 @@ class GivenUp:
 
     def __init__(self) -> None:
         #: Each with its call, and until when it may keep others waiting, by the loop's time.
-        self._left: dict[Attempt, tuple[Entry, float]] = {}
+        self._left: dict[Attempt, tuple[ToolCall, float]] = {}
 
-    def note(self, entry: Entry, attempt: Attempt) -> None:
+    def note(self, entry: ToolCall, attempt: Attempt) -> None:
         """Keep an attempt in mind until nothing of it is left."""
         self._left[attempt] = entry, asyncio.get_running_loop().time() + CLEAN_UP_S
         attempt.when_over(lambda: self._left.pop(attempt, None))
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[ToolCall, ...]:
         """Return the calls whose functions are still at work."""
         return tuple(dict.fromkeys(entry for entry, _ in self._left.values()))
 
@@ -39,7 +39,7 @@ class GivenUp:
         """Return what was told to stop, and is to be waited for."""
         return tuple(attempt.stopping for attempt in self._left if attempt.stopping is not None)
 
-    def in_the_way(self, entry: Entry) -> dict[asyncio.Task[Any], float]:
+    def in_the_way(self, entry: ToolCall) -> dict[asyncio.Task[Any], float]:
         """Return what is to stop before a call begins, each with the time until which it is waited for."""
         if not self._left:
             return {}
@@ -53,7 +53,7 @@ class GivenUp:
             and hazards(other.effects, entry.effects)
         }
 
-    async def out_of_the_way(self, entry: Entry) -> None:
+    async def out_of_the_way(self, entry: ToolCall) -> None:
         """Return when nothing is in a call's way any more."""
         while stopping := self.in_the_way(entry):
             left_s = min(stopping.values()) - asyncio.get_running_loop().time()

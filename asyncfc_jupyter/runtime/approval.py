@@ -7,7 +7,7 @@ import inspect
 import json
 
 from asyncfc_jupyter.runtime.attempt import ask_in_thread, show_exception
-from asyncfc_jupyter.runtime.call import Approval, Approver, Entry
+from asyncfc_jupyter.runtime.call import Approval, Approver, ToolCall
 from asyncfc_jupyter.values.snapshot import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 
@@ -17,7 +17,7 @@ APPROVAL_TIMEOUT_S = 300.0
 _QUESTION_CHARACTERS = 4_000
 
 
-def question(entry: Entry) -> Approval:
+def question(entry: ToolCall) -> Approval:
     """Return what the person is asked about a call whose arguments are known."""
     tool, bound = entry.function, entry.bound
     if tool is None or bound is None:
@@ -29,7 +29,7 @@ def question(entry: Entry) -> Approval:
     return Approval(future=entry.name, tool=entry.tool, arguments=seen, shown=shown, description=tool.description)
 
 
-async def declined(entry: Entry, asked: Approval) -> str | None:
+async def declined(entry: ToolCall, asked: Approval) -> str | None:
     """Ask, and return None for a yes, or why the call is not made: a no, no answer in time, or nobody to ask.
 
     Whatever the asking does, only a plain yes is one.

@@ -12,7 +12,7 @@ from asyncfc_jupyter.core.events import CallIssued, Limit
 from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
 from asyncfc_jupyter.core.references import Reference, find_references, nested_deeper_than, substitute
 from asyncfc_jupyter.errors import CallError, UnknownFuture
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.tools.reference_schema import without_nulls
@@ -33,7 +33,7 @@ def check_depth(arguments: Mapping[str, Any]) -> CallError | None:
     return None
 
 
-def references_in(entry: Entry, situation: Situation) -> tuple[Reference, ...]:
+def references_in(entry: ToolCall, situation: Situation) -> tuple[Reference, ...]:
     """Return the references in a call's arguments, in order.
 
     Raises:
@@ -51,7 +51,7 @@ def references_in(entry: Entry, situation: Situation) -> tuple[Reference, ...]:
     return found
 
 
-def effects_of(entry: Entry) -> Effects:
+def effects_of(entry: ToolCall) -> Effects:
     """Return what a call touches as far as its arguments are known: widened where they are not."""
     if entry.function is None or entry.problem is not None:
         return PURE
@@ -62,7 +62,7 @@ def effects_of(entry: Entry) -> Effects:
     return entry.function.effects.expand(places, _unresolved(entry.function, entry.arguments.keys() - known.keys()))
 
 
-def issued(entry: Entry, turn: int, found: tuple[Reference, ...], effects: Effects) -> CallIssued:
+def issued(entry: ToolCall, turn: int, found: tuple[Reference, ...], effects: Effects) -> CallIssued:
     """Return the fact that a call was issued, as the scheduler is to know it."""
     able = entry.function if entry.problem is None else None
     return CallIssued(
@@ -82,7 +82,7 @@ def issued(entry: Entry, turn: int, found: tuple[Reference, ...], effects: Effec
 
 
 def resolve(
-    entry: Entry, value_of: Callable[[Reference], Any], context: ToolContext | None
+    entry: ToolCall, value_of: Callable[[Reference], Any], context: ToolContext | None
 ) -> tuple[inspect.BoundArguments, Effects, tuple[Limit, ...]]:
     """Return the arguments ready to call with, what the call touches exactly, and its limits.
 

@@ -58,7 +58,7 @@ class Lease:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Entry:
+class ToolCall:
     """One future."""
 
     name: FutureName

@@ -49,7 +49,7 @@ from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.abandoned import GivenUp
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S, declined, question
 from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, show_exception, still_running
-from asyncfc_jupyter.runtime.call import Approval, Approver, Entry, Lease, Status
+from asyncfc_jupyter.runtime.call import Approval, Approver, Lease, Status, ToolCall
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.output_capture import Capture
@@ -70,10 +70,10 @@ class Driver:
 
     def __init__(self, *, limit: int = DEFAULT_LIMIT) -> None:
         self.scheduler = Scheduler(limit=limit)
-        self.entries: dict[FutureName, Entry] = {}
+        self.calls: dict[FutureName, ToolCall] = {}
         #: The same, in order of emission.
-        self.issued: list[Entry] = []
-        self._pending: dict[FutureName, Entry] = {}
+        self.issued: list[ToolCall] = []
+        self._pending: dict[FutureName, ToolCall] = {}
         #: Pending calls that another may share, by what makes two calls the same.
         self._shareable: dict[str, FutureName] = {}
         #: What calls took, by tool.
@@ -121,7 +121,7 @@ class Driver:
         arguments: Mapping[str, Any],
         references: bool = True,
         problem: CallError | None = None,
-    ) -> Entry:
+    ) -> ToolCall:
         """Give a tool call its future and start it as soon as it may.
 
         A call that cannot be made gets a future all the same, which has failed: the model counts its calls. So does one that
@@ -138,8 +138,8 @@ class Driver:
         """
         if (too_deep := binding.check_depth(arguments)) is not None:
             arguments, problem = {}, too_deep
-        entry = Entry(
-            name=future_name(len(self.entries) + 1),
+        entry = ToolCall(
+            name=future_name(len(self.calls) + 1),
             call=call,
             tool=name,
             arguments=arguments,
@@ -151,15 +151,15 @@ class Driver:
         found = self._references(entry)
         effects = binding.effects_of(entry)
         entry.same_as = self._share(entry, effects)
-        self.entries[entry.name] = self._pending[entry.name] = entry
+        self.calls[entry.name] = self._pending[entry.name] = entry
         self.issued.append(entry)
         self._feed(binding.issued(entry, turn, found, effects))
         return entry
 
-    def _references(self, entry: Entry) -> tuple[Reference, ...]:
+    def _references(self, entry: ToolCall) -> tuple[Reference, ...]:
         tool = entry.function
         situation = Situation(
-            known=self.entries,
+            known=self.calls,
             pending=self._pending,
             results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.status == "done"),
             **({} if tool is None else {"meant": tool.parameters_of.mentions}),
@@ -170,7 +170,7 @@ class Driver:
             entry.problem = error
             return ()
 
-    def _share(self, entry: Entry, effects: Effects) -> FutureName | None:
+    def _share(self, entry: ToolCall, effects: Effects) -> FutureName | None:
         tool = entry.function
         if tool is None or not tool.repeatable or entry.problem is not None:
             return None
@@ -198,7 +198,7 @@ class Driver:
                     todo.append(self.scheduler.handle(event))
 
     def _carry_out(self, command: Command) -> Event | None:
-        entry = self.entries[command.future]
+        entry = self.calls[command.future]
         match command:
             case ResolveArguments():
                 # Settled already when, of two calls to resolve, the first failed and the second is irreversible.
@@ -215,14 +215,14 @@ class Driver:
                 self._record(ApprovalAsked(future=entry.name, arguments=asked.shown))
                 entry.task = self._spawn(entry, self._ask(entry, asked))
             case SkipCall(because=because):
-                message = why_skipped(None if because is None else self.entries[because])
+                message = why_skipped(None if because is None else self.calls[because])
                 self._record(CallSkipped(future=entry.name, because=because, message=message))
                 self._settle(entry, "skipped", error=message)
             case CopyOutcome(of=of):
-                self._copy(entry, self.entries[of])
+                self._copy(entry, self.calls[of])
         return None
 
-    def _resolve(self, entry: Entry) -> Event:
+    def _resolve(self, entry: ToolCall) -> Event:
         tool = entry.function
         if tool is not None and tool.parameters_of.takes_context:
             entry.given_up = threading.Event()
@@ -243,16 +243,16 @@ class Driver:
 
     def _value_of(self, reference: Reference) -> Any:
         # Plain data is copied once more, or what one tool does to its argument would reach another, and the result itself.
-        return snapshot(reference.resolve(self.entries[reference.future].value))
+        return snapshot(reference.resolve(self.calls[reference.future].value))
 
-    def _copy(self, entry: Entry, of: Entry) -> None:
+    def _copy(self, entry: ToolCall, of: ToolCall) -> None:
         entry.exception = of.exception
         self._record(same_end(entry, of))
         self._settle(entry, of.status, value=of.value, error=of.error)
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def _spawn(self, entry: Entry, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, entry: ToolCall, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(
             work, name=f"asyncfc {entry.name} {entry.tool}", context=entry.lease.context.copy()
         )
@@ -261,13 +261,13 @@ class Driver:
         task.add_done_callback(lambda task: self._ended(entry, task))
         return task
 
-    def _ended(self, entry: Entry, task: asyncio.Task[None]) -> None:
+    def _ended(self, entry: ToolCall, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             self._reached(entry, None)
         elif entry.status == "pending" and (error := task.exception()) is not None:
             self._reached(entry, raised(error))  # a fault of ours must not leave the run waiting for ever
 
-    async def _ask(self, entry: Entry, asked: Approval) -> None:
+    async def _ask(self, entry: ToolCall, asked: Approval) -> None:
         no = await declined(entry, asked)
         if entry.status != "pending":
             return
@@ -277,16 +277,16 @@ class Driver:
             self._settle(entry, "skipped", error=no)
             self._feed(CallSkipped(future=entry.name, because=None, message=no))
 
-    def _start(self, entry: Entry) -> None:
+    def _start(self, entry: ToolCall) -> None:
         if (entry.function is not None and entry.function.retries) or self._given_up.in_the_way(entry):
             entry.task = self._spawn(entry, self._run(entry))
         else:
             begin_call(entry, self._given_up, partial(self._reached, entry))
 
-    async def _run(self, entry: Entry) -> None:
+    async def _run(self, entry: ToolCall) -> None:
         self._reached(entry, await make_call(entry, self._given_up))
 
-    def _reached(self, entry: Entry, outcome: Outcome | None) -> None:
+    def _reached(self, entry: ToolCall, outcome: Outcome | None) -> None:
         if entry.status != "pending":
             return  # cancelled meanwhile: whatever came of it is discarded
         if outcome is None:  # by somebody else than `cancel`, such as the end of the event loop
@@ -294,11 +294,11 @@ class Driver:
         else:
             self._conclude(entry, outcome)
 
-    def _cancelled(self, entry: Entry, error: str, *, still_running: bool = False) -> None:
+    def _cancelled(self, entry: ToolCall, error: str, *, still_running: bool = False) -> None:
         self._settle(entry, "cancelled", error=error)
         self._feed(CallCancelled(future=entry.name, still_running=still_running))
 
-    def _conclude(self, entry: Entry, outcome: Outcome) -> None:
+    def _conclude(self, entry: ToolCall, outcome: Outcome) -> None:
         if isinstance(outcome, Raised) and isinstance(outcome.error, AgentInterrupted):
             # An interrupt is the person's, and no failure of the function that it happened to hit.
             self._cancelled(entry, outcome.message)
@@ -322,11 +322,11 @@ class Driver:
                 )
             )
 
-    def _progressed(self, entry: Entry, fraction: float | None, text: str) -> None:
+    def _progressed(self, entry: ToolCall, fraction: float | None, text: str) -> None:
         if entry.status == "pending":
             self._record(CallProgressed(future=entry.name, fraction=fraction, text=text))
 
-    def _settle(self, entry: Entry, status: Status, *, value: Any = None, error: str = "") -> None:
+    def _settle(self, entry: ToolCall, status: Status, *, value: Any = None, error: str = "") -> None:
         if self._shareable.get(entry.same_call) == entry.name:
             del self._shareable[entry.same_call]
         entry.let_go()
@@ -338,7 +338,7 @@ class Driver:
 
     # -- waiting and cancelling --------------------------------------------------------------------------------------
 
-    def pending(self) -> Collection[Entry]:
+    def pending(self) -> Collection[ToolCall]:
         """Return the futures that have not settled, in order: a view, which changes as they do."""
         return self._pending.values()
 
@@ -346,14 +346,14 @@ class Driver:
         self, names: Iterable[FutureName], *, mode: Literal["all", "any"] = "all", timeout_s: float | None = None
     ) -> None:
         """Return when all, or any, of these futures have settled, or the time is up."""
-        await settled([self.entries[name] for name in dict.fromkeys(names)], mode=mode, timeout_s=timeout_s)
+        await settled([self.calls[name] for name in dict.fromkeys(names)], mode=mode, timeout_s=timeout_s)
 
     def cancel(self, name: FutureName) -> None:
         """Take a future back. Its dependents are skipped; what its function still returns is discarded.
 
         A call whose function has returned is done, although nobody may have been told yet: what it did cannot be undone.
         """
-        entry = self.entries[name]
+        entry = self.calls[name]
         if entry.status != "pending":
             return
         if (outcome := came_to(entry)) is not None:
@@ -365,7 +365,7 @@ class Driver:
             entry.task.cancel()
         self._cancelled(entry, error, still_running=goes_on)
 
-    def cancel_pending(self) -> tuple[Entry, ...]:
+    def cancel_pending(self) -> tuple[ToolCall, ...]:
         """Take back every future that has not settled: first what has not begun, so that no cancellation starts a call.
 
         Detached calls that run go on: nobody waits for them.
@@ -376,7 +376,7 @@ class Driver:
             self.cancel(entry.name)
         return pending
 
-    def lingering(self) -> tuple[Entry, ...]:
+    def lingering(self) -> tuple[ToolCall, ...]:
         """Return the calls that were given up and whose functions are still at work."""
         return self._given_up.entries()
 
@@ -387,4 +387,4 @@ class Driver:
             await asyncio.wait(stopping, timeout=timeout_s)
 
     def _record(self, event: Event) -> None:
-        self.entries[event.future].lease.log.record(event)  # type: ignore[attr-defined]
+        self.calls[event.future].lease.log.record(event)  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from asyncfc_jupyter.core.events import (
 from asyncfc_jupyter.core.futures import CallId, FutureName, future_name
 from asyncfc_jupyter.errors import InvariantBroken
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
-from asyncfc_jupyter.runtime.call import Entry, Lease, Status
+from asyncfc_jupyter.runtime.call import Lease, Status, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools.definition import Tool
@@ -36,7 +36,7 @@ def adopt(
     exception: BaseException | None = None,
     function: Tool | None = None,
     shown: bool,
-) -> Entry:
+) -> ToolCall:
     """Give a driver a future that has settled elsewhere; it takes the next name and is in no run's log.
 
     Args:
@@ -50,8 +50,8 @@ def adopt(
         function: The tool itself, where it is known.
         shown: Whether the messages hold its outcome, so that the model knows of it.
     """
-    name = future_name(len(driver.entries) + 1)
-    entry = Entry(
+    name = future_name(len(driver.calls) + 1)
+    entry = ToolCall(
         name=name,
         call=CallId(""),
         tool=tool,
@@ -63,7 +63,7 @@ def adopt(
         exception=exception,
         function=function,
     )
-    driver.entries[name] = entry
+    driver.calls[name] = entry
     driver.issued.append(entry)
     issued = CallIssued(future=name, call=entry.call, turn=0, tool=tool, arguments="", effects=PURE)
     driver.scheduler.handle(issued)

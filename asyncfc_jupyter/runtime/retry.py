@@ -13,14 +13,14 @@ from asyncfc_jupyter.core.events import CallPrinted, CallRetried, ResultDiscarde
 from asyncfc_jupyter.retry_policy import tool_attempts
 from asyncfc_jupyter.runtime.abandoned import GivenUp
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.output_buffer import Stream
 from asyncfc_jupyter.runtime.output_capture import Printed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.values.snapshot import describe, snapshot
 
 
-def begin_printing(entry: Entry) -> Printed:
+def begin_printing(entry: ToolCall) -> Printed:
     """Return what hears a call that starts: it goes into the run's log, and to the run's sink if it has one."""
     capture, log = entry.lease.capture, entry.lease.log
 
@@ -30,14 +30,14 @@ def begin_printing(entry: Entry) -> Printed:
     return Printed(tell, None if capture is None else capture(entry.name, entry.tool))
 
 
-def note_error(entry: Entry, error: BaseException | None) -> None:
+def note_error(entry: ToolCall, error: BaseException | None) -> None:
     """Keep the exception that a call failed with, if it was one, for the person to look at."""
     entry.exception = error
     if entry.printed is not None:
         entry.printed.raised(error)
 
 
-def begin_call(entry: Entry, given_up: GivenUp, tell: Callable[[Outcome | None], None]) -> None:
+def begin_call(entry: ToolCall, given_up: GivenUp, tell: Callable[[Outcome | None], None]) -> None:
     """Begin a call that is made once, and tell what came of it: without a task that does nothing but wait for another.
 
     Args:
@@ -63,7 +63,7 @@ def begin_call(entry: Entry, given_up: GivenUp, tell: Callable[[Outcome | None],
     attempt.when_reached(reached, context)
 
 
-async def make_call(entry: Entry, given_up: GivenUp) -> Outcome:
+async def make_call(entry: ToolCall, given_up: GivenUp) -> Outcome:
     """Make a call, again if need be and its tool says so, and return what came of it, as a value in every case.
 
     Args:
@@ -93,7 +93,7 @@ async def make_call(entry: Entry, given_up: GivenUp) -> Outcome:
     raise AssertionError("a loop without an end has ended")
 
 
-async def _attempt(entry: Entry, given_up: GivenUp) -> Outcome:
+async def _attempt(entry: ToolCall, given_up: GivenUp) -> Outcome:
     try:
         await given_up.out_of_the_way(entry)
         attempt = _attempted(entry)
@@ -104,7 +104,7 @@ async def _attempt(entry: Entry, given_up: GivenUp) -> Outcome:
         raise
 
 
-def _attempted(entry: Entry) -> Attempt:
+def _attempted(entry: ToolCall) -> Attempt:
     if entry.function is None or entry.bound is None:
         raise AssertionError("a call starts with its tool and its arguments")
     bound = _renewed(entry, entry.bound) if entry.function.retries else entry.bound
@@ -112,7 +112,7 @@ def _attempted(entry: Entry) -> Attempt:
     return entry.attempt
 
 
-def _outcome(entry: Entry, attempt: Attempt, given_up: GivenUp) -> Outcome:
+def _outcome(entry: ToolCall, attempt: Attempt, given_up: GivenUp) -> Outcome:
     outcome = attempt.result()
     if not attempt.over:
         _discard_late(entry, attempt, given_up)
@@ -120,7 +120,7 @@ def _outcome(entry: Entry, attempt: Attempt, given_up: GivenUp) -> Outcome:
     return _kept(outcome)
 
 
-def _renewed(entry: Entry, bound: inspect.BoundArguments) -> inspect.BoundArguments:
+def _renewed(entry: ToolCall, bound: inspect.BoundArguments) -> inspect.BoundArguments:
     """Return the arguments for one more attempt: the last one may have changed them, and may still use its context."""
     if entry.context is not None:
         entry.given_up = threading.Event()
@@ -129,7 +129,7 @@ def _renewed(entry: Entry, bound: inspect.BoundArguments) -> inspect.BoundArgume
     return inspect.BoundArguments(bound.signature, OrderedDict(given))
 
 
-def came_to(entry: Entry) -> Outcome | None:
+def came_to(entry: ToolCall) -> Outcome | None:
     """Return what a call that is under way has come to this very moment, or None: nobody may have been told yet."""
     outcome = None if entry.attempt is None else entry.attempt.came_to()
     if outcome is None or (isinstance(outcome, Raised) and entry.function is not None and entry.function.retries):
@@ -137,7 +137,7 @@ def came_to(entry: Entry) -> Outcome | None:
     return _kept(outcome)
 
 
-def give_up(entry: Entry, given_up: GivenUp) -> bool:
+def give_up(entry: ToolCall, given_up: GivenUp) -> bool:
     """Stop a call that is under way, as far as it can be stopped; what it still comes to is discarded.
 
     Returns:
@@ -152,12 +152,12 @@ def give_up(entry: Entry, given_up: GivenUp) -> bool:
     return attempt.give_up()
 
 
-def _tell_given_up(entry: Entry) -> None:
+def _tell_given_up(entry: ToolCall) -> None:
     if entry.given_up is not None:
         entry.given_up.set()
 
 
-def _discard_late(entry: Entry, attempt: Attempt, given_up: GivenUp) -> None:
+def _discard_late(entry: ToolCall, attempt: Attempt, given_up: GivenUp) -> None:
     def tell(outcome: Outcome) -> None:
         raised = isinstance(outcome, Raised)
         summary = outcome.message if isinstance(outcome, Raised) else describe(outcome.value)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished, CallSkipped, Event
-from asyncfc_jupyter.runtime.call import Entry
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.values.snapshot import describe
 
 
-def why_skipped(cause: Entry | None) -> str:
+def why_skipped(cause: ToolCall | None) -> str:
     """Return why a call is not made because of another that did not succeed, or of its own reply."""
     if cause is None:
         return (
@@ -23,7 +23,7 @@ def why_skipped(cause: Entry | None) -> str:
     return f"{cause.name} ({cause.tool}) {cause.status}: {cause.error}"
 
 
-def same_end(entry: Entry, of: Entry) -> Event:
+def same_end(entry: ToolCall, of: ToolCall) -> Event:
     """Return the fact that a call ended as the settled one that it repeats."""
     name, message = entry.name, of.error
     match of.status:
@@ -36,7 +36,7 @@ def same_end(entry: Entry, of: Entry) -> Event:
     return CallSkipped(future=name, because=of.name, message=message)
 
 
-async def settled(entries: Sequence[Entry], *, mode: Literal["all", "any"], timeout_s: float | None) -> None:
+async def settled(entries: Sequence[ToolCall], *, mode: Literal["all", "any"], timeout_s: float | None) -> None:
     """Return when all, or any, of these futures have settled, or the time is up."""
     missing = [entry for entry in entries if entry.status == "pending"]
     if not missing or (mode == "any" and len(missing) < len(entries)):

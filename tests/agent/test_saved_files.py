@@ -60,7 +60,7 @@ def test_a_conversation_is_saved_forked_and_read_as_kept(expected) -> None:
         forked = fork(conversation)
         for made in (read, forked):
             assert made.call_ids == conversation.call_ids
-            assert list(made.driver.entries) == list(conversation.driver.entries)
+            assert list(made.driver.calls) == list(conversation.driver.calls)
         assert forked.habits == conversation.habits
         assert forked.messages is not conversation.messages
         model = ScriptedModel(DONE, DONE, DONE, DONE)
@@ -98,7 +98,7 @@ def test_what_is_pending_counts_as_cancelled_in_a_file_and_in_a_fork() -> None:
         }
     ]
     branch = fork(pending())
-    entry = branch.driver.entries["f1"]
+    entry = branch.driver.calls["f1"]
     assert (entry.status, entry.error) == ("cancelled", stays.format("forked"))
     assert branch.undelivered() == (entry,)
 

@@ -70,7 +70,7 @@ class Played:
             await step()
             check(self.driver.scheduler)
         await self.end(good=True)
-        await self.driver.wait(tuple(self.driver.entries))
+        await self.driver.wait(tuple(self.driver.calls))
         await self.driver.unwound(2 * Here.world.naps[ROLL_BACK])
         check(self.driver.scheduler)
 

@@ -136,7 +136,7 @@ def test_a_call_cancelled_while_it_waits_for_a_clean_up_never_starts() -> None:
         waiting, last = issue(add, name="v"), issue(add, name="v")
         await asyncio.sleep(3 + ROLL_BACK_S / 2)
         driver.cancel(waiting.name)
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         return ledger, waiting.status, last.value
 
     ledger, status, value = run_virtually(main())

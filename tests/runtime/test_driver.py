@@ -60,7 +60,7 @@ async def taken_back_as_it_returns(tool):
         await asyncio.sleep(0)
     assert entry.status == "pending"
     driver.cancel(entry.name)
-    await driver.wait(tuple(driver.entries))
+    await driver.wait(tuple(driver.calls))
     return driver
 
 
@@ -97,11 +97,11 @@ def test_a_call_that_an_interrupt_hit_is_cancelled_and_has_not_failed(taken_back
         driver.lend(EventLog(asyncio.get_running_loop().time))
         issue(driver, make_tool(hit, pure=True), city="LIS")
         issue(driver, FIND, city="$f1.id")
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         return driver
 
     driver = run_virtually(main())
-    assert [entry.status for entry in driver.entries.values()] == ["cancelled", "skipped"]
+    assert [entry.status for entry in driver.calls.values()] == ["cancelled", "skipped"]
 
 
 def test_an_irreversible_call_is_skipped_if_the_call_before_it_fails() -> None:
@@ -113,14 +113,14 @@ def test_an_irreversible_call_is_skipped_if_the_call_before_it_fails() -> None:
         issue(driver, FIND, city="LIS")
         issue(driver, FIND, city="$f1.nothing")
         issue(driver, BOOK, flight="$f1.id")
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         issue(driver, FIND, city="OPO")
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         return driver
 
     driver = run_virtually(main())
     assert [entry.status for entry in driver.issued] == ["done", "failed", "skipped", "done"]
-    assert driver.entries[FutureName("f3")].error.startswith("f2 (find) failed: f1 has no field 'nothing'")
+    assert driver.calls[FutureName("f3")].error.startswith("f2 (find) failed: f1 has no field 'nothing'")
 
 
 def test_what_may_be_shared_is_forgotten_when_it_settles_in_whatever_way() -> None:
@@ -135,10 +135,10 @@ def test_what_may_be_shared_is_forgotten_when_it_settles_in_whatever_way() -> No
             issue(driver, tool, city=city)
         assert [entry.same_as for entry in driver.issued] == [None, "f1", None, None]
         driver.cancel(FutureName("f4"))
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         again = issue(driver, FIND, city="LIS")
         assert again.same_as is None
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         return driver
 
     driver = run_virtually(main())
@@ -169,7 +169,7 @@ def test_a_result_that_cannot_be_kept_fails_its_call_and_hangs_nothing(retries) 
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))
         entry = issue(driver, make_tool(odd, pure=True, retries=retries))
-        await driver.wait(tuple(driver.entries), timeout_s=60)
+        await driver.wait(tuple(driver.calls), timeout_s=60)
         return entry
 
     entry = run_virtually(main())
@@ -188,7 +188,7 @@ def test_a_task_cancelled_from_outside_cancels_its_call(retries) -> None:
         await asyncio.sleep(0.5)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
-        await driver.wait(tuple(driver.entries), timeout_s=60)
+        await driver.wait(tuple(driver.calls), timeout_s=60)
         return entry, later
 
     entry, later = run_virtually(main())
@@ -203,7 +203,7 @@ def test_a_call_that_is_made_once_has_one_task() -> None:
         issue(driver, FIND, city="LIS")
         await asyncio.sleep(0.5)
         tasks = len(asyncio.all_tasks())
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         return tasks
 
     assert run_virtually(main()) == 2  # and that of the test

@@ -40,7 +40,7 @@ class Desk:
         return self.driver.issue(call=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
     async def settled(self):
-        await self.driver.wait(tuple(self.driver.entries))
+        await self.driver.wait(tuple(self.driver.calls))
         return self
 
     def told(self, *kinds):

@@ -33,7 +33,7 @@ from asyncfc_jupyter.runtime.attempt import (
     show_exception,
     still_running,
 )
-from asyncfc_jupyter.runtime.call import Approval, Entry, Lease
+from asyncfc_jupyter.runtime.call import Approval, Lease, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog
@@ -67,7 +67,7 @@ def entry_of(number=1, tool="pay", *, log=None, **fields):
     lease = fields.pop("lease", None) or Lease(
         log=log or EventLog(lambda: 0.0), approver=None, approval_timeout_s=APPROVAL_TIMEOUT_S
     )
-    return Entry(
+    return ToolCall(
         name=FutureName(f"f{number}"),
         call=CallId("c"),
         tool=tool,
@@ -312,7 +312,7 @@ def test_a_future_that_is_taken_over_can_be_referred_to() -> None:
             driver, tool="find", arguments={"city": "LIS"}, status="done", value={"id": 4}, function=FIND, shown=True
         )
         two = adopt(driver, tool="find", arguments={}, status="failed", error="no", exception=error, shown=True)
-        assert driver.issued == [one, two] == list(driver.entries.values())
+        assert driver.issued == [one, two] == list(driver.calls.values())
         assert (one.name, two.name) == ("f1", "f2")
         assert (one.tool, one.arguments, one.value, one.function) == ("find", {"city": "LIS"}, {"id": 4}, FIND)
         assert (two.status, two.error, two.exception, two.call) == ("failed", "no", error, "")
@@ -323,7 +323,7 @@ def test_a_future_that_is_taken_over_can_be_referred_to() -> None:
         issue(driver, FIND, city="$f1.id")
         issue(driver, FIND, city="$f2.id")
         assert list(driver.pending()) == driver.issued[2:3]
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         return driver
 
     driver = run_virtually(main())
@@ -788,7 +788,7 @@ def test_a_person_is_told_of_a_fifth_of_a_second_on_the_loop(seconds, noticed, m
         driver = begun()
         for each in (seconds, seconds / 2):
             issue(driver, make_tool(once), seconds=each)
-        await driver.wait(tuple(driver.entries))
+        await driver.wait(tuple(driver.calls))
         seen = dict(driver.blocked_s)
         driver.lend(EventLog(lambda: 0.0))
         assert driver.blocked_s == {}

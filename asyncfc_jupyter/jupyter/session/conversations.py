@@ -51,7 +51,7 @@ class Talk:
     usual: bool = False
 
     def __str__(self) -> str:
-        messages, futures = len(self.conversation.messages), len(self.conversation.driver.entries)
+        messages, futures = len(self.conversation.messages), len(self.conversation.driver.calls)
         using = ", in use" if self.conversation.busy else ""
         return f"{self.name}: {messages} message{'s' * (messages != 1)}, {futures} future{'s' * (futures != 1)}{using}"
 
