@@ -106,7 +106,7 @@ async def over_bare(
     contenders: Sequence[Contender], repeats: int, histories: Sequence[int], base_url: str
 ) -> dict[str, Rounds]:
     """Return what each thing costs each contender."""
-    things = [*PLANS, *(f"a turn behind {history} messages" for history in histories)]
+    things = [*PLANS, *(f"a turn after {history} messages" for history in histories)]
     found = {thing: Rounds() for thing in things}
     order = random.Random(1)
     async with AsyncExitStack() as stack:

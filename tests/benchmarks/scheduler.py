@@ -40,7 +40,7 @@ TEXT = """
 Each shape of run is played through the scheduler alone, which answers for a driver that has no tools, and some through the real
 driver with async tools that return at once. All of a run's calls are issued before the first one ends: the worst case, since
 what waits is what costs. Times are processor time, the least of several, and hold the making of the events. Memory is the most
-that was allocated at a time. The ratio of the larger run to the smaller, per future, tells whether the cost is linear.
+that was allocated at a time. The ratio of the larger run to the smaller, per future, shows whether the cost is linear.
 """
 #: Calls in one reply: what a busy model writes.
 _A_REPLY = 10
@@ -97,7 +97,7 @@ SHAPES: dict[str, Callable[[int], Call]] = {
     "chain by reference": lambda number: Call(needs=(number - 1,) if number > 1 else ()),
     "chain that declares nothing": lambda number: Call(effects=UNDECLARED),
     f"fan-out and fan-in of {_FAN - 2}": _fan,
-    "all behind one limit": lambda number: Call(limits=(Limit(name="search", places=1),)),
+    "all under one limit": lambda number: Call(limits=(Limit(name="search", places=1),)),
     "100 limits": lambda number: Call(limits=(Limit(name=f"host {number % 100}", places=2),)),
     "irreversible chain": lambda number: Call(effects=Effects(writes=(("outbox",),)), irreversible=True),
     "mixed": _mixed,

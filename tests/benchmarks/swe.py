@@ -278,7 +278,7 @@ def _text(took: Mapping[str, float], found: Findings) -> str:
 calls and the hashes of the final commit and tree were the same in all modes, and no two conflicting calls ran at the same
 time, to which the functions themselves bear witness."""
     )
-    return f"""An oracle's plans mend a small generated repository with a history of five commits, the last of which broke
+    return f"""An oracle's plans fix a small generated repository with a history of five commits, the last of which broke
 something: search, read, look at history and blame, edit, run the tests before and after, commit. All tools really run. Two
 habits: {HABIT_NAMES["one"]}, as SWE-agent does (`one`), and {HABIT_NAMES["all"]} (`all`). Model: {TTFT_S * 1000:.0f} ms to
 the first token, {TOKENS_PER_S:.0f} tokens a second{faster}. Tools declare `repo/{{path}}` and `git`, and took on average
@@ -292,7 +292,7 @@ time the tests themselves take now longer, now shorter, as the brackets show; th
 depend on that.
 The paper reports {PAPER} for SWE-bench Lite with SWE-agent at scaled latencies, by a factor that is not known here; that stands
 beside the scaled rows for orientation and is no target. An oracle's row cannot show accuracy, nor whether a real model would
-read on while tests run, how much it thinks, how often it errs and starts anew."""
+read on while tests run, how much it thinks, how often it errs and starts again."""
 
 
 def main(words: Sequence[str]) -> int:

@@ -59,7 +59,7 @@ def test_what_is_over_a_loop_is_the_median_of_differences_within_a_round() -> No
 def test_every_client_is_measured_in_every_round_but_the_first() -> None:
     with RehearsalServer(ttft_ms=0, tokens_per_s=1e9) as server:
         found = asyncio.run(over_bare((PLAIN, BARE, ASYNC), 2, (12,), server.base_url))
-    assert [*found] == ["a token of text", "a call", "a turn with a call", "a turn behind 12 messages"]
+    assert [*found] == ["a token of text", "a call", "a turn with a call", "a turn after 12 messages"]
     assert all(len(rounds.us[contender.name]) == 2 for rounds in found.values() for contender in (PLAIN, BARE, ASYNC))
 
 
