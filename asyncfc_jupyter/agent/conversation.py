@@ -14,11 +14,11 @@ from typing import Any
 from asyncfc_jupyter.agent import history, tool_messages
 from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, GATE_ID
 from asyncfc_jupyter.errors import HistoryMended, InvariantBroken
 from asyncfc_jupyter.models.base import REPLAY
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
-from asyncfc_jupyter.tools.definition import AWAIT_FUTURE
 
 
 class Conversation:
@@ -97,10 +97,10 @@ class Conversation:
     def gate_call(self, names: Sequence[FutureName]) -> dict[str, Any]:
         """Return an ``await_future`` call of the layer's own, with an id of its own."""
         self._gates += 1
-        while f"{tool_messages.GATE_ID}{self._gates}" in self.call_ids:
+        while f"{GATE_ID}{self._gates}" in self.call_ids:
             self._gates += 1
         arguments = '{"futures": [' + ", ".join(f'"{name}"' for name in names) + "]}"
-        return tool_messages.call_message(f"{tool_messages.GATE_ID}{self._gates}", AWAIT_FUTURE, arguments)
+        return tool_messages.call_message(f"{GATE_ID}{self._gates}", AWAIT_FUTURE, arguments)
 
     def mark_shown(self, entries: Iterable[ToolCall]) -> None:
         """Note that the outcomes of those that have settled are in the messages, and so in the next request."""

@@ -11,8 +11,9 @@ import json
 from collections.abc import Hashable, Iterator, Mapping
 
 from asyncfc_jupyter.agent.turn import Awaited, Made, Turn
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, Status
 from asyncfc_jupyter.errors import WentInCircles
-from asyncfc_jupyter.runtime.call import Status, ToolCall
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.values.snapshot import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 
@@ -87,4 +88,4 @@ def _shown(call: Awaited | Made) -> str:
     if isinstance(call, Made):
         return f"{call.name}({shorten(json.dumps(dict(call.arguments), default=str)[1:-1], _SHOWN)})"
     names = "" if isinstance(call.request, str) else ", ".join(call.request.futures)
-    return f"await_future({shorten(names, _SHOWN)})"
+    return f"{AWAIT_FUTURE}({shorten(names, _SHOWN)})"

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, Validatio
 
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.history import Checker
+from asyncfc_jupyter.core.protocol import SettledStatus, decode, read_reports
 from asyncfc_jupyter.errors import InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import REPLAY
 from asyncfc_jupyter.runtime.call import ToolCall
@@ -163,7 +164,7 @@ class _Future(_Strict):
     name: str
     tool: str
     arguments: dict[str, JsonValue] = {}
-    status: Literal["done", "failed", "timeout", "cancelled", "skipped"]
+    status: SettledStatus
     value: JsonValue = None
     error: str = ""
     #: What the value was, when JSON could not hold it.
@@ -276,22 +277,10 @@ def _lost_futures(messages: list[_Message]) -> Iterator[_Future]:
     tools: dict[int, str] = {}
     for message in messages:
         if message.role == "tool" and message.content:
-            tools |= dict(_named(message.content))
+            for report in read_reports(decode(message.content)):
+                number = int(report.future[1:])
+                if number <= _MOST_FUTURES:
+                    tools[number] = report.tool or "unknown"
     for number in range(1, max(tools, default=0) + 1):
         tool = tools.get(number, "unknown")
         yield _Future(name=f"f{number}", tool=tool, status="done", lost="it is in no message as a whole")
-
-
-def _named(content: str) -> Iterator[tuple[int, str]]:
-    try:
-        told = json.loads(content)
-    except (ValueError, RecursionError):
-        return
-    for item in told if isinstance(told, list) else [told]:
-        if not isinstance(item, Mapping):
-            continue
-        delivered = item.get("delivered")
-        for each in [item, *(delivered if isinstance(delivered, list) else [])]:
-            name = re.fullmatch(r"f([1-9]\d{0,5})", str(each.get("future"))) if isinstance(each, Mapping) else None
-            if name is not None and int(name[1]) <= _MOST_FUTURES:
-                yield int(name[1]), str(each.get("tool", "unknown"))

@@ -20,9 +20,10 @@ from asyncfc_jupyter.agent.modes import Deliver
 from asyncfc_jupyter.agent.turn import Awaited, Turn
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.protocol import DELIVERED, STILL_PENDING, Status
 from asyncfc_jupyter.errors import UnknownFuture
 from asyncfc_jupyter.models.base import ChatModel, ForetellingModel
-from asyncfc_jupyter.runtime.call import Status, ToolCall
+from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.event_log import EventLog
 
 #: Pending futures that a tool message names: it goes into every later request.
@@ -161,7 +162,7 @@ class Answers:
             if isinstance(content, list):
                 content.extend(delivered)
             elif delivered:
-                content["delivered"] = delivered
+                content[DELIVERED] = delivered
         if not isinstance(content, list):
             content.update(self._still_pending([e for e in settled if self._withheld(e)], shown))
         shown.update((entry.name, entry) for entry in ready)
@@ -172,8 +173,8 @@ class Answers:
         pending = self._driver.pending()
         many = len(pending) + len(withheld) - sum(entry.status == "pending" for entry in shown.values())
         others = (e.name for e in merge(withheld, pending, key=lambda entry: entry.order) if e.name not in shown)
-        names = {"still_pending": list(islice(others, _MOST_NAMES))} if many else {}
-        return {**names, "still_pending_in_all": many} if many > _MOST_NAMES else names
+        names = {STILL_PENDING: list(islice(others, _MOST_NAMES))} if many else {}
+        return {**names, f"{STILL_PENDING}_in_all": many} if many > _MOST_NAMES else names
 
 
 def _add(content: Any, key: str, text: str) -> None:

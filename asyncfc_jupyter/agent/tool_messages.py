@@ -1,8 +1,6 @@
-"""What goes over the wire: placeholders, results, deliveries and ``await_future``, as ordinary tool messages.
+"""Writes what goes over the wire: placeholders, results and deliveries, as ordinary tool messages.
 
-The protocol itself is untouched: each tool call gets exactly one tool message. What is new is what stands in it. A call that
-has not finished is answered by a placeholder that says so in three ways (``status``, ``value`` and a note), because models
-take an empty or friendly placeholder for the result. Its value follows in a later tool message that goes out anyway.
+The words of the protocol and the reader of these messages are in `core.protocol`.
 """
 
 from __future__ import annotations
@@ -14,57 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from asyncfc_jupyter.core.futures import CallId
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, DELIVERED, SHOWN_PENDING_NOTE, placeholder_fields
 from asyncfc_jupyter.runtime.call import ToolCall
-from asyncfc_jupyter.tools.definition import AWAIT_FUTURE
 from asyncfc_jupyter.values.summarize import value_fields
-
-#: Prefix of the ids of the calls that the layer adds itself.
-GATE_ID = "asyncfc_gate_"
-
-INSTRUCTIONS = """\
-Tool calls run asynchronously. Each call returns at once with a future named f1, f2, f3, ... in the order in which you make \
-calls, counted over the whole conversation (await_future itself is not counted).
-- A tool message with "status": "pending" is NOT a result. Its value arrives later, under "delivered" in another tool message \
-or from await_future. Never guess it, and do not repeat the call.
-- To pass a result that you do not need to read to another tool, write a reference as the whole argument: "$f1", or a part \
-of it: "$f1.order_id", "$f2[0].sku", "$f3['a key']". It works before the result is there, and in the same reply. \
-"$text:" in front of a text passes the text itself: "$text:f1".
-- Make all the calls you can before you wait. Calls that depend on each other are put in order for you.
-- Call await_future only when you must read a value to go on. When you have made every call, just answer: results still \
-missing are given to you before your answer counts."""
-
-_NOTE = "Not the result. The call is still running; pass {reference} on as an argument, or read the value later."
-_STILL_RUNNING = "Not the result. The call is still running, as another tool message of this reply says."
-
-
-def await_future_definition() -> dict[str, Any]:
-    """Return the one tool that the layer adds."""
-    return {
-        "type": "function",
-        "function": {
-            "name": AWAIT_FUTURE,
-            "description": "Wait until the results of earlier calls are there, and read them. Only for values that you must "
-            "read before you can go on: to pass a result to another tool, write its reference instead. Without arguments it "
-            "waits for all that are pending. One call is enough: it returns when they are there.",
-            "parameters": {
-                "type": "object",
-                "properties": {
-                    "futures": {
-                        "type": "array",
-                        "items": {"type": "string"},
-                        "description": 'Names of the futures, such as ["f1", "f3"]; all that are pending by default.',
-                    },
-                    "mode": {
-                        "type": "string",
-                        "enum": ["all", "any"],
-                        "description": "Wait for all of them (the default) or for the first.",
-                    },
-                    "timeout_s": {"type": "number", "description": "Seconds to wait at most."},
-                },
-                "additionalProperties": False,
-            },
-        },
-    }
 
 
 def _name(value: Any) -> Any:
@@ -117,7 +67,7 @@ def result_object(entry: ToolCall, *, with_arguments: bool = False, withheld: bo
     if entry.same_as is not None:
         shown["same_call_as"] = entry.same_as
     if status == "pending":
-        return shown | {"value": None, "note": _NOTE.format(reference=f'"${entry.name}"')}
+        return shown | placeholder_fields(entry.name)
     if status == "done":
         return shown | value_fields(entry.value, entry.name)
     return shown | {"error": entry.error}
@@ -138,7 +88,7 @@ def shown_already(entry: ToolCall, *, withheld: bool = False) -> dict[str, Any]:
     """
     shown = {"future": entry.name, "tool": entry.tool}
     if withheld or entry.status == "pending":
-        return shown | {"status": "pending", "note": _STILL_RUNNING}
+        return shown | {"status": "pending", "note": SHOWN_PENDING_NOTE}
     return shown | {"note": "Its outcome is in another tool message of this reply."}
 
 
@@ -162,7 +112,7 @@ def delivery_message(entries: Sequence[ToolCall]) -> dict[str, Any]:
     note = "From the tools, not from the person: results that became ready."
     return {
         "role": "user",
-        "content": _dump({"delivered": [result_object(e, with_arguments=True) for e in entries], "note": note}),
+        "content": _dump({DELIVERED: [result_object(e, with_arguments=True) for e in entries], "note": note}),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from asyncfc_jupyter.agent import tool_messages
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.modes import Mode
+from asyncfc_jupyter.core import protocol
 from asyncfc_jupyter.core.events import (
     CallClosed,
     CallOpened,
@@ -37,7 +38,7 @@ from asyncfc_jupyter.models.accumulator import (
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Finish, Retrying, Usage
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.event_log import EventLog
-from asyncfc_jupyter.tools.definition import AWAIT_FUTURE, Tool
+from asyncfc_jupyter.tools.definition import Tool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,8 +106,8 @@ def opening(
     """Return what stands before a conversation in each request: the system message, if there is one, and the tools."""
     definitions = [tool.definition(references=mode.futures) for tool in tools]
     if mode.futures and definitions:
-        definitions.append(tool_messages.await_future_definition())
-    text = "\n\n".join(filter(None, [system, tool_messages.INSTRUCTIONS if mode.futures and definitions else None]))
+        definitions.append(protocol.await_future_definition())
+    text = "\n\n".join(filter(None, [system, protocol.INSTRUCTIONS if mode.futures and definitions else None]))
     return [{"role": "system", "content": text}] if text else [], definitions
 
 
@@ -209,7 +210,7 @@ class Turns:
     def _add(
         self, turn: Turn, call: CallId, name: str, arguments: Mapping[str, Any], problem: CallError | None
     ) -> None:
-        if name == AWAIT_FUTURE and self._mode.futures:
+        if name == protocol.AWAIT_FUTURE and self._mode.futures:
             turn.calls.append(
                 Awaited(call=call, request=str(problem) if problem else tool_messages.read_await(arguments))
             )

@@ -19,6 +19,7 @@ from typing import Any
 
 from asyncfc_jupyter.core.field_access import has_field
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, REPORT_KEYS
 from asyncfc_jupyter.core.references import BARE, TEXT, Field, Item, is_escaped, parse_reference
 from asyncfc_jupyter.errors import LookAlike
 
@@ -55,12 +56,10 @@ _IN_PLACEHOLDER = re.compile(r"""["']future["']\s*:\s*["']\$?(f[1-9][0-9]*)["']"
 
 #: Words that say of a future no more than that it is one.
 _NAMING = frozenset(
-    {"result", "results", "output", "value", "future", "reference", "ref", "await", "await_future", "placeholder"}
+    {"result", "results", "output", "value", "future", "reference", "ref", "await", AWAIT_FUTURE, "placeholder"}
 )
 _JOINING = frozenset({"the", "of", "from", "in", "s", "call", "return", "returned", "by", "pending"})
 _OF = frozenset({"of", "from", "in"})
-#: Keys of a placeholder, as the wire protocol writes it.
-_PLACEHOLDER = frozenset({"future", "tool", "status", "value", "note", "arguments", "error", "summarized"})
 #: Names of parameters that may well hold the word ``pending``, or any other word.
 _MAY_SAY_ANYTHING = re.compile(
     r"stat(e|us)|phase|stage|filter|query|search|text|message|note|body|title|label|tag|comment|reason|kind|type|content|subject"
@@ -134,7 +133,7 @@ def _candidates(place: _Place, argument: Any) -> Iterator[tuple[_Place, Any]]:
 def _reject_placeholder(place: _Place, item: Mapping[str, Any], situation: Situation) -> None:
     name = item.get("future")
     bare = name.removeprefix("$") if isinstance(name, str) else ""
-    if bare in situation.known and _PLACEHOLDER.issuperset(item):
+    if bare in situation.known and REPORT_KEYS.issuperset(item):
         as_text = f'"{TEXT}{name}" as its "future" if the object itself is meant'
         remedy = f'write "${bare}" in place of the whole object, or {as_text}'
         raise LookAlike(place.where, f'{{"future": "{name}", ...}}', remedy)

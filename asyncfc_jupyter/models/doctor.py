@@ -28,6 +28,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from asyncfc_jupyter._version import __version__
+from asyncfc_jupyter.core.protocol import NOT_THE_RESULT
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models.accumulator import Accumulator
@@ -85,7 +86,7 @@ _PENDING: dict[str, Any] = {
     "tool": "get_weather",
     "status": "pending",
     "value": None,
-    "note": "Not the result.",
+    "note": NOT_THE_RESULT,
 }
 _DONE: dict[str, Any] = {"future": "f2", "tool": "get_time", "status": "done", "value": "12:00"}
 

@@ -8,18 +8,17 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.protocol import Status
 from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.runtime.attempt import Attempt
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.output_capture import Capture, Printed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
-
-Status = Literal["pending", "done", "failed", "timeout", "cancelled", "skipped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
 from asyncfc_jupyter.core.malformed_references import Situation
+from asyncfc_jupyter.core.protocol import Status
 from asyncfc_jupyter.core.references import Reference
 from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT, Scheduler
 from asyncfc_jupyter.errors import AgentInterrupted, CallError
@@ -49,7 +50,7 @@ from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.abandoned import GivenUp
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S, declined, question
 from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, show_exception, still_running
-from asyncfc_jupyter.runtime.call import Approval, Approver, Lease, Status, ToolCall
+from asyncfc_jupyter.runtime.call import Approval, Approver, Lease, ToolCall
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.output_capture import Capture

@@ -17,9 +17,10 @@ from asyncfc_jupyter.core.events import (
     ResultShown,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, future_name
+from asyncfc_jupyter.core.protocol import Status
 from asyncfc_jupyter.errors import InvariantBroken
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
-from asyncfc_jupyter.runtime.call import Lease, Status, ToolCall
+from asyncfc_jupyter.runtime.call import Lease, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools.definition import Tool

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from asyncfc_jupyter.core.effects import EffectTemplates, PathTemplate, show_path
 from asyncfc_jupyter.core.events import Limit
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.errors import ToolDefinitionError
 from asyncfc_jupyter.tools.schema import Parameters
 
@@ -25,8 +26,6 @@ RunIn = Literal["loop", "thread", "process"]
 
 #: Long enough for a slow service, short enough that a hanging one is noticed within a coffee.
 DEFAULT_TIMEOUT_S = 60.0
-#: The name the layer keeps for itself.
-AWAIT_FUTURE = "await_future"
 #: Where a function may run by name; any `concurrent.futures.Executor` may stand in their place.
 PLACES: tuple[RunIn, ...] = ("loop", "thread", "process")
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from asyncfc_jupyter.agent import Agent, Mode
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
 from asyncfc_jupyter.testing import run_virtually
-from asyncfc_jupyter.tools.definition import AWAIT_FUTURE, Tool, make_tool
+from asyncfc_jupyter.tools.definition import Tool, make_tool
 from tests.benchmarks.report import Report, Table, options_of, publish
 
 TTFT_S = 0.3

@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-from typing import get_args
 
 import pytest
 
-from asyncfc_jupyter.agent import Agent, tool_messages
-from asyncfc_jupyter.models.openai import async_tools
+from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative, native_items
-from asyncfc_jupyter.runtime.call import Status
-from asyncfc_jupyter.tools.definition import AWAIT_FUTURE, make_tool
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.servers.response_script import call_item, response, text_item
 from tests.servers.scripted_server import HttpError, ScriptedServer
 
@@ -214,10 +211,3 @@ def test_what_a_tool_itself_returned_is_not_taken_for_what_the_layer_says(value)
     ]
     *_, output = native_items(history, "m")
     assert (output["type"], json.loads(output["output"])) == ("function_call_output", value)
-
-
-def test_this_adapter_looks_for_the_names_that_the_layer_uses() -> None:
-    assert (async_tools._GATE_ID, async_tools._AWAIT) == (tool_messages.GATE_ID, AWAIT_FUTURE)
-    assert tool_messages._NOTE.startswith(async_tools._PLACEHOLDER_NOTE)
-    assert tool_messages.delivery_message([])["content"].startswith(async_tools._DELIVERY)
-    assert set(async_tools._STATUSES) == set(get_args(Status))

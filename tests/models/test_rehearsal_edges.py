@@ -19,10 +19,8 @@ from asyncfc_jupyter.models.rehearsal.memory import (
     Result,
     calls_in,
     follow,
-    is_delivery,
     one_line,
     speaks_of_futures,
-    text_of,
 )
 from asyncfc_jupyter.models.rehearsal.plan import Take
 from asyncfc_jupyter.models.rehearsal.resume import next_reply, parameters_of
@@ -73,22 +71,6 @@ def test_an_error_of_many_lines_is_one_and_read_no_further_than_it_takes() -> No
     assert one_line(" " * 800 + "x") == ""
 
 
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("a", "a"),
-        (None, ""),
-        ([{"text": "a"}, {"text": None}, {"type": "image"}, "b", {"text": 7}], "a7"),
-        (({"text": "a"},), "a"),
-        ({"text": "a"}, ""),
-        (7, ""),
-    ],
-)
-def test_the_text_of_a_message_is_read_in_all_its_forms(content: Any, text: str) -> None:
-    assert text_of({"content": content}) == text
-    assert text_of({}) == ""
-
-
 def test_calls_of_odd_messages_are_read_for_what_they_are() -> None:
     listed = [{"id": "a", "function": {"name": "get"}}, {"id": 7, "function": "get"}, "junk", {}]
     expects = (
@@ -118,12 +100,6 @@ def test_calls_of_odd_messages_are_read_for_what_they_are() -> None:
 )
 def test_a_message_speaks_of_futures_if_it_says_what_became_of_one(content: str, speaks: bool) -> None:
     assert speaks_of_futures({"role": "tool", "content": content}) is speaks
-
-
-def test_a_delivery_stands_in_the_persons_place_alone() -> None:
-    assert is_delivery({"role": "user", "content": '{"delivered": []}'}) is True
-    assert is_delivery({"role": "tool", "content": '{"delivered": []}'}) is False
-    assert is_delivery({"role": "user", "content": '{"delivered"}'}) is False
 
 
 def told(*contents: Any, futures: bool) -> dict[str, Result]:

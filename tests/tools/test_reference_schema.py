@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from asyncfc_jupyter.agent import tool_messages
+from asyncfc_jupyter.core import protocol
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA, Field, Item, Reference, parse_reference
 from asyncfc_jupyter.errors import ArgumentMismatch
@@ -103,7 +103,7 @@ def test_every_pattern_sent_is_one_that_servers_make_a_grammar_of() -> None:
     tool = tool_of_all_kinds()
     definition = tool.definition(references=True)["function"]["parameters"]
     assert definition["properties"].keys() == KINDS_OF_PARAMETERS.keys()
-    found = [*patterns(definition), *patterns(tool_messages.await_future_definition())]
+    found = [*patterns(definition), *patterns(protocol.await_future_definition())]
     assert len(found) > len(KINDS_OF_PARAMETERS)
     for pattern in found:
         assert pattern[0] + pattern[-1] == "^$"

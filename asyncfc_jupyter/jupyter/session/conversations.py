@@ -16,6 +16,7 @@ from typing import Any
 
 from asyncfc_jupyter.agent import Conversation, Run
 from asyncfc_jupyter.agent.persistence import FORMAT, fork, from_json, to_json
+from asyncfc_jupyter.core.protocol import decode, read_report
 from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.values.snapshot import shorten
@@ -199,14 +200,11 @@ def _told(message: Mapping[str, Any]) -> str:
 
 def _outcome(content: str) -> str:
     """Return a tool message without its notes: the name, the status and the value."""
-    try:
-        told = json.loads(content)
-    except (ValueError, RecursionError):
+    report = read_report(decode(content))
+    if report is None or report.status is None:
         return content
-    if not (isinstance(told, dict) and "future" in told and "status" in told):
-        return content
-    value = told.get("value") if told["status"] == "done" else told.get("error", "")
-    return f"{told['future']} {told['status']} {json.dumps(value, ensure_ascii=False) if value else ''}"
+    value = report.value if report.status == "done" else report.error
+    return f"{report.future} {report.status} {json.dumps(value, ensure_ascii=False) if value else ''}"
 
 
 def plain(text: str) -> str:

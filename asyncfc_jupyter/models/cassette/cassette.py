@@ -19,11 +19,12 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from asyncfc_jupyter.core.protocol import decode, read_reports, text_of
 from asyncfc_jupyter.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message
 from asyncfc_jupyter.models.cassette.diff import first_difference
@@ -208,7 +209,13 @@ class Replay:
                 continue
             begin = recorded[: len(now)]
             if begin == now or first_difference(begin, now) is None:  # a mask in it stands for any text
-                return frozenset(_outcomes(recorded[len(now) :]))
+                return frozenset(
+                    report.future
+                    for message in recorded[len(now) :]
+                    if message["role"] in {"tool", "user"}
+                    for report in read_reports(decode(text_of(message)))
+                    if report.status not in {None, "pending"}
+                )
         return None
 
     def _find(self, now: dict[str, Any]) -> Take:
@@ -244,17 +251,3 @@ def recorded_model(path: str | Path) -> str:
         CassetteError: The file cannot be read.
     """
     return read(Path(path))[0]
-
-
-def _outcomes(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the names of the futures whose outcomes the layer's messages show, in a tool's place or in the person's."""
-    for message in messages:
-        try:
-            content = json.loads(message["content"]) if message["role"] in {"tool", "user"} else None
-        except (ValueError, RecursionError):
-            continue
-        for shown in content if isinstance(content, list) else [content]:
-            also = shown.get("delivered") if isinstance(shown, Mapping) else None
-            for each in (shown, *(also if isinstance(also, list) else ())):
-                if isinstance(each, Mapping) and "future" in each and each.get("status", "pending") != "pending":
-                    yield str(each["future"])

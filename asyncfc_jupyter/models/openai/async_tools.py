@@ -19,23 +19,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from asyncfc_jupyter.core.protocol import (
+    AWAIT_FUTURE,
+    DELIVERED,
+    GATE_ID,
+    STILL_PENDING,
+    FutureReport,
+    decode,
+    read_delivery,
+    read_report,
+    read_reports,
+    text_of,
+)
 from asyncfc_jupyter.models.base import Message
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.models.openai.responses_items import Item, input_items, message_items
 
 _ASYNC = "async"
-#: The one tool whose answer the model does wait for.
-_AWAIT = "await_future"
-#: Prefix of the ids of the calls that the layer adds to a reply itself.
-_GATE_ID = "asyncfc_gate_"
-#: How the layer's own words begin where it answers a call by a placeholder, and where it speaks in the person's place.
-_PLACEHOLDER_NOTE = "Not the result."
-_DELIVERY = '{"delivered": '
-_NAME = re.compile(r"f[1-9]\d*")
-_STATUSES = ("pending", "done", "failed", "timeout", "cancelled", "skipped")
 _REFUSED = re.compile(r"\basync(hronous)?\b|no tool output (was )?found", re.IGNORECASE)
 
 
@@ -54,7 +57,7 @@ class OpenAINative(OpenAIResponses):
         flat = super()._tools(tools, refused)
         if _ASYNC in refused:
             return flat
-        return [tool if tool["name"] == _AWAIT else {**tool, _ASYNC: True} for tool in flat]
+        return [tool if tool["name"] == AWAIT_FUTURE else {**tool, _ASYNC: True} for tool in flat]
 
     def _patterns(self) -> dict[str, re.Pattern[str] | None]:
         return {_ASYNC: _REFUSED}
@@ -70,10 +73,10 @@ def native_items(messages: Sequence[Message], model: str) -> Iterator[Item]:
     for message in messages:
         if message["role"] == "tool":
             yield from _answer(message, names, open_calls)
-        elif (delivered := _delivered(message)) is not None:
+        elif delivered := read_delivery(message):
             outputs = list(_outputs(delivered, open_calls))
             yield from outputs
-            if len(outputs) < len(delivered):  # else nothing is left to be said in the person's place
+            if len(outputs) < len(delivered):  # else nothing is left to be said in the user's place
                 yield from message_items(message, model)
         else:
             for item in message_items(message, model):
@@ -81,70 +84,43 @@ def native_items(messages: Sequence[Message], model: str) -> Iterator[Item]:
                     yield item
                     continue
                 names[item["call_id"]] = item["name"]
-                if item["name"] != _AWAIT:
+                if item["name"] != AWAIT_FUTURE:
                     yield {**item, _ASYNC: True}
-                elif not item["call_id"].startswith(_GATE_ID):
+                elif not item["call_id"].startswith(GATE_ID):
                     yield item
 
 
 def _answer(message: Message, names: Mapping[str, str], open_calls: dict[str, str]) -> Iterator[Item]:
     """Yield the outputs that a tool message brings; remember the call that it leaves open."""
-    call_id = message["tool_call_id"]
-    content = _decoded(message["content"])
+    call_id, text = message["tool_call_id"], text_of(message)
+    content = decode(text)
     name = names.get(call_id)
-    if name == _AWAIT:
-        if not call_id.startswith(_GATE_ID):
-            yield _output(call_id, message["content"])
-        yield from _outputs(content, open_calls)
-    elif not _is_told(content):
-        yield _output(call_id, message["content"])
+    if name == AWAIT_FUTURE:
+        if not call_id.startswith(GATE_ID):
+            yield _output(call_id, text)
+        yield from _outputs(read_reports(content), open_calls)
+        return
+    own = read_report(content)
+    if own is None or not own.is_complete:
+        yield _output(call_id, text)
+        return
+    if own.status != "pending":
+        fields = {key: value for key, value in own.fields.items() if key not in {DELIVERED, STILL_PENDING}}
+        yield _output(call_id, json.dumps(fields, ensure_ascii=False))
+    elif own.tool == name and own.is_placeholder:
+        open_calls[own.future] = call_id
     else:
-        if content["status"] != "pending":
-            own = {key: value for key, value in content.items() if key not in {"delivered", "still_pending"}}
-            yield _output(call_id, own)
-        elif content.get("tool") == name and str(content.get("note")).startswith(_PLACEHOLDER_NOTE):
-            open_calls[content["future"]] = call_id
-        else:
-            yield _output(call_id, message["content"])
-        yield from _outputs(content.get("delivered"), open_calls)
+        yield _output(call_id, text)
+    yield from _outputs(read_reports(own.fields.get(DELIVERED)), open_calls)
 
 
-def _outputs(results: Any, open_calls: dict[str, str]) -> Iterator[Item]:
-    """Yield the outputs of the open calls among those that a list of results is about, and close them."""
-    for result in results if isinstance(results, list) else ():
-        if _is_told(result) and result["status"] != "pending" and result["future"] in open_calls:
-            own = {name: value for name, value in result.items() if name != "arguments"}
-            yield _output(open_calls.pop(result["future"]), own)
+def _outputs(reports: Iterable[FutureReport], open_calls: dict[str, str]) -> Iterator[Item]:
+    """Yield the outputs of the open calls that these reports are about, and close them."""
+    for report in reports:
+        if report.is_complete and report.status != "pending" and report.future in open_calls:
+            fields = {key: value for key, value in report.fields.items() if key != "arguments"}
+            yield _output(open_calls.pop(report.future), json.dumps(fields, ensure_ascii=False))
 
 
-def _is_told(content: Any) -> bool:
-    """Return whether this is what the layer says of a future; a tool of the plain modes may return anything."""
-    return (
-        isinstance(content, Mapping)
-        and _NAME.fullmatch(str(content.get("future"))) is not None
-        and isinstance(content.get("tool"), str)
-        and content.get("status") in _STATUSES
-        and bool({"value", "error"} & content.keys())
-        and isinstance(content.get("delivered", []), list)
-    )
-
-
-def _delivered(message: Message) -> list[Any] | None:
-    """Return the results in a message that the layer wrote in the person's place, if it is one."""
-    if message["role"] != "user" or not str(message["content"]).startswith(_DELIVERY):
-        return None
-    content = _decoded(message["content"])
-    results = content.get("delivered") if isinstance(content, Mapping) else None
-    return results if isinstance(results, list) and results and all(map(_is_told, results)) else None
-
-
-def _output(call_id: str, content: Any) -> Item:
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+def _output(call_id: str, text: str) -> Item:
     return {"type": "function_call_output", "call_id": call_id, "output": text}
-
-
-def _decoded(content: Any) -> Any:
-    try:
-        return json.loads(content)
-    except (TypeError, ValueError, RecursionError):
-        return None

@@ -21,11 +21,11 @@ from typing import Any
 
 from asyncfc_jupyter.core.futures import FutureName, future_name
 from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.core.references import TEXT, Field, Item, Reference, is_escaped, parse_reference
 from asyncfc_jupyter.errors import InvariantBroken, LookAlike
 from asyncfc_jupyter.models.rehearsal.memory import SKIPPED, Asked, Binding, Memory, Result, follow
 from asyncfc_jupyter.models.rehearsal.plan import (
-    AWAIT_TOOL,
     Array,
     AwaitNames,
     CallTool,
@@ -265,7 +265,7 @@ class _Draft:
         if futures:
             open_ones = [n for n in map(future_name, range(1, self._memory.count + 1)) if n not in self._memory.results]
             named = {} if futures == open_ones else {"futures": [str(future) for future in futures]}
-            self._make(AWAIT_TOOL, named, block=-1)
+            self._make(AWAIT_FUTURE, named, block=-1)
             self._ended = True
 
     def _bind(self, target: str | None, binding: Binding) -> None:

@@ -1,31 +1,26 @@
 """What the rehearsal model has seen of a conversation: which results came back, what each name stands for.
 
 Two forms of tool messages are understood. With futures a message says itself which future it is about, and may carry
-others that became ready; without them it is the value of its own call. Only the outermost object is read as the
-layer's word: a value that looks like a message of the layer stays a value.
+others that became ready (`core.protocol` reads it); without them it is the value of its own call.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from asyncfc_jupyter.core.futures import FutureName, future_name
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, FutureReport, decode, read_reports, text_of
 from asyncfc_jupyter.core.references import Field, Item, Reference
 from asyncfc_jupyter.errors import MissingField
 from asyncfc_jupyter.models.base import Message
-from asyncfc_jupyter.models.rehearsal.plan import AWAIT_TOOL, Hole, Take, Text
+from asyncfc_jupyter.models.rehearsal.plan import Hole, Take, Text
 
 #: An error's text is cut to this many characters, so that an answer stays readable.
 _ERROR_LENGTH = 200
 
-_FUTURE_NAME = re.compile(r"f[1-9]\d*")
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"": lambda same: same, "s": str, "r": repr, "a": ascii}
-#: A tuple: a foreign history may hold what cannot be hashed.
-_STATUSES = ("pending", "done", "failed", "timeout", "cancelled", "skipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +70,7 @@ class Memory:
         """Give the calls of an assistant message their futures."""
         for call in calls:
             self.call_ids.add(call.call_id)
-            if call.tool == AWAIT_TOOL:
+            if call.tool == AWAIT_FUTURE:
                 self.kept_waiting = True
             else:
                 self.count += 1
@@ -83,10 +78,13 @@ class Memory:
 
     def read(self, message: Message, *, futures: bool) -> None:
         """Take in a tool message, in the form used with futures or in the one without."""
-        content = _decoded(message)
+        content = decode(text_of(message))
         if futures:
-            for told in _told(content):
-                self._note(told)
+            for report in read_reports(content):
+                if report.status == "pending":
+                    self.kept_waiting = True
+                elif report.status is not None:
+                    self.results[report.future] = _settled_result(report)
             return
         name = self._futures.get(str(message.get("tool_call_id")))
         if name is not None:
@@ -134,22 +132,6 @@ class Memory:
                     return True
         return False
 
-    def _note(self, told: Mapping[str, Any]) -> None:
-        name, status = told.get("future"), told.get("status")
-        if not isinstance(name, str) or not _FUTURE_NAME.fullmatch(name) or status not in _STATUSES:
-            return
-        if status == "pending":
-            self.kept_waiting = True
-            return
-        if status == "done":
-            summarized = told.get("summarized") is True
-            result = Result(outcome="done", value=told.get("value"), summarized=summarized)
-        elif status == "skipped":
-            result = SKIPPED
-        else:
-            result = Result(outcome="failed", error=one_line(str(told.get("error") or status)))
-        self.results[FutureName(name)] = result
-
 
 def follow(take: Take, value: Any) -> tuple[Any, str]:
     """Return the value a take means and an empty text, or None and what is missing."""
@@ -186,42 +168,18 @@ def calls_in(message: Message) -> tuple[Asked, ...]:
     return tuple(calls)
 
 
-def text_of(message: Message) -> str:
-    """Return the text of a message, whose content may be a list of parts or nothing."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list | tuple) else ()
-    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, Mapping))
-
-
 def speaks_of_futures(message: Message) -> bool:
     """Return whether a tool message has the form used with futures."""
-    return any(
-        isinstance(told.get("future"), str) and told.get("status") in _STATUSES for told in _told(_decoded(message))
-    )
+    return any(report.status is not None for report in read_reports(decode(text_of(message))))
 
 
-def is_delivery(message: Message) -> bool:
-    """Return whether a message in the person's place holds results from the layer."""
-    return message.get("role") == "user" and text_of(message).startswith('{"delivered": ')
-
-
-def _decoded(message: Message) -> Any:
-    text = text_of(message)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _told(content: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield what a message of the layer says of each future: the one asked for, then those delivered along with it."""
-    for told in content if isinstance(content, list) else [content]:
-        if isinstance(told, Mapping):
-            yield told
-            delivered = told.get("delivered")
-            yield from (one for one in delivered if isinstance(one, Mapping)) if isinstance(delivered, list) else ()
+def _settled_result(report: FutureReport) -> Result:
+    match report.status:
+        case "done":
+            return Result(outcome="done", value=report.value, summarized=report.summarized)
+        case "skipped":
+            return SKIPPED
+    return Result(outcome="failed", error=one_line(report.error or str(report.status)))
 
 
 def _plain_result(content: Any) -> Result:

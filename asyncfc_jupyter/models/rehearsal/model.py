@@ -7,10 +7,11 @@ import json
 import math
 from collections.abc import AsyncGenerator, Iterator
 
+from asyncfc_jupyter.core.protocol import text_of
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta, Usage
 from asyncfc_jupyter.models.rehearsal.decide import Make, Reply, Say
-from asyncfc_jupyter.models.rehearsal.memory import Memory, text_of
+from asyncfc_jupyter.models.rehearsal.memory import Memory
 from asyncfc_jupyter.models.rehearsal.resume import next_reply
 
 #: English text and JSON take about four characters a token with the common tokenizers.

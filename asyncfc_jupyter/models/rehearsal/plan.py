@@ -9,13 +9,12 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.core.references import Field, Item
 from asyncfc_jupyter.errors import PlanError
 
 #: The names of each tool's parameters, in the order of its schema.
 Parameters = Mapping[str, tuple[str, ...]]
-
-AWAIT_TOOL = "await_future"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +172,8 @@ def check_plan(plan: Plan, parameters: Parameters, names: Iterable[str]) -> None
 
 
 def _check_call(call: CallTool, parameters: Parameters) -> None:
-    if call.tool == AWAIT_TOOL:
-        raise PlanError(call.line, call.source, f"{AWAIT_TOOL} is not called by name", "write 'await x' instead")
+    if call.tool == AWAIT_FUTURE:
+        raise PlanError(call.line, call.source, f"{AWAIT_FUTURE} is not called by name", "write 'await x' instead")
     if call.tool not in parameters:
         problem = f"there is no tool {call.tool!r}"
         raise PlanError(call.line, call.source, problem, _way_out(call.tool, parameters, "tools"))

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, read_delivery, text_of
 from asyncfc_jupyter.errors import PlanError
 from asyncfc_jupyter.models.base import ChatRequest, Message
 from asyncfc_jupyter.models.rehearsal.decide import Assignment, Reply, decide
-from asyncfc_jupyter.models.rehearsal.memory import Memory, calls_in, is_delivery, speaks_of_futures, text_of
+from asyncfc_jupyter.models.rehearsal.memory import Memory, calls_in, speaks_of_futures
 from asyncfc_jupyter.models.rehearsal.parser import read_plan
-from asyncfc_jupyter.models.rehearsal.plan import AWAIT_TOOL, Parameters, Plan, check_plan
+from asyncfc_jupyter.models.rehearsal.plan import Parameters, Plan, check_plan
 
 
 def next_reply(request: ChatRequest) -> tuple[Reply, Memory]:
@@ -26,8 +27,8 @@ def next_reply(request: ChatRequest) -> tuple[Reply, Memory]:
         PlanError: The newest message of the person is not a plan that can be carried out with these tools.
     """
     parameters = parameters_of(request.tools)
-    futures = AWAIT_TOOL in parameters
-    offered = {tool: names for tool, names in parameters.items() if tool != AWAIT_TOOL}
+    futures = AWAIT_FUTURE in parameters
+    offered = {tool: names for tool, names in parameters.items() if tool != AWAIT_FUTURE}
     memory = Memory()
     *earlier, (asked, last) = _runs(request.messages)
     for prompt, messages in earlier:
@@ -52,7 +53,9 @@ def parameters_of(tools: Sequence[Any]) -> Parameters:
 def _runs(messages: Sequence[Message]) -> Iterator[tuple[Message, Sequence[Message]]]:
     """Yield each message of the person with the messages that follow it, up to the next one."""
     starts = [
-        index for index, message in enumerate(messages) if message.get("role") == "user" and not is_delivery(message)
+        index
+        for index, message in enumerate(messages)
+        if message.get("role") == "user" and read_delivery(message) is None
     ]
     if not starts:
         raise PlanError(1, "", "the conversation holds no plan", "send the plan as the person's message")
@@ -76,6 +79,6 @@ def _replay(assignment: Assignment, messages: Sequence[Message], memory: Memory)
             calls = calls_in(message)
             cursor = decide(assignment, cursor, memory).apply(memory, calls)
             memory.number(calls)
-        elif message.get("role") == "tool" or is_delivery(message):
+        elif message.get("role") == "tool" or read_delivery(message) is not None:
             memory.read(message, futures=assignment.futures)
     return cursor

@@ -26,14 +26,13 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 
 DecodeKind = Literal["first_token", "retry", "reasoning", "call", "text", "await"]
 
 #: Spans before the first piece of a reply: nothing of it is there yet.
 _BEFORE = frozenset({"first_token", "retry"})
 
-#: The tool by which a model asks for values: its calls have no future and are not work of their own.
-AWAIT_TOOL = "await_future"
 #: Characters kept of a reply's text: enough for a title, and no copy of the answer.
 TEXT_KEPT = 400
 
@@ -116,7 +115,7 @@ class DecodeLane:
 
     def _call_opened(self, event: CallOpened, at: float) -> None:
         self._close_open(at)
-        waits = event.tool == AWAIT_TOOL
+        waits = event.tool == AWAIT_FUTURE
         if self.current is not None:
             self.current.calls += 1
             self.current.awaits += waits
