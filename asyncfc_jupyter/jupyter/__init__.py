@@ -17,7 +17,7 @@ from asyncfc_jupyter.jupyter.display.error_report import show_in_cells, show_pla
 from asyncfc_jupyter.jupyter.magics import AgentMagics
 
 if TYPE_CHECKING:
-    from asyncfc_jupyter.agent.run import Future
+    from asyncfc_jupyter.agent.future import Future
     from asyncfc_jupyter.trace.render.comparison import Comparison
     from asyncfc_jupyter.trace.render.timeline import Timeline
 
@@ -27,7 +27,7 @@ _PICTURES = (
     ("asyncfc_jupyter.trace.render.timeline", "Timeline"),
     ("asyncfc_jupyter.trace.render.comparison", "Comparison"),
 )
-_FUTURE = ("asyncfc_jupyter.agent.run", "Future")
+_FUTURE = ("asyncfc_jupyter.agent.future", "Future")
 _MAGICS = (("cell", "agent"), ("cell", "tool"), ("line", "agent"))
 
 

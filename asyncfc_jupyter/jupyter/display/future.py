@@ -6,7 +6,7 @@ from html import escape
 
 from IPython.display import display, publish_display_data
 
-from asyncfc_jupyter.agent.run import Future
+from asyncfc_jupyter.agent.future import Future
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 
 
