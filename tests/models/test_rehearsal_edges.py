@@ -14,8 +14,8 @@ from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.models.rehearsal import RehearsalModel, model
 from asyncfc_jupyter.models.rehearsal.memory import (
     SKIPPED,
-    Asked,
     Memory,
+    PastCall,
     Result,
     calls_in,
     follow,
@@ -74,9 +74,9 @@ def test_an_error_of_many_lines_is_one_and_read_no_further_than_it_takes() -> No
 def test_calls_of_odd_messages_are_read_for_what_they_are() -> None:
     listed = [{"id": "a", "function": {"name": "get"}}, {"id": 7, "function": "get"}, "junk", {}]
     expects = (
-        Asked(call_id="a", tool="get"),
-        Asked(call_id="7", tool="None"),
-        Asked(call_id="None", tool="None"),
+        PastCall(call_id="a", tool="get"),
+        PastCall(call_id="7", tool="None"),
+        PastCall(call_id="None", tool="None"),
     )
     assert calls_in({"tool_calls": listed}) == calls_in({"tool_calls": tuple(listed)}) == expects
     assert calls_in({"tool_calls": "junk"}) == calls_in({}) == ()
@@ -105,9 +105,9 @@ def test_a_message_speaks_of_futures_if_it_says_what_became_of_one(content: str,
 def told(*contents: Any, futures: bool) -> dict[str, Result]:
     """What the memory holds after these answers to the calls ``a`` and ``b``."""
     memory = Memory()
-    memory.number((Asked(call_id="a", tool="get"), Asked(call_id="b", tool="get")))
+    memory.number((PastCall(call_id="a", tool="get"), PastCall(call_id="b", tool="get")))
     for call_id, content in zip("ab", contents, strict=False):
-        memory.read({"role": "tool", "tool_call_id": call_id, "content": content}, futures=futures)
+        memory.read({"role": "tool", "tool_call_id": call_id, "content": content}, with_futures=futures)
     return {str(name): result for name, result in memory.results.items()}
 
 
@@ -176,7 +176,7 @@ def test_a_conversation_without_a_plan_is_refused() -> None:
         with pytest.raises(PlanError) as caught:
             next_reply(ChatRequest(messages=messages))
         assert str(caught.value) == (
-            "plan, line 1: the conversation holds no plan: ''; send the plan as the person's message."
+            "plan, line 1: the conversation holds no plan: ''; send the plan as the user's message."
         )
 
 

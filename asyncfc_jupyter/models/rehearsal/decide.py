@@ -1,30 +1,29 @@
-"""Deciding what the rehearsal model replies next: one step through the plan, given what it has seen.
+"""Decides what the rehearsal model replies next: a step through the plan, given what the model has seen.
 
-A reply takes on statements up to a blank line, and ends early where something must be seen first: at an ``await``, at
-a text that takes a value, and, without futures, at a call that takes the result of a call in the same reply. A reply
-without calls would end the run, so a block that makes none is joined to the next one.
+A reply carries out statements up to a blank line. It ends earlier where a result must be seen first: at an ``await``, at a
+text that shows a value, and, without futures, at a call that takes the result of a call in the same reply. A reply
+without calls would end the run, so a block without calls is joined to the next block.
 
-With futures, an argument that takes a result is a literal when its value was seen, else a reference. What must be read next
-is asked for in the reply before, so that waiting costs no round trip, and without naming it where all that is pending is
-meant, so that asking costs no more than it must. A call that takes a value from
-a result known to have failed is not made, in either case, and its own name counts as skipped: so the same plan gives
-the same answer in every mode.
+With futures, an argument that takes a result is a literal if its value was seen, else a reference. The reply before asks
+for what must be read next, so that waiting costs no round trip. It names no futures if it means all pending ones, so that
+asking costs few tokens. A call that takes a value from a failed result is not made, with or without futures, and its own
+name counts as skipped: so the same plan gives the same answer in every mode.
 """
 
 from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asyncfc_jupyter.core.futures import FutureName, future_name
 from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
-from asyncfc_jupyter.core.references import TEXT, Field, Item, Reference, is_escaped, parse_reference
+from asyncfc_jupyter.core.references import TEXT, Reference, is_escaped, parse_reference
 from asyncfc_jupyter.errors import InvariantBroken, LookAlike
-from asyncfc_jupyter.models.rehearsal.memory import SKIPPED, Asked, Binding, Memory, Result, follow
+from asyncfc_jupyter.models.rehearsal.memory import SKIPPED, Binding, Memory, PastCall, Result, follow
 from asyncfc_jupyter.models.rehearsal.plan import (
     Array,
     AwaitNames,
@@ -38,16 +37,13 @@ from asyncfc_jupyter.models.rehearsal.plan import (
     Take,
     Text,
     Value,
-    takes_in,
 )
 
-#: What a plan without an answer ends with.
+#: The answer of a plan that has none.
 _NO_ANSWER = "Done."
 
-_NO_RESULT = Result(outcome="failed", error="no result came back")
-
-#: Texts that the layer might take for a reference, or for a model's guess at one. Such a value is passed by reference,
-#: even when it was seen: it then arrives as it is, whatever it says, and whatever results there are by then.
+#: Texts that the layer might mistake for a reference, or for a model's guess at one. Such a value is passed by reference even
+#: if it was seen: then it arrives unchanged, whatever it says and whatever results there are by then.
 _SUSPECT = re.compile(r"\s*[$<{]|\s*f[1-9]\d*(?!\w)|pending\Z")
 
 
@@ -60,279 +56,249 @@ class Say:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Make:
-    """A tool call of the reply; ``await_future`` is one too."""
+    """A tool call of the reply, possibly of ``await_future``."""
 
     tool: str
     arguments: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """What is asked of the model: one message of the person and the means to answer it."""
+class Job:
+    """The plan of one user message, and the means to carry it out."""
 
     plan: Plan
     #: The tools on offer.
     parameters: Parameters
-    #: Whether results may be passed on by reference and awaited.
-    futures: bool
-    #: How many futures the conversation had when the message came: later ones are the answer's business.
+    #: Whether results may be passed by reference and awaited.
+    with_futures: bool
+    #: The number of futures in the conversation when the message came. The answer concerns later ones only.
     since: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """How far a reply had got at some point of it."""
+class Step:
+    """What a reply does with one statement, or at its end."""
 
     #: Index of the plan's next statement.
     cursor: int
-    #: How many of the reply's ``bound`` and ``taken`` were decided by then.
-    bound: int
-    taken: int
+    #: None for a call that cannot be made, and for an await of results that were seen.
+    part: Say | Make | None = None
+    #: What the statement's name stands for from here on.
+    bound: Mapping[str, Binding] = field(default_factory=dict)
+    #: The references that the call takes.
+    inputs: Mapping[FutureName, tuple[Reference, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What the model says and calls in one turn."""
 
-    parts: tuple[Say | Make, ...]
-    #: What names stand for, in the order in which that was decided.
-    bound: tuple[tuple[str, Binding], ...]
-    #: The references each call takes.
-    taken: tuple[tuple[FutureName, tuple[Reference, ...]], ...]
-    #: Where the plan stands before any call, and after each one.
-    marks: tuple[Mark, ...]
-    end: Mark
+    #: Index of the plan's next statement before this reply.
+    cursor: int
+    steps: tuple[Step, ...]
+
+    @property
+    def parts(self) -> tuple[Say | Make, ...]:
+        """The texts and calls, in order."""
+        return tuple(step.part for step in self.steps if step.part is not None)
 
     @property
     def calls(self) -> tuple[Make, ...]:
         """The calls alone."""
         return tuple(part for part in self.parts if isinstance(part, Make))
 
-    def apply(self, memory: Memory, actual: tuple[Asked, ...]) -> int:
+    def apply(self, memory: Memory, actual: tuple[PastCall, ...]) -> int:
         """Write into the memory what this reply decided, and return the index of the plan's next statement.
 
-        A reply that was cut short has fewer calls in the conversation than were decided; the plan then goes on behind
-        the last one that is there.
+        If the reply was cut short, the conversation contains fewer calls than were decided. The plan then continues after
+        the last call that it contains.
 
         Args:
             memory: What was seen before this reply.
-            actual: The calls that the conversation holds for it.
+            actual: The calls that the conversation contains for it.
         """
-        decided = self.calls
-        agreed = 0
-        while agreed < min(len(decided), len(actual)) and decided[agreed].tool == actual[agreed].tool:
-            agreed += 1
-        mark = self.end if agreed == len(decided) else self.marks[agreed]
-        memory.names.update(self.bound[: mark.bound])
-        memory.inputs.update(self.taken[: mark.taken])
-        return mark.cursor
+        agreed = valid = 0
+        for number, step in enumerate(self.steps, 1):
+            if isinstance(step.part, Make):
+                if agreed == len(actual) or actual[agreed].tool != step.part.tool:
+                    break
+                agreed += 1
+                valid = number
+        else:
+            valid = len(self.steps)
+        for step in self.steps[:valid]:
+            memory.names.update(step.bound)
+            memory.inputs.update(step.inputs)
+        return self.steps[valid - 1].cursor if valid else self.cursor
 
 
-def decide(assignment: Assignment, cursor: int, memory: Memory) -> Reply:
+def decide(job: Job, cursor: int, memory: Memory) -> Reply:
     """Return the next reply.
 
     Args:
-        assignment: What is being answered.
-        cursor: The index of the plan's first statement that was not carried out.
+        job: The plan that is carried out.
+        cursor: The index of the plan's next statement.
         memory: What was seen so far; it is not changed.
     """
-    return _Draft(assignment, cursor, memory).reply()
+    return _Draft(job, cursor, memory).reply()
 
 
 class _Draft:
-    """A reply in the making."""
+    """A reply while it is being decided."""
 
-    def __init__(self, assignment: Assignment, cursor: int, memory: Memory) -> None:
-        self._plan, self._parameters = assignment.plan, assignment.parameters
-        self._futures, self._since, self._before = assignment.futures, assignment.since, memory.count
-        self._cursor = cursor
-        #: A view of the memory that this reply's own names may be added to.
+    def __init__(self, job: Job, cursor: int, memory: Memory) -> None:
+        self._job, self._with_futures, self._statements = job, job.with_futures, job.plan.statements
+        self._start = self._cursor = cursor
+        #: A view of the memory, to which this reply adds its own names.
         self._memory = replace(memory, names=ChainMap({}, memory.names))
-        self._parts: list[Say | Make] = []
-        self._bound: list[tuple[str, Binding]] = []
-        self._taken_by: list[tuple[FutureName, tuple[Reference, ...]]] = []
-        self._marks = [self._mark()]
+        #: All futures so far, this reply's included, in order; a dictionary because it is searched often.
+        self._known = {future_name(number): None for number in range(1, memory.count + 1)}
+        #: Without futures every call of an earlier reply has been answered, unless the history has lost the answer.
+        self._lost = frozenset() if job.with_futures else self._known.keys() - memory.results.keys()
+        self._steps: list[Step] = []
+        #: The block of this reply's calls; None before the first one.
         self._block: int | None = None
         self._ended = False
-        #: Names of the futures so far, of which the layer knows whether a text looks like one.
-        self._known = {str(future_name(number)): None for number in range(1, memory.count + 1)}
 
     def reply(self) -> Reply:
-        statement = self._next()
-        while not self._ended and statement is not None and self._block in {None, statement.block}:
-            self._take_on(statement)
-            statement = self._next()
-        if not self._ended and statement is None:
+        while not self._ended and self._cursor < len(self._statements):
+            statement = self._statements[self._cursor]
+            if self._block in {None, statement.block}:
+                self._carry_out(statement)
+            else:
+                self._ask(self._needs(statement))
+                self._ended = True
+        if not self._ended:
             self._conclude()
-        elif not self._ended and self._futures:
-            self._ask(self._read_first(statement))
-        return Reply(
-            parts=tuple(self._parts),
-            bound=tuple(self._bound),
-            taken=tuple(self._taken_by),
-            marks=tuple(self._marks),
-            end=self._mark(),
-        )
+        return Reply(cursor=self._start, steps=tuple(self._steps))
 
-    def _mark(self) -> Mark:
-        return Mark(cursor=self._cursor, bound=len(self._bound), taken=len(self._taken_by))
-
-    def _take_on(self, statement: CallTool | AwaitNames | Speak) -> None:
-        """Carry out one statement and step behind it, or end the reply in front of it."""
-        match statement:
-            case Speak(text=text):
-                if self._seen(take for take, _ in takes_in(text)):
-                    self._cursor += 1
-                    self._say(self._memory.render(text))
-            case AwaitNames():
-                self._await(statement)
-            case CallTool():
-                self._call(statement)
-
-    def _await(self, statement: AwaitNames) -> None:
-        names = list(statement.names)
-        self._cursor += 1
-        following = self._next()
-        while isinstance(following, AwaitNames) and following.block == statement.block:
-            names += following.names
-            self._cursor += 1
-            following = self._next()
-        if self._futures:
-            self._ask(self._unseen(names))
-
-    def _next(self) -> CallTool | AwaitNames | Speak | None:
-        return self._plan.statements[self._cursor] if self._cursor < len(self._plan.statements) else None
-
-    def _call(self, statement: CallTool) -> None:
-        takes = [found for value in statement.values for found in takes_in(value)]
-        for take, into_text in takes:
-            obstacle = self._obstacle(take, into_text=into_text)
-            if obstacle is not None:
-                self._cursor += 1
-                self._bind(statement.target, obstacle)
-                return
-        if not self._seen(take for take, into_text in takes if into_text or not self._futures):
+    def _carry_out(self, statement: CallTool | AwaitNames | Speak) -> None:
+        """Carry out one statement and move past it, or end the reply before it."""
+        obstacle = self._obstacle(statement) if isinstance(statement, CallTool) else None
+        if obstacle is None and (missing := self._needs(statement)):
+            self._ask(missing)
+            self._ended = True
             return
-        future = future_name(self._memory.count + 1)
-        self._known[str(future)] = None
-        references: list[Reference] = []
-        arguments = {name: self._json(name, value, references) for name, value in statement.arguments(self._parameters)}
         self._cursor += 1
-        self._memory.count += 1
-        self._bind(statement.target, future)
-        self._taken_by.append((future, tuple(references)))
-        self._make(statement.tool, arguments, block=statement.block)
-
-    def _read_first(self, statement: CallTool | AwaitNames | Speak | None) -> list[FutureName]:
-        """Return the futures that must be read before this statement can be carried out."""
         match statement:
-            case Speak(text=text):
-                return self._unseen(take.name for take, _ in takes_in(text))
             case CallTool():
-                found = (each for value in statement.values for each in takes_in(value))
-                return self._unseen(take.name for take, into_text in found if into_text)
-        return []
+                self._call(statement, obstacle)
+            case Speak(text=text):
+                spoken_before = any(isinstance(step.part, Say) for step in self._steps)
+                line = ("\n" if spoken_before else "") + self._memory.render(text)
+                self._steps.append(Step(cursor=self._cursor, part=Say(text=line)))
+            case AwaitNames(block=block, names=names):
+                following = iter(self._statements[self._cursor :])
+                while isinstance(another := next(following, None), AwaitNames) and another.block == block:
+                    names += another.names
+                    self._cursor += 1
+                self._steps.append(Step(cursor=self._cursor))
+                self._ask(self._unseen(names))
+
+    def _call(self, call: CallTool, obstacle: Result | None) -> None:
+        """Make a call, or give its name the result that it gets because it cannot be made."""
+        bound: dict[str, Binding] = {}
+        inputs: dict[FutureName, tuple[Reference, ...]] = {}
+        future = future_name(len(self._known) + 1)
+        if call.target is not None:
+            bound[call.target] = future if obstacle is None else obstacle
+        part = None
+        if obstacle is None:
+            self._known[future] = None
+            references: list[Reference] = []
+            named = call.arguments(self._job.parameters)
+            part = Make(tool=call.tool, arguments={name: self._json(name, each, references) for name, each in named})
+            inputs[future] = tuple(references)
+            self._block = call.block
+        self._memory.names.update(bound)
+        self._steps.append(Step(cursor=self._cursor, part=part, bound=bound, inputs=inputs))
 
     def _conclude(self) -> None:
-        """Give the answer, or see to it that the next reply can give it.
+        """Give the answer, or make sure that the next reply can give it.
 
-        A reply that makes calls just ends at first, as the layer asks of a model that has made every call: their values may
-        come by themselves. Once they did not, it asks for them itself, which saves a round trip.
+        A reply with calls does not ask for the answer's values at first: they may come by themselves, as the layer promises
+        to a model that has made all its calls. If they ever did not, it asks for them itself, which saves a round trip.
         """
-        takes = () if self._plan.answer is None else tuple(take for take, _ in takes_in(self._plan.answer.text))
-        needed = self._unseen(take.name for take in takes) if self._futures else []
+        answer = self._job.plan.answer
+        needed = self._needs(answer) if answer is not None else []
         if needed:
-            emitted = [future_name(number) for number in range(self._since + 1, self._memory.count + 1)]
-            open_ones = [future for future in emitted if future not in self._memory.results]
             if self._block is None or self._memory.kept_waiting:
-                self._ask(list(dict.fromkeys([*open_ones, *needed])))
+                unsettled = [name for name in [*self._known][self._job.since :] if name not in self._memory.results]
+                self._ask([*dict.fromkeys([*unsettled, *needed])])
         elif self._block is None:
-            # What was to be said with calls that were not made is left out: the answer is the same whatever was made.
-            answer = _NO_ANSWER if self._plan.answer is None else self._memory.render(self._plan.answer.text)
-            self._parts = [Say(text=answer)]
+            # Texts that belong to calls that were not made are dropped: the answer is the same whatever was made.
+            steps = [replace(step, part=None) for step in self._steps]
+            text = _NO_ANSWER if answer is None else self._memory.render(answer.text)
+            self._steps = [*steps, Step(cursor=self._cursor, part=Say(text=text))]
 
-    def _say(self, text: str) -> None:
-        spoken_before = any(isinstance(part, Say) for part in self._parts)
-        self._parts.append(Say(text=f"\n{text}" if spoken_before else text))
-
-    def _make(self, tool: str, arguments: dict[str, Any], *, block: int) -> None:
-        self._parts.append(Make(tool=tool, arguments=arguments))
-        self._block = block
-        self._marks.append(self._mark())
-
-    def _ask(self, futures: list[FutureName]) -> None:
-        """Ask for results, which ends the reply; nothing happens when there is nothing to ask for."""
-        if futures:
-            open_ones = [n for n in map(future_name, range(1, self._memory.count + 1)) if n not in self._memory.results]
-            named = {} if futures == open_ones else {"futures": [str(future) for future in futures]}
-            self._make(AWAIT_FUTURE, named, block=-1)
+    def _ask(self, wanted: list[FutureName]) -> None:
+        """Ask for results, which ends the reply; without futures, or if none are wanted, nothing happens."""
+        if wanted and self._with_futures:
+            unsettled = [name for name in self._known if name not in self._memory.results]
+            arguments = {} if wanted == unsettled else {"futures": [*wanted]}
+            self._steps.append(Step(cursor=self._cursor, part=Make(tool=AWAIT_FUTURE, arguments=arguments)))
             self._ended = True
 
-    def _bind(self, target: str | None, binding: Binding) -> None:
-        if target is not None:
-            self._bound.append((target, binding))
-            self._memory.names[target] = binding
+    def _needs(self, statement: CallTool | AwaitNames | Speak) -> list[FutureName]:
+        """Return the futures whose results must be seen before this statement can be carried out."""
+        if isinstance(statement, AwaitNames):
+            return []
+        takes = statement.takes
+        return self._unseen(take.name for take, into_text in takes if into_text or not self._with_futures)
 
     def _unseen(self, names: Iterable[str]) -> list[FutureName]:
-        """Return the futures behind these names whose results were not seen."""
-        found = [self._memory.names[name] for name in names if self._fate(name) is None]
-        return list(dict.fromkeys(binding for binding in found if not isinstance(binding, Result)))
+        """Return the futures that these names stand for and whose results were not seen but may still be."""
+        found = [self._memory.names[name] for name in names if self._memory.result_of(name) is None]
+        return [name for name in dict.fromkeys(found) if not isinstance(name, Result) and name not in self._lost]
 
-    def _seen(self, takes: Iterable[Take]) -> bool:
-        """Return whether these values were all seen; otherwise the reply ends here, asking for them where it can."""
-        missing = self._unseen(take.name for take in takes)
-        if missing and self._futures:
-            self._ask(missing)
-        self._ended = self._ended or bool(missing)
-        return not missing
-
-    def _fate(self, name: str) -> Result | None:
-        """Return what became of a name's call, or None while that can still be learnt."""
-        fate = self._memory.fate(name)
-        if fate is not None or self._futures:
-            return fate
-        # Without futures every call of an earlier reply has been answered, unless the history has lost its answer.
-        made_now = str(self._memory.names[name]).removeprefix("f")
-        return None if made_now.isdigit() and int(made_now) > self._before else _NO_RESULT
-
-    def _obstacle(self, take: Take, *, into_text: bool) -> Result | None:
-        """Return what a call that takes this value counts as because it cannot be made, or None."""
-        fate = self._fate(take.name)
-        if fate is None:
-            return None
-        if fate.outcome != "done":
-            return SKIPPED
-        if fate.summarized and not into_text:
-            problem = f"{take.name} is too large or not plain data, and can only be passed on with futures"
-            return None if self._futures else Result(outcome="failed", error=problem)
-        if self._futures and not into_text:
-            return None
-        return SKIPPED if follow(take, fate.value)[1] else None
+    def _obstacle(self, call: CallTool) -> Result | None:
+        """Return the result that a call gets because it cannot be made, or None."""
+        for take, into_text in call.takes:
+            result = self._memory.result_of(take.name)
+            if result is None:
+                if self._memory.names[take.name] in self._lost:
+                    return SKIPPED
+            elif result.outcome != "done":
+                return SKIPPED
+            elif result.summarized and not into_text:
+                if not self._with_futures:
+                    problem = f"{take.name} is too large or not plain data, and can only be passed on with futures"
+                    return Result(outcome="failed", error=problem)
+            elif (into_text or not self._with_futures) and follow(take, result.value)[1]:
+                return SKIPPED
+        return None
 
     def _json(self, name: str, value: Value, references: list[Reference]) -> Any:
-        """Return the argument of a name, or of a key in it, as JSON; what it takes by reference is added to ``references``."""
+        """Return an argument as JSON, and add the references that it takes to ``references``.
+
+        Args:
+            name: The parameter, or the key that contains the value.
+            value: The value in the plan.
+            references: The references of the call so far.
+        """
         match value:
             case Constant(value=constant):
-                # A plan may spell a reference out, or the mark of a text that is none.
-                return self._marked(name, constant) if isinstance(constant, str) else constant
+                # A plan may contain a reference, or the prefix that marks literal text.
+                return self._as_text(name, constant) if isinstance(constant, str) else constant
             case Array(items=items):
                 return [self._json(name, item, references) for item in items]
             case Table(pairs=pairs):
                 return {key: self._json(key, item, references) for key, item in pairs}
-            case Text(parts=[Hole(take=take, conversion="", spec="")]) if self._is_text(take):
+            case Text(parts=[Hole(take=take, conversion="", spec="")]) if isinstance(
+                self._memory.look_up(take)[0], str
+            ):
                 return self._taken(take, references)
             case Text():
                 text = self._memory.render(value)
-                misread = self._futures and (parse_reference(text) is not None or is_escaped(text))
-                return f"{TEXT}{text}" if misread else self._marked(name, text)
+                misread = self._with_futures and (parse_reference(text) is not None or is_escaped(text))
+                return f"{TEXT}{text}" if misread else self._as_text(name, text)
             case Take():
                 return self._taken(value, references)
 
-    def _marked(self, name: str, text: str) -> str:
-        """Return a text with the mark of one if the layer would refuse it for what it looks like."""
-        return f"{TEXT}{text}" if self._futures and self._looks_alike(name, text) else text
-
-    def _looks_alike(self, name: str, text: str) -> bool:
+    def _as_text(self, name: str, text: str) -> str:
+        """Return a text, marked as literal if the layer would refuse it for what it resembles."""
+        if not self._with_futures:
+            return text
         results = self._memory.results
         situation = Situation(
             known=self._known,
@@ -342,25 +308,19 @@ class _Draft:
         try:
             reject_look_alikes({name: text}, situation)
         except LookAlike:
-            return True
-        return False
-
-    def _is_text(self, take: Take) -> bool:
-        """Whether a value that was seen is a text: it is then passed itself, which may be by reference."""
-        fate = self._memory.fate(take.name)
-        return fate is not None and not fate.summarized and isinstance(follow(take, fate.value)[0], str)
+            return f"{TEXT}{text}"
+        return text
 
     def _taken(self, take: Take, references: list[Reference]) -> Any:
-        fate, binding = self._memory.fate(take.name), self._memory.names[take.name]
-        if fate is not None and not fate.summarized:
-            value, missing = follow(take, fate.value)
-            if not self._futures or not (missing or _suspect(value)):
-                return value
+        """Return the value that a take means, or a reference to it."""
+        value, seen = self._memory.look_up(take)
+        if seen and not (self._with_futures and _suspect(value)):
+            return value
+        binding = self._memory.names[take.name]
         if isinstance(binding, Result):
-            raise InvariantBroken("a call that takes a value nobody can have is not made", repr(take))
-        reference = Reference(binding, take.steps)
-        references.append(reference)
-        return _written(reference)
+            raise InvariantBroken("a call is made although a value that it takes cannot be had", repr(take))
+        references.append(Reference(binding, take.steps))
+        return str(references[-1])
 
 
 def _suspect(value: Any) -> bool:
@@ -369,16 +329,3 @@ def _suspect(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_suspect, value.values()))
     return isinstance(value, list) and any(map(_suspect, value))
-
-
-def _written(reference: Reference) -> str:
-    """Return a reference as a model writes it, with quotes inside keys escaped."""
-    steps = (_step(step) for step in reference.steps)
-    return f"${reference.future}" + "".join(steps)
-
-
-def _step(step: Field | Item) -> str:
-    if isinstance(step, Field) or isinstance(step.key, int):
-        return str(step)
-    quoted = step.key.replace("\\", "\\\\").replace('"', '\\"')
-    return f'["{quoted}"]'

@@ -1,7 +1,7 @@
 """What the rehearsal model has seen of a conversation: which results came back, what each name stands for.
 
-Two forms of tool messages are understood. With futures a message says itself which future it is about, and may carry
-others that became ready (`core.protocol` reads it); without them it is the value of its own call.
+Tool messages have two forms. With futures a message names the future that it is about, and may contain others that became
+ready (`core.protocol` reads it). Without futures it is the value of its own call.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from asyncfc_jupyter.core.futures import FutureName, future_name
-from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, FutureReport, decode, read_reports, text_of
-from asyncfc_jupyter.core.references import Field, Item, Reference
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, decode, read_reports, text_of
+from asyncfc_jupyter.core.references import Field, Reference
 from asyncfc_jupyter.errors import MissingField
 from asyncfc_jupyter.models.base import Message
 from asyncfc_jupyter.models.rehearsal.plan import Hole, Take, Text
@@ -25,7 +25,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"": lambda same: same, "s": str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A settled call, as the model was told of it."""
+    """The outcome of a settled call, as the messages show it."""
 
     outcome: Literal["done", "failed", "skipped"]
     value: Any = None
@@ -35,19 +35,19 @@ class Result:
     error: str = ""
 
 
-#: What a call that was never made, because a value it takes cannot be had, counts as.
+#: The result of a call that was not made because a value that it takes cannot be had.
 SKIPPED = Result(outcome="skipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A tool call found in an assistant message."""
+class PastCall:
+    """A tool call in an assistant message."""
 
     call_id: str
     tool: str
 
 
-#: What a name stands for: a call that was made, or the fate of one that was not.
+#: What a name stands for: the future of a call, or the result of a call that was not made.
 Binding = FutureName | Result
 
 
@@ -55,18 +55,18 @@ Binding = FutureName | Result
 class Memory:
     """Everything seen up to one point of the conversation."""
 
-    #: How many futures there are: the next call gets the name after it.
+    #: The number of futures: the next call gets the name after it.
     count: int = 0
     names: MutableMapping[str, Binding] = field(default_factory=dict)
     #: The values each call takes by reference.
     inputs: dict[FutureName, tuple[Reference, ...]] = field(default_factory=dict)
     results: dict[FutureName, Result] = field(default_factory=dict)
     call_ids: set[str] = field(default_factory=set)
-    #: Whether a placeholder was ever shown, or a result asked for: values do not always come by themselves.
+    #: Whether a placeholder was ever shown, or a result asked for: then values do not always come by themselves.
     kept_waiting: bool = False
     _futures: dict[str, FutureName] = field(default_factory=dict)
 
-    def number(self, calls: tuple[Asked, ...]) -> None:
+    def number(self, calls: tuple[PastCall, ...]) -> None:
         """Give the calls of an assistant message their futures."""
         for call in calls:
             self.call_ids.add(call.call_id)
@@ -76,22 +76,30 @@ class Memory:
                 self.count += 1
                 self._futures[call.call_id] = future_name(self.count)
 
-    def read(self, message: Message, *, futures: bool) -> None:
-        """Take in a tool message, in the form used with futures or in the one without."""
+    def read(self, message: Message, *, with_futures: bool) -> None:
+        """Add what a tool message shows, in the form with futures or in the form without."""
         content = decode(text_of(message))
-        if futures:
-            for report in read_reports(content):
-                if report.status == "pending":
-                    self.kept_waiting = True
-                elif report.status is not None:
-                    self.results[report.future] = _settled_result(report)
+        if not with_futures:
+            name = self._futures.get(str(message.get("tool_call_id")))
+            if name is not None:
+                self.results[name] = _plain_result(content)
             return
-        name = self._futures.get(str(message.get("tool_call_id")))
-        if name is not None:
-            self.results[name] = _plain_result(content)
+        for report in read_reports(content):
+            match report.status:
+                case None:
+                    pass
+                case "pending":
+                    self.kept_waiting = True
+                case "done":
+                    result = Result(outcome="done", value=report.value, summarized=report.summarized)
+                    self.results[report.future] = result
+                case "skipped":
+                    self.results[report.future] = SKIPPED
+                case status:
+                    self.results[report.future] = Result(outcome="failed", error=one_line(report.error or status))
 
-    def fate(self, name: str) -> Result | None:
-        """Return what became of the call a name stands for, or None while that is not known."""
+    def result_of(self, name: str) -> Result | None:
+        """Return the result that a name stands for, or None while it was not seen."""
         binding = self.names.get(name, SKIPPED)
         if isinstance(binding, Result):
             return binding
@@ -100,12 +108,20 @@ class Memory:
             return SKIPPED
         return result
 
+    def look_up(self, take: Take) -> tuple[Any, bool]:
+        """Return the value that a take means, and whether it was seen as a whole."""
+        result = self.result_of(take.name)
+        if result is None or result.outcome != "done" or result.summarized:
+            return None, False
+        value, missing = follow(take, result.value)
+        return value, not missing
+
     def render(self, text: Text) -> str:
-        """Return the text with every hole filled; values that cannot be had are told of in angle brackets."""
+        """Return the text with its values filled in; a value that cannot be shown is described in angle brackets."""
         return "".join(part if isinstance(part, str) else self._fill(part) for part in text.parts)
 
     def _fill(self, hole: Hole) -> str:
-        name, result = hole.take.name, self.fate(hole.take.name)
+        name, result = hole.take.name, self.result_of(hole.take.name)
         if result is None:
             return f"<{name} pending>"
         if result.outcome == "skipped":
@@ -122,7 +138,7 @@ class Memory:
             return f"<{name} cannot be shown as {hole.spec!r}>"
 
     def _lacked_a_field(self, future: FutureName) -> bool:
-        """Whether the call failed because a reference led nowhere: without futures it would not have been made."""
+        """Return whether the call failed for a reference to a missing field: without futures it would not be made."""
         for reference in self.inputs.get(future, ()):
             source = self.results.get(reference.future)
             if source is not None and source.outcome == "done" and not source.summarized:
@@ -134,13 +150,14 @@ class Memory:
 
 
 def follow(take: Take, value: Any) -> tuple[Any, str]:
-    """Return the value a take means and an empty text, or None and what is missing."""
+    """Return the value that a take means and an empty text, or None and what is missing."""
     where = take.name
     for step in take.steps:
         try:
             value = Reference(FutureName(take.name), (step,)).resolve(value)
         except MissingField:
-            return None, f"{where} has no {_step_name(step)}"
+            key = step.name if isinstance(step, Field) else step.key
+            return None, f"{where} has no {'index' if isinstance(key, int) else 'field'} {key}"
         where += str(step)
     return value, ""
 
@@ -151,10 +168,10 @@ def one_line(text: str) -> str:
     return flat if len(flat) <= _ERROR_LENGTH else flat[: _ERROR_LENGTH - 3] + "..."
 
 
-def calls_in(message: Message) -> tuple[Asked, ...]:
-    """Return the tool calls of an assistant message, whatever else it holds.
+def calls_in(message: Message) -> tuple[PastCall, ...]:
+    """Return the tool calls of an assistant message.
 
-    An ``await_future`` that the layer attached to an answer is among them, and does no harm: it has no future, and the plan
+    They include an ``await_future`` that the layer attached to an answer. It does no harm: it has no future, and the plan
     had no further call to make.
     """
     calls = []
@@ -164,22 +181,13 @@ def calls_in(message: Message) -> tuple[Asked, ...]:
             continue
         function = call.get("function")
         tool = function.get("name") if isinstance(function, Mapping) else None
-        calls.append(Asked(call_id=str(call.get("id")), tool=str(tool)))
+        calls.append(PastCall(call_id=str(call.get("id")), tool=str(tool)))
     return tuple(calls)
 
 
 def speaks_of_futures(message: Message) -> bool:
-    """Return whether a tool message has the form used with futures."""
+    """Return whether a tool message has the form with futures."""
     return any(report.status is not None for report in read_reports(decode(text_of(message))))
-
-
-def _settled_result(report: FutureReport) -> Result:
-    match report.status:
-        case "done":
-            return Result(outcome="done", value=report.value, summarized=report.summarized)
-        case "skipped":
-            return SKIPPED
-    return Result(outcome="failed", error=one_line(report.error or str(report.status)))
 
 
 def _plain_result(content: Any) -> Result:
@@ -193,10 +201,3 @@ def _plain_result(content: Any) -> Result:
         case {"summarized": True, "value": value, **rest} if not rest:
             return Result(outcome="done", value=value, summarized=True)
     return Result(outcome="done", value=content)
-
-
-def _step_name(step: Field | Item) -> str:
-    match step:
-        case Field(name=name) | Item(key=str(name)):
-            return f"field {name}"
-    return f"index {step.key}"

@@ -14,24 +14,24 @@ from asyncfc_jupyter.models.rehearsal.decide import Make, Reply, Say
 from asyncfc_jupyter.models.rehearsal.memory import Memory
 from asyncfc_jupyter.models.rehearsal.resume import next_reply
 
-#: English text and JSON take about four characters a token with the common tokenizers.
+#: English text and JSON have about four characters a token with the common tokenizers.
 _CHARACTERS_PER_TOKEN = 4
-#: When the schedule is behind, the loop gets a turn after this many tokens: often enough for tools to go on, seldom
-#: enough that catching up is cheap.
+#: A model that is late yields to the event loop after this many tokens: often enough that tools keep running, seldom enough
+#: that catching up is cheap.
 _TOKENS_PER_YIELD = 8
 
 
 class RehearsalModel:
-    """A model that carries out the plan it is sent; needs no key and no network.
+    """A model that carries out the plan in the user's message; needs no key and no network.
 
-    It keeps nothing between requests, so one model may serve any number of conversations at once.
+    It keeps nothing between requests, so one model may serve any number of conversations at a time.
 
     Args:
         ttft_ms: Milliseconds from the request to the first token.
         tokens_per_s: Tokens per second from then on.
 
     Raises:
-        UsageError: One of the two is not a finite number in its range.
+        UsageError: An argument is not a finite number in its range.
     """
 
     def __init__(self, *, ttft_ms: float = 300, tokens_per_s: float = 60) -> None:
@@ -43,14 +43,14 @@ class RehearsalModel:
 
     @property
     def name(self) -> str:
-        """The model's name, for people."""
+        """The model's name."""
         return "rehearsal"
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Decide the next reply from the messages and yield it on schedule.
 
-        The schedule is absolute: token ``n``, counted from 0, is due ``ttft + n / tokens_per_s`` after the request, and
-        the end one token later, so that a late wake-up delays nothing that follows.
+        The schedule is absolute: token ``n``, counted from 0, is due ``ttft + n / tokens_per_s`` after the request, and the
+        end one token later. So a late wake-up does not delay later tokens.
 
         Raises:
             PlanError: The newest message is not a plan, or it cannot be carried out with these tools.
@@ -77,7 +77,7 @@ class RehearsalModel:
 
 
 def _deltas(reply: Reply, memory: Memory) -> Iterator[Delta]:
-    """Yield the reply a token at a time; a call's name is one token, and so is a whole call without arguments."""
+    """Yield the reply one token at a time. A call's name is one token, and so is a whole call without arguments."""
     index, serial = 0, len(memory.call_ids)
     for part in reply.parts:
         match part:

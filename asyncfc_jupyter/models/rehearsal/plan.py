@@ -1,6 +1,6 @@
-"""What a rehearsal plan says, as values, and the check that it can be carried out.
+"""A rehearsal plan as values, and the check that it can be carried out.
 
-``reading`` turns the text into these; ``deciding`` carries them out, a reply at a time.
+`parser` turns text into these values; `decide` carries them out, one reply at a time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """A value taken from the result that a name stands for, such as ``flights[0].id``."""
+    """A value taken from the result of a name, such as ``flights[0].id``."""
 
     name: str
     steps: tuple[Field | Item, ...] = ()
@@ -34,7 +34,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Array:
-    """A list, or a tuple, which JSON does not tell from a list."""
+    """A list, or a tuple, which is a list in JSON."""
 
     items: tuple[Value, ...]
 
@@ -48,17 +48,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hole:
-    """A place in a text that takes a value, such as ``{total:.2f}``."""
+    """A part of a text that shows a value, such as ``{total:.2f}``."""
 
     take: Take
-    #: ``s``, ``r``, ``a``, or nothing.
+    #: ``s``, ``r``, ``a`` or empty.
     conversion: str = ""
     spec: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A text with holes (an f-string), or without any (the answer and spoken text)."""
+    """A text with holes (an f-string) or without."""
 
     parts: tuple[str | Hole, ...]
 
@@ -70,12 +70,16 @@ Value = Constant | Take | Array | Table | Text
 class Statement:
     """One statement of a plan."""
 
-    #: From 1, in the person's text.
+    #: Number of its first line in the user's text, from 1.
     line: int
-    #: That line, for showing.
+    #: That line, for error messages.
     source: str
-    #: Statements that no blank line parts have the same number.
+    #: A blank line begins a new block.
     block: int
+
+    def refuse(self, problem: str, remedy: str) -> PlanError:
+        """Return the error that refuses this statement."""
+        return PlanError(self.line, self.source, problem, remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +92,14 @@ class CallTool(Statement):
     named: tuple[tuple[str, Value], ...]
 
     def arguments(self, parameters: Parameters) -> tuple[tuple[str, Value], ...]:
-        """Return the arguments by name: positional ones take the tool's parameters in order."""
+        """Return the arguments by name. Positional arguments get the names of the tool's parameters, in order."""
         return (*zip(parameters.get(self.tool, ()), self.positional, strict=False), *self.named)
 
     @property
-    def values(self) -> tuple[Value, ...]:
-        """All the arguments, without their names."""
-        return (*self.positional, *(value for _, value in self.named))
+    def takes(self) -> tuple[tuple[Take, bool], ...]:
+        """Every value that an argument takes, and whether it becomes part of a text, in order of appearance."""
+        values = (*self.positional, *(value for _, value in self.named))
+        return tuple(found for value in values for found in takes_in(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +111,14 @@ class AwaitNames(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speak(Statement):
-    """A text that is said before the plan is through."""
+    """A text that the model says: the answer, or a text before it."""
 
     text: Text
+
+    @property
+    def takes(self) -> tuple[tuple[Take, bool], ...]:
+        """Every value that the text shows, and True for each."""
+        return tuple(takes_in(self.text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +126,12 @@ class Plan:
     """A whole plan."""
 
     statements: tuple[CallTool | AwaitNames | Speak, ...]
-    #: The last text, with the line it begins on; None when the plan has no answer.
+    #: The last text; None when the plan does not end in a text.
     answer: Speak | None
 
 
 def takes_in(value: Value) -> Iterator[tuple[Take, bool]]:
-    """Yield every value that ``value`` takes, and whether it is taken into a text, in order of appearance."""
+    """Yield every value that ``value`` takes, and whether it becomes part of a text, in order of appearance."""
     match value:
         case Take():
             yield value, False
@@ -138,7 +148,7 @@ def takes_in(value: Value) -> Iterator[tuple[Take, bool]]:
 
 
 def check_plan(plan: Plan, parameters: Parameters, names: Iterable[str]) -> None:
-    """Refuse a plan that calls a tool there is not, or takes a value from a name that nothing was assigned to.
+    """Refuse a plan that calls an unknown tool, or takes a value from a name to which nothing was assigned.
 
     Args:
         plan: The plan of the newest message.
@@ -146,48 +156,35 @@ def check_plan(plan: Plan, parameters: Parameters, names: Iterable[str]) -> None
         names: The names that earlier plans of the conversation assigned.
 
     Raises:
-        PlanError: Says which line and what there is.
+        PlanError: A statement cannot be carried out; the error names its line and what there is.
     """
     known = set(names)
-    ending = () if plan.answer is None else (plan.answer,)
-    for statement in (*plan.statements, *ending):
-        match statement:
-            case CallTool():
-                _check_call(statement, parameters)
-                used = [take.name for value in statement.values for take, _ in takes_in(value)]
-            case AwaitNames(names=awaited):
-                used = list(awaited)
-            case Speak(text=text):
-                used = [take.name for take, _ in takes_in(text)]
-        for name in used:
+    for statement in (*plan.statements, *([plan.answer] if plan.answer else [])):
+        if isinstance(statement, CallTool):
+            _check_call(statement, parameters)
+        taken = [take.name for take, _ in statement.takes] if not isinstance(statement, AwaitNames) else statement.names
+        for name in taken:
             if name not in known:
-                raise PlanError(
-                    statement.line,
-                    statement.source,
-                    f"nothing was assigned to {name!r}",
-                    _way_out(name, known, "names"),
-                )
+                raise statement.refuse(f"nothing was assigned to {name!r}", _suggest(name, known, "names"))
         if isinstance(statement, CallTool) and statement.target is not None:
             known.add(statement.target)
 
 
 def _check_call(call: CallTool, parameters: Parameters) -> None:
     if call.tool == AWAIT_FUTURE:
-        raise PlanError(call.line, call.source, f"{AWAIT_FUTURE} is not called by name", "write 'await x' instead")
+        raise call.refuse(f"{AWAIT_FUTURE} is not called by name", "write 'await x' instead")
     if call.tool not in parameters:
-        problem = f"there is no tool {call.tool!r}"
-        raise PlanError(call.line, call.source, problem, _way_out(call.tool, parameters, "tools"))
-    accepted = parameters[call.tool]
-    if len(call.positional) > len(accepted):
-        problem = f"{call.tool} takes {len(accepted)} arguments, not {len(call.positional)}"
-        raise PlanError(call.line, call.source, problem, f"its parameters are: {', '.join(accepted) or 'none'}")
-    twice = set(accepted[: len(call.positional)]) & {name for name, _ in call.named}
+        raise call.refuse(f"there is no tool {call.tool!r}", _suggest(call.tool, parameters, "tools"))
+    accepted, given = parameters[call.tool], len(call.positional)
+    if given > len(accepted):
+        problem = f"{call.tool} takes {len(accepted)} arguments, not {given}"
+        raise call.refuse(problem, f"its parameters are: {', '.join(accepted) or 'none'}")
+    twice = set(accepted[:given]) & {name for name, _ in call.named}
     if twice:
-        problem = f"{call.tool} is given {min(twice)!r} twice"
-        raise PlanError(call.line, call.source, problem, "give it by position or by name, not both")
+        raise call.refuse(f"{call.tool} is given {min(twice)!r} twice", "give it by position or by name, not both")
 
 
-def _way_out(word: str, known: Iterable[str], kind: str) -> str:
+def _suggest(word: str, known: Iterable[str], kind: str) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
