@@ -13,7 +13,6 @@ from asyncfc_jupyter.agent import Agent, Run
 from asyncfc_jupyter.errors import AgentInterrupted
 from asyncfc_jupyter.jupyter.cells import interrupt
 from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts, Place, contain, place
-from asyncfc_jupyter.jupyter.session.session import _ended
 from asyncfc_jupyter.tools.definition import make_tool
 
 
@@ -64,7 +63,7 @@ def test_a_press_before_the_runs_first_step_is_not_lost() -> None:
         interrupts = Interrupts()
         interrupts(2, None)
         run = Agent("rehearsal").start("'never'")
-        return await _ended(run, interrupts), run.outcome
+        return await interrupts.wait_for(run), run.outcome
 
     error, outcome = asyncio.run(main())
     assert isinstance(error, AgentInterrupted)
@@ -81,7 +80,7 @@ def pressed_in(tool, monkeypatch: pytest.MonkeyPatch, step_s: float) -> Run:
             run = Agent("rehearsal", tools=[contain(make_tool(tool, pure=True))]).start(
                 "a = pressing()\nawait a\n'never'"
             )
-            assert isinstance(await _ended(run, interrupts), AgentInterrupted)
+            assert isinstance(await interrupts.wait_for(run), AgentInterrupted)
         assert interrupts.presses == 1
         return run
 

@@ -65,33 +65,33 @@ def test_an_expression_in_braces_is_replaced_as_in_an_f_string(text: str, sent: 
     [
         (
             '{"city": "LIS"}',
-            '{"city": "LIS"} (in the prompt) cannot be replaced by a value: it names no variable.',
+            '{"city": "LIS"} (in the prompt) cannot be replaced by a value: it does not name a variable.',
         ),
         ('send {"a": {"b": x}}', "(in the prompt)"),
-        ("{}", "{} (in the prompt) cannot be replaced by a value: it is no Python expression."),
-        ("one\ntwo x^{2}", "{2} (line 2 of the prompt) cannot be replaced by a value: it names no variable."),
-        ('{"a", "b"}', "it names no variable"),
+        ("{}", "{} (in the prompt) cannot be replaced by a value: it is not a Python expression."),
+        ("one\ntwo x^{2}", "{2} (line 2 of the prompt) cannot be replaced by a value: it does not name a variable."),
+        ('{"a", "b"}', "it does not name a variable"),
         (
             "import {nobody} from",
             "{nobody} (in the prompt) cannot be replaced by a value: NameError: name 'nobody' is",
         ),
-        ("{name: 'x'}", "a format begins right behind its colon"),
-        ("{x: 5}", "a format begins right behind its colon"),
+        ("{name: 'x'}", "a format begins right after its colon"),
+        ("{x: 5}", "a format begins right after its colon"),
         (
             "function() {\n return x; }",
             "{ (line 1 of the prompt) cannot be replaced by a value: its other brace is not on",
         ),
         ("{x", "{x (in the prompt) cannot be replaced by a value: its other brace is not on this line."),
-        ("if (x) { return x; }", "{ return x; } (in the prompt) cannot be replaced by a value: it is no Python"),
+        ("if (x) { return x; }", "{ return x; } (in the prompt) cannot be replaced by a value: it is not a Python"),
         (
             "a smile :-} x",
             "} x (in the prompt) cannot be replaced by a value: its other brace is not on this line.",
         ),
         ("{x)}", "its other brace is not on this line"),
-        ("{x!q}", "it is no Python expression"),
-        ("{x=}", "it is no Python expression"),
-        ("{await x}", "it is no Python expression"),
-        ("{x = 1}", "it is no Python expression"),
+        ("{x!q}", "it is not a Python expression"),
+        ("{x=}", "it is not a Python expression"),
+        ("{await x}", "it is not a Python expression"),
+        ("{x = 1}", "it is not a Python expression"),
         (
             "{name:.2f}",
             "{name:.2f} (in the prompt) cannot be replaced by a value: ValueError: Unknown format code 'f'",
@@ -107,7 +107,7 @@ def test_the_error_for_any_other_brace_names_it_the_rule_and_the_remedy(text: st
     said = str(caught.value)
     assert names in said
     assert said.endswith(
-        "For braces that are meant as such write {{ and }}, or add --raw to send all text as it stands. Nothing was sent."
+        "To send braces, write {{ and }}, or add --raw to send the whole text as it is. Nothing was sent."
     )
     assert "\n" not in said
     assert len(said) < 400
@@ -174,12 +174,14 @@ def test_a_file_stands_above_the_cell_and_is_not_looked_at(tmp_path: Path) -> No
     ("content", "says"),
     [
         (None, "cannot be read: No such file or directory."),
-        (b"\xff\xfe\x00", "is no prompt: it is not text in UTF-8."),
+        (b"\xff\xfe\x00", "is not a prompt: it is not text in UTF-8."),
         (b" \n", "is empty."),
         (b"x" * 10_000_001, "is too large for a prompt: more than 10 MB."),
     ],
 )
-def test_a_file_that_is_no_prompt_is_one_line(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_a_file_that_cannot_be_a_prompt_is_an_error_of_one_line(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
     file = tmp_path / "task.md"
     if content is not None:
         file.write_bytes(content)

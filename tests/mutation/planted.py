@@ -74,10 +74,10 @@ PLANTED = (
         tests=("tests/models", "tests/agent", "-m", "not old_client and not real_model"),
     ),
     Fault(
-        name="a second press of the interrupt button does not give the run up",
+        name="a second press of the interrupt button does not abandon the run",
         file="asyncfc_jupyter/jupyter/cells/interrupt.py",
-        old="self._hear if self.presses == 1 else self.given_up.set",
-        new="self._hear",
+        old="self._cancel if self.presses == 1 else self.abandoned.set",
+        new="self._cancel",
         tests=("tests/jupyter/test_interrupt.py", "tests/jupyter/test_kernel.py", "-m", "not old_kernel"),
     ),
     Fault(

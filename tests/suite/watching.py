@@ -61,9 +61,7 @@ ALLOWED = (
     Allowed(
         "runtime/pools.py", "Noting.submit", "an executor of the user's may start a process where work is handed to it"
     ),
-    Allowed(
-        "jupyter/cells/prompt_template.py", "_file_text", "one file that the cell names, read before its run begins"
-    ),
+    Allowed("jupyter/text_file.py", "read_text_file", "one file that the cell names, read before its run begins"),
     Allowed(
         "jupyter/settings/sources.py",
         "Project._find",

@@ -1,23 +1,20 @@
-"""What the interrupt button does while a run goes on.
+"""What the interrupt button does during a run.
 
-A signal arrives in the main thread between two steps of whatever runs there. What may be done then depends on what that
-is:
+A signal arrives in the main thread between two steps of the code that runs there. What may be done then depends on that code:
 
-- the loop itself, waiting or turning: nothing may be raised, it would end the kernel. The loop is asked to cancel the
-  run.
-- a tool that blocks the loop: asking the loop is in vain until the tool lets go, so an exception is raised in the tool. A
-  tool that does not block it is on its way back to the loop; which of the two it is shows a moment later. In what the
-  tool has called of this package, such as the fold that takes what it prints, nothing is raised: it would be left half
-  done.
-- any other code that the loop runs, such as a ``repr`` that never ends: the same, but at the third press, since such
-  code is nearly always on its way back to the loop.
+- the event loop itself: an exception raised there would end the kernel. The loop is asked to cancel the run.
+- a tool that blocks the loop: the loop cannot act until the tool returns, so an exception is raised in the tool. A tool
+  that does not block is about to return to the loop; a second look a moment later decides which of the two it is. Nothing
+  is raised in code of this package that the tool has called, such as the capture of its prints: it would be left half done.
+- any other code that the loop runs, such as a ``repr`` that never ends: nearly always it is about to return to the loop, so
+  an exception is raised at the third press only.
 
-The first press cancels the run. The second gives it up: the cell ends with a ``KeyboardInterrupt`` whatever the run and
-its tools do. A ``KeyboardInterrupt`` is raised only in a tool, and stops at the tool's border (`contain`): asyncio
-would carry it out of the task and through the kernel's loop.
+The first press cancels the run. The second abandons it: the cell ends with a ``KeyboardInterrupt`` whatever the run and its
+tools do. A ``KeyboardInterrupt`` is raised only in a tool, and `contain` stops it there: asyncio would carry it out of the
+task and through the kernel's loop.
 
-Refused: asyncio's ``add_signal_handler``, which runs on the loop and so never comes when a tool blocks it; and
-ipykernel's own handler, which cancels the cell but can neither reach a blocking tool nor tell a first press from a
+Refused: asyncio's ``add_signal_handler``, whose handler runs on the loop and so never while a tool blocks it; and
+ipykernel's own handler, which cancels the cell but cannot reach a blocking tool and cannot distinguish a first press from a
 second.
 """
 
@@ -33,24 +30,24 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, Literal
 
+from asyncfc_jupyter.agent import Run
 from asyncfc_jupyter.errors import AgentInterrupted
 from asyncfc_jupyter.tools.definition import Tool
 
+#: What code a frame runs: the event loop, a tool, code of this package that a tool has called, or any other code.
 Place = Literal["loop", "tool", "ours", "code"]
 
-#: A tool blocks the loop that has not let go of it by now, in seconds: a step of one that does not is shorter.
+#: Seconds after which a tool that has not returned to the loop counts as blocking it: the steps of other tools are shorter.
 _STEP_S = 0.03
-
 #: How the names of this package's modules begin.
 _OURS = f"{__name__.partition('.')[0]}."
-
 _BLOCKED = "interrupted while it blocked the event loop"
 
 
 def contain(tool: Tool) -> Tool:
-    """Return the tool such that an interrupt inside its function is recognised, and ends that call and nothing else.
+    """Return the tool such that an interrupt inside its function is recognised, and ends that call only.
 
-    A tool that is not asynchronous is returned as it is: it runs in a thread, where no signal arrives.
+    A tool that is not asynchronous is returned unchanged: it runs in a thread, where no signal arrives.
     """
     if not tool.is_async:
         return tool
@@ -66,12 +63,12 @@ def contain(tool: Tool) -> Tool:
     return dataclasses.replace(tool, function=functools.wraps(function)(contained))
 
 
-#: The code of ``contained`` above: one object, however many functions are made of it.
+#: The code of ``contained`` above: one object for all tools.
 _BORDERS: set[CodeType] = set()
 
 
 def place(frame: FrameType | None) -> Place:
-    """Return in what kind of code a frame is, by the nearest frame around it that tells; "ours" is what a tool has called."""
+    """Return what code a frame runs, decided by the nearest frame around it that belongs to a known place."""
     in_tool: Place = "tool"
     while frame is not None:
         code = frame.f_code
@@ -88,29 +85,30 @@ def place(frame: FrameType | None) -> Place:
 
 
 class Interrupts:
-    """Counts the presses of one run and answers them.
+    """Counts the presses during one cell and acts on them.
 
     Attributes:
-        cancel: Cancels the run; called on the loop. Nothing to begin with: whoever sets it looks at `presses` first.
-        given_up: Set by the second press; wait for it beside the run.
+        cancel: Cancels the work that the cell waits for; called on the loop. Does nothing until the work has begun, so the
+            code that sets it must check `presses` first.
+        abandoned: Set by the second press.
     """
 
     def __init__(self) -> None:
         self.cancel: Callable[[], object] = lambda: None
-        self.given_up = asyncio.Event()
+        self.abandoned = asyncio.Event()
         self.presses = 0
         self._loop = asyncio.get_running_loop()
-        #: Whether this answers signals now; with a lock, since a thread sends one that must meet nobody else.
-        self._answers, self._lock = False, threading.Lock()
-        #: Whether the loop has heard of the first press, and whether the next signal only asks where the program is by now.
-        self._heard = self._looks_again = False
+        #: Whether this handles signals now. The lock keeps the timer's thread from sending one after that.
+        self._handles_signals, self._lock = False, threading.Lock()
+        #: Whether the loop has cancelled the run, and whether the next signal is a second look and not a press.
+        self._cancelled = self._looks_again = False
         self._timer: threading.Timer | None = None
 
     def __call__(self, _signum: int, frame: FrameType | None) -> None:
-        """Answer a press: the handler for ``SIGINT``.
+        """Act on a press: the handler for ``SIGINT``.
 
         Raises:
-            AgentInterrupted: A tool still blocks the loop a moment later, or from the third press on other code does.
+            AgentInterrupted: A tool still blocks the loop a moment later, or other code does at the third press.
             KeyboardInterrupt: From the second press on, in a tool that blocks the loop.
         """
         where = place(frame)
@@ -118,49 +116,72 @@ class Interrupts:
             self._looks_again = False
             if where == "ours":
                 self._look_again_soon()
-            elif where == "tool" and not self._heard:
+            elif where == "tool" and not self._cancelled:
                 raise AgentInterrupted(_BLOCKED)
             return
         self.presses += 1
-        self._loop.call_soon_threadsafe(self._hear if self.presses == 1 else self.given_up.set)
-        in_tool = where in {"tool", "ours"}
-        if in_tool and self.presses > 1:
-            raise KeyboardInterrupt
-        if in_tool:
+        self._loop.call_soon_threadsafe(self._cancel if self.presses == 1 else self.abandoned.set)
+        if where in {"tool", "ours"}:
+            if self.presses > 1:
+                raise KeyboardInterrupt
             self._look_again_soon()
         elif where == "code" and self.presses > 2:
             raise AgentInterrupted(_BLOCKED)
 
-    def _hear(self) -> None:
-        self._heard = True
+    def _cancel(self) -> None:
+        self._cancelled = True
         self.cancel()
 
     def _look_again_soon(self) -> None:
-        if not hasattr(signal, "pthread_kill"):  # as on Windows, where a signal is no way to wake the main thread
+        if not hasattr(signal, "pthread_kill"):  # as on Windows, where a signal cannot wake the main thread
             raise AgentInterrupted(_BLOCKED)
-        self._timer = threading.Timer(_STEP_S, self._look_again)
+
+        def look_again() -> None:
+            with self._lock:
+                if self._handles_signals and not self._cancelled:
+                    self._looks_again = True
+                    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        self._timer = threading.Timer(_STEP_S, look_again)
         self._timer.daemon = True
         self._timer.start()
 
-    def _look_again(self) -> None:
-        with self._lock:
-            if self._answers and not self._heard:
-                self._looks_again = True
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
-        """Take ``SIGINT`` for the time of the block; outside the main thread, where no signal arrives, do nothing."""
+        """Handle ``SIGINT`` inside the block. Outside the main thread, where no signal arrives, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = signal.signal(signal.SIGINT, self)
-        self._answers = True
+        self._handles_signals = True
         try:
             yield
         finally:
             with self._lock:
-                self._answers = False
+                self._handles_signals = False
             if self._timer is not None:
                 self._timer.cancel()
             signal.signal(signal.SIGINT, before)
+
+    async def wait_for(self, run: Run) -> BaseException | None:
+        """Wait until the run has ended or the user has abandoned it, and return the error that the cell raises."""
+        self.cancel = run.cancel
+        if self.presses:
+            run.cancel()
+        waiting = asyncio.ensure_future(run.wait())
+        abandoned = asyncio.ensure_future(self.abandoned.wait())
+        try:
+            await asyncio.wait({waiting, abandoned}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            run.cancel()
+            raise
+        finally:
+            abandoned.cancel()
+        if not self.abandoned.is_set():
+            return waiting.exception()
+        # The cell does not wait for the run any more. asyncio would complain about an error that is never retrieved.
+        waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        message = "the run was abandoned; results that its tools still return are discarded."
+        error = KeyboardInterrupt(message)
+        error._render_traceback_ = lambda: [f"KeyboardInterrupt: {message}"]  # type: ignore[attr-defined]
+        return error

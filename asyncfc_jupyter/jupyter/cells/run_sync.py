@@ -1,4 +1,4 @@
-"""Wait for a coroutine in synchronous code: the way of the magics that cannot be awaited natively."""
+"""Wait for a coroutine in synchronous code, for the magics that cannot be awaited natively."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ T = TypeVar("T")
 def run_nested(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end from synchronous code, whether or not this thread's loop is already running.
 
-    A running loop is entered a second time by nest_asyncio2, which patches asyncio for the rest of the process;
-    therefore it is loaded only here, when somebody nests. Its predecessor nest_asyncio does not serve: under ipykernel
-    7 it fails with "cannot enter context" and loses the cells that wait behind this one.
+    A running loop is entered a second time by nest_asyncio2, which patches asyncio for the rest of the process; therefore it
+    is loaded here only. Refused: its predecessor nest_asyncio, which fails under ipykernel 7 with "cannot enter context" and
+    loses the cells in the queue.
 
-    The coroutine must not raise ``KeyboardInterrupt``: asyncio would carry that through the loop itself.
+    The coroutine must not raise ``KeyboardInterrupt``: asyncio would carry it through the loop itself.
     """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        # IPython's own loop outlives the cell, and with it what a tool started in it.
+        # IPython's own loop outlives the cell, and so do the tasks that a tool started on it.
         own: asyncio.AbstractEventLoop = get_asyncio_loop()
         return own.run_until_complete(coroutine)
     import nest_asyncio2  # noqa: PLC0415 - see above

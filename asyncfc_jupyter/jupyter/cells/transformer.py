@@ -1,16 +1,16 @@
-"""Turn a top-level ``%%agent`` cell, or ``%agent doctor`` line, into an ``await``: IPython runs it on the kernel's own loop.
+"""Turn a top-level ``%%agent`` cell, or ``%agent doctor`` line, into an ``await``, which IPython runs on the kernel's loop.
 
-An ordinary magic is a synchronous function. To wait for a run in one, the running loop must be entered a second time,
-which `nested` does where there is no other way. For a cell of its own there is: IPython awaits cells natively, so the
+An ordinary magic is a synchronous function. To wait for a run in one, the running loop must be entered a second time, which
+`run_sync` does where there is no other way. A cell of its own needs none of that: IPython awaits cells natively, so the
 cell becomes one ``await`` expression.
 
-Three kinds of cells stay ordinary magics: those that another cell is running (``%%time`` above ``%%agent``), since the
-code around them is synchronous; all of them under ``%autoawait off`` or a loop that is not asyncio's; and ``%%tool``,
-whose body must remain interruptible as any synchronous cell is. Of those, only comment lines above the magic are
-dropped: IPython itself recognises a cell magic on the first line alone.
+Three kinds of cells stay ordinary magics: those that another cell runs (``%%time`` above ``%%agent``), since the code around
+them is synchronous; all of them under ``%autoawait off`` or a loop that is not asyncio's; and ``%%tool``, whose body must
+remain interruptible as any synchronous cell is. From those, only the comment lines above the magic are removed: IPython
+recognises a cell magic on the first line only.
 
-Of the lines only the examination of a server takes longer than a moment. It is found as IPython finds its own lines, in
-the tokens, so that one in a text or a comment is left alone; an indented one may stand in a function, and stays as it is.
+Of the lines, only the examination of a server takes longer than a moment. It is found in the tokens, as IPython finds its own
+lines, so that a text or a comment that contains it is left alone. An indented line may be part of a function and stays.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _MAGIC = re.compile(r"%%(agent|tool)(?:\s(.*))?$", re.DOTALL)
 
 
 class RunningCells:
-    """Which cells are being run, by thread: a front end may run several at once in subshells.
+    """The cells that run now, by thread: a front end may run several at the same time in subshells.
 
-    IPython announces a cell's end also where it never announced its beginning (an empty cell, the cell that loads the
-    extension), so cells are recognised by identity and not merely counted.
+    IPython announces the end of some cells without their beginning (an empty cell, the cell that loads the extension), so
+    cells are recognised by identity and not only counted.
     """
 
     def __init__(self) -> None:
         self._running: dict[int, list[ExecutionInfo]] = defaultdict(list)
 
     def started(self, info: ExecutionInfo) -> None:
-        """Note a cell's beginning: a handler of IPython's ``pre_run_cell``."""
+        """Record a cell's beginning: a handler of IPython's ``pre_run_cell``."""
         self._running[threading.get_ident()].append(info)
 
     def ended(self, result: ExecutionResult | None) -> None:
-        """Note a cell's end: a handler of IPython's ``post_run_cell``. A cancelled cell has no result."""
+        """Record a cell's end: a handler of IPython's ``post_run_cell``. A cancelled cell has no result."""
         running = self._running[threading.get_ident()]
         if result is None:
             del running[-1:]
@@ -51,12 +51,12 @@ class RunningCells:
 
     @property
     def outermost(self) -> ExecutionInfo | None:
-        """The cell that the person ran and this thread is running, if any."""
+        """The cell that the user ran in this thread and that has not ended, if any."""
         running = self._running[threading.get_ident()]
         return running[0] if running else None
 
     def line_of(self, *magics: str) -> int | None:
-        """Return the line of the cell that the person ran on which one of these cell magics stands, counted from 1."""
+        """Return the number of the line with one of these magics in the cell that the user ran, counted from 1."""
         lines = str(self.outermost.raw_cell).splitlines() if self.outermost is not None else []
         return next((number for number, line in enumerate(lines, 1) if line.startswith(magics)), None)
 
@@ -64,17 +64,18 @@ class RunningCells:
 class AgentCellTransformer:
     """A clean-up transform for IPython, which sees a cell as a list of lines."""
 
-    #: Otherwise a terminal, which transforms each prefix of the input, would take the first line for a whole cell.
+    #: Without it a terminal, which transforms each prefix of the input, would take the first line for a whole cell.
     has_side_effects = True
 
     def __init__(self, shell: InteractiveShell, cells: RunningCells) -> None:
         self._shell, self._cells = shell, cells
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Return the cell to run instead of this one."""
-        first = _first_line_of_code(lines)
-        match = _MAGIC.match(lines[first].rstrip()) if first is not None else None
-        if first is None or match is None:
+        """Return the lines of the cell that is run instead."""
+        code = (number for number, line in enumerate(lines) if line.strip() and not line.startswith("#"))
+        first = next(code, len(lines))
+        match = _MAGIC.match("".join(lines[first : first + 1]).rstrip())
+        if match is None:
             return lines
         if match[1] == "agent" and _can_await(self._shell, self._cells):
             options, body = (match[2] or "").strip(), "".join(lines[first + 1 :])
@@ -83,13 +84,13 @@ class AgentCellTransformer:
 
 
 class DoctorLines:
-    """A token transform for IPython, which asks each of its own, a class, whether it finds something to transform."""
+    """A token transform for IPython: an object with the method `find`, where IPython's own are classes."""
 
     def __init__(self, shell: InteractiveShell, cells: RunningCells) -> None:
         self._shell, self._cells = shell, cells
 
     def find(self, tokens_by_line: list[list[TokenInfo]]) -> TokenTransformBase | None:
-        """Return what transforms the first such line of a cell, if there is one."""
+        """Return the transform of the first such line in a cell, if there is one."""
         if not _can_await(self._shell, self._cells):
             return None
         for tokens in tokens_by_line:
@@ -99,7 +100,7 @@ class DoctorLines:
 
 
 class _DoctorLine(TokenTransformBase):
-    #: Goes before what IPython makes of any line magic, and after what it makes of a question mark at the end.
+    #: Runs before IPython's transform of line magics (10), and after that of a question mark at the end (5).
     priority = 7
 
     def transform(self, lines: list[str]) -> list[str]:
@@ -115,10 +116,3 @@ def _can_await(shell: Any, cells: RunningCells) -> bool:
     """Return whether the cell that is transformed can be awaited natively."""
     asynchronous = shell.autoawait and shell.loop_runner_map["asyncio"][0] is shell.loop_runner
     return asynchronous and not shell.trio_runner and cells.outermost is None
-
-
-def _first_line_of_code(lines: list[str]) -> int | None:
-    for number, line in enumerate(lines):
-        if line.strip() and not line.startswith("#"):
-            return number
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -139,7 +138,7 @@ class Session:
     ) -> BaseException | None:
         """Run the prompt once, and return what went wrong."""
         run = self._begin(options, talk, prompt=prompt, output=output, nested=nested)
-        error = await _ended(run, interrupts)
+        error = await interrupts.wait_for(run)
         output.end(run)
         return error
 
@@ -220,34 +219,6 @@ def act(run: Run, questions: Questions, kind: str, future: str | None) -> None:
             run.futures[future].cancel()
         elif kind in {"approve", "decline"}:
             questions.answer(future, yes=kind == "approve")
-
-
-async def _ended(run: Run, interrupts: Interrupts) -> BaseException | None:
-    """Wait for the run, or for the person to give it up, and return what to raise."""
-    interrupts.cancel = run.cancel
-    if interrupts.presses:
-        run.cancel()
-    waiting = asyncio.ensure_future(run.wait())
-    given_up = asyncio.ensure_future(interrupts.given_up.wait())
-    try:
-        await asyncio.wait({waiting, given_up}, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        run.cancel()
-        raise
-    finally:
-        given_up.cancel()
-    if not interrupts.given_up.is_set():
-        return waiting.exception()
-    # However the run ends now, nobody asks any more; asyncio would complain about an error that nobody looks at.
-    waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-    return _keyboard_interrupt()
-
-
-def _keyboard_interrupt() -> KeyboardInterrupt:
-    message = "the run was given up; what its tools still return is discarded."
-    error = KeyboardInterrupt(message)
-    error._render_traceback_ = lambda: [f"KeyboardInterrupt: {message}"]  # type: ignore[attr-defined]
-    return error
 
 
 def _make(function: Any, options: Mapping[str, Any]) -> Tool:
