@@ -33,10 +33,10 @@ _CONSTANT = tuple(Latency(mean_s) for mean_s in (0.1, 0.5, 1.0, 2.0, 5.0))
 _MOST_SHOWN = 20
 _TEXT = """\
 The multi-turn cases of the Berkeley Function Calling Leaderboard (`bfcl-eval` 2026.3.23), on live objects of its own tool
-classes. The model is an oracle that knows the ground truth and reads what the layer feeds back: it passes values that it has
-been given, and references to those that are pending; it awaits only what it must read before it can write the next call; each
+classes. The model is an oracle that knows the ground truth and reads the layer's messages. It passes values that it has
+seen, and references to pending ones; it awaits only what it must read before it can write the next call; each
 answer is a digest of all values that it has seen. It takes 300 ms to its first token and speaks 60 tokens/s; an answer has 40
-tokens, a call as many as its JSON (37 on average), a text that only says that results are to come has 4. A call takes the same
+tokens, a call as many as its JSON (37 on average), a text that only says that results are pending has 4. A call takes the same
 time in every mode.
 
 *Over HTTP*: the oracle is an OpenAI-compatible server in a process of its own, openai-python is the client, and the clock of
@@ -45,16 +45,16 @@ both runs ten times as fast as real time, so what processing costs weighs ten ti
 layer made the same number of requests ({same} of {all} conversations). One setup leaves HTTP out: the layer alone.
 
 *In virtual time*: the same layer, tools and oracle without a server; nothing takes time but the model and the tools. Cases:
-{virtual}. Those of `miss_func` and `miss_param` are the same as in `base`, with one user turn more, in which nothing is called.
+{virtual}. Those of `miss_func` and `miss_param` are the same as in `base`, with one more user turn without calls.
 
-*Pending across turns*: tools are `detached`, so a user turn may end while their results are to come; the last one waits for
+*Pending across turns*: tools are `detached`, so a user turn may end while their results are pending; the last turn waits for
 all of them. The *release-time bound* is the time of an ideal futures client: no call starts before it is decoded, what it
 takes is there, and every earlier call that it conflicts with has returned. The paper's R leaves the first of these out and
 cannot be reached here.
 
-An oracle says nothing about how well a model copes with futures. The cases are short, and most user turns hold one call.
-Each begins with nothing learned of its tools and of the model: with tools of 0.1 s that costs more than overlapping saves
-(see the inline wait in `docs/design.md`)."""
+An oracle does not show how well a real model uses futures. The cases are short, and most user turns have one call.
+Each case begins without knowledge of its tools and the model. With tools of 0.1 s that costs more than overlapping saves
+(see the inline wait in `docs/design/runs.md`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

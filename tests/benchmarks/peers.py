@@ -44,11 +44,11 @@ The model is a server that plays each policy from the messages alone, over HTTP 
 token and {TOKENS_PER_S:.0f} tokens a second by an absolute schedule. To a client without futures it writes values, as it has
 them; to one with futures it writes references of the same length. The tools sleep. Time is taken in the client's process,
 around a whole run, after one that is not counted; contenders are interleaved in random order, {AT_ONCE} at a time. The figures
-are medians of {REPEATS}, in seconds. The *ideal* is no program: it is the shortest schedule of the same tokens and calls, in
-which nothing costs time but decoding, tools and waiting for the first token (`tests/benchmarks/policies.py`).
+are medians of {REPEATS}, in seconds. The *ideal* is not a program; it is the shortest schedule of the same tokens and calls, in
+which only decoding, tools and waiting for the first token cost time (`tests/benchmarks/policies.py`).
 
-A model that is played writes what its policy says in either case, so this compares clients and says nothing of how well a real
-model uses futures. Frameworks are used as their documentation begins: what tunes one further is not looked for, but for
+A scripted model writes what its policy says in either case, so this compares clients and does not show how well a real
+model uses futures. Frameworks are used as in the first example of their documentation, without tuning, except
 openai-python's own runner, whose calls are declared independent, sixteen at once.
 """
 
@@ -275,7 +275,7 @@ def cpu_table(results: Results, contenders: Sequence[Contender]) -> Table:
         rows.append([contender.name, f"{statistics.mean(values):.0f}" if values else "failed", how])
     caption = (
         "Processor time of a run in the client's process, in milliseconds: the mean over all policies. A client that "
-        "does not stream reads one object a reply and spares the cost of some hundred events, but shows nothing meanwhile."
+        "does not stream reads one object a reply and saves the cost of about a hundred events, but shows nothing meanwhile."
     )
     return Table(caption, ("client", "ms", "release"), rows)
 

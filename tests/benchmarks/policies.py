@@ -201,14 +201,14 @@ def _pieces(text: str) -> int:
 # -- the table -------------------------------------------------------------------------------------------------------
 
 KINDS = {
-    "A model that asks for what it must read in the reply that makes the calls:": RehearsalModel,
-    "A model that never does:": Reticent,
+    "A model that asks, in the reply that makes the calls, for the values that it must read:": RehearsalModel,
+    "A model that never asks:": Reticent,
 }
 TEXT = f"""
 Run time in seconds of virtual time, with a model of {1000 * TTFT_S:.0f} ms to the first token and {TOKENS_PER_S:.0f} tokens a
-second. Virtual time is deterministic: the figures are exact, the same on every machine, and of the scheduling alone. The
+second. Virtual time is deterministic: the figures are exact, the same on every machine, and show the scheduling only. The
 *ideal* futures client is modelled: each reply is decoded at that speed, each call starts the moment its own arguments close
-and what it takes is there, and a request goes out at once, or, where its reply reads values, the moment they are there.
+and its inputs are ready, and a request is sent at once, or, if its reply reads values, as soon as they are ready.
 """
 
 

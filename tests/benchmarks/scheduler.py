@@ -37,10 +37,10 @@ SIZES, QUICK_SIZES = (1_000, 10_000), (100, 200)
 #: Runs whose least time counts; the smaller ones are over in a moment, and so the noisier.
 REPEATS, QUICK_REPEATS = 3, 1
 TEXT = """
-Each shape of run is played through the scheduler alone, which answers for a driver that has no tools, and some through the real
-driver with async tools that return at once. All of a run's calls are issued before the first one ends: the worst case, since
-what waits is what costs. Times are processor time, the least of several, and hold the making of the events. Memory is the most
-that was allocated at a time. The ratio of the larger run to the smaller, per future, shows whether the cost is linear.
+Each shape of run is played through the scheduler alone, without tools, and some through the real driver with async tools that
+return at once. All calls of a run are issued before the first one ends. That is the worst case, since waiting calls are what
+costs. Times are processor time, the least of several runs, including the creation of the events. Memory is the peak of what was
+allocated. The ratio of the larger run to the smaller, per future, shows whether the cost is linear.
 """
 #: Calls in one reply: what a busy model writes.
 _A_REPLY = 10

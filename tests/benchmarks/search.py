@@ -272,12 +272,12 @@ with one text that must be read, or with every result read before the next call.
 {_checked(found.wrong)}
 
 The column `paper` holds what AsyncFC reports for real models on BFCL v4 web search and on HotpotQA, over synchronous
-calling. It stands beside our mixes for orientation and is no target. Families, mixes and latencies are ours, and an oracle's
+calling. It is given for orientation and is not a target. Families, mixes and latencies are ours, and an oracle's
 row cannot show accuracy, nor what a real model does: how many calls it puts into a reply, how long it thinks, how often
-it asks for a pending result in vain, whether it takes the first result of a search unseen. What the row does show is how much
-of the time that such plans leave to be saved the layer saves, and that strictly sequential questions gain next to
-nothing. R knows nothing of what must be read or decoded first; the release-time bound does: no call starts before it is
-decoded, and no reply begins before what it reads is there. What asking for a value costs in tokens counts as decoding."""
+it asks for a pending result for nothing, whether it takes the first result of a search unseen. The row does show how much
+of the possible saving the layer achieves, and that strictly sequential questions gain almost nothing. R does not
+consider what must be read or decoded first. The release-time bound does: no call starts before it is
+decoded, and no reply begins before its inputs are ready. The tokens that ask for a value count as decoding."""
 
 
 def _checked(wrong: Sequence[str]) -> str:
@@ -285,7 +285,7 @@ def _checked(wrong: Sequence[str]) -> str:
         return f"Checks that failed: {len(wrong)}; they are listed below."
     return (
         "In every run the answer was the right one; answers, results of all calls and final notes were the same in all modes, "
-        "and no two conflicting\ncalls ran at the same time, to which the functions themselves bear witness."
+        "and no two conflicting\ncalls ran at the same time; the functions themselves record this."
     )
 
 

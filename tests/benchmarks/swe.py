@@ -276,7 +276,7 @@ def _text(took: Mapping[str, float], found: Findings) -> str:
         if found.wrong
         else """In every run the planted bug failed its tests at first and all tests passed in the end; answers, results of all
 calls and the hashes of the final commit and tree were the same in all modes, and no two conflicting calls ran at the same
-time, to which the functions themselves bear witness."""
+time; the functions themselves record this."""
     )
     return f"""An oracle's plans fix a small generated repository with a history of five commits, the last of which broke
 something: search, read, look at history and blame, edit, run the tests before and after, commit. All tools really run. Two
@@ -286,12 +286,12 @@ the first token, {TOKENS_PER_S:.0f} tokens a second{faster}. Tools declare `repo
 
 {checked}
 
-Only the tests take long, and most of what a plan does next must see how they ended: what overlaps is reading on meanwhile.
-In `dates` hardly anything does, and what is left is the cost of asking: a few tokens for each value that must be read. In real
-time the tests themselves take now longer, now shorter, as the brackets show; the share of the release-time bound does not
+Only the tests take long, and most later steps must see their outcome; only reading can overlap with them.
+In `dates` almost nothing overlaps, and the cost of asking remains: a few tokens for each value that must be read. In real
+time the duration of the tests varies, as the brackets show; the share of the release-time bound does not
 depend on that.
-The paper reports {PAPER} for SWE-bench Lite with SWE-agent at scaled latencies, by a factor that is not known here; that stands
-beside the scaled rows for orientation and is no target. An oracle's row cannot show accuracy, nor whether a real model would
+The paper reports {PAPER} for SWE-bench Lite with SWE-agent at scaled latencies, by a factor that is not known here. The value is
+given beside the scaled rows for orientation and is not a target. An oracle's row cannot show accuracy, nor whether a real model would
 read on while tests run, how much it thinks, how often it errs and starts again."""
 
 

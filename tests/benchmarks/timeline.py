@@ -20,8 +20,8 @@ from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.trace.sample_traces import fan_out
 
 TEXT = f"""
-Frame times are the page's own, between two calls of `requestAnimationFrame` while every frame moves the window; the time that
-the page's script needs for a frame is measured beside it, since a headless browser without a GPU draws the canvas in software
+Frame times are measured in the page, between two calls of `requestAnimationFrame`, while every frame moves the window. The time
+that the page's script needs for a frame is measured too, since a headless browser without a GPU draws the canvas in software
 and its frames also wait for that. Sixty frames a second are 16.7 ms each. The kernel's share is the processor time of feeding
 the widget, by the clock of its thread, over the length of the run, with a batch every {1000 * BATCH_S:.0f} ms.
 """
