@@ -7,7 +7,7 @@ from typing import Literal
 
 from playwright.sync_api import Page
 
-from asyncfc_jupyter.trace.render.html import asset, render_html, script
+from asyncfc_jupyter.trace.render.html import render_html, script, style
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import LiveTimeline
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
@@ -104,7 +104,7 @@ def start(page: Page, view: View, *, around: str = "", host: bool = True) -> Non
     """Open the widget's front end on a view, in an output of its own unless `host` is false."""
     data = json.dumps(view).replace("<", "\\u003c")
     page.set_content(
-        f"<!DOCTYPE html><style>{asset('timeline.css')}</style><body {around}>{'<div id=host></div>' * host}"
+        f"<!DOCTYPE html><style>{style()}</style><body {around}>{'<div id=host></div>' * host}"
         f"<script type='application/json' id=view>{data}</script>"
         f"<script type=module>{script()}\n{SHOWN}{MODEL}</script>"
     )

@@ -12,20 +12,18 @@ from typing import Any
 import pytest
 
 from asyncfc_jupyter.trace.render.geometry import Scale
+from asyncfc_jupyter.trace.render.html import script
 from asyncfc_jupyter.trace.render.lane_packing import pack
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import timeline_view, wait_reasons
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 HERE = Path(__file__).parent
-FRONTEND = HERE.parents[1] / "asyncfc_jupyter" / "trace" / "frontend"
 
 #: Lays a view out as the front end does, and prints where each future lies: its lane, and its bars as shares of the axis.
 PLACE = """
 import { readFileSync } from "node:fs";
-const home = process.argv[1];
-const [{ pack }, { placeBars }, { waitReasons }] = await Promise.all(
-  ["lanes.js", "layout.js", "tell.js"].map((name) => import(home + name)));
+const { pack, placeBars, waitReasons } = await import(process.env.FRONT_END);
 const view = JSON.parse(readFileSync(0, "utf8"));
 const scale = { left: 0, right: 1000, start: 0, end: Math.max(view.span, 0.001) * 1.015 };
 const bars = (row) => placeBars(row, scale, view.span).map(({ kind, x, width }) => [kind, x, x + width]);
@@ -35,6 +33,14 @@ console.log(JSON.stringify({
   reasons: Object.fromEntries(view.rows.map((row) => [row.future, waitReasons(row)])),
 }));
 """
+
+
+@pytest.fixture(scope="session")
+def front_end(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of a program that imports the page's script, with what Python shares with it."""
+    path = tmp_path_factory.mktemp("front_end") / "script.mjs"
+    path.write_text(script(), encoding="utf-8")
+    return {**os.environ, "FRONT_END": path.as_uri()}
 
 
 def node(*arguments: str, **options: Any) -> str:
@@ -49,8 +55,8 @@ def node(*arguments: str, **options: Any) -> str:
     return done.stdout
 
 
-def test_the_pure_parts_of_the_front_end_pass_their_own_tests() -> None:
-    assert "# fail 0" in node("--test", "--test-reporter=tap", "layout.test.js")
+def test_the_pure_parts_of_the_front_end_pass_their_own_tests(front_end: dict[str, str]) -> None:
+    assert "# fail 0" in node("--test", "--test-reporter=tap", "layout.test.js", env=front_end)
 
 
 def test_the_front_end_is_typed_without_a_gap() -> None:
@@ -68,10 +74,9 @@ def test_the_front_end_is_typed_without_a_gap() -> None:
     [travel(), everything(), interrupted(), fan_out(200), until(everything(), 5.6), Trace(())],
     ids=["travel", "everything", "interrupted", "fan_out", "cut", "empty"],
 )
-def test_python_and_the_front_end_lay_out_alike(trace: Trace) -> None:
+def test_python_and_the_front_end_lay_out_alike(trace: Trace, front_end: dict[str, str]) -> None:
     view = timeline_view(trace)
-    address = FRONTEND.as_uri() + "/"
-    found = json.loads(node("--input-type=module", "--eval", PLACE, address, input=json.dumps(view)))
+    found = json.loads(node("--input-type=module", "--eval", PLACE, env=front_end, input=json.dumps(view)))
     assert found["lanes"] == [[row["future"] for row in lane] for lane in pack(view["rows"])]
     scale = Scale(0, 1000, max(view["span"], 0.001) * 1.015)
     for row in view["rows"]:

@@ -97,14 +97,8 @@ PLANTED = (
     Fault(
         name="the lines of the patterns lean to the other side",
         file=f"{_FRONTEND}/ink.js",
-        old=(
-            "context.moveTo(shift - 1, sign > 0 ? TILE + 1 : -1);\n"
-            "      context.lineTo(shift + TILE + 1, sign > 0 ? -1 : TILE + 1);"
-        ),
-        new=(
-            "context.moveTo(shift - 1, sign < 0 ? TILE + 1 : -1);\n"
-            "      context.lineTo(shift + TILE + 1, sign < 0 ? -1 : TILE + 1);"
-        ),
+        old="context.stroke(new Path2D(HATCHES[hatch].path));",
+        new="context.scale(-1, 1);\n  context.translate(-TILE, 0);\n  context.stroke(new Path2D(HATCHES[hatch].path));",
         tests=_PAGE,
     ),
     Fault(

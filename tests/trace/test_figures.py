@@ -301,7 +301,7 @@ def test_a_legend_is_broken_where_the_next_entry_would_leave_the_picture() -> No
     exact = 20 + first + 14 + second + 20
     for width, place in ((math.ceil(exact), (20 + first + 14, 50)), (math.ceil(exact) - 1, (20, 70))):
         found = lay_out_legend([view], 50, width, packed=False)
-        assert found[0][:3] == (20, 50, "first")
+        assert found[0][:3] == (20, 50, "first_token")
         assert found[1] == (pytest.approx(place[0]), place[1], "call", "a call")
 
 

@@ -20,7 +20,7 @@ from asyncfc_jupyter.trace.analysis.why import explain_wait
 from asyncfc_jupyter.trace.fold.spans import fold
 from asyncfc_jupyter.trace.render import geometry
 from asyncfc_jupyter.trace.render.comparison import Comparison
-from asyncfc_jupyter.trace.render.html import asset, picture, render_html, script, static_bundle
+from asyncfc_jupyter.trace.render.html import picture, render_html, script, static_bundle, style
 from asyncfc_jupyter.trace.render.layout import Picture
 from asyncfc_jupyter.trace.render.svg.comparison import describe_comparison, render_comparison_svg
 from asyncfc_jupyter.trace.render.svg.timeline import describe, render_svg
@@ -373,7 +373,7 @@ def test_a_page_is_as_it_was(what: str, expected: Compare) -> None:
     page = render_html(view)
     svg = render_svg(view, width=860) if what == "run" else render_comparison_svg(view, width=860)
     assert drawn_in(page) == [svg]
-    for text, name in ((asset("timeline.css"), "[style sheet]"), (script(), "[script]")):
+    for text, name in ((style(), "[style sheet]"), (script(), "[script]")):
         assert page.count(text) == 1
         page = page.replace(text, f"{name}\n")
     expected(f"page-{what}.txt", _SOURCE.sub("[the picture]", page))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -25,7 +24,7 @@ from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.trace.render.geometry import Scale, fit, place_label, text_width, ticks, wrap
-from asyncfc_jupyter.trace.render.html import asset, render_html, script
+from asyncfc_jupyter.trace.render.html import render_html, script, style
 from asyncfc_jupyter.trace.render.layout import MOST_LANES, MOST_ROWS
 from asyncfc_jupyter.trace.render.svg.timeline import render_svg
 from asyncfc_jupyter.trace.render.text import render_text
@@ -165,12 +164,6 @@ def test_bars_patterns_and_signs_stand_out_from_their_ground(palette: dict[str, 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_controls_have_edges_that_can_be_seen(palette: dict[str, str]) -> None:
     assert contrast(palette["edge"], palette["paper"]) >= 3
-
-
-def test_the_style_sheet_of_the_notebook_has_the_colours_of_the_palette() -> None:
-    css = asset("timeline.css")
-    for name in LIGHT:
-        assert f"--afc-{name}: light-dark({LIGHT[name]}, {DARK[name]});" in css
 
 
 # -- geometry --------------------------------------------------------------------------------------------------------
@@ -315,7 +308,7 @@ def test_the_front_end_sets_no_markup_and_evaluates_nothing() -> None:
     source = script()
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "</script"):
         assert word not in source
-    assert "</style" not in asset("timeline.css")
+    assert "</style" not in style()
 
 
 def test_a_timeline_is_saved_in_the_form_its_name_tells(tmp_path: Path) -> None:
@@ -329,16 +322,6 @@ def test_a_name_that_tells_no_form_is_refused_with_those_that_do(tmp_path: Path)
     with pytest.raises(UsageError, match=r"'run\.pdf'; end the name in \.html, \.svg, \.txt"):
         Timeline(travel()).save(tmp_path / "run.pdf")
     assert not list(tmp_path.iterdir())
-
-
-def test_python_and_the_front_end_agree_on_the_legend_and_the_waits() -> None:
-    source = script()
-    python = Path(__file__).parents[2] / "asyncfc_jupyter" / "trace" / "render" / "layout.py"
-    labels = re.findall(r'\(\s*"([\w-]+)",\s*"([^"]+)"\)', python.read_text(encoding="utf-8"))
-    assert len(labels) == 25
-    for kind, label in itertools.islice(labels, None):
-        name = "first_token" if kind == "first" else kind
-        assert f'["{name}", "{label}"]' in source
 
 
 def queued() -> Trace:

@@ -17,7 +17,7 @@ import anywidget
 import traitlets
 
 from asyncfc_jupyter.core.events import Stamped
-from asyncfc_jupyter.trace.render.html import asset, script
+from asyncfc_jupyter.trace.render.html import script, style
 from asyncfc_jupyter.trace.view.view import LiveTimeline
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 
@@ -46,7 +46,7 @@ class TimelineWidget(anywidget.AnyWidget):
     """
 
     _esm = script()
-    _css = asset("timeline.css")
+    _css = style()
     view = traitlets.Dict().tag(sync=True)
     #: Whether somebody listens to the buttons; without, there are none.
     acts = traitlets.Bool(default_value=False).tag(sync=True)

@@ -21,10 +21,7 @@
  * @typedef {{title: string, subtitle: string, live: boolean, span: number, figures: Figure[], runs: RunView[]}} Story
  */
 
-export const VERSION = 2;
-
-/** Kinds of segments in which a call has not started, for a reason. */
-export const WAITS = new Set(["data", "hazard", "irreversible", "approval", "limit", "same"]);
+import { LEAST_SAVED_S, VIEW_VERSION } from "./shared.js";
 
 /**
  * A run alone and a comparison of several, in one form: what is drawn is always a list of runs.
@@ -32,14 +29,11 @@ export const WAITS = new Set(["data", "hazard", "irreversible", "approval", "lim
  * @returns {Story|null} nothing when it was made by another version
  */
 export function storyOf(view) {
-  if (view.version !== VERSION) return null;
+  if (view.version !== VIEW_VERSION) return null;
   if ("runs" in view) return { ...view, live: view.runs.some((run) => run.view.live) };
   const { title, subtitle, live, span, figures } = view;
   return { title, subtitle, live, span, figures, runs: [{ name: "", note: "", view }] };
 }
-
-/** Seconds: less is not told as saved. */
-const LEAST_SAVED_S = 0.0005;
 
 /**
  * Seconds that a run took less than the slowest one beside it.

@@ -6,25 +6,7 @@
  * @typedef {{colours: Record<string, string>, patterns: Record<string, CanvasPattern|string>, family: string}} Ink
  */
 
-const COLOURS = [
-  "paper", "ink", "muted", "line", "lane", "call", "call-ink", "first", "text", "text-ink", "reasoning", "reasoning-ink",
-  "running", "running-ink", "done", "done-ink", "failed", "failed-ink", "cancelled", "cancelled-ink", "data", "hazard",
-  "approval", "limit", "overlap", "saved",
-];
-/** Side of the tile that a pattern repeats, in pixels: its lines meet at the edges of the tile. */
-const TILE = 8;
-/** How each pattern is drawn, and in which colour. Hazards lean one way, the other way, or both. */
-const PATTERNS = /** @type {Record<string, [string, string]>} */ ({
-  data: ["rising", "data"],
-  same: ["level", "data"],
-  "hazard-RAW": ["rising", "hazard"],
-  "hazard-WAR": ["falling", "hazard"],
-  "hazard-WAW": ["crossed", "hazard"],
-  irreversible: ["upright", "hazard"],
-  approval: ["level", "approval"],
-  limit: ["dotted", "limit"],
-  saved: ["rising", "saved"],
-});
+import { COLOURS, HATCHES, LOOKS, TILE } from "./shared.js";
 
 /**
  * Read the colours that the style sheet gives, and make the patterns of them.
@@ -48,10 +30,11 @@ export function readInk(root, context, ratio) {
   probe.remove();
   /** @type {Ink["patterns"]} */
   const patterns = {};
-  for (const [kind, [shape, colour]] of Object.entries(PATTERNS)) {
-    const ground = kind === "saved" ? "transparent" : colours.lane;
-    const tile = drawTile(shape, colours[colour], ground, ratio);
-    const pattern = context.createPattern(tile, "repeat");
+  for (const [kind, { colour, hatch }] of Object.entries(LOOKS)) {
+    if (hatch === "") continue;
+    // What a run saved lies on the lines of the axis.
+    const ground = kind === "saved" ? null : colours.lane;
+    const pattern = context.createPattern(drawTile(hatch, colours[colour], ground, ratio), "repeat");
     pattern?.setTransform(new DOMMatrix().scale(1 / ratio));
     patterns[kind] = pattern ?? colours[colour];
   }
@@ -68,41 +51,24 @@ export function hatch(ink, kind, hazard) {
 }
 
 /**
- * @param {string} shape
+ * @param {string} hatch
  * @param {string} colour
- * @param {string} ground
+ * @param {string|null} ground
  * @param {number} ratio
  */
-function drawTile(shape, colour, ground, ratio) {
+function drawTile(hatch, colour, ground, ratio) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = Math.round(TILE * ratio);
   const context = tile.getContext("2d");
   if (context === null) return tile;
   context.scale(tile.width / TILE, tile.height / TILE);
-  if (ground !== "transparent") {
+  if (ground !== null) {
     context.fillStyle = ground;
     context.fillRect(0, 0, TILE, TILE);
   }
-  context.strokeStyle = context.fillStyle = colour;
-  context.lineWidth = shape === "crossed" ? 1.3 : 2;
-  context.beginPath();
-  const diagonal = (/** @type {number} */ sign) => {
-    for (const shift of [-TILE, 0, TILE]) {
-      context.moveTo(shift - 1, sign > 0 ? TILE + 1 : -1);
-      context.lineTo(shift + TILE + 1, sign > 0 ? -1 : TILE + 1);
-    }
-  };
-  if (shape === "rising" || shape === "crossed") diagonal(1);
-  if (shape === "falling" || shape === "crossed") diagonal(-1);
-  if (shape === "upright") for (const x of [2, 6]) context.moveTo(x, 0), context.lineTo(x, TILE);
-  if (shape === "level") for (const y of [2, 6]) context.moveTo(0, y), context.lineTo(TILE, y);
-  context.stroke();
-  if (shape === "dotted") {
-    for (const [x, y] of [[2, 2], [6, 6]]) {
-      context.beginPath();
-      context.arc(x, y, 1.4, 0, 7);
-      context.fill();
-    }
-  }
+  context.strokeStyle = colour;
+  context.lineWidth = HATCHES[hatch].width;
+  context.lineCap = "round";
+  context.stroke(new Path2D(HATCHES[hatch].path));
   return tile;
 }

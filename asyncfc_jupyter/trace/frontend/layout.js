@@ -20,23 +20,13 @@
  * @typedef {{kind: string, hazard: string, x: number, width: number, open: boolean, mark: boolean}} Bar `mark`: only a sign
  */
 
-import { WAITS } from "./format.js";
 import { pack } from "./lanes.js";
+import { MOST_ROWS, NARROW, ROOM_TO_CUT, SIGN_ROOM, WAITS } from "./shared.js";
 import { waitReasons } from "./tell.js";
 import { position } from "./time.js";
 
 /** Height of the time axis. */
 export const AXIS = 28;
-/** Narrower than this, in pixels, the names of the tools move from the left into the labels. */
-export const NARROW = 640;
-/** More rows than this are packed into lanes, unless the person asks for rows. */
-export const MOST_ROWS = 40;
-/** Arrows along the critical path are drawn up to this many rows; beyond, they are a thicket. */
-export const MOST_ARROW_ROWS = 30;
-/** Width, in pixels, in which a cut label still says something. */
-const ROOM_TO_CUT = 110;
-/** Room, in pixels, that the sign at the end of a bar needs; narrower bars have none. */
-export const SIGN_ROOM = 18;
 
 /**
  * The key of a future among those of several runs.

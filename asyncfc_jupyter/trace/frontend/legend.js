@@ -8,38 +8,8 @@
 
 import { Brush } from "./brush.js";
 import { box } from "./elements.js";
-import { WAITS, savedBy } from "./format.js";
-import { hatch } from "./ink.js";
-import { SHORTEST_QUEUE_S } from "./tell.js";
-
-/** @type {Array<[string, string]>} */
-const LEGEND = [
-  ["first_token", "to first token"],
-  ["retry", "request retried"],
-  ["reasoning", "reasoning"],
-  ["call", "a call"],
-  ["text", "text"],
-  ["arguments", "its arguments"],
-  ["queued", "queued"],
-  ["running", "running"],
-  ["done", "ran"],
-  ["failed", "failed"],
-  ["cancelled", "cancelled"],
-  ["skipped", "skipped"],
-  ["discarded", "went on, discarded"],
-  ["data", "needs a value"],
-  ["hazard-RAW", "reads after a write"],
-  ["hazard-WAR", "writes after a read"],
-  ["hazard-WAW", "writes after a write"],
-  ["irreversible", "held: irreversible"],
-  ["approval", "held: approval"],
-  ["limit", "held: limit"],
-  ["same", "same call"],
-  ["seen", "the model saw it"],
-  ["critical", "critical path"],
-  ["overlap", "overlap"],
-  ["saved", "saved"],
-];
+import { savedBy } from "./format.js";
+import { LOOKS, SHORTEST_QUEUE_S } from "./shared.js";
 
 /** What the colours, patterns and signs in this picture mean; only those that are in it. */
 export class Legend {
@@ -59,7 +29,9 @@ export class Legend {
     const key = [...kinds].sort().join(" ") + ink.colours.paper + ratio;
     if (key === this.key) return;
     this.key = key;
-    this.shown = LEGEND.filter(([kind]) => kinds.has(kind));
+    this.shown = Object.entries(LOOKS)
+      .filter(([kind, { words }]) => kinds.has(kind) && words !== "")
+      .map(([kind, { words }]) => [kind, words]);
     this.root.replaceChildren(...this.shown.map(([kind, label]) => {
       const item = box("div", "afc-key");
       const canvas = /** @type {HTMLCanvasElement} */ (box("canvas", ""));
@@ -98,17 +70,17 @@ function kindsOf(view) {
 export function paintKey(context, ink, kind, x, y) {
   const brush = new Brush(context, () => 0);
   brush.ink = ink;
-  const [base, hazard] = kind.split("-");
+  const { colour, hatch } = LOOKS[kind];
   if (kind === "seen") brush.seen(x + 9, y + 7, 4);
-  else if (kind === "critical") brush.frame(x + 1, y + 2, 16, 10, "ink");
-  else if (kind === "retry") brush.frame(x + 1, y + 2, 16, 10, "failed");
-  else if (kind === "discarded") brush.frame(x + 1, y + 2, 16, 10, "cancelled", true);
-  else if (kind === "skipped") brush.sign(kind, x + 9, y + 7, 3.5, "failed");
-  else if (kind === "arguments") brush.bar(x, y + 5, 18, 4, ink.colours.text, 2);
-  else if (kind === "queued") brush.bar(x, y + 6, 18, 2, ink.colours.data, 0);
-  else if (WAITS.has(base) || kind === "saved") brush.bar(x, y + 1, 18, 12, hatch(ink, base, hazard), 3);
+  else if (kind === "critical") brush.frame(x + 1, y + 2, 16, 10, colour);
+  else if (kind === "retry") brush.frame(x + 1, y + 2, 16, 10, colour);
+  else if (kind === "discarded") brush.frame(x + 1, y + 2, 16, 10, colour, true);
+  else if (kind === "skipped") brush.sign(kind, x + 9, y + 7, 3.5, colour);
+  else if (kind === "arguments") brush.bar(x, y + 5, 18, 4, ink.colours[colour], 2);
+  else if (kind === "queued") brush.bar(x, y + 6, 18, 2, ink.colours[colour], 0);
+  else if (hatch !== "") brush.bar(x, y + 1, 18, 12, ink.patterns[kind], 3);
   else {
-    brush.bar(x, y + 1, 18, 12, ink.colours[kind === "first_token" ? "first" : kind], 3);
+    brush.bar(x, y + 1, 18, 12, ink.colours[colour], 3);
     if (kind === "running") brush.frame(x + 0.75, y + 1.75, 16.5, 10.5, "done");
     if (kind === "failed" || kind === "cancelled") brush.sign(kind, x + 9, y + 7, 3, `${kind}-ink`);
   }

@@ -9,13 +9,10 @@
  */
 
 import { Brush } from "./brush.js";
-import { WAITS } from "./format.js";
 import { hatch } from "./ink.js";
 import { endsInSign, keyOf, worked } from "./layout.js";
+import { LOOKS, RETRY_ROOM, WAITS } from "./shared.js";
 import { position } from "./time.js";
-
-/** The gap in a bar where an attempt failed, in pixels: its sign fits. */
-const RETRY_ROOM = 11;
 
 export class Marks extends Brush {
   /** @param {Bar} bar @param {Row} row @param {number} middle @param {number} height @param {number} [right] the end of the axis: signs stay before it */
@@ -28,7 +25,7 @@ export class Marks extends Brush {
     else if (kind === "arguments") this.bar(x, middle - height * 0.16, Math.max(0.6, width), height * 0.32, ink.colours.text, 2);
     else if (kind === "queued") this.bar(x, middle - 1, Math.max(0.6, width), 2, ink.colours.data, 0);
     else if (kind === "discarded") {
-      if (width > 2) this.frame(x, middle - thin / 2, width, thin, "cancelled", true);
+      if (width > 2) this.frame(x, middle - thin / 2, width, thin, LOOKS[kind].colour, true);
     } else if (WAITS.has(kind)) this.bar(x, middle - thin / 2, Math.max(0.4, width - 0.5), thin, hatch(ink, kind, hazard), width > 8 ? 3 : 0);
     else {
       const wide = Math.max(width > 3 ? 1.5 : 0.8, width - (width > 3 && height < 24 ? 1 : 0));

@@ -12,11 +12,12 @@
  *   focus: string|null, isDim: (row: Row) => boolean, rowsOf: (run: number) => Map<string, Row>}} Scene
  */
 
-import { WAITS, savedBy } from "./format.js";
+import { savedBy } from "./format.js";
 import { Marks } from "./marks.js";
 import {
-  AXIS, MOST_ARROW_ROWS, SIGN_ROOM, endsInSign, firstEnding, fit, keyOf, linksTo, outcome, placeBars, placeDecode, placeTexts,
+  AXIS, endsInSign, firstEnding, fit, keyOf, linksTo, outcome, placeBars, placeDecode, placeTexts,
 } from "./layout.js";
+import { END_ROOM, LOOKS, MOST_ARROW_ROWS, SIGN_ROOM, WAITS } from "./shared.js";
 import { position, showSeconds, ticks } from "./time.js";
 
 /** Faint enough to step back, strong enough to be read. */
@@ -27,8 +28,6 @@ const TICK_ROOM = 72;
 const LEAST_ROOM = 14;
 /** Height of a row, in pixels, in which two lines of text have room. */
 const TWO_LINES = 30;
-/** Pixels between the label of the run's end and those of the axis. */
-const END_ROOM = 34;
 
 export class Painter extends Marks {
   /** @param {Scene} scene */
@@ -159,8 +158,8 @@ export class Painter extends Marks {
         const room = Math.min(x + width, scale.right) - left;
         if (span.kind === "await") this.dots(x + 3, x + width - 3, middle);
         else {
-          const colour = span.kind === "first_token" ? "first" : span.kind;
-          if (span.kind === "retry") this.frame(x, y, width - 1, strip.bar, "failed");
+          const { colour } = LOOKS[span.kind];
+          if (span.kind === "retry") this.frame(x, y, width - 1, strip.bar, colour);
           else if (width > 3) this.bar(x, y, width - 1, strip.bar, ink.colours[colour], 3);
           // Whole pixels: the edges of many narrow ones would add up to a pattern that means nothing.
           else this.bar(Math.floor(x), y, Math.ceil(x + Math.max(0.8, width)) - Math.floor(x), strip.bar, ink.colours[colour], 0);

@@ -8,11 +8,8 @@
  * @typedef {{style: string, text: string, mark?: string}} Line `mark` names the kind whose colour stands before it
  */
 
-import { WAITS } from "./format.js";
+import { LOOKS, SHORTEST_QUEUE_S, WAITS } from "./shared.js";
 import { showSeconds } from "./time.js";
-
-/** Seconds: a place in the queue for less is the layer's own work, and nobody's wait. */
-export const SHORTEST_QUEUE_S = 0.001;
 
 /** Words for the pieces of the decode lane. */
 const DECODING = {
@@ -23,11 +20,6 @@ const DECODING = {
   text: "text",
   await: "nothing to decode",
 };
-const HAZARDS = /** @type {Record<string, string>} */ ({
-  RAW: "reads after a write",
-  WAR: "writes after a read",
-  WAW: "writes after a write",
-});
 
 /**
  * Why a call waited, in order and without repetition; of values that arrived one by one, all at once.
@@ -38,7 +30,7 @@ export function waitReasons(row) {
   const reasons = [];
   let last = "";
   for (const { kind, reason = "" } of row.segments) {
-    if (WAITS.has(kind) && !(kind === "data" && last === "data") && !reasons.includes(reason)) reasons.push(reason);
+    if (WAITS.has(kind) && !(WAITS.get(kind) === "values" && last === kind) && !reasons.includes(reason)) reasons.push(reason);
     if (kind !== "queued") last = kind;
   }
   return reasons.join("; ");
@@ -81,7 +73,7 @@ function tellSegment({ kind, start, end, reason = "", hazard }, row, now) {
   if (kind === "queued") return { style: "plain", text: `queued ${lasted}`, mark: kind };
   if (kind === "discarded") return { style: "plain", text: open ? `went on for ${lasted}, to be discarded` : `${lasted} later ${reason}`, mark: kind };
   if (WAITS.has(kind)) {
-    const more = hazard ? `: ${HAZARDS[hazard] ?? ""}` : "";
+    const more = hazard ? `: ${LOOKS[`hazard-${hazard}`]?.words ?? ""}` : "";
     return { style: kind, text: `${open ? "waiting" : "waited"} ${lasted}: ${reason}${more}`, mark: kind };
   }
   if (start === end && kind !== "done") return null;

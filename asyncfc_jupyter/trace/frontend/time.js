@@ -7,11 +7,10 @@
  * @typedef {{at: number, label: string}} Tick
  */
 
+import { TICK_STEPS_S } from "./shared.js";
+
 /** Lengths of the time axis, in seconds, that a live picture steps through: no bar may shrink at every frame. */
 const DOMAINS = [2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600];
-const TICK_STEPS = [
-  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600,
-];
 /** Room right of the last bar, as a share of the axis. */
 export const MARGIN = 0.015;
 /** The closest look, in seconds: a hundredth is less than any tool takes. */
@@ -67,7 +66,7 @@ export function timeAt(scale, x) {
  */
 export function ticks({ start, end }, most) {
   const least = (end - start) / Math.max(1, most);
-  const step = TICK_STEPS.find((size) => size >= least) ?? 3600 * Math.ceil(least / 3600);
+  const step = TICK_STEPS_S.find((size) => size >= least) ?? 3600 * Math.ceil(least / 3600);
   const first = Math.ceil(start / step - 1e-9);
   const count = Math.floor(end / step + 1e-9) - first + 1;
   return Array.from({ length: Math.max(0, count) }, (_, index) => {

@@ -23,6 +23,11 @@ _EM = {
 _EM_OTHER = 0.61
 _EM_WIDE = 1.05
 _BOLD = 1.1
+#: Seconds between two labels of the axis.
+TICK_STEPS_S = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600),
+)
 #: Width, in pixels, in which a cut label still says something.
 ROOM_TO_CUT = 110.0
 #: Room, in pixels, that the sign at the end of a bar needs; narrower bars have none.
@@ -90,37 +95,9 @@ class Scale:
 
 def ticks(domain: float, most: int) -> list[tuple[float, str]]:
     """Return round times on an axis of ``domain`` seconds, with their labels; at most ``most`` after the zero."""
-    step = _step(domain / max(1, most))
+    least = domain / max(1, most)
+    step = next((step for step in TICK_STEPS_S if step >= least), 3600.0 * math.ceil(least / 3600))
     return [(index * step, _tick_label(index * step, step)) for index in range(math.floor(domain / step + 1e-9) + 1)]
-
-
-def _step(least: float) -> float:
-    for step in (
-        0.001,
-        0.002,
-        0.005,
-        0.01,
-        0.02,
-        0.05,
-        0.1,
-        0.2,
-        0.5,
-        1,
-        2,
-        5,
-        10,
-        15,
-        30,
-        60,
-        120,
-        300,
-        600,
-        1800,
-        3600,
-    ):
-        if step >= least:
-            return step
-    return 3600.0 * math.ceil(least / 3600)
 
 
 def _tick_label(seconds: float, step: float) -> str:

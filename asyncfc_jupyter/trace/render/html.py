@@ -9,11 +9,14 @@ from functools import cache
 from html import escape
 from importlib import resources
 
+from asyncfc_jupyter.core.waits import WAITS
+from asyncfc_jupyter.trace.render import geometry, layout
 from asyncfc_jupyter.trace.render.svg.comparison import describe_comparison, render_comparison_svg
 from asyncfc_jupyter.trace.render.svg.timeline import describe, render_svg
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.render.text_compare import render_comparison_text
-from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
+from asyncfc_jupyter.trace.view.legend import HATCHES, LOOKS, PALETTE, TILE, custom_properties
+from asyncfc_jupyter.trace.view.wire_format import VIEW_VERSION, ComparisonView, View
 
 #: A page that was tampered with, or a tool's text that got through, still loads and sends nothing.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -49,7 +52,7 @@ def render_html(view: View | ComparisonView) -> str:
 <title>{title}</title>
 <style>
 body {{ margin: 0; padding: 16px; background: light-dark(#ffffff, #0e1116); }}
-{asset("timeline.css")}</style>
+{style()}</style>
 </head>
 <body>
 <main id="timeline"></main>
@@ -90,7 +93,7 @@ def static_bundle(view: View | ComparisonView, *, place: str = "") -> dict[str, 
     return {"text/html": _THEME + kept, "text/plain": text}
 
 
-#: Each imports from those before it only.
+#: The page's script, after what it shares with Python. Each imports from those before it only.
 _MODULES = (
     "format.js",
     "time.js",
@@ -117,13 +120,40 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 @cache
 def script() -> str:
     """Return the front end as one module, as a notebook and a page with nothing beside it need it."""
-    return "".join(_IMPORT.sub("", asset(name)) for name in _MODULES)
+    return _shared_module() + "".join(_IMPORT.sub("", asset(name)) for name in _MODULES)
+
+
+@cache
+def style() -> str:
+    """Return the style sheet of the front end, with the colours of the legend."""
+    return custom_properties() + asset("timeline.css")
+
+
+def _shared_module() -> str:
+    """Return the constants that the page takes from Python; ``frontend/shared.d.ts`` gives their types."""
+    constants = {
+        "LOOKS": {kind: {"words": o.words, "colour": o.colour, "hatch": o.hatch} for kind, o in LOOKS.items()},
+        "COLOURS": list(PALETTE),
+        "HATCHES": {name: {"path": path, "width": width} for name, (path, width) in HATCHES.items()},
+        "TILE": TILE,
+        "VIEW_VERSION": VIEW_VERSION,
+        "SHORTEST_QUEUE_S": layout.SHORTEST_QUEUE_S,
+        "LEAST_SAVED_S": layout.LEAST_SAVED_S,
+        "MOST_ROWS": layout.MOST_ROWS,
+        "MOST_ARROW_ROWS": layout.MOST_ARROW_ROWS,
+        "NARROW": layout.NARROW,
+        "ROOM_TO_CUT": geometry.ROOM_TO_CUT,
+        "SIGN_ROOM": geometry.SIGN_ROOM,
+        "RETRY_ROOM": layout.RETRY_ROOM,
+        "END_ROOM": layout.END_ROOM,
+        "TICK_STEPS_S": geometry.TICK_STEPS_S,
+    }
+    waits = json.dumps([[kind, reason.group] for kind, reason in WAITS.items()])
+    lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items()]
+    return f"{''.join(lines)}export const WAITS = new Map({waits});\n"
 
 
 @cache
 def asset(name: str) -> str:
-    """Return the text of a file of the front end.
-
-    The file is found by its path below the package: this layer must not import the one that the file belongs to.
-    """
+    """Return the text of a file of the front end."""
     return resources.files("asyncfc_jupyter").joinpath("trace", "frontend", name).read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from asyncfc_jupyter.trace.render.geometry import Scale, text_width, wrap
 from asyncfc_jupyter.trace.render.lane_packing import pack
+from asyncfc_jupyter.trace.view.legend import LOOKS
 from asyncfc_jupyter.trace.view.wire_format import Figure, RowView, SegmentView, View
 
 #: More rows than this are packed into lanes.
@@ -14,6 +15,12 @@ MOST_ROWS = 40
 MOST_LANES = 60
 #: Narrower pictures, in pixels, put the figures below the title and leave out the names of the tools.
 NARROW = 640
+#: Arrows are drawn up to this many rows: more could not be followed.
+MOST_ARROW_ROWS = 30
+#: Pixels between the label of the run's end and those of the axis.
+END_ROOM = 34.0
+#: Pixels of the gap in a bar where an attempt failed: its sign fits.
+RETRY_ROOM = 11.0
 
 #: Seconds: a place in the queue for less is the layer's own work, and nobody's wait.
 SHORTEST_QUEUE_S = 0.001
@@ -22,33 +29,6 @@ LEAST_SAVED_S = 0.0005
 
 PAD = 20
 SMALL, BASE, TITLE, FIGURE = 11.5, 12.5, 16.0, 20.0
-_LEGEND = (
-    ("first", "to first token"),
-    ("retry", "request retried"),
-    ("reasoning", "reasoning"),
-    ("call", "a call"),
-    ("text", "text"),
-    ("arguments", "its arguments"),
-    ("queued", "queued"),
-    ("running", "running"),
-    ("done", "ran"),
-    ("failed", "failed"),
-    ("cancelled", "cancelled"),
-    ("skipped", "skipped"),
-    ("discarded", "went on, discarded"),
-    ("data", "needs a value"),
-    ("hazard-RAW", "reads after a write"),
-    ("hazard-WAR", "writes after a read"),
-    ("hazard-WAW", "writes after a write"),
-    ("irreversible", "held: irreversible"),
-    ("approval", "held: approval"),
-    ("limit", "held: limit"),
-    ("same", "same call"),
-    ("seen", "the model saw it"),
-    ("critical", "critical path"),
-    ("overlap", "overlap"),
-    ("saved", "saved"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,17 +149,17 @@ def lay_out_legend(views: list[View], y: float, width: int, *, packed: bool) -> 
     slowest_s = max((view["now"] for view in views), default=0.0)
     kinds: set[str] = {"saved"} if any(slowest_s - view["now"] >= LEAST_SAVED_S for view in views) else set()
     for view in views:
-        kinds |= {{"first_token": "first"}.get(span["kind"], span["kind"]) for span in view["decode"]}
+        kinds |= {span["kind"] for span in view["decode"]}
         kinds |= {kind_of(segment) for row in view["rows"] for segment in row["segments"] if _is_drawn(segment, view)}
         kinds |= {"seen"} if not packed and any(row["seen"] is not None for row in view["rows"]) else set()
         kinds |= {"critical"} if any(row["critical"] for row in view["rows"]) else set()
         kinds |= {"overlap"} if view["overlap"] else set()
     x, placed = float(PAD), []
-    for kind, label in _LEGEND:
-        if kind in kinds:
-            needed = 24 + text_width(label, SMALL)
+    for kind, look in LOOKS.items():
+        if kind in kinds and look.words:
+            needed = 24 + text_width(look.words, SMALL)
             if x + needed > width - PAD and x > PAD:
                 x, y = float(PAD), y + 20
-            placed.append((x, y, kind, label))
+            placed.append((x, y, kind, look.words))
             x += needed + 14
     return placed

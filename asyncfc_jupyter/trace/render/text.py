@@ -14,55 +14,10 @@ from collections.abc import Iterable, Iterator
 from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render.geometry import ticks
 from asyncfc_jupyter.trace.render.layout import SHORTEST_QUEUE_S
+from asyncfc_jupyter.trace.view.legend import LOOKS, text_keys
 from asyncfc_jupyter.trace.view.view import wait_reasons
 from asyncfc_jupyter.trace.view.wire_format import DecodeView, RowView, SegmentView, View
 
-#: A drawing for each kind of stretch. All are one cell wide in every terminal font that has box drawing.
-_CELLS = {
-    "first_token": "░",
-    "retry": "↻",
-    "reasoning": "▒",
-    "arguments": "▁",
-    "queued": "─",
-    "call": "▓",
-    "text": "█",
-    "await": "·",
-    "data": "╌",
-    "hazard": "═",
-    "irreversible": "╫",
-    "approval": "≡",
-    "limit": "┄",
-    "same": "≈",
-    "running": "▒",
-    "done": "█",
-    "failed": "▓",
-    "cancelled": "▒",
-    "discarded": "▫",
-}
-_MARKS = {"failed": "✗", "cancelled": "⊘", "skipped": "↷"}
-_LEGEND = (
-    ("first_token", "░ to first token"),
-    ("retry", "↻ request retried"),
-    ("reasoning", "▒ reasoning"),
-    ("arguments", "▁ its arguments"),
-    ("call", "▓ a call"),
-    ("text", "█ text"),
-    ("await", "· waiting"),
-    ("queued", "─ queued"),
-    ("running", "▒ running"),
-    ("done", "█ ran"),
-    ("data", "╌ needs a value"),
-    ("hazard", "═ held: shared state"),
-    ("irreversible", "╫ held: irreversible"),
-    ("approval", "≡ held: approval"),
-    ("limit", "┄ held: limit"),
-    ("same", "≈ same call"),
-    ("failed", "▓✗ failed"),
-    ("cancelled", "⊘ cancelled"),
-    ("skipped", "↷ skipped"),
-    ("discarded", "▫ went on, discarded"),
-    ("seen", "○ the model saw it"),
-)
 #: Rows after which a text stops: more are not read in a terminal, and the interactive picture has them all.
 MOST_ROWS = 60
 #: Narrower than this, in cells, the lanes say nothing.
@@ -139,7 +94,7 @@ def decode_lane(decode: list[DecodeView], now: float, domain: float, lane: int) 
         first, last = _place(span["start"], now if span["end"] is None else span["end"], domain, lane)
         if span["kind"] == "await" and last - first < 2:
             continue
-        cells[first:last] = _CELLS[span["kind"]] * (last - first)
+        cells[first:last] = LOOKS[span["kind"]].cell * (last - first)
         # A call's name is worth more than its texture, if there is room for both.
         if span["kind"] == "call" and last - first >= columns(span["label"]) + 1:
             cells[first : first + len(span["label"])] = span["label"]
@@ -153,15 +108,15 @@ def _row_lane(row: RowView, now: float, domain: float, lane: int) -> str:
         if segment["kind"] == "discarded" and segment["start"] >= now:
             continue
         at, last = _place(segment["start"], now if segment["end"] is None else segment["end"], domain, lane)
-        kind = segment["kind"]
-        if kind in _CELLS and segment["start"] != segment["end"]:
-            cells[at:last] = _CELLS[kind] * (last - at)
+        look = LOOKS[segment["kind"]]
+        if segment["start"] != segment["end"]:
+            cells[at:last] = (look.cell or LOOKS["running"].cell) * (last - at)
             at = last - 1
-        if kind in _MARKS:
-            cells[at] = _MARKS[kind]
+        if look.sign:
+            cells[at] = look.sign
     if row["seen"] is not None:
         seen = min(lane, max(round(lane * row["seen"] / domain), at + 1))
-        cells[seen] = "○"
+        cells[seen] = LOOKS["seen"].sign
     return "".join(cells)
 
 
@@ -175,7 +130,7 @@ def _legend(view: View, width: int) -> Iterator[str]:
     kinds: set[str] = {span["kind"] for span in view["decode"]}
     kinds |= {segment["kind"] for row in view["rows"] for segment in row["segments"] if _is_seen(segment)}
     kinds |= {"seen"} if any(row["seen"] is not None for row in view["rows"]) else set()
-    yield from _joined((text for kind, text in _LEGEND if kind in kinds), "   ", width)
+    yield from _joined(text_keys(kinds), "   ", width)
 
 
 def _is_seen(segment: SegmentView) -> bool:

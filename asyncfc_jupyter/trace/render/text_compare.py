@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from asyncfc_jupyter.trace.render.text import axis, columns, cut, decode_lane, pad
 from asyncfc_jupyter.trace.view.clean_text import show_seconds
+from asyncfc_jupyter.trace.view.legend import LOOKS, text_keys
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView
 
 #: Characters of a run's name.
@@ -31,7 +32,7 @@ def _lines(view: ComparisonView, width: int) -> Iterator[str]:
         end = round(lane * now / domain)
         drawn = decode_lane(run["view"]["decode"], now, domain, lane)
         saved = run["note"].split(",")[0] if run["note"].startswith("saved") else ""
-        drawn = drawn[:end] + "╌" * (lane - end) if saved else drawn
+        drawn = drawn[:end] + LOOKS["saved"].cell * (lane - end) if saved else drawn
         yield pad(name, left) + pad(drawn, lane + 2) + f"{show_seconds(now)} {saved}".strip()
     yield ""
-    yield "░ to first token   ▓ a call   █ text   · waiting   ╌ saved"
+    yield "   ".join(text_keys(["first_token", "call", "text", "await", "saved"]))

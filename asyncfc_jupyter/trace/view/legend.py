@@ -1,100 +1,148 @@
-"""The colours and patterns of the picture, for light and dark paper.
+"""How every kind of segment, span and mark looks, in one table; and the colours and patterns that the table names.
 
-Few on purpose: indigo for decoding, green for functions, amber only where a call is held although its values are
-known, and plum where the person is asked. Indigo, green, amber and the red of a failure stay apart for readers who
-confuse red and green (they differ in lightness or in blue); no state is told by colour alone. Text has a contrast of
+The static pictures, the text timeline, the page's script and its style sheet all take their looks from here, so that none
+can differ from the others. A kind that is missing here is drawn nowhere.
+
+The colours are few on purpose: indigo for decoding, green for functions, amber only where a call is held although its values
+are known, and plum where the user is asked. Indigo, green, amber and the red of a failure stay apart for readers who
+confuse red and green (they differ in lightness or in blue); no state is shown by colour alone. Text has a contrast of
 at least 4.5 to 1 on what it stands on; bars, patterns, signs and the edges of controls one of 3 to 1 (WCAG 2.2, AA).
 The pale fills, of the time in which nothing is there yet, lie between things that have it: a running bar has an edge.
-``timeline.css`` repeats these values, and a test compares the two.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, Literal
+
+from asyncfc_jupyter.core.waits import WAITS
 
 Theme = Literal["auto", "light", "dark"]
 
-LIGHT: Final[dict[str, str]] = {
-    "paper": "#ffffff",
-    "ink": "#1b2130",
-    "muted": "#5f6775",
-    "line": "#e4e7ec",
-    "edge": "#868e9c",
-    "lane": "#f5f6f9",
-    "call": "#3b5bdb",
-    "call-ink": "#ffffff",
-    "first": "#d5dffd",
-    "text": "#6680f0",
-    "text-ink": "#1b2130",
-    "reasoning": "#e5dbff",
-    "reasoning-ink": "#3b2a78",
-    "running": "#5cc4a3",
-    "running-ink": "#06231a",
-    "done": "#0b7f61",
-    "done-ink": "#ffffff",
-    "failed": "#c03a12",
-    "failed-ink": "#ffffff",
-    "cancelled": "#6f7785",
-    "cancelled-ink": "#ffffff",
-    "data": "#7f8897",
-    "hazard": "#c57300",
-    "approval": "#a61e8c",
-    "approval-ink": "#ffffff",
-    "limit": "#6b7fb8",
-    "overlap": "#e9f5f1",
-    "saved": "#a8d8c8",
+#: Each colour on light and on dark paper.
+PALETTE: Final[Mapping[str, tuple[str, str]]] = {
+    "paper": ("#ffffff", "#14171d"),
+    "ink": ("#1b2130", "#eef1f6"),
+    "muted": ("#5f6775", "#9aa3b2"),
+    "line": ("#e4e7ec", "#2a2f3a"),
+    "edge": ("#868e9c", "#646d7d"),
+    "lane": ("#f5f6f9", "#1a1e26"),
+    "call": ("#3b5bdb", "#7c95ff"),
+    "call-ink": ("#ffffff", "#0d1220"),
+    "first": ("#d5dffd", "#2c3767"),
+    "text": ("#6680f0", "#5166cf"),
+    "text-ink": ("#1b2130", "#f4f6fb"),
+    "reasoning": ("#e5dbff", "#3d3169"),
+    "reasoning-ink": ("#3b2a78", "#d9ceff"),
+    "running": ("#5cc4a3", "#1a7a5d"),
+    "running-ink": ("#06231a", "#ffffff"),
+    "done": ("#0b7f61", "#3fd6a6"),
+    "done-ink": ("#ffffff", "#06231a"),
+    "failed": ("#c03a12", "#ff8a5c"),
+    "failed-ink": ("#ffffff", "#2a0d00"),
+    "cancelled": ("#6f7785", "#8d96a5"),
+    "cancelled-ink": ("#ffffff", "#0d1220"),
+    "data": ("#7f8897", "#687181"),
+    "hazard": ("#c57300", "#f0a63a"),
+    "approval": ("#a61e8c", "#f29be2"),
+    "approval-ink": ("#ffffff", "#2b0824"),
+    "limit": ("#6b7fb8", "#7f93cf"),
+    "overlap": ("#e9f5f1", "#17291f"),
+    "saved": ("#a8d8c8", "#23513f"),
+}
+LIGHT: Final = {name: light for name, (light, _) in PALETTE.items()}
+DARK: Final = {name: dark for name, (_, dark) in PALETTE.items()}
+
+#: Side of the tile that a pattern repeats, in pixels.
+TILE: Final = 8
+#: The lines of each pattern, as the path of an SVG in one tile, and their width in pixels. They meet at the edges of the tile.
+HATCHES: Final[Mapping[str, tuple[str, float]]] = {
+    "rising": ("M0 8L8 0M-1 1L1 -1M7 9L9 7", 2.0),
+    "falling": ("M0 0L8 8M-1 7L1 9M7 -1L9 1", 2.0),
+    "crossed": ("M0 8L8 0M0 0L8 8", 1.3),
+    "upright": ("M2 0V8M6 0V8", 2.0),
+    "level": ("M0 2H8M0 6H8", 2.0),
+    "dotted": ("M2 2h.01M6 6h.01", 2.8),
 }
 
-DARK: Final[dict[str, str]] = {
-    "paper": "#14171d",
-    "ink": "#eef1f6",
-    "muted": "#9aa3b2",
-    "line": "#2a2f3a",
-    "edge": "#646d7d",
-    "lane": "#1a1e26",
-    "call": "#7c95ff",
-    "call-ink": "#0d1220",
-    "first": "#2c3767",
-    "text": "#5166cf",
-    "text-ink": "#f4f6fb",
-    "reasoning": "#3d3169",
-    "reasoning-ink": "#d9ceff",
-    "running": "#1a7a5d",
-    "running-ink": "#ffffff",
-    "done": "#3fd6a6",
-    "done-ink": "#06231a",
-    "failed": "#ff8a5c",
-    "failed-ink": "#2a0d00",
-    "cancelled": "#8d96a5",
-    "cancelled-ink": "#0d1220",
-    "data": "#687181",
-    "hazard": "#f0a63a",
-    "approval": "#f29be2",
-    "approval-ink": "#2b0824",
-    "limit": "#7f93cf",
-    "overlap": "#17291f",
-    "saved": "#23513f",
-}
 
-#: How each kind of waiting is drawn, and in which colour: hazards lean one way, the other way, or both.
-_LINES = {
-    "data": ("M0 8L8 0M-1 1L1 -1M7 9L9 7", "data", 2.0),
-    "same": ("M0 2H8M0 6H8", "data", 2.0),
-    "hazard-RAW": ("M0 8L8 0M-1 1L1 -1M7 9L9 7", "hazard", 2.0),
-    "hazard-WAR": ("M0 0L8 8M-1 7L1 9M7 -1L9 1", "hazard", 2.0),
-    "hazard-WAW": ("M0 8L8 0M0 0L8 8", "hazard", 1.3),
-    "irreversible": ("M2 0V8M6 0V8", "hazard", 2.0),
-    "approval": ("M0 2H8M0 6H8", "approval", 2.0),
-    "limit": ("M2 2h.01M6 6h.01", "limit", 2.8),
-    "saved": ("M0 8L8 0M-1 1L1 -1M7 9L9 7", "saved", 2.0),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The look of one kind."""
+
+    #: What the legend of a picture says; empty for what only a text draws.
+    words: str = ""
+    #: What the legend of a text says, where its words differ.
+    text_words: str = ""
+    #: The name of its colour in `PALETTE`.
+    colour: str = ""
+    #: The name of its pattern in `HATCHES`; empty for a plain fill.
+    hatch: str = ""
+    #: What fills its time in a text: one cell wide in every terminal font that has box drawing. Empty for a call that ended
+    #: as it ran, and for what takes no time.
+    cell: str = ""
+    #: What a text puts at the end of its time.
+    sign: str = ""
+
+
+#: In the order of the legend. A wait for shared state is drawn by its hazard, except in a text.
+LOOKS: Final[Mapping[str, Look]] = {
+    # What the model did.
+    "first_token": Look(words="to first token", colour="first", cell="░"),
+    "retry": Look(words="request retried", colour="failed", cell="↻"),
+    "reasoning": Look(words="reasoning", colour="reasoning", cell="▒"),
+    "call": Look(words="a call", colour="call", cell="▓"),
+    "text": Look(words="text", colour="text", cell="█"),
+    "await": Look(text_words="waiting", colour="data", cell="·"),
+    # The life of a future.
+    "arguments": Look(words="its arguments", colour="text", cell="▁"),
+    "queued": Look(words="queued", colour="data", cell="─"),
+    "running": Look(words="running", colour="running", cell="▒"),
+    "done": Look(words="ran", colour="done", cell="█"),
+    "failed": Look(words="failed", colour="failed", cell="▓", sign="✗"),
+    "cancelled": Look(words="cancelled", colour="cancelled", sign="⊘"),
+    "skipped": Look(words="skipped", colour="failed", sign="↷"),
+    "discarded": Look(words="went on, discarded", colour="muted", cell="▫"),
+    # Why it waited.
+    "data": Look(words="needs a value", colour="data", hatch="rising", cell="╌"),
+    "hazard": Look(text_words="held: shared state", cell="═"),
+    "hazard-RAW": Look(words="reads after a write", colour="hazard", hatch="rising"),
+    "hazard-WAR": Look(words="writes after a read", colour="hazard", hatch="falling"),
+    "hazard-WAW": Look(words="writes after a write", colour="hazard", hatch="crossed"),
+    "irreversible": Look(words="held: irreversible", colour="hazard", hatch="upright", cell="╫"),
+    "approval": Look(words="held: approval", colour="approval", hatch="level", cell="≡"),
+    "limit": Look(words="held: limit", colour="limit", hatch="dotted", cell="┄"),
+    "same": Look(words="same call", colour="data", hatch="level", cell="≈"),
+    # Marks on the picture.
+    "seen": Look(words="the model saw it", colour="ink", sign="○"),
+    "critical": Look(words="critical path", colour="ink"),
+    "overlap": Look(words="overlap", colour="overlap"),
+    "saved": Look(words="saved", colour="saved", hatch="rising", cell="╌"),
 }
+#: The order of a text's legend: what goes well, then why calls waited, then what failed, then marks.
+_TEXT_ORDER: Final = (
+    *("first_token", "retry", "reasoning", "arguments", "call", "text", "await", "queued", "running", "done"),
+    *WAITS,
+    *("failed", "cancelled", "skipped", "discarded", "seen", "saved"),
+)
+
+
+def text_keys(kinds: Iterable[str]) -> list[str]:
+    """Return the entries of a text's legend for these kinds, each with a sample before its words."""
+    shown = [LOOKS[kind] for kind in _TEXT_ORDER if kind in set(kinds)]
+    return [f"{look.cell}{look.sign} {look.text_words or look.words}" for look in shown]
+
+
 PATTERNS = (
     "<defs>"
     + "".join(
-        f'<pattern id="{kind}" width="8" height="8" patternUnits="userSpaceOnUse">'
-        f'<rect class="{"paper" if kind == "saved" else "lane"}" width="8" height="8"/>'
-        f'<path class="s-{colour}" fill="none" stroke-width="{width:g}" stroke-linecap="round" d="{path}"/></pattern>'
-        for kind, (path, colour, width) in _LINES.items()
+        f'<pattern id="{kind}" width="{TILE}" height="{TILE}" patternUnits="userSpaceOnUse">'
+        f'<rect class="{"paper" if kind == "saved" else "lane"}" width="{TILE}" height="{TILE}"/>'
+        f'<path class="s-{look.colour}" fill="none" stroke-width="{HATCHES[look.hatch][1]:g}" stroke-linecap="round" '
+        f'd="{HATCHES[look.hatch][0]}"/></pattern>'
+        for kind, look in LOOKS.items()
+        if look.hatch
     )
     + "</defs>"
 )
@@ -129,15 +177,11 @@ def _colours(palette: dict[str, str]) -> str:
             "arrow": ink,
             "arrow-strong": ink,
             "wait-line": palette["data"],
-            "s-data": palette["data"],
-            "s-hazard": palette["hazard"],
-            "s-approval": palette["approval"],
-            "s-limit": palette["limit"],
-            "s-saved": palette["saved"],
+            **{f"s-{look.colour}": palette[look.colour] for look in LOOKS.values() if look.hatch},
             "saved-edge": palette["done"],
             "open": palette["done"],
-            "retry": palette["failed"],
-            "discarded": muted,
+            "retry": palette[LOOKS["retry"].colour],
+            "discarded": palette[LOOKS["discarded"].colour],
             "s-failed": palette["failed"],
             "s-cancelled": muted,
             "s-skipped": palette["failed"],
@@ -147,3 +191,9 @@ def _colours(palette: dict[str, str]) -> str:
     )
     halo = f".halo{{stroke:{palette['lane']}}}.on-paper{{stroke:{paper}}}"
     return f"{fills}{strokes}{halo}.seen{{fill:{paper};stroke:{ink}}}.problem{{fill:{palette['failed']}}}"
+
+
+def custom_properties() -> str:
+    """Return the colours as custom properties of the timeline in a page, ``--afc-paper`` and so on, for both themes."""
+    lines = [f"  --afc-{name}: light-dark({light}, {dark});\n" for name, (light, dark) in PALETTE.items()]
+    return f".asyncfc-timeline {{\n{''.join(lines)}}}\n"

@@ -173,7 +173,7 @@ def wait_reasons(row: RowView) -> str:
     for segment in row["segments"]:
         kind, reason = segment["kind"], segment.get("reason", "")
         # The first of several waits for values names them all; those after it only the rest.
-        if kind in WAITS and not (kind == last == "data") and reason not in reasons:
+        if kind in WAITS and not (kind == last and WAITS[kind].group == "values") and reason not in reasons:
             reasons.append(reason)
         last = kind if kind != "queued" else last
     return "; ".join(reasons)

@@ -7,11 +7,9 @@ from xml.sax.saxutils import escape
 
 from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render.geometry import SIGN_ROOM, Scale, text_width
-from asyncfc_jupyter.trace.render.layout import SMALL, kind_of
+from asyncfc_jupyter.trace.render.layout import RETRY_ROOM, SMALL, kind_of
+from asyncfc_jupyter.trace.view.legend import LOOKS
 from asyncfc_jupyter.trace.view.wire_format import DecodeView, RowView, SegmentView, View
-
-#: The gap in a bar where an attempt failed, in pixels: its sign fits.
-_RETRY_ROOM = 11.0
 
 
 def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str]:
@@ -21,13 +19,14 @@ def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str
         if span["kind"] == "await":
             yield from _draw_await(span, x0, x1, y)
             continue
-        kind = "first" if span["kind"] == "first_token" else span["kind"]
+        kind = span["kind"]
+        style = "retry" if kind == "retry" else LOOKS[kind].colour
         named = {"reasoning": "reasoning", "retry": "retry", "text": "answer" if span is view["decode"][-1] else ""}
         size = f'width="{max(0.8, x1 - x0 - 1):.1f}" height="{2 * half:g}"'
-        yield f'<rect class="{kind}" x="{x0:.1f}" y="{y - half:.1f}" {size} rx="3"/>'
-        label, style = named.get(span["kind"], span["label"]), "problem" if kind == "retry" else f"{kind}-ink"
+        yield f'<rect class="{style}" x="{x0:.1f}" y="{y - half:.1f}" {size} rx="3"/>'
+        label, ink = named.get(kind, span["label"]), "problem" if kind == "retry" else f"{style}-ink"
         if label and text_width(label, SMALL, bold=True) <= x1 - x0 - 5:
-            yield write(label, (x0 + x1) / 2, y + 4, style, SMALL, bold=True, anchor="middle")
+            yield write(label, (x0 + x1) / 2, y + 4, ink, SMALL, bold=True, anchor="middle")
     drawn = 0.0
     for start in view["turns"][1:]:
         # Boundaries closer than this would be a wall.
@@ -134,14 +133,14 @@ def _draw_mark(kind: str, x: float, y: float) -> Iterator[str]:
 
 def draw_retries(row: RowView, scale: Scale, y: float, half: float) -> Iterator[str]:
     """Draw where attempts failed and the call was made again."""
-    drawn = -_RETRY_ROOM
+    drawn = -RETRY_ROOM
     for retry in row.get("retries", ()):
         x = scale(retry["at"])
         # Signs closer than this would be one blot.
-        if x - drawn < _RETRY_ROOM:
+        if x - drawn < RETRY_ROOM:
             continue
         drawn = x
-        place = f'x="{x - _RETRY_ROOM / 2:.1f}" y="{y - half:.1f}" width="{_RETRY_ROOM:g}" height="{2 * half:.1f}"'
+        place = f'x="{x - RETRY_ROOM / 2:.1f}" y="{y - half:.1f}" width="{RETRY_ROOM:g}" height="{2 * half:.1f}"'
         yield f'<rect class="lane" {place}/>'
         yield from _draw_mark("failed", x, y)
 
@@ -158,10 +157,11 @@ def draw_key(kind: str, x: float, y: float) -> Iterator[str]:
         yield f'<rect class="text" x="{x:.1f}" y="{y - 2:.1f}" width="18" height="4" rx="2"/>'
     elif kind == "queued":
         yield f'<rect class="data" x="{x:.1f}" y="{y - 1:.1f}" width="18" height="2"/>'
-    elif kind == "saved" or kind.partition("-")[0] in WAITS:
+    elif LOOKS[kind].hatch:
         yield f'<rect fill="url(#{kind})" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
     else:
-        yield f'<rect class="{kind}" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
+        style = kind if kind in {"retry", "discarded"} else LOOKS[kind].colour
+        yield f'<rect class="{style}" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
         if kind == "running":
             yield f'<rect class="open" fill="none" x="{x + 0.7:.1f}" y="{y - 5.3:.1f}" width="16.6" height="10.6" rx="2.5"/>'
         if kind in {"failed", "cancelled"}:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render.geometry import fit, place_label, text_width, ticks
-from asyncfc_jupyter.trace.render.layout import BASE, FIGURE, PAD, SMALL, TITLE, Picture
+from asyncfc_jupyter.trace.render.layout import BASE, END_ROOM, FIGURE, MOST_ARROW_ROWS, PAD, SMALL, TITLE, Picture
 from asyncfc_jupyter.trace.render.svg.shapes import (
     about,
     clear_for,
@@ -31,10 +31,6 @@ from asyncfc_jupyter.trace.view.wire_format import RowView, SegmentView, View
 
 #: Kinds of segments in which the function ran.
 _WORK = ("running", "done", "failed", "cancelled")
-#: Rows up to which arrows are drawn: beyond, they are a thicket.
-MOST_ARROW_ROWS = 30
-#: Pixels between the label of the run's end and those of the axis.
-END_ROOM = 34.0
 
 
 def render_svg(view: View, *, theme: Theme = "auto", width: int = 960) -> str:
