@@ -24,7 +24,6 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.cassette import cassette
 from asyncfc_jupyter.models.cassette.cassette import Recording, Replay, recorded_model
 from asyncfc_jupyter.models.cassette.diff import first_difference
 from asyncfc_jupyter.models.secret import Secret
@@ -356,7 +355,7 @@ def test_requests_are_written_in_the_order_in_which_they_end(tmp_path: Path) -> 
     run_virtually(both())
     numbers = [json.loads(line)["request"] for line in path.read_text().splitlines() if '"request"' in line]
     assert numbers == [2, 1]
-    assert [take.number for take in Replay(path)._takes] == [1, 2]
+    assert [exchange.number for exchange in Replay(path)._exchanges] == [1, 2]
 
 
 def test_the_name_of_a_replay_is_the_recorded_one_unless_it_is_given(tmp_path: Path) -> None:
@@ -366,11 +365,13 @@ def test_the_name_of_a_replay_is_the_recorded_one_unless_it_is_given(tmp_path: P
     assert Recording(Plays(), path).name == "plays"
 
 
-def test_every_speed_is_a_number_above_nothing_or_instant() -> None:
-    assert [cassette._checked_speed(speed) for speed in (1, "2.5", 1e-9, "instant")] == [1.0, 2.5, 1e-9, float("inf")]
+def test_every_speed_is_a_number_above_zero_or_instant(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_text(HEAD)
+    assert [Replay(path, speed=speed)._speed for speed in (1, "2.5", 1e-9, "instant")] == [1.0, 2.5, 1e-9, float("inf")]
     for speed in (0, -1, "inf", float("inf"), float("nan"), "", "quick", [1]):
         with pytest.raises(CassetteError, match="it is a number above 0, such as 4, or instant"):
-            cassette._checked_speed(speed)
+            Replay(path, speed=speed)
 
 
 def test_a_pause_that_is_over_already_is_not_made_up_for(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ PLANTED = (
     Fault(
         name="a cassette holds the key that a model says in pieces",
         file="asyncfc_jupyter/models/cassette/cassette.py",
-        old="mask_streams(take.lines, *self._secrets)",
-        new="mask_streams(take.lines)",
+        old="mask_streams(exchange.reply, *self._secrets)",
+        new="mask_streams(exchange.reply)",
         tests=("tests/models", "-m", "not old_client and not real_model"),
     ),
     Fault(

@@ -1,17 +1,9 @@
-"""Cassettes: a model's requests and replies in a file, and a model that plays them back without a network.
+"""A model that records requests and replies in a cassette, and a model that replays them without a network.
 
-A cassette is JSON, one fact a line, so that two of them can be compared line by line::
+A replayed request must equal a recorded one that was not replayed yet; of several equal ones the first is taken. So runs at
+the same time find their own replies. Keys are masked when a cassette is written and when requests are compared.
 
-    {"cassette": 1, "model": "gpt-6-luna"}
-    {"request": 1, "continues": 0}            a request whose messages go on from those of an earlier one (0: of none)
-    {"option": "seed", "value": 1}
-    {"tool": {...}}                           its tools, unless they are those of the request it continues
-    {"message": {"role": "user", ...}}        its messages, but for those of the request it continues
-    {"at_s": 0.412, "text": "So"}             what came of it, with the seconds since the request
-    {"at_s": 0.561, "end": "complete"}        or "closed", where the run was interrupted, or {"error": ...}
-
-Replayed, a request must be one that was recorded and not played yet: the first of those, or the first that is equal, so
-that runs at the same time find their own. Keys are masked when a cassette is written and when it is compared.
+`file_format` describes the file.
 """
 
 from __future__ import annotations
@@ -27,14 +19,15 @@ from typing import Any
 from asyncfc_jupyter.core.protocol import decode, read_reports, text_of
 from asyncfc_jupyter.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message
-from asyncfc_jupyter.models.cassette.diff import first_difference
+from asyncfc_jupyter.models.cassette.diff import Difference, first_difference
 from asyncfc_jupyter.models.cassette.file_format import (
+    BEGIN,
+    CLOSED,
     FORMAT,
-    Take,
+    Exchange,
     mask_streams,
     plain,
     read,
-    request_lines,
     to_delta,
     to_end,
     to_error,
@@ -44,30 +37,34 @@ from asyncfc_jupyter.models.cassette.file_format import (
 from asyncfc_jupyter.models.secret import Secret, masked
 
 _INSTANT = "instant"
-#: What every cassette begins with.
-_BEGIN = b'{"cassette"'
-#: The end of a reply that whoever read it wanted no more of: the run was interrupted, or its time was up.
-_CLOSED = "closed"
 
 
 class Recording:
-    """A model that writes down what it is asked and what it answers. The file is begun anew with the first request.
+    """A model that writes down its requests and replies. The first request begins the file, and replaces an earlier cassette.
 
     Args:
         model: The model that answers.
-        path: The cassette. A file that is there must be one, or empty.
+        path: The cassette. An existing file must be a cassette or empty.
 
     Raises:
-        CassetteError: The file holds something else.
+        CassetteError: The file cannot be read, or is something else than a cassette.
     """
 
     def __init__(self, model: ChatModel, path: str | Path) -> None:
         self._model, self._path = model, Path(path)
-        _check_free(self._path)
+        begin = b""
+        try:
+            if self._path.is_file():
+                with self._path.open("rb") as file:
+                    begin = file.read(len(BEGIN))
+        except OSError as error:
+            raise CassetteError(f"{path} cannot be read: {error.strerror}; name another file.") from None
+        if begin not in {b"", BEGIN}:
+            raise CassetteError(f"{path} holds something else than a cassette; name another file or remove it.")
         self._requests = 0
-        #: Those whose lines are in the file, or will be before any that are written later: a request may go on from them.
-        self._written: list[Take] = []
-        #: What is written now or was written last: the next waits for it, so that no request is written amid another.
+        #: Exchanges whose lines are in the file, or will be before any later ones: a request may continue them.
+        self._written: list[Exchange] = []
+        #: The last writing, finished or not: the next one waits for it, so that the lines of two requests do not mix.
         self._writing: asyncio.Future[None] | None = None
 
     @property
@@ -84,14 +81,14 @@ class Recording:
         clock = asyncio.get_running_loop().time
         started_s = clock()
         self._requests += 1
-        take = Take(number=self._requests, request=masked(plain(request), *self._secrets), lines=[])
+        exchange = Exchange(number=self._requests, request=masked(plain(request), *self._secrets))
 
         def note(**line: Any) -> None:
-            take.lines.append({"at_s": round(clock() - started_s, 3), **line})
+            exchange.reply.append({"at_s": round(clock() - started_s, 3), **line})
 
-        if take.number == 1:
+        if exchange.number == 1:
             await self._write([{"cassette": FORMAT, "model": self.name}], "w")
-        end: Any = _CLOSED
+        end: Any = CLOSED
         try:
             async with aclosing(self._model.stream(request)) as deltas:
                 async for delta in deltas:
@@ -103,9 +100,9 @@ class Recording:
             raise
         finally:
             note(end=end)
-            mask_streams(take.lines, *self._secrets)
-            lines = [*request_lines(take, self._written), *take.lines]
-            self._written.append(take)
+            mask_streams(exchange.reply, *self._secrets)
+            lines = [*exchange.request_lines(self._written), *exchange.reply]
+            self._written.append(exchange)
             await self._write(lines, "a")
 
     @property
@@ -113,39 +110,26 @@ class Recording:
         secrets: Sequence[Secret] = getattr(self._model, "secrets", ())
         return secrets
 
-    async def _write(self, lines: Sequence[Mapping[str, Any]], how: str) -> None:
+    async def _write(self, lines: Sequence[Mapping[str, Any]], mode: str) -> None:
         text = "".join(to_text(masked(line, *self._secrets)) for line in lines)
-        self._writing = asyncio.ensure_future(_write_after(self._writing, self._path, text, how))
+        self._writing = asyncio.ensure_future(_write_after(self._writing, self._path, text, mode))
         try:
-            # Shielded: a run that is stopped a second time meanwhile leaves no request without its reply.
+            # Shielded: if a run is stopped a second time meanwhile, the request still gets its reply.
             await asyncio.shield(self._writing)
         except OSError as error:
             raise CassetteError(f"{self._path} cannot be written: {error.strerror}; name another file.") from None
 
 
-async def _write_after(before: asyncio.Future[None] | None, path: Path, text: str, how: str) -> None:
-    """Write to the file in a thread, once what came before is written or has failed."""
+async def _write_after(before: asyncio.Future[None] | None, path: Path, text: str, mode: str) -> None:
+    """Write to the file in a thread, after the writing before has finished or failed."""
+
+    def write() -> None:
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+
     if before is not None and not before.done():
         await asyncio.wait([before])
-    await asyncio.to_thread(_write, path, text, how)
-
-
-def _write(path: Path, text: str, how: str) -> None:
-    with path.open(how, encoding="utf-8") as file:
-        file.write(text)
-
-
-def _check_free(path: Path) -> None:
-    """Check that a file may be written anew: one that is no cassette was meant for something else."""
-    try:
-        if not path.is_file():
-            return
-        with path.open("rb") as file:
-            begin = file.read(len(_BEGIN))
-    except OSError as error:
-        raise CassetteError(f"{path} cannot be read: {error.strerror}; name another file.") from None
-    if begin and begin != _BEGIN:
-        raise CassetteError(f"{path} holds something else than a cassette; name another file or remove it.")
+    await asyncio.to_thread(write)
 
 
 class Replay:
@@ -154,15 +138,23 @@ class Replay:
     Args:
         path: The cassette.
         speed: How many times as fast as recorded; ``"instant"`` without any pause.
-        model: The name to go by; by default the recorded model's.
+        model: The name of the model; by default the recorded model's.
 
     Raises:
-        CassetteError: The file cannot be read, or the speed is none.
+        CassetteError: The file cannot be read, or the speed is not a number above 0.
     """
 
-    def __init__(self, path: str | Path, *, speed: float | str = 1.0, model: str | None = None) -> None:
-        self._path, self._speed = Path(path), _checked_speed(speed)
-        recorded, self._takes = read(self._path)
+    def __init__(self, path: str | Path, *, speed: float | str = 1, model: str | None = None) -> None:
+        self._speed = math.inf
+        if speed != _INSTANT:
+            try:
+                self._speed = float(speed)
+            except (TypeError, ValueError):
+                self._speed = math.nan
+            if not 0 < self._speed < math.inf:
+                raise CassetteError(f"speed is {speed!r}; it is a number above 0, such as 4, or {_INSTANT}.")
+        self._path = Path(path)
+        recorded, self._exchanges = read(self._path)
         self._name = model or recorded
         self._played: set[int] = set()
 
@@ -175,37 +167,37 @@ class Replay:
         """Yield the deltas that were recorded for this request.
 
         Raises:
-            CassetteDiffers: It is not a request that was recorded; the error names the first difference.
+            CassetteDiffers: No such request was recorded; the error names the first difference.
             ServerError: The recorded request ended in one.
-            AgentInterrupted: When it was recorded, whoever read the reply was stopped here.
+            AgentInterrupted: The recorded run was interrupted here.
         """
-        take = self._find(masked(plain(request)))
-        self._played.add(take.number)
+        exchange = self._find(masked(plain(request)))
+        self._played.add(exchange.number)
         clock = asyncio.get_running_loop().time
         started_s = clock()
-        for line in take.lines:
+        for line in exchange.reply:
             pause_s = started_s + line["at_s"] / self._speed - clock()
             await asyncio.sleep(max(0.0, pause_s))
             if "end" not in line:
                 yield to_delta(line)
             elif isinstance(line["end"], Mapping):
                 raise to_error(line["end"])
-            elif line["end"] == _CLOSED:
+            elif line["end"] == CLOSED:
                 raise AgentInterrupted(
-                    f"the recording {self._path} was interrupted here, in the reply to request {take.number}; record it "
+                    f"the recording {self._path} was interrupted here, in the reply to request {exchange.number}; record it "
                     "again (--record) to have the rest."
                 )
 
     def foretold(self, messages: Sequence[Message]) -> frozenset[str] | None:
-        """Return the futures whose outcomes the recorded request shows that goes on from these messages.
+        """Return the futures whose outcomes are shown in the recorded request that continues these messages.
 
-        So the replay keeps the recorded pace, however fast its tools are now: what had returned by then is waited for, and
-        what had not is withheld.
+        So a replay keeps the recorded pace, however fast its tools are now: it waits for results that had arrived by then,
+        and withholds those that had not.
         """
         now = masked(json.loads(json.dumps(list(messages), default=dict)))
-        for take in self._takes:
-            recorded = [message for message in take.request["messages"] if message["role"] != "system"]
-            if take.number in self._played or len(recorded) <= len(now):
+        for exchange in self._exchanges:
+            recorded = [message for message in exchange.request["messages"] if message["role"] != "system"]
+            if exchange.number in self._played or len(recorded) <= len(now):
                 continue
             begin = recorded[: len(now)]
             if begin == now or first_difference(begin, now) is None:  # a mask in it stands for any text
@@ -218,30 +210,17 @@ class Replay:
                 )
         return None
 
-    def _find(self, now: dict[str, Any]) -> Take:
-        left = [take for take in self._takes if take.number not in self._played]
-        for take in left:
-            if first_difference(take.request, now) is None:
-                return take
-        if not left:
-            raise CassetteDiffers(
-                str(self._path), request=len(self._takes) + 1, where="", recorded="no such request", now="one more"
-            )
-        difference = first_difference(left[0].request, now)
-        where, recorded, seen = difference or ("", "", "")
-        raise CassetteDiffers(str(self._path), request=left[0].number, where=where, recorded=recorded, now=seen)
-
-
-def _checked_speed(speed: float | str) -> float:
-    if speed == _INSTANT:
-        return math.inf
-    try:
-        number = float(speed)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise CassetteError(f"speed is {speed!r}; it is a number above 0, such as 4, or {_INSTANT}.")
-    return number
+    def _find(self, now: dict[str, Any]) -> Exchange:
+        """Return the first exchange that has this request and was not played yet."""
+        first: tuple[int, Difference] | None = None
+        for exchange in self._exchanges:
+            if exchange.number not in self._played:
+                difference = first_difference(exchange.request, now)
+                if difference is None:
+                    return exchange
+                first = first or (exchange.number, difference)
+        number, (where, recorded, seen) = first or (len(self._exchanges) + 1, ("", "no such request", "one more"))
+        raise CassetteDiffers(str(self._path), request=number, where=where, recorded=recorded, now=seen)
 
 
 def recorded_model(path: str | Path) -> str:

@@ -1,75 +1,57 @@
-"""The first place in which two requests differ, by its path: what a person needs to see why a replay stopped."""
+"""The first place in which two requests differ, by its path: it shows the user why a replay stopped."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from asyncfc_jupyter.core.protocol import decode
 from asyncfc_jupyter.models.secret import MASK
 
 #: Characters of a value that are shown.
 _SHOWN_CHARS = 80
+#: The value of a field that one of the two requests does not have.
+_ABSENT = object()
 Difference = tuple[str, str, str]
 
 
 def first_difference(recorded: Any, now: Any, where: str = "") -> Difference | None:
-    """Return path, recorded value and present value of the first difference; None where there is none.
+    """Return path, recorded value and present value of the first difference, or None if there is no difference.
 
-    Text that is JSON, as the content of a tool message, is looked into. A mask in what was recorded stands for any text.
+    Text that is JSON, such as the content of a tool message, is compared as JSON. A mask in a recorded text stands for any
+    text.
     """
-    if isinstance(recorded, Mapping) and isinstance(now, Mapping):
-        return _in_objects(recorded, now, where)
-    if isinstance(recorded, list) and isinstance(now, list):
-        return _in_lists(recorded, now, where)
-    if recorded == now and type(recorded) is type(now):
-        return None
-    if isinstance(recorded, str) and isinstance(now, str):
-        return _in_texts(recorded, now, where)
-    return where, _shown(recorded), _shown(now)
-
-
-def _in_objects(recorded: Mapping[str, Any], now: Mapping[str, Any], where: str) -> Difference | None:
-    for name in dict.fromkeys([*recorded, *now]):
-        path = f"{where}.{name}" if where else str(name)
-        if name not in now:
-            return path, _shown(recorded[name]), "absent"
-        if name not in recorded:
-            return path, "absent", _shown(now[name])
-        if difference := first_difference(recorded[name], now[name], path):
-            return difference
-    return None
-
-
-def _in_lists(recorded: list[Any], now: list[Any], where: str) -> Difference | None:
-    for index, (old, new) in enumerate(zip(recorded, now, strict=False)):
-        if difference := first_difference(old, new, f"{where}[{index}]"):
-            return difference
-    if len(recorded) == len(now):
-        return None
-    at = min(len(recorded), len(now))
-    if len(recorded) > at:
-        return f"{where}[{at}]", _shown(recorded[at]), "absent"
-    return f"{where}[{at}]", "absent", _shown(now[at])
-
-
-def _in_texts(recorded: str, now: str, where: str) -> Difference | None:
-    if MASK in recorded and re.fullmatch(".*".join(map(re.escape, recorded.split(MASK))), now, re.DOTALL):
-        return None
-    old, new = _decoded(recorded), _decoded(now)
-    if isinstance(old, (dict, list)) and isinstance(new, (dict, list)):
-        return first_difference(old, new, where)
-    return where, _shown(recorded), _shown(now)
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+    match recorded, now:
+        case Mapping(), Mapping():
+            names = dict.fromkeys([*recorded, *now])
+            pairs = [
+                (f".{name}" if where else str(name), recorded.get(name, _ABSENT), now.get(name, _ABSENT))
+                for name in names
+            ]
+        case list(), list():
+            both = itertools.zip_longest(recorded, now, fillvalue=_ABSENT)
+            pairs = [(f"[{index}]", old, new) for index, (old, new) in enumerate(both)]
+        case str(), str():
+            if recorded == now:
+                return None
+            if MASK in recorded and re.fullmatch(".*".join(map(re.escape, recorded.split(MASK))), now, re.DOTALL):
+                return None
+            old, new = decode(recorded), decode(now)
+            if isinstance(old, dict | list) and isinstance(new, dict | list):
+                return first_difference(old, new, where)
+            return where, _shown(recorded), _shown(now)
+        case _:
+            same = recorded == now and type(recorded) is type(now)
+            return None if same else (where, _shown(recorded), _shown(now))
+    found = (first_difference(old, new, f"{where}{step}") for step, old, new in pairs)
+    return next(filter(None, found), None)
 
 
 def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return "absent"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."

@@ -1,4 +1,15 @@
-"""The lines of a cassette: to a request and what came of it, and back. `cassette` says what they look like."""
+"""The form of a cassette file, and how it is written and read.
+
+A cassette is JSON, one fact a line, so that two of them can be compared line by line::
+
+    {"cassette": 1, "model": "gpt-6-luna"}
+    {"request": 1, "continues": 0}            the number of an earlier request whose messages it continues, or 0
+    {"option": "seed", "value": 1}
+    {"tool": {...}}                           its tools, unless they are those of the request that it continues
+    {"message": {"role": "user", ...}}        its messages, without those of the request that it continues
+    {"at_s": 0.412, "text": "So"}             a part of the reply, with the seconds since the request
+    {"at_s": 0.561, "end": "complete"}        or "closed" if the run was interrupted, or {"error": ...}
+"""
 
 from __future__ import annotations
 
@@ -23,44 +34,61 @@ from asyncfc_jupyter.models.base import (
 from asyncfc_jupyter.models.secret import Secret, mask_pieces
 
 FORMAT = 1
+#: How every cassette begins.
+BEGIN = b'{"cassette"'
+#: The end of a reply that was not read to its end: the run was interrupted, or its time was up.
+CLOSED = "closed"
 _KINDS: dict[str, type[Delta]] = {
     "call": CallDelta, "reasoning": ReasoningDelta, "retrying": Retrying, "usage": Usage,
 }  # fmt: skip
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
-class Take:
-    """One request, and the lines of what came of it."""
+class Exchange:
+    """One request, and the lines of its reply."""
 
     number: int
+    #: Its options, tools and messages.
     request: dict[str, Any]
-    lines: list[dict[str, Any]]
+    reply: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def request_lines(self, written: Sequence[Exchange]) -> list[dict[str, Any]]:
+        """Return the lines of the request, which may continue a request that was written before."""
+        request, before = self.request, None
+        for earlier in reversed(written):
+            messages = earlier.request["messages"]
+            if earlier.request["tools"] == request["tools"] and messages == request["messages"][: len(messages)]:
+                before = earlier
+                break
+        known = len(before.request["messages"]) if before else 0
+        lines: list[dict[str, Any]] = [{"request": self.number, "continues": before.number if before else 0}]
+        lines += [{"option": name, "value": value} for name, value in request["options"].items()]
+        lines += [] if before else [{"tool": tool} for tool in request["tools"]]
+        return lines + [{"message": message} for message in request["messages"][known:]]
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Add what a line says.
+
+        Raises:
+            KeyError, TypeError, StopIteration: The line has an unknown form. It is refused when the file is read, not in the
+                middle of a run.
+        """
+        if "at_s" in line:
+            if "end" not in line:
+                to_delta(line)
+            self.reply.append(line)
+        elif "option" in line:
+            self.request["options"][line["option"]] = line["value"]
+        elif "tool" in line:
+            self.request["tools"].append(line["tool"])
+        else:
+            self.request["messages"].append(line["message"])
 
 
 def plain(request: ChatRequest) -> dict[str, Any]:
     """Return a request as plain data, without the model."""
     whole = {"options": dict(request.options), "tools": list(request.tools), "messages": list(request.messages)}
     return json.loads(json.dumps(whole, default=dict))  # type: ignore[no-any-return]
-
-
-def request_lines(take: Take, written: Sequence[Take]) -> list[dict[str, Any]]:
-    """Return the lines of a request, which may go on from one that was written."""
-    request, before = take.request, _continued(take, written)
-    lines: list[dict[str, Any]] = [{"request": take.number, "continues": before.number if before else 0}]
-    lines += [{"option": name, "value": value} for name, value in request["options"].items()]
-    known = len(before.request["messages"]) if before else 0
-    lines += [] if before else [{"tool": tool} for tool in request["tools"]]
-    return lines + [{"message": message} for message in request["messages"][known:]]
-
-
-def _continued(take: Take, written: Sequence[Take]) -> Take | None:
-    """Return the latest take so far whose tools are the same and whose messages are the first of this one's."""
-    messages, tools = take.request["messages"], take.request["tools"]
-    for other in reversed(written):
-        theirs = other.request["messages"]
-        if theirs == messages[: len(theirs)] and other.request["tools"] == tools:
-            return other
-    return None
 
 
 def to_line(delta: Delta) -> dict[str, Any]:
@@ -78,7 +106,7 @@ def to_line(delta: Delta) -> dict[str, Any]:
 
 
 def to_delta(line: Mapping[str, Any]) -> Delta:
-    """Return the delta that a line holds."""
+    """Return the delta of a line."""
     if "text" in line:
         return TextDelta(text=line["text"])
     if "finish" in line:
@@ -90,7 +118,7 @@ def to_delta(line: Mapping[str, Any]) -> Delta:
 
 
 def to_end(error: ServerError) -> dict[str, Any]:
-    """Return the end of a request that failed, as it stands in its last line."""
+    """Return the ``end`` of a request that failed."""
     end: dict[str, Any] = {"error": str(error), "status": error.status, "transient": error.transient}
     if error.retry_after_s is not None:
         end["retry_after_s"] = error.retry_after_s
@@ -98,7 +126,7 @@ def to_end(error: ServerError) -> dict[str, Any]:
 
 
 def to_error(end: Mapping[str, Any]) -> ServerError:
-    """Return the error in which a request ended."""
+    """Return the error of a request that failed."""
     kind = ServerTimedOut if end.get("timed_out") else ServerError
     return kind(end["error"], status=end["status"], transient=end["transient"], retry_after_s=end.get("retry_after_s"))
 
@@ -113,54 +141,39 @@ def to_text(line: Mapping[str, Any]) -> str:
     return f"{text}\n"
 
 
-def read(path: Path) -> tuple[str, list[Take]]:
-    """Return the recorded model's name and the takes, in the order of their numbers.
+def read(path: Path) -> tuple[str, list[Exchange]]:
+    """Return the recorded model's name and the exchanges, in the order of their numbers.
 
     Raises:
-        CassetteError: The file cannot be read.
+        CassetteError: The file cannot be read, or is not a cassette; the error names the line.
     """
-    number = 0
+    number, exchange, exchanges = 1, None, dict[int, Exchange]()
     try:
-        # JSON may hold separators that `splitlines` takes for the end of a line.
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        header = json.loads(lines[0])
+        # Not `splitlines`, which also splits at separators that JSON may contain.
+        first, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        header = json.loads(first)
         if header["cassette"] != FORMAT:
             raise CassetteError(f"{path} is a cassette of form {header['cassette']}; this version reads {FORMAT}.")
         model = str(header["model"])
-        takes: dict[int, Take] = {}
-        take: Take | None = None
-        for number, text in enumerate(lines[1:], 2):  # noqa: B007 - told in the error
-            take = _take_line(json.loads(text), take, takes)
+        for number, text in enumerate(lines, 2):  # noqa: B007 - the error names it
+            line = json.loads(text)
+            if "request" in line:
+                before = exchanges[line["continues"]].request if line["continues"] else {"tools": [], "messages": []}
+                request = {"options": {}, "tools": [*before["tools"]], "messages": [*before["messages"]]}
+                exchange = exchanges[line["request"]] = Exchange(number=line["request"], request=request)
+            elif exchange is None:
+                raise ValueError("the lines of a cassette begin with a request")
+            else:
+                exchange.add(line)
     except OSError as error:
         raise CassetteError(f"{path} cannot be read: {error.strerror}; record one first (--record).") from None
     except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
-        raise CassetteError(f"{path} is not a cassette: line {max(number, 1)} ({type(error).__name__}).") from None
-    return model, [takes[key] for key in sorted(takes)]
-
-
-def _take_line(line: dict[str, Any], take: Take | None, takes: dict[int, Take]) -> Take:
-    if "request" in line:
-        before = takes[line["continues"]].request if line["continues"] else {"tools": [], "messages": []}
-        request = {"options": {}, "tools": [*before["tools"]], "messages": [*before["messages"]]}
-        take = takes[line["request"]] = Take(number=line["request"], request=request, lines=[])
-        return take
-    if take is None:
-        raise ValueError("a cassette's lines begin with a request")
-    if "at_s" in line:
-        if "end" not in line:
-            to_delta(line)  # a line that means nothing is found now, and not in the middle of a run
-        take.lines.append(line)
-    elif "option" in line:
-        take.request["options"][line["option"]] = line["value"]
-    elif "tool" in line:
-        take.request["tools"].append(line["tool"])
-    else:
-        take.request["messages"].append(line["message"])
-    return take
+        raise CassetteError(f"{path} is not a cassette: line {number} ({type(error).__name__}).") from None
+    return model, [exchanges[key] for key in sorted(exchanges)]
 
 
 def mask_streams(lines: Sequence[Mapping[str, Any]], *known: Secret) -> None:
-    """Mask the keys that a model says in pieces, none of which shows one: text, reasoning, or the arguments of a call."""
+    """Mask keys that are divided among several pieces of text, of reasoning, or of the arguments of a call."""
     streams: dict[Any, list[tuple[Any, str]]] = {}
     call: Any = None
     for line in lines:
