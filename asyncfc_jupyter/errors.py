@@ -38,6 +38,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from asyncfc_jupyter.text import list_names, truncate
+
 #: What an error shows of a text, in characters: enough to recognise it.
 _TEXT_CHARACTERS = 80
 #: Names listed in an error before the rest is only counted: an error is one readable line.
@@ -45,8 +47,7 @@ _MOST_NAMES = 12
 
 
 def _listed(names: tuple[str, ...], nothing: str) -> str:
-    more = f", ... ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
-    return (", ".join(names[:_MOST_NAMES]) or nothing) + more
+    return list_names(names, _MOST_NAMES, len(names)) or nothing
 
 
 class AsyncFCError(Exception):
@@ -181,8 +182,9 @@ class LookAlike(CallError):
 
     def __init__(self, argument: str, text: str, remedy: str) -> None:
         self.argument, self.text, self.remedy = argument, text, remedy
-        shown = text if len(text) <= _TEXT_CHARACTERS else text[: _TEXT_CHARACTERS - 1] + "…"
-        super().__init__(f"argument {argument!r} is {shown!r}, which is not a reference; {remedy}.")
+        super().__init__(
+            f"argument {argument!r} is {truncate(text, _TEXT_CHARACTERS)!r}, which is not a reference; {remedy}."
+        )
 
 
 class ArgumentMismatch(CallError):

@@ -13,16 +13,17 @@ ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
 #: Each room and the rooms below it. A room that nobody placed fails the test.
-_AGENT = {"errors", "retry_policy", "core", "values", "tools", "runtime", "models", "trace"}
+_AGENT = {"text", "errors", "retry_policy", "core", "values", "tools", "runtime", "models", "trace"}
 BELOW = {
-    "errors": set(),
-    "retry_policy": {"errors"},
-    "core": {"errors"},
-    "values": {"errors", "core"},
-    "tools": {"errors", "core", "values"},
-    "runtime": {"errors", "retry_policy", "core", "values", "tools"},
-    "models": {"errors", "retry_policy", "core"},
-    "trace": {"errors", "core"},
+    "text": set(),
+    "errors": {"text"},
+    "retry_policy": {"text", "errors"},
+    "core": {"text", "errors"},
+    "values": {"text", "errors", "core"},
+    "tools": {"text", "errors", "core", "values"},
+    "runtime": {"text", "errors", "retry_policy", "core", "values", "tools"},
+    "models": {"text", "errors", "retry_policy", "core"},
+    "trace": {"text", "errors", "core"},
     "agent": _AGENT,
     "jupyter": {*_AGENT, "agent"},
     "cli": {*_AGENT, "agent", "demo"},

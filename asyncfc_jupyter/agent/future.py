@@ -9,9 +9,9 @@ from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.text import clean
 from asyncfc_jupyter.trace.analysis.why import explain_wait
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view.clean_text import clean
 from asyncfc_jupyter.values.snapshot import describe
 
 #: Characters of an outcome in a future's ``repr``.

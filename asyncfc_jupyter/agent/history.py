@@ -13,7 +13,7 @@ from typing import Any
 
 from asyncfc_jupyter.agent import tool_messages
 from asyncfc_jupyter.errors import InvariantBroken
-from asyncfc_jupyter.values.snapshot import shorten
+from asyncfc_jupyter.text import shorten
 
 Message = Mapping[str, Any]
 

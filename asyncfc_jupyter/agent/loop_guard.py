@@ -14,7 +14,7 @@ from asyncfc_jupyter.agent.turn import Awaited, Made, Turn
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, Status
 from asyncfc_jupyter.errors import WentInCircles
 from asyncfc_jupyter.runtime.call import ToolCall
-from asyncfc_jupyter.values.snapshot import shorten
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 
 #: Replies in a row without progress before the run is stopped: enough to take a hint, and to stumble once more.

@@ -25,7 +25,8 @@ from asyncfc_jupyter.errors import InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import REPLAY
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.restore import adopt
-from asyncfc_jupyter.values.snapshot import describe, shorten
+from asyncfc_jupyter.text import shorten
+from asyncfc_jupyter.values.snapshot import describe
 
 #: What a file of ours begins with; the number changes when older readers would misread it.
 FORMAT = "asyncfc_jupyter conversation 1"

@@ -12,6 +12,7 @@ from asyncfc_jupyter.agent.turn import Turns
 from asyncfc_jupyter.core.events import CallIssued, FirstTokenArrived, TurnStarted
 from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.text import count
 from asyncfc_jupyter.trace.analysis.certificate import Certificate, certify
 from asyncfc_jupyter.trace.analysis.metrics import Metrics, metrics
 from asyncfc_jupyter.trace.render.timeline import Timeline
@@ -124,5 +125,4 @@ class Run:
 
     def __repr__(self) -> str:
         own = sum(isinstance(stamped.event, CallIssued) for stamped in self._log.events)
-        futures = "1 future" if own == 1 else f"{own} futures"
-        return f"<Run {self.outcome} in {self.elapsed_s:.1f} s: {futures}, model {self.model}, mode {self.mode}>"
+        return f"<Run {self.outcome} in {self.elapsed_s:.1f} s: {count(own, 'future')}, model {self.model}, mode {self.mode}>"

@@ -27,6 +27,7 @@ from enum import Enum
 from typing import Any
 
 from asyncfc_jupyter.errors import MissingField
+from asyncfc_jupyter.text import list_names, shorten, truncate
 
 #: Names of what an object has are listed in an error up to this many, so that it stays one readable line.
 _MOST_NAMES = 12
@@ -248,14 +249,11 @@ def _listing(names: Iterable[Any], count: int, wanted: str) -> str:
     texts = [key_text(name) for _, name in zip(range(_MOST_COMPARED), names, strict=False)]
     by_lower = {text.lower(): text for text in reversed(texts)}
     nearest = [by_lower[each] for each in difflib.get_close_matches(wanted.lower(), by_lower)]
-    listed = list(dict.fromkeys((*nearest, *texts)))[:_MOST_NAMES]
-    more = f", ... ({count} in all)" if count > len(listed) else ""
-    return ", ".join(map(_cut, listed)) + more
+    return list_names(map(_cut, dict.fromkeys((*nearest, *texts))), _MOST_NAMES, count)
 
 
 def _cut(name: str) -> str:
-    line = " ".join(name.split()) or repr(name)
-    return line if len(line) <= _NAME_CHARACTERS else line[: _NAME_CHARACTERS - 1] + "…"
+    return shorten(name, _NAME_CHARACTERS) or truncate(repr(name), _NAME_CHARACTERS)
 
 
 def _quoted(name: str) -> str:

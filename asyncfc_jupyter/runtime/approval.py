@@ -8,7 +8,7 @@ import json
 
 from asyncfc_jupyter.runtime.attempt import ask_in_thread, show_exception
 from asyncfc_jupyter.runtime.call import Approval, Approver, ToolCall
-from asyncfc_jupyter.values.snapshot import shorten
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 
 #: Seconds the person has for an answer: long enough to read and think, short enough that a forgotten run ends.

@@ -33,8 +33,8 @@ from asyncfc_jupyter.runtime.output_capture import LISTENER, Printed, context_of
 from asyncfc_jupyter.runtime.pools import THREADS, Noting, processes
 from asyncfc_jupyter.runtime.stack_watch import Watch
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.values.snapshot import shorten
 
 #: What a model and a person are told of an exception, in characters: a tool may put a whole page into one.
 _MESSAGE_CHARACTERS = 2_000

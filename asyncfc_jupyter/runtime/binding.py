@@ -13,10 +13,11 @@ from asyncfc_jupyter.core.malformed_references import Situation, reject_look_ali
 from asyncfc_jupyter.core.references import Reference, find_references, nested_deeper_than, substitute
 from asyncfc_jupyter.errors import CallError, UnknownFuture
 from asyncfc_jupyter.runtime.call import ToolCall
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.tools.reference_schema import without_nulls
-from asyncfc_jupyter.values.snapshot import shorten, snapshot
+from asyncfc_jupyter.values.snapshot import snapshot
 
 #: What the log keeps of a call's arguments, in characters: enough to recognise the call by.
 _ARGUMENTS_SHOWN = 400

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from typing import NoReturn, SupportsFloat
 
 from asyncfc_jupyter.errors import NotAFraction, ToolCancelled
-from asyncfc_jupyter.values.snapshot import shorten
+from asyncfc_jupyter.text import shorten
 
 #: Seconds between two reports that go through: 20 a second is more than an eye follows, and a loop over a million rows that
 #: reports each of them must not fill the log.

@@ -24,11 +24,11 @@ from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.errors import ArgumentMismatch
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.annotations import fitted
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.reference_schema import may_hold_nulls, widened, without_nulls
 from asyncfc_jupyter.tools.signature import EACH_TIME, read_function, unreadable
-from asyncfc_jupyter.values.snapshot import shorten
 
 #: Problems listed for the model before the rest is only counted: enough to repair a call in one go.
 _MOST_PROBLEMS = 5

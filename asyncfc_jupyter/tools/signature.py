@@ -14,6 +14,7 @@ import docstring_parser
 from pydantic.fields import FieldInfo
 
 from asyncfc_jupyter.errors import ToolDefinitionError
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 
 
@@ -27,6 +28,8 @@ class _EachTime:
 #: In a signature, the default of a parameter whose `Field` has a factory.
 EACH_TIME: Any = _EachTime()
 
+#: Characters of the reason for which annotations cannot be read.
+_REASON_CHARACTERS = 300
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -196,7 +199,7 @@ def _default(field: FieldInfo) -> Any:
 
 def unreadable(name: str, error: Exception) -> ToolDefinitionError:
     """Return what a person is told of annotations that cannot be read."""
-    reason = " ".join(str(error).split("\n\nFor further")[0].split())[:300].rstrip(".")
+    reason = shorten(str(error).split("\n\nFor further")[0], _REASON_CHARACTERS).rstrip(".")
     return ToolDefinitionError(
         name, f"its annotations cannot be read ({reason})", "use types that are defined and that pydantic knows"
     )

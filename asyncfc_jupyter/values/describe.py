@@ -15,12 +15,13 @@ import inspect
 import io
 import itertools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from asyncfc_jupyter.core.field_access import field_names
 from asyncfc_jupyter.core.references import Field, Item
+from asyncfc_jupyter.text import list_names, truncate_with_length
 
 #: Rows of a table's head, and items of each of an array's last two sides: enough to see what kind of thing stands there.
 _HEAD = 5
@@ -86,7 +87,7 @@ def _table(value: Any) -> Look | None:
     if len(shape) != 2 or not (_has(value, "columns", "dtypes") or _has(value, "schema")):
         return None
     columns = list(itertools.islice(_columns(value), _MOST_NAMES))
-    listed = _listed([f"{name} {kind}" for name, kind in columns], shape[1])
+    listed = list_names((_cell(f"{name} {kind}") for name, kind in columns), _MOST_NAMES, shape[1])
     lines = [f"columns: {listed or 'none'}", *_index(value), *_head(value)]
     part = next(filter(None, (named_step(name) for name, _ in columns)), "")
     return Look(
@@ -153,7 +154,7 @@ def _corner(value: Any, shape: tuple[int, ...]) -> Iterator[str]:
         sides = [1] * (len(shape) - 2) + [_HEAD] * min(2, len(shape))
         corner = value[tuple(slice(0, side) for side in sides)].tolist()
         whole = all(side >= length for side, length in zip(sides, shape, strict=True))
-        yield f"{'all of it' if whole else 'begins'}: {_cut(str(corner), _REPR_CHARACTERS)}"
+        yield f"{'all of it' if whole else 'begins'}: {truncate_with_length(str(corner), _REPR_CHARACTERS)}"
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -187,7 +188,7 @@ def _figure(value: Any) -> Look | None:
     axes = list(value.axes)
     titles = [_cell(axis.get_title()) or "no title" for axis in axes[:_MOST_NAMES]]
     title = f"{type(value).__name__} of {width:g} x {height:g} inches with {len(axes)} axes"
-    return Look(title=title, lines=(f"titles: {_listed(titles, len(axes))}",) if axes else ())
+    return Look(title=title, lines=(f"titles: {list_names(titles, _MOST_NAMES, len(axes))}",) if axes else ())
 
 
 def _bytes(value: Any) -> Look | None:
@@ -221,7 +222,7 @@ def _iterator(value: Any) -> Look | None:
 def _exception(value: Any) -> Look | None:
     if not isinstance(value, BaseException):
         return None
-    said = _cut(str(value), _REPR_CHARACTERS)
+    said = truncate_with_length(str(value), _REPR_CHARACTERS)
     return Look(title=f"exception {type(value).__name__}{f': {said}' if said else ''}")
 
 
@@ -240,9 +241,9 @@ def _object(value: Any) -> Look:
     # A repr of its own says what the class wants to be seen: what it leaves out may be a secret.
     held = {} if own else getattr(value, "__dict__", {})
     listed = [_field(name, held.get(name, _NOTHING)) for name in names[:_MOST_NAMES]]
-    fields = (f"fields: {_listed(listed, len(names))}",) if names else ()
+    fields = (f"fields: {list_names(map(_cell, listed), _MOST_NAMES, len(names))}",) if names else ()
     try:
-        shown = f": {_cut(_ADDRESS.sub('', repr(value)), _REPR_CHARACTERS)}" if own else ""
+        shown = f": {truncate_with_length(_ADDRESS.sub('', repr(value)), _REPR_CHARACTERS)}" if own else ""
     except Exception as error:  # noqa: BLE001 - the object's own code
         shown = f": its repr raised {type(error).__name__}"
     return Look(
@@ -282,14 +283,5 @@ def _has(value: Any, *names: str) -> bool:
     return all(inspect.getattr_static(value, name, _NOTHING) is not _NOTHING for name in names)
 
 
-def _listed(names: Sequence[str], count: int) -> str:
-    more = f", ... ({count} in all)" if count > len(names) else ""
-    return ", ".join(map(_cell, names)) + more
-
-
 def _cell(value: Any) -> str:
-    return " ".join(_cut(str(value), _CELL_CHARACTERS).split())
-
-
-def _cut(text: str, characters: int) -> str:
-    return text if len(text) <= characters else f"{text[:characters]}… ({len(text)} characters in all)"
+    return " ".join(truncate_with_length(str(value), _CELL_CHARACTERS).split())

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-#: A bar's label: what fits beside it on a slide.
-_LABEL_CHARACTERS = 60
+from asyncfc_jupyter.text import count, shorten
+
 _SCALARS = (str, bool, int, float)
 #: Entries of a mapping that can have a part in a label.
 _MOST_WORDS = 12
@@ -58,7 +58,7 @@ def _described(value: Any) -> str:
     if value is None or isinstance(value, _SCALARS):
         return shorten(repr(value) if not isinstance(value, str) else value)
     if isinstance(value, list | tuple | set):
-        return f"{len(value)} item{'' if len(value) == 1 else 's'}"
+        return count(len(value), "item")
     if isinstance(value, Mapping):
         first = itertools.islice(value.items(), _MOST_WORDS)
         return shorten(", ".join(f"{key}: {_word(item)}" for key, item in first) or "empty")
@@ -68,9 +68,3 @@ def _described(value: Any) -> str:
 def _word(value: Any) -> str:
     value = plain_scalar(value)
     return str(value) if value is None or isinstance(value, _SCALARS) else describe(value)
-
-
-def shorten(text: str, characters: int = _LABEL_CHARACTERS) -> str:
-    """Return text on one line, cut to a length, for people."""
-    line = " ".join(text[: characters * 4].split())
-    return line if len(line) <= characters else line[: characters - 1] + "…"

@@ -31,6 +31,7 @@ from pydantic_core import to_jsonable_python
 
 from asyncfc_jupyter.core.field_access import key_text
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.text import count
 from asyncfc_jupyter.values.describe import Look, look_at, named_step
 from asyncfc_jupyter.values.snapshot import plain_scalar
 
@@ -243,14 +244,10 @@ def _look(value: Any) -> Look:
     kind, lines = type(value).__name__, (_sketch(value, _SKETCH_CHARACTERS, ()),)
     if pairs is not None:
         word = "key" if isinstance(value, Mapping) else "field"
-        return Look(title=f"{kind} with {_counted(len(pairs), word)}:", lines=lines, part=_first_step(pairs))
+        return Look(title=f"{kind} with {count(len(pairs), word)}:", lines=lines, part=_first_step(pairs))
     if isinstance(value, Set):
-        return Look(title=f"{kind} of {_counted(len(value), 'item')} without an order:", lines=lines)
-    return Look(title=f"{kind} of {_counted(len(value), 'item')}:", lines=lines, part="[0]" if len(value) else "")
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+        return Look(title=f"{kind} of {count(len(value), 'item')} without an order:", lines=lines)
+    return Look(title=f"{kind} of {count(len(value), 'item')}:", lines=lines, part="[0]" if len(value) else "")
 
 
 def _first_step(pairs: Iterable[tuple[Any, Any]]) -> str:

@@ -19,7 +19,6 @@ from asyncfc_jupyter.models.rehearsal.memory import (
     Result,
     calls_in,
     follow,
-    one_line,
     speaks_of_futures,
 )
 from asyncfc_jupyter.models.rehearsal.plan import Take
@@ -55,20 +54,6 @@ def test_a_model_that_is_behind_lets_the_loop_turn_at_every_eighth_token(monkeyp
 
 def test_a_model_on_time_sleeps_from_token_to_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pauses_of(monkeypatch, 3, ttft_ms=500, tokens_per_s=4) == [0.5, 0.25, 0.25, 0.25]
-
-
-@pytest.mark.parametrize(("length", "shown"), [(199, 199), (200, 200), (201, 200)])
-def test_an_error_of_two_hundred_characters_is_shown_whole(length: int, shown: int) -> None:
-    line = one_line("x" * length)
-    assert len(line) == shown
-    assert line.endswith("...") == (length > 200)
-    assert line.rstrip(".") == "x" * (length if length <= 200 else 197)
-
-
-def test_an_error_of_many_lines_is_one_and_read_no_further_than_it_takes() -> None:
-    assert one_line(" a\n\tb  c ") == "a b c"
-    assert one_line(" " * 799 + "xy") == "x"
-    assert one_line(" " * 800 + "x") == ""
 
 
 def test_calls_of_odd_messages_are_read_for_what_they_are() -> None:

@@ -292,8 +292,8 @@ def test_an_option_is_found_by_its_whole_name_and_by_param_first() -> None:
 
 
 def test_a_servers_words_are_one_line_of_three_hundred_characters_at_most() -> None:
-    for length, shown in ((299, 299), (300, 300), (301, 300)):
-        assert said({"message": "x" * length}, None) == ": " + "x" * shown
+    for length, shown in ((299, "x" * 299), (300, "x" * 300), (301, "x" * 299 + "…")):
+        assert said({"message": "x" * length}, None) == f": {shown}"
     assert said({"message": " a\n\tb "}, None) == ": a b"
     assert said({"message": f"a {KEY} b"}, Secret(KEY)) == ": a *** b"
     assert said({"message": f"a {KEY} b"}, None) == f": a {KEY} b"

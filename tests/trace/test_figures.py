@@ -13,8 +13,7 @@ from asyncfc_jupyter.trace.render.lane_packing import pack
 from asyncfc_jupyter.trace.render.layout import kind_of, lay_out_figures, lay_out_legend
 from asyncfc_jupyter.trace.render.svg.shapes import about, draw_key, draw_segment, ends_in_sign
 from asyncfc_jupyter.trace.render.text import columns, cut, pad
-from asyncfc_jupyter.trace.view.clean_text import clean, clean_lines, show_arguments, show_seconds, visible
-from asyncfc_jupyter.trace.view.view import timeline_view, wait_reasons
+from asyncfc_jupyter.trace.view.view import show_arguments, timeline_view, wait_reasons
 from asyncfc_jupyter.trace.view.wire_format import Figure, RowView, SegmentView
 from tests.suite.expected import Compare
 from tests.trace.sample_traces import everything, fan_out
@@ -181,55 +180,6 @@ def test_a_label_is_cut_on_the_right_before_it_takes_the_place_of_others() -> No
 
 
 # -- texts -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        *(
-            (0.0994, "99 ms"),
-            (0.0995, "0.10 s"),
-            (0.994, "0.99 s"),
-            (0.995, "1.0 s"),
-            (0.0005, "0 ms"),
-            (0.0015, "2 ms"),
-        ),
-        *((59.94, "59.9 s"), (59.95, "1 min 00 s"), (61, "1 min 01 s"), (119.4, "1 min 59 s"), (119.6, "2 min 00 s")),
-        *((3599.4, "59 min 59 s"), (3599.6, "1 h 00 min"), (3600, "1 h 00 min"), (7265, "2 h 01 min")),
-        *((36000, "10 h 00 min"), (90000, "25 h 00 min")),
-    ],
-)
-def test_a_duration_is_told_in_the_unit_of_its_size(seconds: float, shown: str) -> None:
-    assert show_seconds(seconds) == shown
-
-
-def test_a_text_is_cut_only_where_it_is_longer_than_the_limit() -> None:
-    assert clean("abcd", 4) == "abcd"
-    assert clean("abcde", 4) == "abc…"
-    assert clean("ab  cd", 5) == "ab cd"
-    assert clean("ab def", 4) == "ab…"
-    assert clean("a" + " " * 15, 4) == "a"
-    assert clean("a" + " " * 16, 4) == "a…", "what was not looked at may hold more"
-    assert clean("a\tb\x7fc", 9) == "a b c"
-    assert clean("", 4) == ""
-
-
-@pytest.mark.parametrize(
-    ("character", "shown"),
-    [
-        *(("a", "a"), ("\n", " "), ("\x7f", " "), ("é", "é"), ("\u200b", ""), ("\u202e", ""), ("\u200c", "\u200c")),
-        *(("\u200d", "\u200d"), ("\x85", "\ufffd"), ("\ud800", "\ufffd"), ("\ue000", "\ufffd"), ("\uffff", "\ufffd")),
-    ],
-)
-def test_a_character_that_cannot_be_shown_has_something_in_its_place(character: str, shown: str) -> None:
-    assert visible(character) == shown
-
-
-def test_of_several_lines_the_last_are_kept() -> None:
-    assert clean_lines("one\ntwo \x1b[1m\n\n", 99) == "one\ntwo [1m"
-    assert clean_lines("one\ntwo", 5) == "e\ntwo"
-    assert clean_lines("one\ntwo", 3) == "two"
-    assert clean_lines("\n\n", 3) == ""
 
 
 def test_arguments_that_are_no_json_object_stay_as_they_are() -> None:

@@ -53,7 +53,7 @@ from asyncfc_jupyter.trace.fold.spans import OVERLAP_SLACK_S, Spans, fold
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.timeline import Saved
 from asyncfc_jupyter.trace.trace import Trace, TraceFileError
-from asyncfc_jupyter.trace.view.headline import LiveBound, count, subtitle, title
+from asyncfc_jupyter.trace.view.headline import LiveBound, subtitle, title
 from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 
 F1, F2, F3 = FutureName("f1"), FutureName("f2"), FutureName("f3")
@@ -445,7 +445,6 @@ def test_a_line_on_the_run_says_how_far_it_is_or_how_it_ended() -> None:
     assert line(batch, TURN, issued()) == "cut off after 1 turn, 1 future, luna, batch calling"
     assert line(start, TURN, RunEnded(outcome="answered")) == "answered in 1 turn, luna"
     assert line(start, RunEnded(outcome="failed", detail="no\nkey")) == "failed after 0 turns, luna: no key"
-    assert [count(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
 
 
 def figures(*events: Event | tuple[float, Event], now: float | None = None) -> list[tuple[str, str]]:

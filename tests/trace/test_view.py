@@ -20,8 +20,7 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.trace.view.clean_text import clean, show_arguments, show_seconds
-from asyncfc_jupyter.trace.view.view import Changes, LiveTimeline, View, timeline_view, wait_reasons
+from asyncfc_jupyter.trace.view.view import Changes, LiveTimeline, View, show_arguments, timeline_view, wait_reasons
 from tests.trace.sample_traces import fan_out, interrupted, travel, until
 
 HOSTILE = "\x00\x1b[31m<b>&\"'\u202e\u2066\ud800\ufffe\n\tend" + "x" * 1_000_000
@@ -170,36 +169,11 @@ def test_hostile_text_reaches_the_view_bounded_on_one_line_and_encodable() -> No
     assert not set(text) & set("\x00\x1b\u202e\u2066\ufffe\n\t")
 
 
-def test_cleaning_keeps_scripts_and_emoji_whole_and_marks_replacements() -> None:
-    assert clean("שלום  עולם\n👩\u200d🚀", 40) == "שלום עולם 👩\u200d🚀"
-    assert clean("a\ud800b", 10) == "a\N{REPLACEMENT CHARACTER}b"
-    assert clean("abcdef", 5) == "abcd…"
-    assert clean("abcde", 5) == "abcde"
-
-
-def test_cleaning_looks_at_a_bounded_head_and_not_at_a_whole_megabyte() -> None:
-    class Endless(str):
-        __slots__ = ()
-
-        def __iter__(self) -> Any:
-            raise AssertionError("went through the whole text")
-
-    assert clean(Endless("a" * 50), 10) == "aaaaaaaaa…"
-
-
 def test_arguments_are_shown_as_people_write_them_and_cut_ones_as_they_are() -> None:
     assert show_arguments('{"city": "LIS", "nights": 2, "to": "$f1.id"}', 80) == 'city="LIS", nights=2, to="$f1.id"'
     assert show_arguments('{"city": "LI', 80) == '{"city": "LI'
     assert show_arguments("[1, 2]", 80) == "[1, 2]"
     assert show_arguments("[" * 100_000, 10) == "[[[[[[[[[…"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 ms"), (0.0834, "83 ms"), (0.83, "0.83 s"), (8.31, "8.3 s"), (59.96, "1 min 00 s"), (125, "2 min 05 s")],
-)
-def test_durations_are_told_in_the_unit_people_would_use(seconds: float, text: str) -> None:
-    assert show_seconds(seconds) == text
 
 
 def test_values_that_arrive_one_by_one_are_one_reason() -> None:

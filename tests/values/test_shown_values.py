@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.values.describe import look_at, named_step
-from asyncfc_jupyter.values.snapshot import describe, plain_scalar, shorten, snapshot
+from asyncfc_jupyter.values.snapshot import describe, plain_scalar, snapshot
 from asyncfc_jupyter.values.summarize import RESULT_BYTES, value_fields, value_text
 from tests.whole_outputs import sections
 
@@ -468,22 +468,6 @@ def test_a_long_list_is_looked_into_no_further_than_it_is_shown(item, asked) -> 
 
 
 # -- small parts -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "characters", "line"),
-    [
-        ("", 5, ""),
-        ("abcde", 5, "abcde"),
-        ("abcdef", 5, "abcd…"),
-        (" a\n b\t", 5, "a b"),
-        ("a" + " " * 17 + "bcdef", 5, "a bc"),
-        ("a" + " " * 19 + "b", 5, "a"),
-    ],
-)
-def test_a_text_is_put_on_one_line_of_at_most_so_many_characters(text, characters, line) -> None:
-    """Only the first part of it is looked at, four times as long as the line."""
-    assert shorten(text, characters) == line
 
 
 def test_a_label_has_sixty_characters() -> None:

@@ -23,7 +23,7 @@ from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.options import AgentOptions
 from asyncfc_jupyter.jupyter.text_file import read_text_file
 from asyncfc_jupyter.runtime.attempt import show_exception
-from asyncfc_jupyter.values.snapshot import shorten
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_text
 
 #: Takes an expression as Python text and returns its value.

@@ -16,6 +16,7 @@ from asyncfc_jupyter.agent import Mode, Run
 from asyncfc_jupyter.agent.turn import opening
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.session.conversations import MAIN, Talk
+from asyncfc_jupyter.text import count
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
@@ -65,10 +66,10 @@ def _sent(run: Run) -> str:
     at = _last_prompt(messages, run.prompt)
     lines = [f"Sent to {run.model}, mode {run.mode}.", *_head(system, request.tools)]
     if at:
-        lines += ["", f"-- {_messages(at)} before the prompt: see %agent history --"]
+        lines += ["", f"-- {count(at, 'message')} before the prompt: see %agent history --"]
     lines += ["", "-- prompt --", _whole(run.prompt)]
     if rest := len(messages) - at - 1:
-        lines += ["", f"-- {_messages(rest)} behind the prompt, up to the latest request: see %agent history --"]
+        lines += ["", f"-- {count(rest, 'message')} behind the prompt, up to the latest request: see %agent history --"]
     return "\n".join(lines)
 
 
@@ -91,10 +92,6 @@ def _tool(function: Mapping[str, Any]) -> str:
     parameters = json.dumps(function.get("parameters", {}), ensure_ascii=False)
     text = f"{function['name']}: {function.get('description', '')}\n{parameters}"
     return _whole(text).replace("\n", "\n    ")
-
-
-def _messages(count: int) -> str:
-    return f"{count} message{'s' * (count != 1)}"
 
 
 def _whole(text: str) -> str:

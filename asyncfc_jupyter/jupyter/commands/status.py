@@ -11,8 +11,8 @@ from asyncfc_jupyter.jupyter.session.conversations import Conversations, plain
 from asyncfc_jupyter.jupyter.settings.settings import BUILT_IN, Settings
 from asyncfc_jupyter.models.openai.connection import show_address
 from asyncfc_jupyter.models.secret import hide_keys
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.values.snapshot import shorten
 
 #: Characters of a setting's value in the table: a system text has more.
 _VALUE_CHARACTERS = 40

@@ -13,8 +13,8 @@ from html import escape
 from asyncfc_jupyter.core.effects import EffectTemplates
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 from asyncfc_jupyter.jupyter.session.latencies import Latencies, Latency
+from asyncfc_jupyter.text import clean, count
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.trace.view.clean_text import clean
 
 #: Characters of a tool's description in the table: its first sentence, mostly.
 _DESCRIPTION = 160
@@ -122,7 +122,7 @@ def _limits(tool: Tool) -> Iterator[str]:
 
 def _repeats(tool: Tool) -> Iterator[str]:
     if tool.retries:
-        yield f"{tool.retries} {'retry' if tool.retries == 1 else 'retries'}"
+        yield count(tool.retries, "retry", "retries")
 
 
 def _elsewhere(tool: Tool) -> Iterator[str]:

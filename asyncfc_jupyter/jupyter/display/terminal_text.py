@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from asyncfc_jupyter.trace.view.clean_text import visible
+from asyncfc_jupyter.text import visible
 
 #: Colours and cursor movements, titles of windows, and what else begins with an escape.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")

@@ -23,7 +23,7 @@ from asyncfc_jupyter.jupyter.display.output_slots import Bundle, OutputStack
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen, newest_line
 from asyncfc_jupyter.runtime.attempt import show_exception
 from asyncfc_jupyter.runtime.output_buffer import Kept, Stream
-from asyncfc_jupyter.trace.view.clean_text import clean
+from asyncfc_jupyter.text import clean, plural
 
 #: The events after which a call puts out nothing more.
 CALL_ENDED = CallFinished | CallFailed | CallCancelled
@@ -142,7 +142,14 @@ class Fold:
         if not (lines or displays or error):
             return None
         beside = "" if error or self.over else newest_line(runs)
-        counted = ", ".join(filter(None, (_count(lines, "line"), _count(displays, "display"), error and "error")))
+        counted = ", ".join(
+            [
+                f"{number:,} {plural(number, noun)}"
+                for number, noun in ((lines, "line"), (displays, "display"))
+                if number
+            ]
+            + ["error"] * bool(error)
+        )
         texts = [(text, stream) for text, stream in runs if text]
         if cut:
             whole = f'all of it is in {self._run}.futures["{self.name}"].printed'
@@ -239,7 +246,3 @@ def _display_at(fold: Fold, at: int) -> Bundle | None:
 def _span(text: str, stream: Stream | None) -> str:
     style = {"stdout": "", "stderr": _RED, None: _QUIET}[stream]
     return f'<span style="{style}">{escape(text)}</span>' if style else escape(text)
-
-
-def _count(number: int, noun: str) -> str:
-    return "" if not number else f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -19,7 +19,7 @@ from asyncfc_jupyter.agent.persistence import FORMAT, fork, from_json, to_json
 from asyncfc_jupyter.core.protocol import decode, read_report
 from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.models.atomic_file import replace_file
-from asyncfc_jupyter.values.snapshot import shorten
+from asyncfc_jupyter.text import shorten
 
 #: The conversation of the cells that name none.
 MAIN = "main"

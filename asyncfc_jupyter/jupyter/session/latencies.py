@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallIssued, CallStarted, Stamped
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.trace.view.clean_text import show_seconds
+from asyncfc_jupyter.text import plural, show_seconds
 
 #: Calls of one tool that the percentiles are taken from: the latest, so that a service that slows down shows.
 _LATEST = 1_000
@@ -39,7 +39,7 @@ class Latency:
     def calls(self) -> str:
         """How many calls that is, for people."""
         failed = f", {self.failed:,} more failed" if self.failed else ""
-        return f"{self.returned:,} call{'' if self.returned == 1 else 's'}{failed}"
+        return f"{self.returned:,} {plural(self.returned, 'call')}{failed}"
 
 
 class Latencies:

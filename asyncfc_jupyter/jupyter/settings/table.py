@@ -17,6 +17,7 @@ from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.jupyter.options import MODES
 from asyncfc_jupyter.models.profiles import APIS, PROFILES, profile_named
 from asyncfc_jupyter.models.secret import hide_keys
+from asyncfc_jupyter.text import truncate
 
 #: Names under which people write keys, whether or not they are settings.
 KEY_LIKE = re.compile(
@@ -138,8 +139,7 @@ def problem_with(name: str, value: object) -> str | None:
 def _shown(name: str, value: object) -> str:
     if name == "api_key_env" or (name == "base_url" and re.search("[@?]", str(value))):
         return "(not shown, since it may hold a key)"
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return truncate(repr(value), _SHOWN)
 
 
 _LISTED = ", ".join(SETTINGS)

@@ -10,6 +10,7 @@ from typing import Any
 
 from asyncfc_jupyter.core.protocol import decode
 from asyncfc_jupyter.models.secret import MASK
+from asyncfc_jupyter.text import truncate
 
 #: Characters of a value that are shown.
 _SHOWN_CHARS = 80
@@ -53,5 +54,4 @@ def first_difference(recorded: Any, now: Any, where: str = "") -> Difference | N
 def _shown(value: Any) -> str:
     if value is _ABSENT:
         return "absent"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
+    return truncate(json.dumps(value, ensure_ascii=False, default=str), _SHOWN_CHARS)

@@ -17,6 +17,7 @@ from asyncfc_jupyter.errors import ServerError, ServerTimedOut
 from asyncfc_jupyter.models.openai.clients import library
 from asyncfc_jupyter.models.openai.lenient import get
 from asyncfc_jupyter.models.secret import Secret
+from asyncfc_jupyter.text import shorten
 
 #: Where openai-python looks for a key when it is given none.
 _KEY_VARIABLE = "OPENAI_API_KEY"
@@ -98,9 +99,8 @@ def said(error: Any, key: Secret | None) -> str:
     text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
     if isinstance(text, list):  # a validator's list of problems, each of which may quote the request beside its message
         text = "; ".join(str(words) for problem in text if (words := get(problem, "msg")))
-    line = " ".join(str(text).split())
-    line = key.hide(line) if key else line
-    return f": {line[:_SAID_CHARS]}" if line and not line.startswith("<") else ""
+    line = shorten(key.hide(str(text)) if key else str(text), _SAID_CHARS)
+    return f": {line}" if line and not line.startswith("<") else ""
 
 
 def retry_after_s(error: Any) -> float | None:

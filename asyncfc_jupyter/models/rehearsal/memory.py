@@ -16,6 +16,7 @@ from asyncfc_jupyter.core.references import Field, Reference
 from asyncfc_jupyter.errors import MissingField
 from asyncfc_jupyter.models.base import Message
 from asyncfc_jupyter.models.rehearsal.plan import Hole, Take, Text
+from asyncfc_jupyter.text import shorten
 
 #: An error's text is cut to this many characters, so that an answer stays readable.
 _ERROR_LENGTH = 200
@@ -96,7 +97,9 @@ class Memory:
                 case "skipped":
                     self.results[report.future] = SKIPPED
                 case status:
-                    self.results[report.future] = Result(outcome="failed", error=one_line(report.error or status))
+                    self.results[report.future] = Result(
+                        outcome="failed", error=shorten(report.error or status, _ERROR_LENGTH)
+                    )
 
     def result_of(self, name: str) -> Result | None:
         """Return the result that a name stands for, or None while it was not seen."""
@@ -162,12 +165,6 @@ def follow(take: Take, value: Any) -> tuple[Any, str]:
     return value, ""
 
 
-def one_line(text: str) -> str:
-    """Return a text of any length and shape as one bounded line."""
-    flat = " ".join(text[: 4 * _ERROR_LENGTH].split())
-    return flat if len(flat) <= _ERROR_LENGTH else flat[: _ERROR_LENGTH - 3] + "..."
-
-
 def calls_in(message: Message) -> tuple[PastCall, ...]:
     """Return the tool calls of an assistant message.
 
@@ -194,10 +191,10 @@ def _plain_result(content: Any) -> Result:
     match content:
         case {"error": str(error), **rest} if not rest:
             skipped = error.startswith("skipped")
-            return SKIPPED if skipped else Result(outcome="failed", error=one_line(error))
+            return SKIPPED if skipped else Result(outcome="failed", error=shorten(error, _ERROR_LENGTH))
         case {"tool": str(), "status": "cancelled", "error": str(error), **rest} if rest.keys() <= {"future"}:
             # An interrupted run answers its open calls in the same form in every mode.
-            return Result(outcome="failed", error=one_line(error))
+            return Result(outcome="failed", error=shorten(error, _ERROR_LENGTH))
         case {"summarized": True, "value": value, **rest} if not rest:
             return Result(outcome="done", value=value, summarized=True)
     return Result(outcome="done", value=content)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.core.waits import WAITS
+from asyncfc_jupyter.text import clean, show_seconds
 from asyncfc_jupyter.trace.fold.future_rows import Row
 from asyncfc_jupyter.trace.fold.spans import fold
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view.clean_text import clean, show_seconds
 
 #: A wait below this is the scheduler's own work, not a reason.
 _NOTICEABLE_S = 0.001

@@ -7,14 +7,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from asyncfc_jupyter.core.events import RunStarted
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.text import clean, count, show_seconds
 from asyncfc_jupyter.trace.render.html import render_html, static_bundle
 from asyncfc_jupyter.trace.render.layout import LEAST_SAVED_S
 from asyncfc_jupyter.trace.render.svg.comparison import render_comparison_svg
 from asyncfc_jupyter.trace.render.text_compare import render_comparison_text
 from asyncfc_jupyter.trace.render.timeline import Saved
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view.clean_text import clean, show_seconds
-from asyncfc_jupyter.trace.view.headline import count
 from asyncfc_jupyter.trace.view.view import timeline_view
 from asyncfc_jupyter.trace.view.wire_format import VIEW_VERSION, ComparisonView, Figure, RunView
 

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-from asyncfc_jupyter.trace.view.clean_text import show_seconds
+from asyncfc_jupyter.text import show_seconds
 
 #: Width of characters in em, in a wide sans serif. Everything else is taken as `_EM_OTHER`.
 _EM = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from asyncfc_jupyter.text import show_seconds
 from asyncfc_jupyter.trace.render.text import axis, columns, cut, decode_lane, pad
-from asyncfc_jupyter.trace.view.clean_text import show_seconds
 from asyncfc_jupyter.trace.view.legend import LOOKS, text_keys
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from asyncfc_jupyter.text import clean, count, show_seconds
 from asyncfc_jupyter.trace.analysis.critical_path import critical_path
 from asyncfc_jupyter.trace.analysis.metrics import Metrics, working_decode_s
 from asyncfc_jupyter.trace.fold.spans import Spans
-from asyncfc_jupyter.trace.view.clean_text import clean, show_seconds
 from asyncfc_jupyter.trace.view.wire_format import Figure
 
 #: Characters of each kind of text: a title fits two lines at notebook width, the others fit a tooltip.
@@ -95,8 +95,3 @@ def _knows_needs(spans: Spans) -> bool:
     # Without futures the model writes values into the arguments itself: which call needed which cannot be told, and the
     # bound would promise more than there was.
     return spans.started is None or spans.started.mode == "async"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number of things in words, such as ``1 turn`` or ``3 turns``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

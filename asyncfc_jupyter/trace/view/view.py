@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+import json
+from typing import Any, TypedDict
 
 from asyncfc_jupyter.core.events import Stamped
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.waits import WAITS
+from asyncfc_jupyter.text import clean, clean_lines
 from asyncfc_jupyter.trace.analysis.critical_path import critical_path
 from asyncfc_jupyter.trace.analysis.metrics import Metrics, measure
 from asyncfc_jupyter.trace.fold.decode_lane import DecodeSpan
 from asyncfc_jupyter.trace.fold.future_rows import Row, Segment
 from asyncfc_jupyter.trace.fold.spans import Spans
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view.clean_text import clean, clean_lines, show_arguments
 from asyncfc_jupyter.trace.view.headline import LiveBound, final_figures, live_figures, subtitle, title
 from asyncfc_jupyter.trace.view.wire_format import (
     VIEW_VERSION,
@@ -201,3 +202,15 @@ def _round(seconds: float) -> float:
 
 def _round_end(seconds: float | None) -> float | None:
     return None if seconds is None else _round(seconds)
+
+
+def show_arguments(arguments: str, limit: int) -> str:
+    """Return a call's arguments as ``city="LIS", nights=2``; text that is not a JSON object is returned as it is, cleaned."""
+    try:
+        # The log cuts long arguments, so that they may not be JSON any more.
+        values: Any = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return clean(arguments, limit)
+    if not isinstance(values, dict):
+        return clean(arguments, limit)
+    return clean(", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items()), limit)

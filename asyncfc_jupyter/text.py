@@ -1,0 +1,91 @@
+"""Text for people: shortened, cleaned, counted and listed. Every message, label and picture uses these functions."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Iterable
+
+#: Characters of a label: what fits beside a bar of the timeline on a slide.
+LABEL_CHARACTERS = 60
+#: Characters of a text that `shorten` and `clean` read for each character that they may return. A megabyte of tool output
+#: is not read to its end: that would stall the loop that runs the tools.
+_READ_FOR_EACH = 4
+#: Joiners without which some scripts and emoji fall apart; every other invisible format character is dropped.
+_JOINERS = "\u200c\u200d"
+#: Categories that no picture can show: controls, surrogates, private and unassigned code points.
+_NOT_SHOWN = {"Cc", "Cs", "Co", "Cn"}
+
+
+def truncate(text: str, limit: int) -> str:
+    """Return text of at most ``limit`` characters, the last of them an ellipsis if something was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def truncate_with_length(text: str, limit: int) -> str:
+    """Return the first ``limit`` characters of text and, if that is not all of it, its length."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters in all)"
+
+
+def shorten(text: str, limit: int = LABEL_CHARACTERS) -> str:
+    """Return text on one line of at most ``limit`` characters."""
+    return truncate(" ".join(text[: _READ_FOR_EACH * limit].split()), limit)
+
+
+def clean(text: str, limit: int) -> str:
+    """Return any text on one line of at most ``limit`` characters, fit to be drawn.
+
+    Text of a model or a tool may hold megabytes, control characters, half a surrogate pair or overrides of the writing
+    direction. All text in a picture is cleaned first, so that each renderer escapes only what its own syntax requires.
+    """
+    head = text[: _READ_FOR_EACH * limit]
+    if not (head.isascii() and head.isprintable()):
+        head = "".join(map(visible, head))
+    line = " ".join(head.split())
+    whole = len(line) <= limit and len(text) <= _READ_FOR_EACH * limit
+    return line if whole else line[: limit - 1].rstrip() + "…"
+
+
+def clean_lines(text: str, limit: int) -> str:
+    """Return the last ``limit`` characters of text, with `clean` applied to each line."""
+    return "\n".join(clean(line, limit) for line in text[-limit:].splitlines()).strip("\n")
+
+
+def visible(character: str) -> str:
+    """Return a character that can be shown; for any other one a blank, the replacement character, or nothing."""
+    if character.isascii():
+        return character if character.isprintable() else " "
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return character if character in _JOINERS else ""
+    return "\N{REPLACEMENT CHARACTER}" if category in _NOT_SHOWN else character
+
+
+def plural(number: int, noun: str, many: str = "") -> str:
+    """Return the form of a noun that follows a number; ``many`` is the plural of a noun that takes more than an s."""
+    return noun if number == 1 else many or f"{noun}s"
+
+
+def count(number: int, noun: str, many: str = "") -> str:
+    """Return a number of things in words, such as ``1 turn``, ``3 turns`` or ``2 retries``."""
+    return f"{number} {plural(number, noun, many)}"
+
+
+def list_names(names: Iterable[str], limit: int, total: int) -> str:
+    """Return the first ``limit`` names with commas between; of more than that, also how many there are in ``total``."""
+    shown = list(itertools.islice(names, limit))
+    return ", ".join(shown) + (f", ... ({total} in all)" if total > len(shown) else "")
+
+
+def show_seconds(seconds: float) -> str:
+    """Return a duration as ``83 ms``, ``0.83 s``, ``8.3 s``, ``2 min 05 s`` or ``1 h 02 min``."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 0.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
