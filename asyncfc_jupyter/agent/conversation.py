@@ -65,7 +65,7 @@ class Conversation:
         for entry in self.driver.issued[self._noted :]:
             self._undelivered[entry.name] = entry
             if entry.status == "pending":
-                entry.settled.append(partial(self._ready.__setitem__, entry.name, entry))
+                entry.when_settled(partial(self._ready.__setitem__, entry.name, entry))
             else:
                 self._ready[entry.name] = entry
         self._noted = len(self.driver.issued)

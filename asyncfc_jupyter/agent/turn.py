@@ -227,7 +227,7 @@ class Turns:
         if tool is None and problem is None:
             problem = UnknownTool(made.name, known=tuple(self._tools))
         made.entry = self._conversation.driver.issue(
-            call=made.call,
+            call_id=made.call,
             turn=turn.number,
             name=made.name,
             tool=tool,

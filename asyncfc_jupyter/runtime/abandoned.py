@@ -1,8 +1,8 @@
-"""Calls that were given up and are not over yet, and keeping the next ones out of their clean-up.
+"""Abandoned attempts whose functions still work; the next calls are kept out of their clean-up.
 
-A call that ran out of time or was taken back has settled, and the calls behind it may start. Its coroutine was told to stop
-and may still be at it: an ``except`` or a ``finally`` that puts things back takes its time. A call that touches the same waits
-until that is done; what runs in a thread or in another process cannot be told to stop, and is not waited for.
+A call that timed out or was cancelled has settled, and the calls after it may start. Its coroutine was cancelled and may still
+be busy: an ``except`` or a ``finally`` that undoes something takes its time. A call that touches the same state waits until
+that is done. What runs in a thread or in another process cannot be stopped, and is not waited for.
 """
 
 from __future__ import annotations
@@ -11,36 +11,45 @@ import asyncio
 from typing import Any
 
 from asyncfc_jupyter.core.effects import hazards
-from asyncfc_jupyter.runtime.attempt import Attempt
+from asyncfc_jupyter.core.events import ResultDiscarded
+from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised
 from asyncfc_jupyter.runtime.call import ToolCall
+from asyncfc_jupyter.values.snapshot import describe
 
-#: Seconds that a coroutine has for its clean-up before others go on without it: enough to roll back over a network, and soon
-#: over where a coroutine does not mind being cancelled.
+#: Seconds that a coroutine has for its clean-up before others start without it: enough to roll back over a network, and a short
+#: wait for a coroutine that ignores its cancellation.
 CLEAN_UP_S = 5.0
 
 
-class GivenUp:
-    """The attempts of one conversation that were given up and are not over."""
+class Abandoned:
+    """The abandoned attempts of one conversation that have not ended."""
 
     def __init__(self) -> None:
-        #: Each with its call, and until when it may keep others waiting, by the loop's time.
+        #: Each with its call, and the loop's time until which it may keep others waiting.
         self._left: dict[Attempt, tuple[ToolCall, float]] = {}
 
-    def note(self, entry: ToolCall, attempt: Attempt) -> None:
-        """Keep an attempt in mind until nothing of it is left."""
-        self._left[attempt] = entry, asyncio.get_running_loop().time() + CLEAN_UP_S
-        attempt.when_over(lambda: self._left.pop(attempt, None))
+    def add(self, call: ToolCall, attempt: Attempt) -> None:
+        """Remember an attempt until it ends, and log the late result that it may have then."""
 
-    def entries(self) -> tuple[ToolCall, ...]:
-        """Return the calls whose functions are still at work."""
-        return tuple(dict.fromkeys(entry for entry, _ in self._left.values()))
+        def log_late(outcome: Outcome) -> None:
+            raised = isinstance(outcome, Raised)
+            summary = outcome.message if isinstance(outcome, Raised) else describe(outcome.value)
+            call.lease.log.record(ResultDiscarded(future=call.name, summary=summary, raised=raised))
+
+        self._left[attempt] = call, asyncio.get_running_loop().time() + CLEAN_UP_S
+        attempt.when_over(lambda: self._left.pop(attempt, None))
+        attempt.when_late(log_late)
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """Return the calls whose functions still work."""
+        return tuple(dict.fromkeys(call for call, _ in self._left.values()))
 
     def stopping(self) -> tuple[asyncio.Task[Any], ...]:
-        """Return what was told to stop, and is to be waited for."""
+        """Return the coroutines that were cancelled and have not ended."""
         return tuple(attempt.stopping for attempt in self._left if attempt.stopping is not None)
 
-    def in_the_way(self, entry: ToolCall) -> dict[asyncio.Task[Any], float]:
-        """Return what is to stop before a call begins, each with the time until which it is waited for."""
+    def clean_ups_before(self, call: ToolCall) -> dict[asyncio.Task[Any], float]:
+        """Return the coroutines that are to end before a call begins, each with the time until which it is waited for."""
         if not self._left:
             return {}
         loop = asyncio.get_running_loop()
@@ -50,11 +59,11 @@ class GivenUp:
             if (task := attempt.stopping) is not None
             and task.get_loop() is loop  # that of an earlier run may have ended with its clean-ups
             and loop.time() < until
-            and hazards(other.effects, entry.effects)
+            and hazards(other.effects, call.effects)
         }
 
-    async def out_of_the_way(self, entry: ToolCall) -> None:
-        """Return when nothing is in a call's way any more."""
-        while stopping := self.in_the_way(entry):
+    async def wait_for_clean_ups(self, call: ToolCall) -> None:
+        """Return when a call may begin."""
+        while stopping := self.clean_ups_before(call):
             left_s = min(stopping.values()) - asyncio.get_running_loop().time()
             await asyncio.wait(stopping, timeout=left_s)

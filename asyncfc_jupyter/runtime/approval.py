@@ -17,26 +17,26 @@ APPROVAL_TIMEOUT_S = 300.0
 _QUESTION_CHARACTERS = 4_000
 
 
-def question(entry: ToolCall) -> Approval:
+def question(call: ToolCall) -> Approval:
     """Return what the person is asked about a call whose arguments are known."""
-    tool, bound = entry.function, entry.bound
+    tool, bound = call.function, call.bound
     if tool is None or bound is None:
         raise AssertionError("a call is approved when its arguments are known")
     seen = {name: value for name, value in bound.arguments.items() if name in tool.parameters_of.names}
-    heads = {name: value_fields(value, entry.name)["value"] for name, value in seen.items()}
+    heads = {name: value_fields(value, call.name)["value"] for name, value in seen.items()}
     texts = (f"{name}={json.dumps(head, ensure_ascii=False, default=str)}" for name, head in heads.items())
     shown = shorten(", ".join(texts), _QUESTION_CHARACTERS)
-    return Approval(future=entry.name, tool=entry.tool, arguments=seen, shown=shown, description=tool.description)
+    return Approval(future=call.name, tool=call.tool, arguments=seen, shown=shown, description=tool.description)
 
 
-async def declined(entry: ToolCall, asked: Approval) -> str | None:
+async def declined(call: ToolCall, asked: Approval) -> str | None:
     """Ask, and return None for a yes, or why the call is not made: a no, no answer in time, or nobody to ask.
 
     Whatever the asking does, only a plain yes is one.
     """
-    lease = entry.lease
+    lease = call.lease
     if lease.approver is None:
-        return f"not approved: {entry.tool} needs a person's approval and there is nobody to ask; pass approver="
+        return f"not approved: {call.tool} needs a person's approval and there is nobody to ask; pass approver="
     try:
         async with asyncio.timeout(lease.approval_timeout_s):
             answer = await _answer(lease.approver, asked)

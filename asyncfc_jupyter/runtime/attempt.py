@@ -31,7 +31,6 @@ from asyncfc_jupyter.runtime.object_lock import exclusive_of
 from asyncfc_jupyter.runtime.output_buffer import Stream, listening, print_here
 from asyncfc_jupyter.runtime.output_capture import LISTENER, Printed, context_of
 from asyncfc_jupyter.runtime.pools import THREADS, Noting, processes
-from asyncfc_jupyter.runtime.stack_watch import Watch
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.definition import Tool
@@ -65,21 +64,23 @@ T = TypeVar("T")
 
 
 class Attempt:
-    """One call of a tool's function that is under way. Made on the event loop, which it needs.
+    """One running call of a tool's function. Made on the event loop, which it needs.
 
     Args:
         tool: The tool.
         bound: Its arguments.
-        printed: Notes what the function prints, if anybody wants to know.
+        printed: Takes what the function prints; None leaves it to the streams.
     """
 
     def __init__(self, tool: Tool, bound: inspect.BoundArguments, printed: Printed | None = None) -> None:
         self._tool, self._bound = tool, bound
         self._exclusive = exclusive_of(tool)
-        self._given_up = False
+        self._abandoned = False
+        self._notify: Callable[[], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         #: Whether what another process prints is sent back; else it appears as it comes, wherever that process prints.
         self._collects = printed is not None and printed.sink is not None
-        #: What an executor was handed, from when it has it until what it gave back arrived: only this cannot be stopped.
+        #: The work that an executor has, from when it is submitted until its result has arrived: only this cannot be stopped.
         self._sent: Future[Any] | None = None
         begin = {"loop": self._on_loop, "thread": self._in_thread, "process": self._elsewhere}
         work = begin.get(tool.run_in, self._elsewhere) if isinstance(tool.run_in, str) else self._elsewhere
@@ -87,56 +88,58 @@ class Attempt:
             _as_value(work), name=f"asyncfc call of {tool.name}", context=context_of(printed)
         )
         if printed is not None:
-            # Until nothing of it is left, which may be long after the call was given up.
+            # Until nothing of it is left, which may be long after it was abandoned.
             LISTENER.begin()
             self._work.add_done_callback(lambda _: LISTENER.end())
 
-    def when_reached(self, tell: Callable[[], None], context: contextvars.Context | None = None) -> Callable[[], None]:
-        """Tell, once, that the call is over or that its time is up: then ask for its `result`.
+    def when_reached(self, notify: Callable[[], None], context: contextvars.Context | None = None) -> None:
+        """Start the tool's time, and notify once when the function has ended or the time is up: then ask for the `result`.
 
         Args:
-            tell: Called on the event loop.
-            context: What it is called in; the current one by default.
-
-        Returns:
-            What takes it back.
+            notify: Called on the event loop; not when the attempt is abandoned before.
+            context: The context to call it in; the current one by default.
         """
-        return Watch(self._work, self._tool.timeout_s, tell, context).stop
+        self._notify = notify
+        self._work.add_done_callback(self._reached, context=context)
+        if self._tool.timeout_s is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._tool.timeout_s, self._reached, context=context)
 
-    async def reached(self) -> None:
-        """Return when the call is over or its time is up. Cancelling this leaves it as it is: call `give_up`."""
-        reached = asyncio.get_running_loop().create_future()
-        stop = self.when_reached(lambda: None if reached.done() else reached.set_result(None))
-        try:
-            await reached
-        finally:
-            stop()
+    def _reached(self, _: object = None) -> None:
+        notify = self._stop_watching()
+        if notify is not None:
+            notify()
 
-    async def outcome(self) -> Outcome:
-        """Wait for what comes of the call: `reached`, then `result`."""
-        await self.reached()
-        return self.result()
+    def _stop_watching(self) -> Callable[[], None] | None:
+        # A timer and a callback that are left would keep all that a call holds in memory until the time is up.
+        self._work.remove_done_callback(self._reached)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        notify, self._notify = self._notify, None
+        return notify
 
     def result(self) -> Outcome:
-        """Return what came of the call, now that it is over; or that its time is up: it is given up then.
+        """Return the outcome, now that the function has ended or the time is up; in the latter case abandon the attempt.
 
         Raises:
-            asyncio.CancelledError: It was cancelled by somebody else than `give_up`. A function that cancels itself has failed.
+            asyncio.CancelledError: It was cancelled by another than `abandon`. A function that cancels itself has failed.
         """
         if self._work.done():
             return self._value()
-        goes_on = self.give_up()
+        goes_on = self.abandon()
         still = f" {still_running(self._tool)}" if goes_on else ""
         message = f"{self._tool.name} took longer than {self._tool.timeout_s:g} s.{still}"
         return Raised(kind="timeout", message=message, still_running=goes_on)
 
-    def give_up(self) -> bool:
-        """Stop the call if it can be stopped, and do not begin it if it has not begun. It is told so once.
+    def abandon(self) -> bool:
+        """Stop the function if it can be stopped, and do not begin it if it has not begun. It is cancelled only once.
 
         Returns:
-            Whether it goes on all the same: nothing stops a function in a thread or in another process.
+            Whether it still runs: nothing stops a function in a thread or in another process.
         """
-        again, self._given_up = self._given_up, True
+        self._stop_watching()
+        again, self._abandoned = self._abandoned, True
         if self._sent is None or self._sent.cancel():
             if not again:  # a second cancellation would hit the clean-up after the first
                 self._work.cancel()
@@ -145,35 +148,35 @@ class Attempt:
 
     @property
     def over(self) -> bool:
-        """Whether nothing of the call is left, on the loop or elsewhere."""
+        """Whether nothing of it is left, on the loop or elsewhere."""
         return self._work.done()
 
-    def came_to(self) -> Outcome | None:
-        """Return what the function returned or raised, if it is over and was not stopped: what it did is done."""
-        return None if self._given_up or not self._work.done() or self._work.cancelled() else self._value()
-
     @property
-    def given_up(self) -> bool:
+    def abandoned(self) -> bool:
         """Whether nobody waits for it any more."""
-        return self._given_up
+        return self._abandoned
 
     @property
     def stopping(self) -> asyncio.Task[Outcome] | None:
-        """The coroutine that was told to stop and has not yet, or None."""
-        return self._work if self._given_up and self._sent is None and not self._work.done() else None
+        """The coroutine that was cancelled and has not ended, or None."""
+        return self._work if self._abandoned and self._sent is None and not self._work.done() else None
 
-    def when_late(self, tell: Callable[[Outcome], None]) -> None:
-        """Tell what the call came to after it was given up; a call that was stopped came to nothing."""
+    def outcome_now(self) -> Outcome | None:
+        """Return the outcome if the function has ended and was not stopped: its effects are done."""
+        return None if self._abandoned or not self._work.done() or self._work.cancelled() else self._value()
+
+    def when_late(self, notify: Callable[[Outcome], None]) -> None:
+        """Report the outcome of a function that was abandoned and not stopped."""
 
         def over(work: asyncio.Task[Outcome]) -> None:
             if not work.cancelled() and work.exception() is None:
-                tell(work.result())
+                notify(work.result())
 
         self._work.add_done_callback(over)
 
-    def when_over(self, tell: Callable[[], object]) -> None:
-        """Tell when nothing of the call is left."""
-        self._work.add_done_callback(lambda _: tell())
+    def when_over(self, notify: Callable[[], object]) -> None:
+        """Notify when nothing of it is left."""
+        self._work.add_done_callback(lambda _: notify())
 
     def _value(self) -> Outcome:
         if self._work.cancelled():
@@ -215,7 +218,7 @@ class Attempt:
             threads, context.run, call, self._tool.function, self._bound.args, self._bound.kwargs
         )
         if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):
-            if not self._given_up:
+            if not self._abandoned:
                 return await _on_this_loop(_waited(outcome.value))  # a plain function that returned a coroutine
             if inspect.iscoroutine(outcome.value):
                 outcome.value.close()

@@ -34,67 +34,67 @@ def check_depth(arguments: Mapping[str, Any]) -> CallError | None:
     return None
 
 
-def references_in(entry: ToolCall, situation: Situation) -> tuple[Reference, ...]:
+def references_in(call: ToolCall, situation: Situation) -> tuple[Reference, ...]:
     """Return the references in a call's arguments, in order.
 
     Raises:
         UnknownFuture: One names a future that there is not.
         LookAlike: A text looks like a reference and is none.
     """
-    if entry.problem is not None or not entry.references:
+    if call.problem is not None or not call.references:
         return ()
-    found = tuple(find_references(dict(entry.arguments)))
+    found = tuple(find_references(dict(call.arguments)))
     for reference in found:
         if reference.future not in situation.known:
             raise UnknownFuture(reference.future, known=tuple(situation.known))
-    if entry.function is not None:
-        reject_look_alikes(entry.arguments, situation)
+    if call.function is not None:
+        reject_look_alikes(call.arguments, situation)
     return found
 
 
-def effects_of(entry: ToolCall) -> Effects:
+def effects_of(call: ToolCall) -> Effects:
     """Return what a call touches as far as its arguments are known: widened where they are not."""
-    if entry.function is None or entry.problem is not None:
+    if call.function is None or call.problem is not None:
         return PURE
-    if not entry.references or not entry.function.places_in:
-        return entry.function.effects.expand(_places(entry.function, entry.arguments), frozenset())
-    known = {n: v for n, v in entry.arguments.items() if next(find_references(v), None) is None}
-    places = _places(entry.function, substitute(known, lambda reference: reference))
-    return entry.function.effects.expand(places, _unresolved(entry.function, entry.arguments.keys() - known.keys()))
+    if not call.references or not call.function.places_in:
+        return call.function.effects.expand(_places(call.function, call.arguments), frozenset())
+    known = {n: v for n, v in call.arguments.items() if next(find_references(v), None) is None}
+    places = _places(call.function, substitute(known, lambda reference: reference))
+    return call.function.effects.expand(places, _unresolved(call.function, call.arguments.keys() - known.keys()))
 
 
-def issued(entry: ToolCall, turn: int, found: tuple[Reference, ...], effects: Effects) -> CallIssued:
+def issued(call: ToolCall, turn: int, found: tuple[Reference, ...], effects: Effects) -> CallIssued:
     """Return the fact that a call was issued, as the scheduler is to know it."""
-    able = entry.function if entry.problem is None else None
+    able = call.function if call.problem is None else None
     return CallIssued(
-        future=entry.name,
-        call=entry.call,
+        future=call.name,
+        call=call.call_id,
         turn=turn,
-        tool=entry.tool,
-        arguments=show_arguments(entry.arguments),
+        tool=call.tool,
+        arguments=show_arguments(call.arguments),
         needs=tuple(dict.fromkeys(reference.future for reference in found)),
         references=tuple(map(str, found)),
         effects=PURE if able is None else effects,
         irreversible=able is not None and able.irreversible,
         approve=able is not None and able.approve,
-        detached=entry.detached,
-        same_as=entry.same_as,
+        detached=call.detached,
+        same_as=call.same_as,
     )
 
 
 def resolve(
-    entry: ToolCall, value_of: Callable[[Reference], Any], context: ToolContext | None
+    call: ToolCall, value_of: Callable[[Reference], Any], context: ToolContext | None
 ) -> tuple[inspect.BoundArguments, Effects, tuple[Limit, ...]]:
     """Return the arguments ready to call with, what the call touches exactly, and its limits.
 
     Raises:
         CallError: The call cannot be made. A value's own code may raise anything else.
     """
-    tool = entry.function
-    if entry.problem is not None or tool is None:
-        raise entry.problem or CallError(f"there is no tool {entry.tool!r}")
-    given = dict(entry.arguments)
-    arguments = substitute(given, value_of) if entry.references else snapshot(given)
+    tool = call.function
+    if call.problem is not None or tool is None:
+        raise call.problem or CallError(f"there is no tool {call.tool!r}")
+    given = dict(call.arguments)
+    arguments = substitute(given, value_of) if call.references else snapshot(given)
     bound = tool.parameters_of.bind(arguments, context)
     places = _places(tool, arguments)
     own = () if tool.limit is None else (Limit(name=tool.name, places=tool.limit),)
@@ -129,7 +129,7 @@ def _unresolved(tool: Tool, written: Set[str]) -> Set[str]:
     return {name for name in tool.places_in if tool.written_as.get(name, name) in written}
 
 
-def same_call(tool: Tool, arguments: Mapping[str, Any]) -> str:
+def share_key(tool: Tool, arguments: Mapping[str, Any]) -> str:
     """Return a text that two calls share exactly when they are the same call."""
     return f"{tool.name} {_SORTED.encode(arguments)}"
 

@@ -1,4 +1,4 @@
-"""One future of a conversation, with the values that the scheduler does not hold."""
+"""One tool call of a conversation and its future, with the values that the scheduler does not hold."""
 
 from __future__ import annotations
 
@@ -6,39 +6,43 @@ import asyncio
 import contextvars
 import inspect
 import threading
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE, Effects
+from asyncfc_jupyter.core.events import CallPrinted
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.core.protocol import Status
 from asyncfc_jupyter.errors import CallError
-from asyncfc_jupyter.runtime.attempt import Attempt
+from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned
 from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.runtime.output_buffer import Stream
 from asyncfc_jupyter.runtime.output_capture import Capture, Printed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
+from asyncfc_jupyter.values.snapshot import snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """What the person is asked: whether this call may be made."""
+    """A question to the user: may this call be made?"""
 
     future: FutureName
     tool: str
     #: As the function will get them: references are replaced.
     arguments: Mapping[str, Any]
-    #: The same for people, such as ``euros=5``, bounded however large the values are.
+    #: The same as text, such as ``euros=5``, bounded however large the values are.
     shown: str
-    #: What the tool does, in its own words.
+    #: The tool's own description.
     description: str
 
     def __str__(self) -> str:
         return f"{self.future}: {self.tool}({self.shown})"
 
 
-#: Answers an approval; a plain function is called in a thread, so that it may ask at a terminal.
+#: Answers an approval. A plain function is called in a thread, so that it may ask at a terminal.
 Approver = Callable[[Approval], bool | Awaitable[bool]]
 
 
@@ -48,9 +52,9 @@ class Lease:
 
     log: EventLog
     approver: Approver | None
-    #: Seconds the person has for an answer.
+    #: Seconds that the user has for an answer.
     approval_timeout_s: float
-    #: Takes what the calls put out, in the place of the streams; None leaves it to them.
+    #: Makes a sink for the output of each call; None leaves the output to the streams.
     capture: Capture | None = None
     #: The run's own context: a call must not inherit that of the tool whose end let it start.
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
@@ -58,44 +62,56 @@ class Lease:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ToolCall:
-    """One future."""
+    """One tool call and its future.
+
+    All may read the fields. They change only through the methods, each of which is one transition: a call is refused or
+    repeats another, is resolved, starts, begins an attempt or several, and settles.
+    """
 
     name: FutureName
-    call: CallId
+    #: The id that the model's server gave the call.
+    call_id: CallId
+    #: The tool's name as the model wrote it.
     tool: str
     #: As the model wrote them: references are still text.
     arguments: Mapping[str, Any]
     lease: Lease
-    status: Status = "pending"
-    value: Any = None
-    error: str = ""
-    #: The exception the tool raised, if any, for the person to look at.
-    exception: BaseException | None = None
-    started_s: float | None = None
+    #: Whether strings such as ``$f1`` are references.
     references: bool = True
+    #: The tool; None where there is none of this name.
     function: Tool | None = None
+    #: Why the call cannot be made, when that is known before its arguments are.
     problem: CallError | None = None
     #: The call that this one repeats, whose outcome it takes.
     same_as: FutureName | None = None
-    #: What makes another call the same, while it is pending and may be shared; else empty.
-    same_call: str = ""
+    #: What another call has in common with this one if it may share the outcome, while this one is pending; else empty.
+    share_key: str = ""
+
+    status: Status = "pending"
+    value: Any = None
+    error: str = ""
+    #: The exception that the tool raised, if any, for the user.
+    exception: BaseException | None = None
+
     bound: inspect.BoundArguments | None = None
     #: What it touches, from when its arguments are known.
     effects: Effects = PURE
-    #: Asks the person, and later makes the call.
-    task: asyncio.Task[None] | None = None
-    attempt: Attempt | None = None
-    #: What its function may say and ask, where it takes a context.
+    #: For a function that takes one: what it may ask, and report.
     context: ToolContext | None = None
-    #: Set when nobody waits for the current attempt any more; there is none where the function cannot ask.
-    given_up: threading.Event | None = None
+    #: For a function that takes a context: set when the current attempt is abandoned.
+    abandoned: threading.Event | None = None
+    started_s: float | None = None
     #: What its function prints, from when it starts.
     printed: Printed | None = None
-    settled: list[Callable[[], None]] = field(default_factory=list)
+    attempt: Attempt | None = None
+    #: Asks the user, or waits for the time of the next attempt.
+    task: asyncio.Task[None] | None = None
+    #: Called when the call settles.
+    waiters: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def order(self) -> int:
-        """Its place in the order of emission, from 1."""
+        """Its number in the order of emission, from 1."""
         return int(self.name[1:])
 
     @property
@@ -108,10 +124,135 @@ class ToolCall:
         """For how long it has been running, in seconds; None when it has not started."""
         return None if self.started_s is None else self.lease.log.now_s() - self.started_s
 
-    def let_go(self) -> None:
-        """Drop what only a pending call needs: a conversation keeps its futures for as long as it lasts."""
+    # -- issued ------------------------------------------------------------------------------------------------------
+
+    def refuse(self, problem: CallError) -> None:
+        """Note why the call cannot be made. It fails when its arguments are resolved."""
+        self.problem = problem
+
+    def repeat(self, earlier: FutureName) -> None:
+        """Take the outcome of an earlier call instead of being made."""
+        self.same_as = earlier
+
+    def offer_to_share(self, key: str) -> None:
+        """Let later calls with the same key take this one's outcome."""
+        self.share_key = key
+
+    # -- resolved ----------------------------------------------------------------------------------------------------
+
+    def open_context(self, report: Callable[[float | None, str], None]) -> ToolContext | None:
+        """Make the context that the function takes; return None where it takes none.
+
+        Args:
+            report: Called on the event loop with each report of progress.
+        """
+        if self.function is not None and self.function.parameters_of.takes_context:
+            self.abandoned = threading.Event()
+            self.context = ToolContext(
+                call_id=self.call_id, future=self.name, tool=self.tool, report=report, cancelled=self.abandoned
+            )
+        return self.context
+
+    def resolve(self, bound: inspect.BoundArguments, effects: Effects) -> None:
+        """Take the arguments with the references replaced, and what the call touches exactly."""
+        self.bound, self.effects = bound, effects
+
+    def ask(self, task: asyncio.Task[None]) -> None:
+        """Wait for the user's approval, which a task asks for."""
+        self.task = task
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to run: its time counts, and its output goes into the run's log and to the run's sink, if it has one."""
+        log, name, capture = self.lease.log, self.name, self.lease.capture
+        self.started_s = log.now_s()
+
+        def tell(text: str, stream: Stream) -> None:
+            log.record(CallPrinted(future=name, text=text, stream=stream))
+
+        self.printed = Printed(tell, None if capture is None else capture(name, self.tool))
+
+    def delay(self, task: asyncio.Task[None]) -> None:
+        """Wait for the time of the next attempt, as a task does."""
+        self.task = task
+
+    def begin_attempt(self) -> Attempt:
+        """Call the function, in the current context.
+
+        If there may be several attempts, each has its own copy of the arguments and its own context: the one before may have
+        changed the former, and may still use the latter.
+        """
+        if self.function is None or self.bound is None:
+            raise AssertionError("a call starts with its tool and its arguments")
+        bound = self.bound
+        if self.function.retries:
+            if self.context is not None:
+                self.abandoned = threading.Event()
+                self.context = self.context.renewed(self.abandoned)
+            values = bound.arguments.items()
+            copies = {n: self.context if isinstance(v, ToolContext) else snapshot(v) for n, v in values}
+            bound = inspect.BoundArguments(bound.signature, OrderedDict(copies))
+        self.attempt = Attempt(self.function, bound, self.printed)
+        return self.attempt
+
+    def end_attempt(self, attempt: Attempt) -> Outcome:
+        """Return the outcome of an attempt whose function has ended or whose time is up; in the latter case abandon it.
+
+        Raises:
+            asyncio.CancelledError: The attempt was cancelled from outside.
+        """
+        outcome = attempt.result()
+        if not attempt.over and self.abandoned is not None:
+            self.abandoned.set()
+        return _kept(outcome)
+
+    def outcome_now(self) -> Outcome | None:
+        """Return the outcome at this very moment, of which nobody may have been notified yet; None while it may change."""
+        outcome = None if self.attempt is None else self.attempt.outcome_now()
+        if isinstance(outcome, Raised) and self.function is not None and self.function.retries:
+            return None
+        return None if outcome is None else _kept(outcome)
+
+    def abandon(self) -> Attempt | None:
+        """Let the function know that nobody waits for it; return its attempt if something of it is left."""
+        if self.abandoned is not None:
+            self.abandoned.set()
+        attempt, self.attempt = self.attempt, None
+        return None if attempt is None or attempt.over else attempt
+
+    # -- settled -----------------------------------------------------------------------------------------------------
+
+    def when_settled(self, wake: Callable[[], None]) -> None:
+        """Have a function called when the call, which is pending, settles."""
+        self.waiters.append(wake)
+
+    def settle(
+        self, status: Status, *, value: Any = None, error: str = "", exception: BaseException | None = None
+    ) -> None:
+        """Take the outcome, drop what only a pending call needs, and wake all who wait for it.
+
+        A conversation keeps its calls for as long as it lasts, so that what a settled one holds is never freed.
+        """
+        if self.printed is not None:
+            self.printed.raised(exception)
         for open_to_the_tool in (self.context, self.printed):
             if open_to_the_tool is not None:
                 open_to_the_tool.close()
         self.bound = self.attempt = None
-        self.same_call = ""
+        self.share_key = ""
+        self.status, self.value, self.error, self.exception = status, value, error, exception
+        waiters, self.waiters = self.waiters, []
+        for wake in waiters:
+            wake()
+
+
+def _kept(outcome: Outcome) -> Outcome:
+    """Return an outcome whose value is kept as it is now."""
+    if not isinstance(outcome, Returned):
+        return outcome
+    try:
+        return Returned(value=snapshot(outcome.value), blocked_s=outcome.blocked_s)
+    except RecursionError as error:
+        message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
+        return Raised(kind="error", message=message, error=error)

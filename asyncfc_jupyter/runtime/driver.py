@@ -8,10 +8,8 @@ that ends after its run is told in the right place. All methods are called on th
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Collection, Coroutine, Iterable, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from asyncfc_jupyter.core.commands import (
@@ -47,16 +45,14 @@ from asyncfc_jupyter.core.references import Reference
 from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT, Scheduler
 from asyncfc_jupyter.errors import AgentInterrupted, CallError
 from asyncfc_jupyter.runtime import binding
-from asyncfc_jupyter.runtime.abandoned import GivenUp
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S, declined, question
 from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, show_exception, still_running
 from asyncfc_jupyter.runtime.call import Approval, Approver, Lease, ToolCall
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.output_capture import Capture
-from asyncfc_jupyter.runtime.retry import begin_call, begin_printing, came_to, give_up, make_call, note_error
+from asyncfc_jupyter.runtime.retry import Runner
 from asyncfc_jupyter.runtime.settling import same_end, settled, why_skipped
-from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.values.snapshot import describe, snapshot
 
@@ -83,7 +79,7 @@ class Driver:
         self.blocked_s: dict[str, float] = {}
         #: What is left on the loop: calls under way, and what was given up and has not stopped yet.
         self._tasks: set[asyncio.Task[None]] = set()
-        self._given_up = GivenUp()
+        self._runner = Runner(spawn=self._spawn, conclude=self._conclude)
         self._lease: Lease | None = None
 
     def lend(
@@ -115,7 +111,7 @@ class Driver:
     def issue(
         self,
         *,
-        call: CallId,
+        call_id: CallId,
         turn: int,
         name: str,
         tool: Tool | None,
@@ -129,7 +125,7 @@ class Driver:
         repeats a pending call of a tool that may be repeated: it is not made, and takes that one's outcome.
 
         Args:
-            call: The id the model's server gave the call.
+            call_id: The id the model's server gave the call.
             turn: The turn whose reply holds it.
             name: The tool's name as the model wrote it.
             tool: The tool; None only together with a problem.
@@ -139,9 +135,9 @@ class Driver:
         """
         if (too_deep := binding.check_depth(arguments)) is not None:
             arguments, problem = {}, too_deep
-        entry = ToolCall(
+        call = ToolCall(
             name=future_name(len(self.calls) + 1),
-            call=call,
+            call_id=call_id,
             tool=name,
             arguments=arguments,
             lease=self.lease,
@@ -149,16 +145,16 @@ class Driver:
             function=tool,
             problem=problem,
         )
-        found = self._references(entry)
-        effects = binding.effects_of(entry)
-        entry.same_as = self._share(entry, effects)
-        self.calls[entry.name] = self._pending[entry.name] = entry
-        self.issued.append(entry)
-        self._feed(binding.issued(entry, turn, found, effects))
-        return entry
+        found = self._find_references(call)
+        effects = binding.effects_of(call)
+        self._share(call, effects)
+        self.calls[call.name] = self._pending[call.name] = call
+        self.issued.append(call)
+        self._feed(binding.issued(call, turn, found, effects))
+        return call
 
-    def _references(self, entry: ToolCall) -> tuple[Reference, ...]:
-        tool = entry.function
+    def _find_references(self, call: ToolCall) -> tuple[Reference, ...]:
+        tool = call.function
         situation = Situation(
             known=self.calls,
             pending=self._pending,
@@ -166,21 +162,23 @@ class Driver:
             **({} if tool is None else {"meant": tool.parameters_of.mentions}),
         )
         try:
-            return binding.references_in(entry, situation)
+            return binding.references_in(call, situation)
         except CallError as error:
-            entry.problem = error
+            call.refuse(error)
             return ()
 
-    def _share(self, entry: ToolCall, effects: Effects) -> FutureName | None:
-        tool = entry.function
-        if tool is None or not tool.repeatable or entry.problem is not None:
-            return None
-        entry.same_call = binding.same_call(tool, entry.arguments)
-        earlier = self._shareable.get(entry.same_call)
+    def _share(self, call: ToolCall, effects: Effects) -> None:
+        """Let a call repeat a pending one that is the same, or let later ones repeat it, where the tool allows that."""
+        tool = call.function
+        if tool is None or not tool.repeatable or call.problem is not None:
+            return
+        key = binding.share_key(tool, call.arguments)
+        earlier = self._shareable.get(key)
         if earlier is not None and self.scheduler.may_share(earlier, effects):
-            return earlier
-        self._shareable[entry.same_call] = entry.name
-        return None
+            call.repeat(earlier)
+        else:
+            self._shareable[key] = call.name
+            call.offer_to_share(key)
 
     # -- the scheduler's orders ----------------------------------------------------------------------------------------
 
@@ -199,143 +197,124 @@ class Driver:
                     todo.append(self.scheduler.handle(event))
 
     def _carry_out(self, command: Command) -> Event | None:
-        entry = self.calls[command.future]
+        call = self.calls[command.future]
         match command:
             case ResolveArguments():
                 # Settled already when, of two calls to resolve, the first failed and the second is irreversible.
-                return None if self.scheduler.state(entry.name).settled else self._resolve(entry)
+                return None if self.scheduler.state(call.name).settled else self._resolve(call)
             case StartCall():
-                self._record(CallStarted(future=entry.name))
-                entry.started_s = entry.lease.log.now_s()
-                entry.printed = begin_printing(entry)
-                self._start(entry)
+                self._record(CallStarted(future=call.name))
+                call.start()
+                self._run(call)
             case HoldCall(wait=wait):
-                self._record(CallHeld(future=entry.name, wait=wait))
+                self._record(CallHeld(future=call.name, wait=wait))
             case AskApproval():
-                asked = question(entry)
-                self._record(ApprovalAsked(future=entry.name, arguments=asked.shown))
-                entry.task = self._spawn(entry, self._ask(entry, asked))
+                asked = question(call)
+                self._record(ApprovalAsked(future=call.name, arguments=asked.shown))
+                call.ask(self._spawn(call, self._ask(call, asked)))
             case SkipCall(because=because):
                 message = why_skipped(None if because is None else self.calls[because])
-                self._record(CallSkipped(future=entry.name, because=because, message=message))
-                self._settle(entry, "skipped", error=message)
+                self._record(CallSkipped(future=call.name, because=because, message=message))
+                self._settle(call, "skipped", error=message)
             case CopyOutcome(of=of):
-                self._copy(entry, self.calls[of])
+                end = self.calls[of]
+                self._record(same_end(call, end))
+                self._settle(call, end.status, value=end.value, error=end.error, exception=end.exception)
         return None
 
-    def _resolve(self, entry: ToolCall) -> Event:
-        tool = entry.function
-        if tool is not None and tool.parameters_of.takes_context:
-            entry.given_up = threading.Event()
-            entry.context = ToolContext(
-                call_id=entry.call,
-                future=entry.name,
-                tool=entry.tool,
-                report=lambda fraction, text: self._progressed(entry, fraction, text),
-                cancelled=entry.given_up,
-            )
+    def _resolve(self, call: ToolCall) -> Event:
+        context = call.open_context(lambda fraction, text: self._progressed(call, fraction, text))
         try:
-            entry.bound, entry.effects, limits = binding.resolve(entry, self._value_of, entry.context)
+            bound, effects, limits = binding.resolve(call, self._value_of, context)
         except Exception as error:  # noqa: BLE001 - values and validators are the user's, and may raise anything
             message = str(error) if isinstance(error, CallError) else show_exception(error)
-            self._settle(entry, "failed", error=message)
-            return CallFailed(future=entry.name, kind="arguments", message=message)
-        return ArgumentsResolved(future=entry.name, effects=entry.effects, limits=limits)
+            self._settle(call, "failed", error=message)
+            return CallFailed(future=call.name, kind="arguments", message=message)
+        call.resolve(bound, effects)
+        return ArgumentsResolved(future=call.name, effects=effects, limits=limits)
 
     def _value_of(self, reference: Reference) -> Any:
         # Plain data is copied once more, or what one tool does to its argument would reach another, and the result itself.
         return snapshot(reference.resolve(self.calls[reference.future].value))
 
-    def _copy(self, entry: ToolCall, of: ToolCall) -> None:
-        entry.exception = of.exception
-        self._record(same_end(entry, of))
-        self._settle(entry, of.status, value=of.value, error=of.error)
-
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def _spawn(self, entry: ToolCall, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, call: ToolCall, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(
-            work, name=f"asyncfc {entry.name} {entry.tool}", context=entry.lease.context.copy()
+            work, name=f"asyncfc {call.name} {call.tool}", context=call.lease.context.copy()
         )
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda task: self._ended(entry, task))
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if call.status != "pending":
+                return
+            if task.cancelled():
+                self._conclude(call, None)
+            elif (error := task.exception()) is not None:
+                self._conclude(call, raised(error))  # a bug of this package must not leave the run waiting for ever
+
+        task.add_done_callback(ended)
         return task
 
-    def _ended(self, entry: ToolCall, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            self._reached(entry, None)
-        elif entry.status == "pending" and (error := task.exception()) is not None:
-            self._reached(entry, raised(error))  # a fault of ours must not leave the run waiting for ever
-
-    async def _ask(self, entry: ToolCall, asked: Approval) -> None:
-        no = await declined(entry, asked)
-        if entry.status != "pending":
+    async def _ask(self, call: ToolCall, asked: Approval) -> None:
+        no = await declined(call, asked)
+        if call.status != "pending":
             return
         if no is None:
-            self._feed(ApprovalGiven(future=entry.name))
+            self._feed(ApprovalGiven(future=call.name))
         else:
-            self._settle(entry, "skipped", error=no)
-            self._feed(CallSkipped(future=entry.name, because=None, message=no))
+            self._settle(call, "skipped", error=no)
+            self._feed(CallSkipped(future=call.name, because=None, message=no))
 
-    def _start(self, entry: ToolCall) -> None:
-        if (entry.function is not None and entry.function.retries) or self._given_up.in_the_way(entry):
-            entry.task = self._spawn(entry, self._run(entry))
-        else:
-            begin_call(entry, self._given_up, partial(self._reached, entry))
+    def _run(self, call: ToolCall) -> None:
+        self._runner.start(call)
 
-    async def _run(self, entry: ToolCall) -> None:
-        self._reached(entry, await make_call(entry, self._given_up))
+    def _cancelled(self, call: ToolCall, error: str, *, still_running: bool = False) -> None:
+        self._settle(call, "cancelled", error=error)
+        self._feed(CallCancelled(future=call.name, still_running=still_running))
 
-    def _reached(self, entry: ToolCall, outcome: Outcome | None) -> None:
-        if entry.status != "pending":
-            return  # cancelled meanwhile: whatever came of it is discarded
-        if outcome is None:  # by somebody else than `cancel`, such as the end of the event loop
-            self._cancelled(entry, "cancelled from outside")
-        else:
-            self._conclude(entry, outcome)
-
-    def _cancelled(self, entry: ToolCall, error: str, *, still_running: bool = False) -> None:
-        self._settle(entry, "cancelled", error=error)
-        self._feed(CallCancelled(future=entry.name, still_running=still_running))
-
-    def _conclude(self, entry: ToolCall, outcome: Outcome) -> None:
-        if isinstance(outcome, Raised) and isinstance(outcome.error, AgentInterrupted):
-            # An interrupt is the person's, and no failure of the function that it happened to hit.
-            self._cancelled(entry, outcome.message)
+    def _conclude(self, call: ToolCall, outcome: Outcome | None) -> None:
+        if outcome is None:  # not by `cancel`, but by the end of the event loop, say
+            self._cancelled(call, "cancelled from outside")
             return
-        if (elapsed_s := entry.elapsed_s) is not None:
-            self.durations.note(entry.tool, elapsed_s)
+        if isinstance(outcome, Raised) and isinstance(outcome.error, AgentInterrupted):
+            # An interrupt is the user's, and no failure of the function that it happened to hit.
+            self._cancelled(call, outcome.message)
+            return
+        if (elapsed_s := call.elapsed_s) is not None:
+            self.durations.note(call.tool, elapsed_s)
         if isinstance(outcome, Returned):
             if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
-                self.blocked_s[entry.tool] = max(outcome.blocked_s, self.blocked_s.get(entry.tool, 0.0))
-            self._settle(entry, "done", value=outcome.value)
-            self._feed(CallFinished(future=entry.name, summary=describe(outcome.value)))
-        else:
-            note_error(entry, outcome.error)
-            self._settle(entry, "timeout" if outcome.kind == "timeout" else "failed", error=outcome.message)
-            self._feed(
-                CallFailed(
-                    future=entry.name,
-                    kind=outcome.kind,
-                    message=outcome.message,
-                    still_running=outcome.still_running,
-                )
+                self.blocked_s[call.tool] = max(outcome.blocked_s, self.blocked_s.get(call.tool, 0.0))
+            self._settle(call, "done", value=outcome.value)
+            self._feed(CallFinished(future=call.name, summary=describe(outcome.value)))
+            return
+        status: Status = "timeout" if outcome.kind == "timeout" else "failed"
+        self._settle(call, status, error=outcome.message, exception=outcome.error)
+        self._feed(
+            CallFailed(
+                future=call.name, kind=outcome.kind, message=outcome.message, still_running=outcome.still_running
             )
+        )
 
-    def _progressed(self, entry: ToolCall, fraction: float | None, text: str) -> None:
-        if entry.status == "pending":
-            self._record(CallProgressed(future=entry.name, fraction=fraction, text=text))
+    def _progressed(self, call: ToolCall, fraction: float | None, text: str) -> None:
+        if call.status == "pending":
+            self._record(CallProgressed(future=call.name, fraction=fraction, text=text))
 
-    def _settle(self, entry: ToolCall, status: Status, *, value: Any = None, error: str = "") -> None:
-        if self._shareable.get(entry.same_call) == entry.name:
-            del self._shareable[entry.same_call]
-        entry.let_go()
-        entry.status, entry.value, entry.error = status, value, error
-        self._pending.pop(entry.name, None)
-        waiting, entry.settled = entry.settled, []
-        for wake in waiting:
-            wake()
+    def _settle(
+        self,
+        call: ToolCall,
+        status: Status,
+        *,
+        value: Any = None,
+        error: str = "",
+        exception: BaseException | None = None,
+    ) -> None:
+        if self._shareable.get(call.share_key) == call.name:
+            del self._shareable[call.share_key]
+        self._pending.pop(call.name, None)
+        call.settle(status, value=value, error=error, exception=exception)
 
     # -- waiting and cancelling --------------------------------------------------------------------------------------
 
@@ -354,17 +333,17 @@ class Driver:
 
         A call whose function has returned is done, although nobody may have been told yet: what it did cannot be undone.
         """
-        entry = self.calls[name]
-        if entry.status != "pending":
+        call = self.calls[name]
+        if call.status != "pending":
             return
-        if (outcome := came_to(entry)) is not None:
-            self._conclude(entry, outcome)
+        if (outcome := call.outcome_now()) is not None:
+            self._conclude(call, outcome)
             return
-        goes_on = give_up(entry, self._given_up)
-        error = f"cancelled. {still_running(entry.function)}" if goes_on and entry.function is not None else "cancelled"
-        if entry.task is not None:
-            entry.task.cancel()
-        self._cancelled(entry, error, still_running=goes_on)
+        goes_on = self._runner.cancel(call)
+        error = f"cancelled. {still_running(call.function)}" if goes_on and call.function is not None else "cancelled"
+        if call.task is not None:
+            call.task.cancel()
+        self._cancelled(call, error, still_running=goes_on)
 
     def cancel_pending(self) -> tuple[ToolCall, ...]:
         """Take back every future that has not settled: first what has not begun, so that no cancellation starts a call.
@@ -372,18 +351,18 @@ class Driver:
         Detached calls that run go on: nobody waits for them.
         """
         running = {e.name for e in self.pending() if self.scheduler.state(e.name) is State.RUNNING}
-        pending = tuple(entry for entry in self.pending() if not (entry.detached and entry.name in running))
-        for entry in sorted(pending, key=lambda entry: entry.name in running):
-            self.cancel(entry.name)
+        pending = tuple(call for call in self.pending() if not (call.detached and call.name in running))
+        for call in sorted(pending, key=lambda call: call.name in running):
+            self.cancel(call.name)
         return pending
 
     def lingering(self) -> tuple[ToolCall, ...]:
         """Return the calls that were given up and whose functions are still at work."""
-        return self._given_up.entries()
+        return self._runner.abandoned.calls()
 
     async def unwound(self, timeout_s: float = UNWIND_S) -> None:
         """Return when nothing that was given up is left on the loop, or the time is up."""
-        stopping = [*(task for task in self._tasks if task.cancelling()), *self._given_up.stopping()]
+        stopping = [*(task for task in self._tasks if task.cancelling()), *self._runner.abandoned.stopping()]
         if stopping:
             await asyncio.wait(stopping, timeout=timeout_s)
 

@@ -52,9 +52,9 @@ def adopt(
         shown: Whether the messages hold its outcome, so that the model knows of it.
     """
     name = future_name(len(driver.calls) + 1)
-    entry = ToolCall(
+    call = ToolCall(
         name=name,
-        call=CallId(""),
+        call_id=CallId(""),
         tool=tool,
         arguments=arguments,
         lease=_nobodys_lease(),
@@ -64,14 +64,14 @@ def adopt(
         exception=exception,
         function=function,
     )
-    driver.calls[name] = entry
-    driver.issued.append(entry)
-    issued = CallIssued(future=name, call=entry.call, turn=0, tool=tool, arguments="", effects=PURE)
+    driver.calls[name] = call
+    driver.issued.append(call)
+    issued = CallIssued(future=name, call=call.call_id, turn=0, tool=tool, arguments="", effects=PURE)
     driver.scheduler.handle(issued)
     driver.scheduler.handle(_settling(name, status, error))
     if shown:
         driver.scheduler.handle(ResultShown(future=name, turn=0))
-    return entry
+    return call
 
 
 def _settling(name: FutureName, status: Status, error: str) -> Event:

@@ -23,9 +23,9 @@ def why_skipped(cause: ToolCall | None) -> str:
     return f"{cause.name} ({cause.tool}) {cause.status}: {cause.error}"
 
 
-def same_end(entry: ToolCall, of: ToolCall) -> Event:
+def same_end(call: ToolCall, of: ToolCall) -> Event:
     """Return the fact that a call ended as the settled one that it repeats."""
-    name, message = entry.name, of.error
+    name, message = call.name, of.error
     match of.status:
         case "done":
             return CallFinished(future=name, summary=describe(of.value))
@@ -36,10 +36,10 @@ def same_end(entry: ToolCall, of: ToolCall) -> Event:
     return CallSkipped(future=name, because=of.name, message=message)
 
 
-async def settled(entries: Sequence[ToolCall], *, mode: Literal["all", "any"], timeout_s: float | None) -> None:
+async def settled(calls: Sequence[ToolCall], *, mode: Literal["all", "any"], timeout_s: float | None) -> None:
     """Return when all, or any, of these futures have settled, or the time is up."""
-    missing = [entry for entry in entries if entry.status == "pending"]
-    if not missing or (mode == "any" and len(missing) < len(entries)):
+    missing = [call for call in calls if call.status == "pending"]
+    if not missing or (mode == "any" and len(missing) < len(calls)):
         return
     reached = asyncio.get_running_loop().create_future()
     left = 1 if mode == "any" else len(missing)
@@ -50,14 +50,14 @@ async def settled(entries: Sequence[ToolCall], *, mode: Literal["all", "any"], t
         if left == 0 and not reached.done():
             reached.set_result(None)
 
-    for entry in missing:
-        entry.settled.append(wake)
+    for call in missing:
+        call.when_settled(wake)
     try:
         async with asyncio.timeout(timeout_s):
             await reached
     except TimeoutError:
         return
     finally:
-        for entry in missing:
-            if wake in entry.settled:
-                entry.settled.remove(wake)
+        for call in missing:
+            if wake in call.waiters:
+                call.waiters.remove(wake)

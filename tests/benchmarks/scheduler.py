@@ -205,7 +205,7 @@ async def drive(name: str, calls: int) -> Driver:
     driver.lend(EventLog(asyncio.get_running_loop().time))
     for number in range(1, calls + 1):
         call = CallId(f"call_{number}")
-        driver.issue(call=call, turn=1, name=tool.name, tool=tool, arguments=arguments(number))
+        driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments(number))
     await driver.wait(tuple(driver.calls))
     assert all(entry.status == "done" for entry in driver.issued)
     return driver

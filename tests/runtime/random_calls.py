@@ -82,7 +82,11 @@ class Played:
         call = self.choices.pick(self.calls) if again else a_call(self.choices, len(self.calls), threads=self.threads)
         call = replace(call, told=frozenset(self.shown), cut_off=False, taken_back=False)
         self.driver.issue(
-            call=CallId(f"c{len(self.calls)}"), turn=1, name=call.tool, tool=TOOLS[call.tool], arguments=call.arguments
+            call_id=CallId(f"c{len(self.calls)}"),
+            turn=1,
+            name=call.tool,
+            tool=TOOLS[call.tool],
+            arguments=call.arguments,
         )
         self.calls.append(call)
         self.reply.append(call)

@@ -66,7 +66,7 @@ def begun():
 
     def issue(tool, **arguments):
         call = CallId(f"c{len(driver.issued)}")
-        return driver.issue(call=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
+        return driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
     return driver, log, issue
 
@@ -156,7 +156,7 @@ def test_a_coroutine_that_swallows_its_cancellation_delays_one_call_only() -> No
         await driver.wait([entry.name for entry in entries])
         ended_s = asyncio.get_running_loop().time()
         ledger.stubborn = False
-        for task in driver._given_up.stopping():
+        for task in driver._runner.abandoned.stopping():
             task.cancel()
         await driver.unwound()
         return [entry.value for entry in entries], ended_s, driver.lingering()
@@ -169,7 +169,7 @@ def test_a_call_goes_its_plain_way_where_nothing_was_given_up(monkeypatch) -> No
         ledger = Ledger()
         _, _, add = tools(ledger)
         driver, _, issue = begun()
-        monkeypatch.setattr(driver, "_spawn", lambda *_: pytest.fail("a task beside the call's own"))
+        monkeypatch.setattr(driver._runner, "_spawn", lambda *_: pytest.fail("a task beside the call's own"))
         entry = issue(add, name="v")
         await driver.wait([entry.name])
         return entry.value

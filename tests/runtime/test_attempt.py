@@ -12,12 +12,13 @@ import pytest
 from asyncfc_jupyter.runtime.attempt import Attempt, Raised, Returned
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
+from tests.runtime.outcomes import ended
 
 cell = contextvars.ContextVar("cell", default="none")
 
 
 async def outcome_of(tool, **arguments):
-    return await Attempt(tool, tool.parameters_of.bind(arguments)).outcome()
+    return await ended(Attempt(tool, tool.parameters_of.bind(arguments)))
 
 
 def call(function, **arguments):
@@ -93,7 +94,7 @@ def test_a_thread_that_takes_too_long_is_said_to_go_on() -> None:
         tool = make_tool(stuck, timeout_s=0.05)
         attempt = Attempt(tool, tool.parameters_of.bind({}))
         await asyncio.to_thread(began.wait, 20)
-        return await attempt.outcome()  # its time begins with this
+        return await ended(attempt)  # its time begins with this
 
     try:
         outcome = asyncio.run(main())
@@ -137,7 +138,7 @@ def test_a_call_given_up_before_its_first_step_leaves_nothing_unawaited() -> Non
     async def main() -> None:
         tool = make_tool(look)
         attempt = Attempt(tool, tool.parameters_of.bind({}))
-        attempt.give_up()
+        attempt.abandon()
         await asyncio.sleep(0)
 
     with warnings.catch_warnings(record=True) as caught:

@@ -30,7 +30,7 @@ FIND, BOOK = make_tool(find, pure=True), make_tool(book, irreversible=True)
 
 def issue(driver, tool, **arguments):
     call = CallId(f"c{len(driver.issued)}")
-    return driver.issue(call=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
+    return driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
 
 def test_a_call_that_is_taken_back_as_it_begins_leaves_nothing_unawaited() -> None:
@@ -144,7 +144,7 @@ def test_what_may_be_shared_is_forgotten_when_it_settles_in_whatever_way() -> No
     driver = run_virtually(main())
     assert [entry.status for entry in driver.issued] == ["done", "done", "failed", "cancelled", "done"]
     assert driver._shareable == {}
-    assert not any(entry.same_call for entry in driver.issued)
+    assert not any(entry.share_key for entry in driver.issued)
 
 
 class Unkeepable(tuple):

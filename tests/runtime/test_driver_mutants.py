@@ -1,12 +1,14 @@
 """Faults planted in the driver are found by the comparison with calls made one by one, which finds nothing without one."""
 
+import asyncio
+
 import pytest
 
 from asyncfc_jupyter.core.effects import PURE
 from asyncfc_jupyter.core.events import CallFailed, CallFinished
 from asyncfc_jupyter.runtime import driver as module
-from asyncfc_jupyter.runtime import retry
-from asyncfc_jupyter.runtime.abandoned import GivenUp
+from asyncfc_jupyter.runtime.abandoned import Abandoned
+from asyncfc_jupyter.runtime.attempt import Returned
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.testing import run_virtually
 from tests.random_programs import goes_wrong
@@ -17,18 +19,18 @@ from tests.runtime.stateful_tools import World
 class ResolvesNoEffects(Driver):
     """What a call touches is forgotten when its arguments become known."""
 
-    def _resolve(self, entry):
-        event = super()._resolve(entry)
+    def _resolve(self, call):
+        event = super()._resolve(call)
         return event if isinstance(event, CallFailed) else type(event)(future=event.future, effects=PURE, limits=())
 
 
 class SharesAcrossWrites(Driver):
     """A repeat takes a pending call's outcome although a call in between changes what it looks at."""
 
-    def _share(self, entry, effects):
+    def _share(self, call, effects):
         self.scheduler.may_share, kept = (lambda *_: True), self.scheduler.may_share
         try:
-            return super()._share(entry, effects)
+            super()._share(call, effects)
         finally:
             self.scheduler.may_share = kept
 
@@ -37,7 +39,7 @@ class PassesOtherValues(Driver):
     """A reference is replaced by the first result instead of the one that it names."""
 
     def _value_of(self, reference):
-        first = next(entry for entry in self.issued if entry.status == "done")
+        first = next(call for call in self.issued if call.status == "done")
         return reference.resolve(first.value)
 
 
@@ -51,27 +53,27 @@ class HidesFailures(Driver):
 class NeverAsks(Driver):
     """Everybody says yes."""
 
-    async def _ask(self, entry, asked):
-        self._feed(module.ApprovalGiven(future=entry.name))
+    async def _ask(self, call, asked):
+        self._feed(module.ApprovalGiven(future=call.name))
 
 
 class LosesAWakeUp(Driver):
     """Of two who wait for a future only the first is told."""
 
-    def _settle(self, entry, status, **how):
-        entry.settled = entry.settled[:1] if len(self.issued) % 2 else []
-        super()._settle(entry, status, **how)
+    def _settle(self, call, status, **how):
+        call.waiters = call.waiters[:1] if len(self.issued) % 2 else []
+        super()._settle(call, status, **how)
 
 
 class TakesAnOutcomeTooEarly(Driver):
     """A call counts as done before its function has returned."""
 
-    async def _run(self, entry):
-        self._conclude(entry, retry.Returned(value=None))
+    def _run(self, call):
+        asyncio.get_running_loop().call_soon(self._conclude, call, Returned(value=None))
 
 
-class _InNobodysWay(GivenUp):
-    def in_the_way(self, entry):
+class _NoCleanUps(Abandoned):
+    def clean_ups_before(self, call):
         return {}
 
 
@@ -80,7 +82,7 @@ class StartsDuringACleanUp(Driver):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self._given_up = _InNobodysWay()
+        self._runner.abandoned = _NoCleanUps()
 
 
 MUTANTS = (

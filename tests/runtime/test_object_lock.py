@@ -9,6 +9,7 @@ from asyncfc_jupyter.runtime.attempt import Attempt, Raised
 from asyncfc_jupyter.runtime.object_lock import Exclusive, exclusive_of
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
+from tests.runtime.outcomes import ended
 
 
 class Desk:
@@ -39,7 +40,7 @@ def attempt(tool, **arguments):
 
 
 async def together(*attempts):
-    return await asyncio.gather(*(each.outcome() for each in attempts))
+    return await asyncio.gather(*(ended(each) for each in attempts))
 
 
 def test_undeclared_methods_of_one_object_take_turns_in_order() -> None:
@@ -76,11 +77,11 @@ def test_the_turn_goes_on_however_a_call_ends(ending) -> None:
         second, third = attempt(tool), attempt(tool)
         await asyncio.sleep(0.25)
         if ending == "is cancelled":
-            first.give_up()
+            first.abandon()
         if ending == "is cancelled while it waits":
-            second.give_up()
+            second.abandon()
         waiting = third if ending.endswith("waits") else second
-        return await waiting.outcome()
+        return await ended(waiting)
 
     outcome = run_virtually(main())
     assert not isinstance(outcome, Raised) or outcome.kind == "timeout"
@@ -107,10 +108,10 @@ def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> No
     async def main():
         working = attempt(make_tool(slow.work, timeout_s=0.05))
         await asyncio.to_thread(entered.wait, 20)
-        assert (await working.outcome()).kind == "timeout"  # its time begins with this
+        assert (await ended(working)).kind == "timeout"  # its time begins with this
         looking = attempt(make_tool(slow.look, timeout_s=20))
         release.set()
-        return await looking.outcome()
+        return await ended(looking)
 
     assert asyncio.run(main()).value is True
 

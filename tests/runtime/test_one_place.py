@@ -59,7 +59,7 @@ def starts(tool, *calls):
         driver, log = Driver(), EventLog(asyncio.get_running_loop().time)
         driver.lend(log)
         for number, arguments in enumerate(calls):
-            driver.issue(call=CallId(f"c{number}"), turn=1, name=tool.name, tool=tool, arguments=arguments)
+            driver.issue(call_id=CallId(f"c{number}"), turn=1, name=tool.name, tool=tool, arguments=arguments)
         await driver.wait(tuple(driver.calls))
         assert {entry.status for entry in driver.issued} == {"done"}
         return [stamped.at_s for stamped in log.events if isinstance(stamped.event, CallStarted)]
@@ -100,7 +100,7 @@ def test_an_unknown_argument_of_another_name_stands_for_every_place() -> None:
         driver.lend(log)
         calls = ((saves, {"path": "paris"}), (writes, {"city": "$f1"}), (writes, {"city": "paris"}))
         for number, (tool, arguments) in enumerate(calls):
-            driver.issue(call=CallId(f"c{number}"), turn=1, name=tool.name, tool=tool, arguments=arguments)
+            driver.issue(call_id=CallId(f"c{number}"), turn=1, name=tool.name, tool=tool, arguments=arguments)
         await driver.wait(tuple(driver.calls))
         return [stamped.at_s for stamped in log.events if isinstance(stamped.event, CallStarted)]
 

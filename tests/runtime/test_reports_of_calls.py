@@ -37,7 +37,7 @@ class Desk:
 
     def issue(self, tool, **arguments):
         call = CallId(f"c{len(self.driver.issued)}")
-        return self.driver.issue(call=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
+        return self.driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
     async def settled(self):
         await self.driver.wait(tuple(self.driver.calls))

@@ -14,6 +14,7 @@ import pytest
 
 from asyncfc_jupyter.runtime.attempt import Attempt, Raised, Returned
 from asyncfc_jupyter.tools.definition import make_tool
+from tests.runtime.outcomes import ended
 
 cell = contextvars.ContextVar("cell", default="none")
 
@@ -64,7 +65,7 @@ def context() -> str:
 
 async def outcome_of(function, **options):
     tool = make_tool(function, pure=True, **options)
-    return await Attempt(tool, tool.parameters_of.bind({})).outcome()
+    return await ended(Attempt(tool, tool.parameters_of.bind({})))
 
 
 def call(function, **options):
@@ -183,9 +184,9 @@ def test_a_call_that_waits_for_a_full_pool_is_taken_back_and_never_begins() -> N
         tool = make_tool(work, pure=True, run_in=pool)
         first, second = (Attempt(tool, tool.parameters_of.bind({})) for _ in range(2))
         await asyncio.to_thread(began.wait, 10)
-        goes_on = [first.give_up(), second.give_up()]
+        goes_on = [first.abandon(), second.abandon()]
         release.set()
-        assert isinstance(await first.outcome(), Returned)
+        assert isinstance(await ended(first), Returned)
         return goes_on, second.over
 
     with ThreadPoolExecutor(1) as pool:
@@ -211,7 +212,7 @@ def test_a_coroutine_from_a_thread_is_stopped_when_its_time_is_up() -> None:
         tool = make_tool(begin, pure=True, timeout_s=0.5)
         attempt = Attempt(tool, tool.parameters_of.bind({}))
         await asyncio.wait_for(began.wait(), 20)
-        return await attempt.outcome()  # its time begins with this
+        return await ended(attempt)  # its time begins with this
 
     outcome = asyncio.run(main())
     assert (outcome.kind, outcome.message, stopped) == ("timeout", "begin took longer than 0.5 s.", [True])

@@ -42,11 +42,11 @@ from asyncfc_jupyter.runtime.output_buffer import Kept
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.runtime.settling import same_end, settled, why_skipped
-from asyncfc_jupyter.runtime.stack_watch import Watch
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
 from asyncfc_jupyter.tools.registry import ToolRegistry
+from tests.runtime.outcomes import ended
 
 
 def pay(euros: int, to: str = "Ada") -> str:
@@ -69,7 +69,7 @@ def entry_of(number=1, tool="pay", *, log=None, **fields):
     )
     return ToolCall(
         name=FutureName(f"f{number}"),
-        call=CallId("c"),
+        call_id=CallId("c"),
         tool=tool,
         arguments=fields.pop("arguments", {}),
         lease=lease,
@@ -99,16 +99,24 @@ def test_a_future_knows_how_long_it_has_been_running() -> None:
 def test_a_future_that_settles_keeps_nothing_that_only_a_call_needs() -> None:
     class Opened:
         closed = 0
+        errors = ()
 
         def close(self):
             self.closed += 1
 
+        def raised(self, error):
+            self.errors = (*self.errors, error)
+
     context, printed = Opened(), Opened()
-    entry = entry_of(same_call="pay {}", context=context, printed=printed, bound=object(), attempt=object())
-    entry.let_go()
-    assert (context.closed, printed.closed) == (1, 1)
-    assert (entry.bound, entry.attempt, entry.same_call) == (None, None, "")
-    entry_of().let_go()
+    entry = entry_of(share_key="pay {}", context=context, printed=printed, bound=object(), attempt=object())
+    error = ValueError("no")
+    entry.settle("failed", error="ValueError: no", exception=error)
+    assert (context.closed, printed.closed, printed.errors) == (1, 1, (error,))
+    assert (entry.bound, entry.attempt, entry.share_key) == (None, None, "")
+    assert (entry.status, entry.error, entry.exception) == ("failed", "ValueError: no", error)
+    other = entry_of()
+    other.settle("done", value=7)
+    assert (other.status, other.value) == ("done", 7)
 
 
 # -- approvals -------------------------------------------------------------------------------------------------------
@@ -237,13 +245,6 @@ def test_a_call_that_repeats_another_ends_as_that_one_did(status, event) -> None
     assert same_end(entry_of(2), entry_of(1, status=status, value=[1], error="why")) == event
 
 
-def settle(entry):
-    entry.status = "done"
-    waiting, entry.settled = entry.settled, []
-    for wake in waiting:
-        wake()
-
-
 @pytest.mark.parametrize(
     ("mode", "timeout_s", "until_s"),
     [("all", None, 3), ("any", None, 1), ("all", 2, 2), ("any", 0.5, 0.5), ("all", 3.5, 3)],
@@ -253,10 +254,10 @@ def test_waiting_ends_with_the_last_future_the_first_or_the_time(mode, timeout_s
         loop = asyncio.get_running_loop()
         entries = [entry_of(number) for number in (1, 2, 3)]
         for number, entry in enumerate(entries, 1):
-            loop.call_later(number, settle, entry)
+            loop.call_later(number, entry.settle, "done")
         await settled(entries, mode=mode, timeout_s=timeout_s)
         until = loop.time()
-        left = [len(entry.settled) for entry in entries]
+        left = [len(entry.waiters) for entry in entries]
         await asyncio.sleep(9)
         return until, left
 
@@ -301,7 +302,7 @@ def begun():
 
 def issue(driver, tool, **arguments):
     call = CallId(f"c{len(driver.issued)}")
-    return driver.issue(call=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
+    return driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
 
 def test_a_future_that_is_taken_over_can_be_referred_to() -> None:
@@ -315,7 +316,7 @@ def test_a_future_that_is_taken_over_can_be_referred_to() -> None:
         assert driver.issued == [one, two] == list(driver.calls.values())
         assert (one.name, two.name) == ("f1", "f2")
         assert (one.tool, one.arguments, one.value, one.function) == ("find", {"city": "LIS"}, {"id": 4}, FIND)
-        assert (two.status, two.error, two.exception, two.call) == ("failed", "no", error, "")
+        assert (two.status, two.error, two.exception, two.call_id) == ("failed", "no", error, "")
         assert one.elapsed_s is None
         assert one.lease.log.events == []
         assert (one.lease.approver, one.lease.approval_timeout_s) == (None, APPROVAL_TIMEOUT_S)
@@ -379,8 +380,8 @@ def test_a_log_shows_four_hundred_characters_of_arguments() -> None:
 
 
 def test_two_calls_are_the_same_whatever_the_order_of_their_arguments() -> None:
-    same = binding.same_call(PAY, {"to": "Ada", "euros": 5})
-    assert same == 'pay {"euros": 5, "to": "Ada"}' == binding.same_call(PAY, {"euros": 5, "to": "Ada"})
+    same = binding.share_key(PAY, {"to": "Ada", "euros": 5})
+    assert same == 'pay {"euros": 5, "to": "Ada"}' == binding.share_key(PAY, {"euros": 5, "to": "Ada"})
 
 
 @pytest.mark.parametrize(
@@ -504,39 +505,6 @@ def test_a_place_replaces_its_own_tools_and_those_of_the_same_name() -> None:
     assert registry.tools() == ()
 
 
-# -- watch -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("work_s", "timeout_s", "stop_s", "told_s"),
-    [(1, None, None, [1]), (1, 2, None, [1]), (3, 2, None, [2]), (1, 2, 0.5, []), (3, 2, 2.5, [2]), (3, None, 1, [])],
-)
-def test_it_is_told_once_that_work_is_done_or_its_time_is_up(work_s, timeout_s, stop_s, told_s) -> None:
-    async def main():
-        loop, told = asyncio.get_running_loop(), []
-        work = asyncio.create_task(asyncio.sleep(work_s))
-        watch = Watch(work, timeout_s, lambda: told.append(loop.time()), None)
-        if stop_s is not None:
-            loop.call_later(stop_s, watch.stop)
-        await asyncio.sleep(9)
-        return told
-
-    assert run_virtually(main()) == told_s
-
-
-def test_the_timer_of_what_is_over_is_taken_off_the_loop() -> None:
-    async def main():
-        loop = asyncio.get_running_loop()
-        watch = Watch(asyncio.create_task(asyncio.sleep(1)), 1_000, lambda: None, None)
-        timer = watch._timer
-        assert timer is not None
-        await asyncio.sleep(2)
-        assert timer.cancelled()
-        return loop.time()
-
-    assert run_virtually(main()) == 2
-
-
 # -- tracebacks ------------------------------------------------------------------------------------------------------
 
 
@@ -565,7 +533,7 @@ def test_frames_of_ours_are_left_out_of_a_traceback() -> None:
     assert places(error) == ["caught", "fails"]
 
     async def main():
-        return await attempt_at(make_tool(fails)).outcome()
+        return await ended(attempt_at(make_tool(fails)))
 
     outcome = run_virtually(main())
     assert places(outcome.error) == ["fails"]
@@ -688,19 +656,60 @@ def test_an_attempt_says_how_far_it_is() -> None:
         late = []
         attempt.when_late(late.append)
         await asyncio.sleep(1)
-        assert (attempt.over, attempt.given_up, attempt.stopping, attempt.came_to()) == (False, False, None, None)
-        assert attempt.give_up() is False
-        assert attempt.given_up
+        assert (attempt.over, attempt.abandoned, attempt.stopping, attempt.outcome_now()) == (False, False, None, None)
+        assert attempt.abandon() is False
+        assert attempt.abandoned
         assert attempt.stopping is not None
         await asyncio.sleep(1.5)
-        assert attempt.give_up() is False, "a second time does not hit the clean-up"
+        assert attempt.abandon() is False, "a second time does not hit the clean-up"
         await asyncio.sleep(1)
-        assert (attempt.over, attempt.stopping, attempt.came_to()) == (True, None, None)
+        assert (attempt.over, attempt.stopping, attempt.outcome_now()) == (True, None, None)
         assert (ended, late) == ([3.0], [])
         other = attempt_at(tool, seconds=1)
         await asyncio.sleep(1.5)
-        assert other.came_to().value == other.result().value == 1
+        assert other.outcome_now().value == other.result().value == 1
         assert other.stopping is None
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize(
+    ("work_s", "timeout_s", "abandon_s", "notified_s"),
+    [(1, None, None, [1]), (1, 2, None, [1]), (3, 2, None, [2]), (1, 2, 0.5, []), (3, 2, 2.5, [2]), (3, None, 1, [])],
+)
+def test_it_is_told_once_that_work_is_done_or_its_time_is_up(work_s, timeout_s, abandon_s, notified_s) -> None:
+    async def nap(seconds: float) -> None:
+        """Sleep."""
+        await asyncio.sleep(seconds)
+
+    async def main():
+        loop, notified = asyncio.get_running_loop(), []
+        attempt = attempt_at(make_tool(nap, timeout_s=timeout_s), seconds=work_s)
+        attempt.when_reached(lambda: notified.append(loop.time()))
+        if abandon_s is not None:
+            loop.call_later(abandon_s, attempt.abandon)
+        await asyncio.sleep(9)
+        return notified
+
+    assert run_virtually(main()) == notified_s
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_the_timer_of_what_is_over_is_taken_off_the_loop(abandoned) -> None:
+    async def nap() -> None:
+        """Sleep."""
+        await asyncio.sleep(1)
+
+    async def main():
+        attempt = attempt_at(make_tool(nap, timeout_s=1_000))
+        attempt.when_reached(lambda: None)
+        timer = attempt._timer
+        assert timer is not None
+        if abandoned:
+            attempt.abandon()
+        else:
+            await asyncio.sleep(2)
+        assert timer.cancelled()
 
     run_virtually(main())
 
@@ -717,7 +726,7 @@ def test_what_a_stubborn_coroutine_comes_to_after_its_time_is_told() -> None:
     async def main():
         late = []
         attempt = attempt_at(make_tool(stubborn, timeout_s=2))
-        outcome = await attempt.outcome()
+        outcome = await ended(attempt)
         attempt.when_late(late.append)
         assert outcome == Raised(kind="timeout", message="stubborn took longer than 2 s.")
         await asyncio.sleep(2)
@@ -743,12 +752,12 @@ def test_a_call_in_a_thread_that_has_not_begun_is_taken_back() -> None:
         sent = queue.futures[0]
         if begun:
             assert sent.set_running_or_notify_cancel()
-        assert attempt.give_up() is begun
+        assert attempt.abandon() is begun
         assert sent.cancelled() is not begun
         if begun:
             assert not attempt.over
             sent.set_result(Returned(value=1))
-            assert attempt.give_up() is False, "it is over there, and the news is on its way"
+            assert attempt.abandon() is False, "it is over there, and the news is on its way"
         await asyncio.wait([attempt._work], timeout=20)
         return attempt.over
 
@@ -770,7 +779,7 @@ def test_the_longest_stretch_on_the_loop_is_noted(monkeypatch) -> None:
         await blocks(0.1, seconds, 0.1)
 
     async def main():
-        return (await attempt_at(make_tool(once), seconds=0.3).outcome()).blocked_s
+        return (await ended(attempt_at(make_tool(once), seconds=0.3))).blocked_s
 
     assert run_virtually(main()) == pytest.approx(0.3)
 
