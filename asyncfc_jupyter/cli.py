@@ -24,6 +24,8 @@ from asyncfc_jupyter.errors import AsyncFCError
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.keys import api_key_in
+from asyncfc_jupyter.models.profiles import PROFILES
+from asyncfc_jupyter.models.registry import APIS
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
@@ -69,9 +71,11 @@ def _parser() -> argparse.ArgumentParser:
         "The report is kept per server and model.",
     )
     doctor.add_argument("model", metavar="MODEL", help="the name by which the server knows its model, or an alias")
-    doctor.add_argument("--server", metavar="NAME", help="openai, ollama, vllm, llamacpp or lmstudio")
+    doctor.add_argument("--server", metavar="NAME", help=", ".join(PROFILES))
     doctor.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
-    doctor.add_argument("--api", metavar="API", help="look at chat, responses or native only")
+    doctor.add_argument(
+        "--api", metavar="API", help=f"look at this API only: {', '.join(APIS)}, or one of another package"
+    )
     doctor.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
     doctor.add_argument("--fresh", action="store_true", help="ask again, although a report is kept")
     doctor.add_argument("--json", action="store_true", help="print the report as JSON")

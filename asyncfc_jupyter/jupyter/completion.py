@@ -217,9 +217,9 @@ def _servers() -> Iterable[str]:
 
 
 def _apis() -> Iterable[str]:
-    from asyncfc_jupyter.models.profiles import APIS  # noqa: PLC0415 - see above
+    from asyncfc_jupyter.models.registry import api_names  # noqa: PLC0415 - see above
 
-    return APIS
+    return api_names()
 
 
 def _paths(fragment: str) -> list[str]:

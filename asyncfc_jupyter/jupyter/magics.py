@@ -16,6 +16,8 @@ from asyncfc_jupyter.jupyter.cells.transformer import RunningCells
 from asyncfc_jupyter.jupyter.completion import Matcher
 from asyncfc_jupyter.jupyter.display.error_report import reports_errors
 from asyncfc_jupyter.jupyter.settings.settings import AgentSettings
+from asyncfc_jupyter.models.profiles import PROFILES
+from asyncfc_jupyter.models.registry import APIS
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent import Run
@@ -81,9 +83,11 @@ class AgentMagics(Magics, AgentSettings):
     @no_var_expand
     @magic_arguments("%agent")
     @argument("--model", help="a model's name, or rehearsal for the built-in one; kept until another is given")
-    @argument("--server", metavar="NAME", help="openai, ollama, vllm, llamacpp or lmstudio")
+    @argument("--server", metavar="NAME", help=", ".join(PROFILES))
     @argument("--base-url", help="address of an OpenAI-compatible server")
-    @argument("--api", metavar="API", help="chat, responses or native (default: what suits the server)")
+    @argument(
+        "--api", metavar="API", help=f"{', '.join(APIS)}, or one of another package (default: what suits the server)"
+    )
     @argument("--api-key-env", help="name of the environment variable that holds the key")
     @argument(
         "--mode", choices=options.MODES, default="async", help="how calls and decoding interleave (default: async)"

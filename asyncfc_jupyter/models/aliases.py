@@ -11,6 +11,7 @@ from platformdirs import user_config_path
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.atomic_file import replace_file
+from asyncfc_jupyter.models.registry import REHEARSAL
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -50,9 +51,9 @@ def set_alias(name: str, model: str) -> None:
         UsageError: It is no name for an alias, is in use for something else, or there is none to remove.
     """
     known = aliases()
-    if not _NAME.fullmatch(name) or name == "rehearsal":
+    if not _NAME.fullmatch(name) or name == REHEARSAL:
         raise UsageError(
-            f"{name!r} cannot be an alias; it is a word of letters, digits, dots and dashes, not rehearsal."
+            f"{name!r} cannot be an alias; it is a word of letters, digits, dots and dashes, not {REHEARSAL}."
         )
     if model:
         known[name] = model

@@ -1,7 +1,11 @@
-"""From a model's name to a model: the one place that knows which kinds there are and how each is reached."""
+"""Opens a model by its name: finds its server, address, API and key, and wraps it for recording or replay.
+
+Which class that is, the `registry` knows; which servers have a name, `profiles`.
+"""
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -13,36 +17,35 @@ from urllib.parse import urlsplit
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import ChatModel
-from asyncfc_jupyter.models.cassette.cassette import Recording, Replay
 from asyncfc_jupyter.models.keys import find_key, key_file
 from asyncfc_jupyter.models.openai.connection import show_address
-from asyncfc_jupyter.models.profiles import ANY, OPENAI_URL, PROFILES, Api, Profile, api_named, profile_named
+from asyncfc_jupyter.models.profiles import ANY, OPENAI_URL, PROFILES, Profile, profile_named
+from asyncfc_jupyter.models.registry import APIS, BUILT_IN, REHEARSAL, api_named
 from asyncfc_jupyter.models.secret import Secret
 
-REHEARSAL = "rehearsal"
-_REHEARSAL_OPTIONS = ("ttft_ms", "tokens_per_s")
-#: Speeds that ask for nothing: the default, and that of a magic's line.
+#: Values of ``speed`` that change nothing: the default, and the same as text of a magic's line.
 _AS_RECORDED = (1, "1")
+#: Sent to servers of this machine when no key is set: openai-python requires one.
 _NO_KEY_NEEDED = "none"
 _OFFLINE = f'for a model without key and network: --model {REHEARSAL}, or model="{REHEARSAL}"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """How a model is reached: everything but its name. What is None is left to the server's profile."""
+    """How a model is reached. A field that is None is taken from the server's profile."""
 
     #: A server's name, such as ``ollama`` (`profiles`).
     server: str | None = None
-    #: Its address; goes before that of the profile, which goes before ``OPENAI_BASE_URL``.
+    #: Its address; overrides that of the profile, which overrides ``OPENAI_BASE_URL``.
     base_url: str | None = None
-    #: ``chat``, ``responses`` or ``native``.
+    #: The name of an API, such as ``chat`` (`registry`).
     api: str | None = None
     api_key: str | Secret | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taping:
-    """Whether a model's requests are written down, or played back. At most one of the two."""
+    """Whether a model's requests are recorded in a file or replayed from one. At most one of the two."""
 
     record: str | Path | None = None
     replay: str | Path | None = None
@@ -56,40 +59,34 @@ def open_model(
     """Return the model of this name.
 
     Args:
-        model: ``rehearsal``, an alias, or the name by which a server knows its model; or a model, which is only taped and takes
-            neither options nor a way to reach it.
-        where: How it is reached; by default at ``OPENAI_BASE_URL``, and without that at OpenAI.
+        model: ``rehearsal``, an alias, or the name by which a server knows its model; or a model object, which takes neither
+            ``where`` nor ``options``.
+        where: How it is reached; by default at ``OPENAI_BASE_URL``, and if that is not set, at OpenAI.
         options: For the rehearsal model ``ttft_ms`` and ``tokens_per_s``; for others fields of the request's body.
-        taping: Whether its requests are recorded; or replayed, so that neither the server nor a key is needed.
+        taping: Whether its requests are recorded, or replayed: then neither the server nor a key is needed.
 
     Raises:
-        UsageError: There is no model, server or key of that name, or an option cannot be used; says what to set.
+        UsageError: There is no model, server, API or key of that name, or an option cannot be used; says what to set.
     """
     taping, where = taping or Taping(), where or Where()
-    if not isinstance(model, str):
-        _check_unasked(model, where, options)
-    if taping.replay is not None:
-        if taping.record is not None:
-            raise UsageError("a run is recorded or replayed, not both; leave out record or replay.")
-        name = resolve(model) if isinstance(model, str) else model.name
-        return Replay(taping.replay, speed=taping.speed, model=name)
-    if taping.speed not in _AS_RECORDED:
-        raise UsageError("speed says how fast a cassette is replayed; it goes together with replay (--replay).")
-    if isinstance(model, str):
-        model = _open(model, where, options)
-    return Recording(model, taping.record) if taping.record is not None else model
-
-
-def _check_unasked(model: ChatModel, where: Where, options: Mapping[str, Any]) -> None:
-    """Check that nothing is asked for with a model that was made without it."""
     given = [field.name for field in fields(where) if getattr(where, field.name)]
     given += ["model_options"] if options else []
-    if given:
+    if given and not isinstance(model, str):
         kind = type(model).__name__
         raise UsageError(
             f"{', '.join(given)}: a model that is given as an object ({kind}) is used as it is; give them to {kind} itself, "
             "or name the model by its text."
         )
+    if taping.replay is not None:
+        if taping.record is not None:
+            raise UsageError("a run is recorded or replayed, not both; leave out record or replay.")
+        name = resolve(model) if isinstance(model, str) else model.name
+        replayed: ChatModel = BUILT_IN["replay"].load()(taping.replay, speed=taping.speed, model=name)
+        return replayed
+    if taping.speed not in _AS_RECORDED:
+        raise UsageError("speed says how fast a cassette is replayed; it goes together with replay (--replay).")
+    opened: ChatModel = _open(model, where, options) if isinstance(model, str) else model
+    return opened if taping.record is None else BUILT_IN["record"].load()(opened, taping.record)
 
 
 def address_of(where: Where) -> str:
@@ -102,25 +99,31 @@ def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
         raise UsageError(f"no model is named; set one with model (--model); {_OFFLINE}.")
     model = resolve(model)
     if model == REHEARSAL:
-        return _open_rehearsal(options)
+        rehearsal = BUILT_IN[REHEARSAL].load()
+        known = inspect.signature(rehearsal).parameters
+        if unknown := sorted(options.keys() - known):
+            raise UsageError(f"the rehearsal model has no option {unknown[0]!r}; its options are: {', '.join(known)}.")
+        offline: ChatModel = rehearsal(**options)
+        return offline
     profile, base_url = _server(where)
     key = _key(where, profile, base_url, model)
-    api: Api = api_named(where.api) if where.api else profile.api
-    if api == "chat":
-        from asyncfc_jupyter.models.openai.chat import OpenAIChat  # noqa: PLC0415 - a rehearsal does without it
-
-        return OpenAIChat(model, base_url=base_url, api_key=key, options=options)
-    from asyncfc_jupyter.models.openai.async_tools import OpenAINative  # noqa: PLC0415 - see above
-    from asyncfc_jupyter.models.openai.responses import OpenAIResponses  # noqa: PLC0415 - see above
-
-    kind = OpenAINative if api == "native" else OpenAIResponses
-    return kind(model, base_url=base_url, api_key=key, options=options)
+    api = api_named(where.api or profile.api)
+    opened = api.load()(model, base_url=base_url, api_key=key, options=options)
+    if not isinstance(opened, ChatModel):
+        raise UsageError(
+            f"the api {api.name!r} of the package {api.package!r} made a {type(opened).__name__}, which is not a ChatModel: it "
+            "needs name and stream; update or uninstall that package."
+        )
+    return opened
 
 
 def _server(where: Where) -> tuple[Profile, str]:
-    """Return what is known of the server and its address; of two that are named, the profile says which key is sent."""
-    base_url = where.base_url or (None if where.server else os.environ.get("OPENAI_BASE_URL"))
-    profile = profile_named(where.server) if where.server else ANY if base_url else PROFILES["openai"]
+    """Return the profile of the server, and its address; where both are given, the profile says which key is sent."""
+    own: Profile | None = None
+    if where.api and where.api not in APIS:
+        own = getattr(api_named(where.api).load(), "profile", None)
+    base_url = where.base_url or (None if where.server or own else os.environ.get("OPENAI_BASE_URL"))
+    profile = profile_named(where.server) if where.server else own or (ANY if base_url else PROFILES["openai"])
     base_url = base_url or profile.base_url or OPENAI_URL
     if "://" not in base_url:
         shown = show_address(base_url)
@@ -129,9 +132,10 @@ def _server(where: Where) -> tuple[Profile, str]:
 
 
 def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
+    if isinstance(where.api_key, Secret):
+        return where.api_key
     if where.api_key:
-        given = where.api_key
-        return given if isinstance(given, Secret) else Secret(given, variable=profile.key_variable)
+        return Secret(where.api_key, variable=profile.key_variable)
     key = find_key(profile)
     if key is None and _on_this_machine(base_url):
         return Secret(_NO_KEY_NEEDED, variable=profile.key_variable)
@@ -141,17 +145,6 @@ def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
             f"keyring or in {key_file()}; {_OFFLINE}."
         )
     return key
-
-
-def _open_rehearsal(options: Mapping[str, Any]) -> ChatModel:
-    unknown = sorted(options.keys() - set(_REHEARSAL_OPTIONS))
-    if unknown:
-        raise UsageError(
-            f"the rehearsal model has no option {unknown[0]!r}; its options are: {', '.join(_REHEARSAL_OPTIONS)}."
-        )
-    from asyncfc_jupyter.models.rehearsal import RehearsalModel  # noqa: PLC0415 - other models do without it
-
-    return RehearsalModel(**options)
 
 
 def _on_this_machine(base_url: str) -> bool:

@@ -46,9 +46,10 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.catalog import REHEARSAL, Where, address_of, open_model
-from asyncfc_jupyter.models.doctor_report import API_NAMES, Report, Seen
+from asyncfc_jupyter.models.catalog import Where, address_of, open_model
+from asyncfc_jupyter.models.doctor_report import Report, Seen
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative
+from asyncfc_jupyter.models.registry import APIS, REHEARSAL, api_named, api_title
 
 #: A model may think for long before it calls; this is more than that and two calls take.
 _MOST_DELTAS = 400
@@ -56,7 +57,6 @@ _MOST_DELTAS = 400
 _MOST_TEXT = 80
 #: What is asked for when only the beginning of a reply matters, in tokens: the least that OpenAI accepts.
 _FEW_TOKENS = 16
-_TOKEN_LIMITS = {"chat": "max_tokens", "responses": "max_output_tokens", "native": "max_output_tokens"}
 #: Seconds between two words on how far a reply has come.
 _TELL_EVERY_S = 0.5
 _QUESTION = "What is the weather in Lisbon, and what time is it there? Call both tools now, in one reply."
@@ -139,7 +139,7 @@ async def examine(model: str, *, where: Where, fresh: bool = False, progress: Pr
 
 
 async def _examine(model: str, where: Where, progress: Progress) -> Report:
-    apis = (where.api,) if where.api else ("chat", "responses", "native")
+    apis = (where.api,) if where.api else APIS
     seen: dict[str, Seen] = {}
     refused: dict[str, str] = {}
     failure: ServerError | None = None
@@ -220,7 +220,7 @@ class _Examination:
     async def _listen(
         self, doing: str, history: Sequence[Mapping[str, Any]] = (), *, briefly: bool = False, **options: Any
     ) -> _Heard:
-        step = f"{API_NAMES[self._api]}: {doing}"
+        step = f"{api_title(self._api)}: {doing}"
         self._progress(step)
         request = ChatRequest(messages=[self._question, *history], tools=self._tools, options=options)
         clock = asyncio.get_running_loop().time
@@ -260,7 +260,8 @@ class _Examination:
             for call, content in zip(calls, [_PENDING, _DONE][: len(calls)], strict=True)
         ]
         history = [{"role": "assistant", "content": None, "tool_calls": calls}, *answers]
-        options: dict[str, Any] = {_TOKEN_LIMITS[self._api]: _FEW_TOKENS}
+        limit = api_named(self._api).limit_option
+        options: dict[str, Any] = {limit: _FEW_TOKENS} if limit else {}
         if self._api == "chat":
             options["stream_options"] = {"include_usage": True}
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-API_NAMES = {"chat": "Chat Completions", "responses": "Responses", "native": "asynchronous tools"}
+from asyncfc_jupyter.models.registry import APIS, api_title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +94,9 @@ class Report:
         seen = self.best
         yield "model", self.model
         yield "server", self.address
-        for api, name in API_NAMES.items():
+        for api in dict.fromkeys([*APIS, *self.seen, *self.refused]):
             if api in self.seen or api in self.refused:
-                yield name, self._served(api)
+                yield api_title(api), self._served(api)
         yield "calls", _calls(seen)
         yield "arguments", _arguments(seen)
         yield "ids, indexes", _ids(seen)

@@ -16,7 +16,8 @@ from asyncfc_jupyter.models.openai.async_tools import OpenAINative, native_items
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.models.openai.responses_items import kept_item
-from asyncfc_jupyter.models.profiles import ANY, APIS, PROFILES, profile_named
+from asyncfc_jupyter.models.profiles import ANY, PROFILES, profile_named
+from asyncfc_jupyter.models.registry import APIS
 from tests.servers.response_script import response, text_item
 from tests.servers.scripted_server import HttpError, ScriptedServer, Stream, reply, text_chunks
 from tests.suite.expected import Compare

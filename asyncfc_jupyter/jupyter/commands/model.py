@@ -14,7 +14,8 @@ from asyncfc_jupyter.jupyter.commands.status import show_model
 from asyncfc_jupyter.jupyter.options import ModelChoice
 from asyncfc_jupyter.models.aliases import aliases, set_alias
 from asyncfc_jupyter.models.keys import checked_variable
-from asyncfc_jupyter.models.profiles import api_named, profile_named
+from asyncfc_jupyter.models.profiles import profile_named
+from asyncfc_jupyter.models.registry import api_named
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.cells.cell_end import CellEnd
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 #: What can be wrong with a value before a request is made.
 _CHECKS: dict[str, Callable[[str], str]] = {
     "server": lambda name: profile_named(name).name,
-    "api": api_named,
+    "api": lambda name: api_named(name).name,
     "api_key_env": checked_variable,
 }
 _FLAGS = {"--server": "server", "--base-url": "base_url", "--api": "api", "--api-key-env": "api_key_env"}

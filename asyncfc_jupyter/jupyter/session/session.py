@@ -28,8 +28,8 @@ from asyncfc_jupyter.jupyter.session.latencies import Latencies
 from asyncfc_jupyter.jupyter.settings.settings import Settings
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.cassette.cassette import recorded_model
-from asyncfc_jupyter.models.catalog import REHEARSAL
 from asyncfc_jupyter.models.keys import api_key_in
+from asyncfc_jupyter.models.registry import REHEARSAL
 from asyncfc_jupyter.tools.definition import Tool, make_tool, marked_options
 from asyncfc_jupyter.tools.registry import ToolRegistry
 

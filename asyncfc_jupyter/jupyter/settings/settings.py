@@ -22,6 +22,7 @@ from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.options import ModelChoice
 from asyncfc_jupyter.jupyter.settings.sources import SECTION, Given, Project, checked_values, profile_layer
 from asyncfc_jupyter.jupyter.settings.table import SETTINGS, Declared
+from asyncfc_jupyter.models.registry import REHEARSAL
 
 #: What is said about a server; the first two name it.
 _REACH = ("server", "base_url", "api", "api_key_env")
@@ -30,7 +31,6 @@ _SPEEDS = ("ttft_ms", "tokens_per_s")
 #: What a model that was chosen brings with it.
 _CHOICE = frozenset({"model", *_REACH, *_SPEEDS})
 _HERE, _CHOSEN = "set in this kernel (%config)", "set in this kernel (by a cell or %agent model)"
-_REHEARSAL = "rehearsal"
 #: What holds where nothing is said, for people.
 BUILT_IN = dict.fromkeys(SETTINGS, "none") | {
     "base_url": "the server's, or OPENAI_BASE_URL",
@@ -210,7 +210,7 @@ def _is_rehearsal(choice: ModelChoice) -> bool:
     from asyncfc_jupyter.models.aliases import resolve  # noqa: PLC0415 - loading the extension stays quick
 
     try:
-        return choice.name == _REHEARSAL or resolve(choice.name) == _REHEARSAL
+        return choice.name == REHEARSAL or resolve(choice.name) == REHEARSAL
     except UsageError:  # the file of the aliases cannot be read, which whoever opens the model is told
         return False
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,8 @@ from traitlets.config import Config, Configurable
 
 from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.jupyter.options import MODES
-from asyncfc_jupyter.models.profiles import APIS, PROFILES, profile_named
+from asyncfc_jupyter.models.profiles import PROFILES, profile_named
+from asyncfc_jupyter.models.registry import APIS, api_named
 from asyncfc_jupyter.models.secret import hide_keys
 from asyncfc_jupyter.text import truncate
 
@@ -58,7 +61,10 @@ class Declared(Configurable):
         "an address such as http://127.0.0.1:8080/v1, without a name, a password or a query",
         "Address of an OpenAI-compatible server. By default OPENAI_BASE_URL, or the server's own.",
     )
-    api = _choice(APIS, "The API that the server is asked through. By default what suits it.")
+    api = _text(
+        f"one of {', '.join(APIS)}, or one of another package",
+        "The API that the server is asked through. By default what suits it.",
+    )
     api_key_env = _text(
         "the name of an environment variable, such as MY_KEY",
         "Name of the environment variable that holds the key. The key itself is no setting.",
@@ -75,7 +81,7 @@ class Declared(Configurable):
     )
     tokens_per_s = _number("a number above 0", "The rehearsal model's speed of decoding. By default 60.")
 
-    @validate("model", "server", "base_url", "api_key_env", "system")
+    @validate("model", "server", "base_url", "api", "api_key_env", "system")
     def _check_text(self, proposal: Bunch) -> Any:
         text, name = proposal.value, proposal.trait.name
         if text is not None and not (text.strip() and _FITS.get(name, bool)(text)):
@@ -92,9 +98,9 @@ class Declared(Configurable):
         return number
 
 
-def _is_server(text: str) -> bool:
+def _is_known(named: Callable[[str], object], text: str) -> bool:
     try:
-        return bool(profile_named(text))
+        return bool(named(text))
     except UsageError:
         return False
 
@@ -109,8 +115,9 @@ def _is_address(text: str) -> bool:
         return False
 
 
-_FITS = {
-    "server": _is_server,
+_FITS: dict[str, Callable[[str], bool]] = {
+    "server": partial(_is_known, profile_named),
+    "api": partial(_is_known, api_named),
     "base_url": _is_address,
     "api_key_env": lambda text: re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is not None,
 }
