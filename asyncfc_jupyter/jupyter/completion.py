@@ -22,6 +22,8 @@ from IPython.core.magic_arguments import MagicArgumentParser
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
+from asyncfc_jupyter.models.profiles import PROFILES
+from asyncfc_jupyter.models.registry import REHEARSAL, api_names
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.magics import AgentMagics
@@ -78,8 +80,8 @@ class Matcher:
         self._shell, self._magics = shell, magics
         self._kinds: dict[str, Callable[[str], Iterable[str]]] = {
             "model": self._models,
-            "server": lambda _: _servers(),
-            "api": lambda _: _apis(),
+            "server": lambda _: PROFILES,
+            "api": lambda _: api_names(),
             "mode": lambda _: options.MODES,
             "speed": lambda _: ("instant", "1", "2", "4"),
             "key variable": lambda _: sorted(name for name in os.environ if _KEY.fullmatch(name)),
@@ -181,7 +183,7 @@ class Matcher:
 
     def _models(self, _: str) -> list[str]:
         used = self._asked(lambda session: [session.model.name] if session.model else [])
-        return [*used, "rehearsal", *_aliases()]
+        return [*used, REHEARSAL, *_aliases()]
 
     def _runs(self) -> list[str]:
         """Return the variables that hold runs, of which there are none before the engine is loaded."""
@@ -208,18 +210,6 @@ def _aliases() -> list[str]:
         return list(aliases())
     except UsageError:  # a file that cannot be read
         return []
-
-
-def _servers() -> Iterable[str]:
-    from asyncfc_jupyter.models.profiles import PROFILES  # noqa: PLC0415 - see above
-
-    return PROFILES
-
-
-def _apis() -> Iterable[str]:
-    from asyncfc_jupyter.models.registry import api_names  # noqa: PLC0415 - see above
-
-    return api_names()
 
 
 def _paths(fragment: str) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from asyncfc_jupyter.core.protocol import text_of
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta, Usage
+from asyncfc_jupyter.models.registry import REHEARSAL
 from asyncfc_jupyter.models.rehearsal.decide import Make, Reply, Say
 from asyncfc_jupyter.models.rehearsal.memory import Memory
 from asyncfc_jupyter.models.rehearsal.resume import next_reply
@@ -44,7 +45,7 @@ class RehearsalModel:
     @property
     def name(self) -> str:
         """The model's name."""
-        return "rehearsal"
+        return REHEARSAL
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Decide the next reply from the messages and yield it on schedule.
