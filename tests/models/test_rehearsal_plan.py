@@ -143,6 +143,13 @@ def test_shared_indentation_is_ignored() -> None:
         ("search(city=x[1:2])", "an item is taken by a written number or text"),
         ("search(city=x[y])", "an item is taken by a written number or text"),
         ("search(city=x[True])", "an item is taken by a written number or text"),
+        (
+            "search(city=x.a·b)",
+            "a reference cannot hold this name or number",
+        ),  # Python's names allow more than a reference's
+        ("f'{x.a·b}'", "a reference cannot hold this name or number"),
+        (f"search(city=x[{'1' * 601}])", "a reference cannot hold this name or number"),
+        (f"search(city=x[-{'1' * 601}])", "a reference cannot hold this name or number"),
         ("search(*x)", "plans have no *arguments"),
         ("search(**x)", "plans have no **arguments"),
         ("search(city=1, city=2)", "the argument 'city' is given twice"),

@@ -219,22 +219,26 @@ class _Parser:
     def _take(self, node: ast.expr) -> Take:
         steps: list[Field | Item] = []
         while not isinstance(node, ast.Name):
-            match node:
-                case ast.Attribute(attr=field):
-                    steps.append(Field(field))
-                case ast.Subscript(slice=ast.Constant(value=int() | str() as key)) if not isinstance(key, bool):
-                    steps.append(Item(key))
-                case ast.Subscript(slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number)))) if (
-                    not isinstance(number, bool)
-                ):
-                    steps.append(Item(-number))
-                case ast.Subscript(slice=index):
-                    problem = "an item is taken by a written number or text"
-                    raise self._refuse(problem, 'write x[0] or x["a key"]', index)
-                case ast.Call():
-                    raise self._refuse("a call stands inside an argument", "assign it to a name first", node)
-                case _:
-                    raise self._refuse(f"a field of {_kind(node)}", "take fields of an earlier result only", node)
+            try:
+                match node:
+                    case ast.Attribute(attr=field):
+                        steps.append(Field(field))
+                    case ast.Subscript(slice=ast.Constant(value=int() | str() as key)) if not isinstance(key, bool):
+                        steps.append(Item(key))
+                    case ast.Subscript(slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number)))) if (
+                        not isinstance(number, bool)
+                    ):
+                        steps.append(Item(-number))
+                    case ast.Subscript(slice=index):
+                        problem = "an item is taken by a written number or text"
+                        raise self._refuse(problem, 'write x[0] or x["a key"]', index)
+                    case ast.Call():
+                        raise self._refuse("a call stands inside an argument", "assign it to a name first", node)
+                    case _:
+                        raise self._refuse(f"a field of {_kind(node)}", "take fields of an earlier result only", node)
+            except ValueError:
+                problem = "a reference cannot hold this name or number"
+                raise self._refuse(problem, 'write a key as x["a key"], an index in 600 digits', node) from None
             node = node.value
         return Take(name=node.id, steps=tuple(reversed(steps)))
 
