@@ -22,7 +22,7 @@ def test_the_pause_that_a_server_asks_for_is_kept_up_to_a_minute(policy) -> None
 
 
 @SERVERS
-def test_a_server_is_asked_again_so_often_and_only_where_its_error_may_pass(policy) -> None:
+def test_a_transient_server_error_is_retried_up_to_the_limit(policy) -> None:
     assert policy.pause_s(policy.retries, asked_to_wait(1.0)) == 1.0
     assert policy.pause_s(policy.retries + 1, asked_to_wait(1.0)) is None
     assert policy.pause_s(1, ServerError("no", transient=False)) is None

@@ -64,8 +64,8 @@ class Talk:
         self.messages.append(message)
         return [(name, json.loads(arguments)) for _, name, arguments in calls.values()]
 
-    def tell(self, *contents: Any) -> list[tuple[str, Any]]:
-        """Answer the calls of the last reply, in order, and ask on."""
+    def answer(self, *contents: Any) -> list[tuple[str, Any]]:
+        """Answer the calls of the last reply, in order, and ask for the next reply."""
         for call_id, content in zip(self.ids, contents, strict=True):
             self.messages.append({"role": "tool", "tool_call_id": call_id, "content": json.dumps(content)})
         return self.ask()
@@ -73,14 +73,14 @@ class Talk:
     def settle(self, *results: Any) -> list[tuple[str, Any]]:
         """Answer the calls of the last reply with values, in the form of the mode; a ``Failure`` fails."""
         if not self.futures:
-            return self.tell(*({"error": r.error} if isinstance(r, Failure) else r for r in results))
+            return self.answer(*({"error": r.error} if isinstance(r, Failure) else r for r in results))
         asked = [call["function"]["name"] for message in self.messages for call in message.get("tool_calls", ())]
         first = sum(name != "await_future" for name in asked) - len(results) + 1
-        told = [
+        reports = [
             failed(f"f{first + n}", r.error) if isinstance(r, Failure) else done(f"f{first + n}", r)
             for n, r in enumerate(results)
         ]
-        return self.tell(*told, *([told] if asked[-1] == "await_future" else []))
+        return self.answer(*reports, *([reports] if asked[-1] == "await_future" else []))
 
 
 @dataclass

@@ -1,10 +1,10 @@
-"""A model that says what it is given, and asking one."""
+"""A model that yields given deltas, and a function that asks a model."""
 
 from asyncfc_jupyter.models.base import ChatRequest
 
 
 class Plays:
-    """A model that yields what it is given."""
+    """A model that yields given deltas."""
 
     name = "plays"
 

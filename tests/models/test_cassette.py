@@ -1,4 +1,4 @@
-"""Cassettes: what is recorded is played back, at any speed, and a conversation that departs is told where."""
+"""Cassettes: a recording is replayed at any speed, and a conversation that departs is refused with the place."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ ALL_KINDS = [
 
 
 async def price(item: str) -> dict:
-    """Tell a price."""
+    """Return the price."""
     await asyncio.sleep(1)
     return {"price": len(item)}
 
@@ -94,7 +94,7 @@ def test_a_cassette_is_played_at_the_speed_that_is_asked_for(tmp_path, speed, se
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "fast", "nan", "inf", None])
-def test_a_speed_that_is_none_is_refused(tmp_path, speed) -> None:
+def test_a_speed_that_is_not_a_number_above_zero_is_refused(tmp_path, speed) -> None:
     with pytest.raises(CassetteError, match="it is a number above 0, such as 4, or instant"):
         Replay(tmp_path, speed=speed)
 
@@ -117,7 +117,7 @@ def test_a_cassette_holds_a_fact_a_line_and_each_message_once(tmp_path) -> None:
 def test_recording_twice_gives_the_same_file(tmp_path) -> None:
     for name in ("a", "b"):
         play(script(), record=tmp_path / name)
-    play(script(), record=tmp_path / "b")  # begun anew, not appended to
+    play(script(), record=tmp_path / "b")  # replaced, not appended to
     assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text()
 
 
@@ -203,7 +203,7 @@ def test_a_replay_that_differs_reports_the_path_of_the_first_difference(tmp_path
     play(script(), record=path)
 
     async def dearer(item: str) -> dict:
-        """Tell a price."""
+        """Return the price."""
         await asyncio.sleep(1)
         return {"price": 4}
 
@@ -225,7 +225,7 @@ async def _ask_differently(tmp_path):
     await ask(Replay(tmp_path / "d.jsonl"), "stop")
 
 
-def test_one_request_more_than_was_recorded_is_told(tmp_path) -> None:
+def test_one_request_more_than_was_recorded_is_refused(tmp_path) -> None:
     path = tmp_path / "c.jsonl"
 
     async def twice():
@@ -253,7 +253,7 @@ def test_requests_at_the_same_time_find_their_own_takes(tmp_path) -> None:
     assert recorded[1][0] == TextDelta(text="quick!")
 
 
-def test_a_server_error_is_recorded_and_comes_again(tmp_path) -> None:
+def test_a_server_error_is_recorded_and_raised_again(tmp_path) -> None:
     path = tmp_path / "c.jsonl"
     broken = Breaks(ServerError("gone (503).", status=503, transient=True))
     for make in (lambda: Recording(ScriptedModel([Says("x"), broken]), path), lambda: Replay(path)):
@@ -279,7 +279,7 @@ def test_a_server_error_is_replayed_as_it_was_with_the_pause_it_asks_for(tmp_pat
     assert seen[0] == seen[1]
 
 
-def test_a_reply_cut_off_by_a_budget_or_interrupt_is_no_answer_in_a_replay(tmp_path) -> None:
+def test_a_replay_does_not_answer_with_a_reply_that_was_cut_off(tmp_path) -> None:
     path = tmp_path / "c.jsonl"
     model = ScriptedModel([Says("It is not "), Thinks(9), Says("good.")], [Says("Bad.")])
 
@@ -291,8 +291,8 @@ def test_a_reply_cut_off_by_a_budget_or_interrupt_is_no_answer_in_a_replay(tmp_p
 
     recording = Agent(model, record=path, budget=Budget(seconds=2))
     recorded = run_virtually(twice(recording, "has not answered within 2 seconds"))
-    told = "c.jsonl was interrupted here, in the reply to request 1; record it again"
-    replayed = run_virtually(twice(Agent("scripted", replay=path), told))
+    interrupted = "c.jsonl was interrupted here, in the reply to request 1; record it again"
+    replayed = run_virtually(twice(Agent("scripted", replay=path), interrupted))
     assert replayed.answer == recorded.answer == "Bad."
     assert replayed.conversation.messages == recorded.conversation.messages
 
@@ -320,7 +320,7 @@ def test_recording_and_replaying_exclude_each_other(tmp_path) -> None:
         ('{"cassette": 1, "model": "m"}\n{"request": 1, "continues": 7}', "line 2"),
     ],
 )
-def test_a_file_that_is_no_cassette_is_named_with_the_line(tmp_path, text, says) -> None:
+def test_the_error_of_a_file_without_a_cassette_names_file_and_line(tmp_path, text, says) -> None:
     path = tmp_path / "c.jsonl"
     path.write_text(text)
     with pytest.raises(CassetteError, match=says):
@@ -328,7 +328,7 @@ def test_a_file_that_is_no_cassette_is_named_with_the_line(tmp_path, text, says)
 
 
 @pytest.mark.parametrize("text", ["my notes\n", "[]", '{"cassett', "\n"])
-def test_a_file_that_is_no_cassette_is_kept_and_nothing_is_asked(tmp_path, text) -> None:
+def test_a_file_without_a_cassette_is_kept_and_nothing_is_asked(tmp_path, text) -> None:
     path = tmp_path / "notes.txt"
     path.write_text(text)
     with pytest.raises(CassetteError, match="holds something else than a cassette; name another file or remove it"):
@@ -337,7 +337,7 @@ def test_a_file_that_is_no_cassette_is_kept_and_nothing_is_asked(tmp_path, text)
 
 
 @pytest.mark.parametrize("text", [None, "", '{"cassette": 9, "model": "m"}'])
-def test_a_new_file_an_empty_one_and_a_cassette_are_begun_anew(tmp_path, text) -> None:
+def test_a_recording_replaces_an_empty_file_and_an_earlier_cassette(tmp_path, text) -> None:
     path = tmp_path / "c.jsonl"
     if text is not None:
         path.write_text(text)

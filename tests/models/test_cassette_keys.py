@@ -1,4 +1,4 @@
-"""Keys in cassettes: none stands in one, wherever it came from and however it was said."""
+"""No key appears in a cassette, whatever its source and however it was divided."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from asyncfc_jupyter.tools.definition import make_tool
 from tests.models.scripted_model import Plays, ask
 from tests.servers.scripted_server import ScriptedServer, call_chunks, reply, text_chunks
 
-#: What looks like a key.
+#: A text in the form of a key.
 FORM = "sk-proj-abcdefghijklmnopqrst"
 
 
@@ -66,7 +66,7 @@ def test_a_key_that_is_said_in_pieces_is_masked_and_its_pieces_are_blank(tmp_pat
     class Knows(Plays):
         secrets = (Secret(known),)
 
-    # Two calls whose arguments come by turns, one without an index behind its first piece.
+    # Two calls whose arguments arrive in turns, and one whose later pieces have no index.
     texts = [(TextDelta(text=each), ReasoningDelta(text=each)) for each in pieces(text)]
     opened = CallDelta(call_id="b", name="put", arguments="")
     turns = [(CallDelta(index=0, arguments=each), CallDelta(index=1, arguments=each)) for each in pieces(arguments)]

@@ -1,4 +1,4 @@
-"""The rehearsal model at its edges: how often it lets the loop turn, how long an error is, what odd messages mean."""
+"""The rehearsal model at its edges: how often it yields to the loop, how long an error is, what odd messages mean."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.models.rehearsal_conversation import Talk, done, failed, pending
 
 
 def pauses_of(monkeypatch: pytest.MonkeyPatch, tokens: int, **speed: float) -> list[float]:
-    """What the model sleeps for while it says so many tokens, on a clock that stands still unless it sleeps."""
+    """The pauses of a model that streams so many tokens, on a clock that stands still unless it sleeps."""
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -37,17 +37,17 @@ def pauses_of(monkeypatch: pytest.MonkeyPatch, tokens: int, **speed: float) -> l
 
     monkeypatch.setattr(model, "asyncio", types.SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop))
 
-    async def hear() -> None:
-        await asyncio.sleep(1)  # beside one second, what the fastest model takes for a token is nothing
+    async def listen() -> None:
+        await asyncio.sleep(1)  # added to one second, the time of the fastest model's token is lost in rounding
         request = ChatRequest(messages=[{"role": "user", "content": f'"{"x" * 4 * tokens}"'}])
         async for _ in RehearsalModel(**speed).stream(request):
             pass
 
-    run_virtually(hear())
+    run_virtually(listen())
     return slept
 
 
-def test_a_model_that_is_behind_lets_the_loop_turn_at_every_eighth_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_model_yields_to_the_loop_at_every_eighth_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pauses_of(monkeypatch, 23, ttft_ms=0, tokens_per_s=float(2**1000)) == [0, 0, 0]
     assert pauses_of(monkeypatch, 24, ttft_ms=0, tokens_per_s=float(2**1000)) == [0, 0, 0, 0]
 
@@ -83,12 +83,12 @@ def test_calls_of_odd_messages_are_read_for_what_they_are() -> None:
         ("[" * 100_000, False),
     ],
 )
-def test_a_message_speaks_of_futures_if_it_says_what_became_of_one(content: str, speaks: bool) -> None:
+def test_a_message_speaks_of_futures_if_it_reports_the_status_of_one(content: str, speaks: bool) -> None:
     assert speaks_of_futures({"role": "tool", "content": content}) is speaks
 
 
-def told(*contents: Any, futures: bool) -> dict[str, Result]:
-    """What the memory holds after these answers to the calls ``a`` and ``b``."""
+def results_after(*contents: Any, futures: bool) -> dict[str, Result]:
+    """The results in the memory after these answers to the calls ``a`` and ``b``."""
     memory = Memory()
     memory.number((PastCall(call_id="a", tool="get"), PastCall(call_id="b", tool="get")))
     for call_id, content in zip("ab", contents, strict=False):
@@ -122,7 +122,7 @@ def told(*contents: Any, futures: bool) -> dict[str, Result]:
     ],
 )
 def test_a_bare_answer_means_what_it_is(content: str, result: Result) -> None:
-    assert told(content, futures=False) == {"f1": result}
+    assert results_after(content, futures=False) == {"f1": result}
 
 
 def test_an_answer_with_futures_is_believed_in_its_form_alone() -> None:
@@ -135,19 +135,19 @@ def test_an_answer_with_futures_is_believed_in_its_form_alone() -> None:
         '{"future": "f1", "status": "pending"}',
     ]
     for content in odd:
-        assert told(content, futures=True) == {}
-    assert told('{"future": "f12", "status": "done", "value": 1, "summarized": 1}', futures=True) == {
+        assert results_after(content, futures=True) == {}
+    assert results_after('{"future": "f12", "status": "done", "value": 1, "summarized": 1}', futures=True) == {
         "f12": Result(outcome="done", value=1)
     }
-    assert told('{"future": "f1", "status": "failed"}', futures=True) == {
+    assert results_after('{"future": "f1", "status": "failed"}', futures=True) == {
         "f1": Result(outcome="failed", error="failed")
     }
-    assert told('{"future": "f1", "status": "timeout", "error": "a\\nb"}', futures=True) == {
+    assert results_after('{"future": "f1", "status": "timeout", "error": "a\\nb"}', futures=True) == {
         "f1": Result(outcome="failed", error="a b")
     }
 
 
-def test_what_a_take_lacks_is_named_with_the_way_to_it() -> None:
+def test_a_missing_field_is_named_with_its_path() -> None:
     value = {"a": [{"b": 1}]}
     assert follow(Take(name="x", steps=(Field("a"), Item(0), Item("b"))), value) == (1, "")
     assert follow(Take(name="x"), value) == (value, "")
@@ -176,19 +176,19 @@ def test_parameters_are_read_of_any_schema() -> None:
 
 
 def cut(talk: Talk, calls: int) -> None:
-    """Leave of the last reply so many calls, as an interrupt does."""
+    """Keep only so many calls of the last reply, as an interrupt does."""
     talk.messages[-1]["tool_calls"] = talk.messages[-1]["tool_calls"][:calls]
     talk.ids = talk.ids[:calls]
 
 
-def test_a_reply_that_was_cut_short_goes_on_behind_its_last_call() -> None:
+def test_a_reply_that_was_cut_short_continues_after_its_last_call() -> None:
     plan = 'x = search("A")\ny = search("B")\n\nz = book(x)\nw = book(y, note=z)\n\nf"{w}"'
     for calls, again in ((1, "search"), (2, "book")):
         talk = Talk()
         talk.say(plan)
         cut(talk, calls)
         answers = [done(f"f{n + 1}", n) for n in range(calls)]
-        (name, arguments), *_ = talk.tell(*answers)
+        (name, arguments), *_ = talk.answer(*answers)
         assert (name, arguments) == ((again, {"city": "B"}) if calls == 1 else (again, {"flight": 0}))
 
 
@@ -199,16 +199,16 @@ def test_a_reference_of_a_call_that_was_not_made_is_not_remembered() -> None:
         ("book", {"flight": "$f1.b"}),
     ]
     cut(talk, 2)
-    assert talk.tell(pending("f1"), pending("f2")) == [("book", {"flight": "$f1.b"}), ("await_future", {})]
-    talk.tell(
+    assert talk.answer(pending("f1"), pending("f2")) == [("book", {"flight": "$f1.b"}), ("await_future", {})]
+    talk.answer(
         pending("f3"), [done("f1", {}), failed("f2", "f1 has no field 'a'"), failed("f3", "f1 has no field 'b'; has")]
     )
     assert talk.text == "<y skipped> <z skipped>"
 
 
-def test_a_failure_that_only_sounds_like_a_missing_field_is_one() -> None:
+def test_a_failure_whose_text_resembles_a_missing_field_stays_a_failure() -> None:
     talk = Talk()
     talk.say('x = search("A")\ny = book(x.a)\n\nf"{y}"')
-    talk.tell(pending("f1"), pending("f2"))
-    talk.tell([done("f1", {"a": 1}), failed("f2", "the shop has no seat")])
+    talk.answer(pending("f1"), pending("f2"))
+    talk.answer([done("f1", {"a": 1}), failed("f2", "the shop has no seat")])
     assert talk.text == "<y failed: the shop has no seat>"

@@ -47,7 +47,7 @@ def test_a_name_whose_call_was_cut_off_stands_for_nothing(futures: bool) -> None
 
 
 @BOTH
-def test_a_reply_that_was_cut_short_is_taken_up_behind_its_last_call(futures: bool) -> None:
+def test_a_plan_continues_after_the_last_call_of_a_reply_cut_short(futures: bool) -> None:
     talk = Talk(futures=futures)
     assert len(talk.say('x = search("A")\ny = search("B")\nz = search("C")\n\nf"{x}{y}{z}"')) == 3
     del talk.messages[-1]["tool_calls"][1:]
@@ -80,7 +80,7 @@ def test_calls_that_the_plan_did_not_make_only_count() -> None:
     [
         [{"role": "assistant"}, {"role": "tool"}, {"role": "user"}, {"role": "assistant", "tool_calls": None}],
         [{"role": "user", "content": None}, {"role": "assistant", "tool_calls": [None, {}, {"function": None}]}],
-        [{"role": "user", "content": "search('A')"}, {"role": "tool", "tool_call_id": "nobody", "content": "{"}],
+        [{"role": "user", "content": "search('A')"}, {"role": "tool", "tool_call_id": "unknown", "content": "{"}],
         [{"role": "user", "content": [{"type": "text", "text": "search('A')"}, {"type": "image_url"}, None]}],
         [{"role": "user", "content": "x = search('A')"}, {"role": "assistant", "content": "no"}, {"role": "developer"}],
         [{"role": "tool", "tool_call_id": "a", "content": content} for content in ("[" * 9999, "[1]", '{"future": 3}')],

@@ -21,11 +21,11 @@ SEARCH_AND_BOOK = 'x = search("LIS")\n\ny = book(x[0].id)\n\nf"Booked {y.order}.
 def test_pending_results_go_by_reference_and_an_answer_awaits_its_values() -> None:
     talk = Talk()
     assert talk.say(SEARCH_AND_BOOK) == [("search", {"city": "LIS"})]
-    assert talk.tell(pending("f1")) == [
+    assert talk.answer(pending("f1")) == [
         ("book", {"flight": "$f1[0].id"}),
         ("await_future", {}),
     ]
-    assert talk.tell(pending("f2"), [done("f1", [{"id": "L1"}]), done("f2", {"order": 7})]) == []
+    assert talk.answer(pending("f2"), [done("f1", [{"id": "L1"}]), done("f2", {"order": 7})]) == []
     assert talk.text == "Booked 7."
 
 
@@ -34,10 +34,10 @@ def test_values_are_asked_for_in_the_same_reply_once_a_result_was_pending() -> N
     plan = 'x = search("A")\n\ny = search("B")\n\nf"{x}{y}"'
     quick, slow = Talk(), Talk()
     quick.say(plan)
-    assert quick.tell(done("f1", 1)) == [("search", {"city": "B"})]
-    assert quick.tell(pending("f2")) == [("await_future", {})]
+    assert quick.answer(done("f1", 1)) == [("search", {"city": "B"})]
+    assert quick.answer(pending("f2")) == [("await_future", {})]
     slow.say(plan)
-    assert slow.tell(pending("f1")) == [("search", {"city": "B"}), ("await_future", {})]
+    assert slow.answer(pending("f1")) == [("search", {"city": "B"}), ("await_future", {})]
 
 
 def test_what_the_next_block_reads_is_asked_for_in_the_reply_before() -> None:
@@ -48,7 +48,7 @@ def test_what_the_next_block_reads_is_asked_for_in_the_reply_before() -> None:
 def test_a_value_that_was_seen_is_passed_as_a_literal() -> None:
     talk = Talk()
     talk.say(SEARCH_AND_BOOK)
-    assert talk.tell(done("f1", [{"id": "L1"}]))[0] == ("book", {"flight": "L1"})
+    assert talk.answer(done("f1", [{"id": "L1"}]))[0] == ("book", {"flight": "L1"})
 
 
 def test_a_result_of_the_same_reply_is_named_by_counting() -> None:
@@ -64,7 +64,7 @@ def test_a_result_of_the_same_reply_is_named_by_counting() -> None:
 def test_futures_are_counted_over_the_conversation_without_await_future() -> None:
     talk = Talk()
     talk.say('x = search("A")\nawait x\n"Done."')
-    talk.tell(pending("f1"), [done("f1", 1)])
+    talk.answer(pending("f1"), [done("f1", 1)])
     assert talk.say('y = search("B")\nbook(y, note=x)\n"Done."') == [
         ("search", {"city": "B"}),
         ("book", {"flight": "$f2", "note": 1}),
@@ -74,15 +74,15 @@ def test_futures_are_counted_over_the_conversation_without_await_future() -> Non
 def test_a_result_delivered_along_with_another_is_seen() -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nsearch("B")\n\nbook(x)\n"Done."')
-    talk.tell(pending("f1"))
-    calls = talk.tell(pending("f2", delivered=[done("f1", "here")], still_pending=["f2"]))
+    talk.answer(pending("f1"))
+    calls = talk.answer(pending("f2", delivered=[done("f1", "here")], still_pending=["f2"]))
     assert calls == [("book", {"flight": "here"})]
 
 
 def test_an_await_that_timed_out_leaves_the_result_pending() -> None:
     talk = Talk()
     talk.say('x = search("A")\nawait x\nbook(x)\n"Done."')
-    assert talk.tell(pending("f1"), [pending("f1")]) == [("book", {"flight": "$f1"})]
+    assert talk.answer(pending("f1"), [pending("f1")]) == [("book", {"flight": "$f1"})]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_value_that_the_layer_could_misread_is_passed_by_reference(value: Any)
     """It is even when the model has seen the value."""
     talk = Talk()
     talk.say('x = search("A")\n\nbook(x.v)\n"Done."')
-    assert talk.tell(done("f1", {"v": value})) == [("book", {"flight": "$f1.v"})]
+    assert talk.answer(done("f1", {"v": value})) == [("book", {"flight": "$f1.v"})]
 
 
 @pytest.mark.parametrize("text", ["$f1", "$f9.id", "$$f1", "$text:f1", "$100", "f9", "flight f1", "<b>"])
@@ -122,7 +122,7 @@ def test_the_word_pending_is_marked_as_text_only_if_otherwise_refused() -> None:
 def test_a_text_composed_of_values_arrives_as_it_is(value: str) -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nbook(f"{x.a}{x.b}")\n"Done."')
-    ((_, arguments),) = talk.tell(done("f1", {"a": value[:1], "b": value[1:]}), [])
+    ((_, arguments),) = talk.answer(done("f1", {"a": value[:1], "b": value[1:]}), [])
     assert substitute(arguments["flight"], lambda reference: pytest.fail(f"resolved {reference}")) == value
 
 
@@ -137,15 +137,15 @@ def test_a_reference_by_any_key_is_read_by_the_layer_as_that_key(key: str) -> No
 def test_consecutive_awaits_merge_end_the_reply_and_skip_what_was_seen() -> None:
     talk = Talk()
     talk.say('x = search("A")\ny = search("B")\n\nz = search("C")\nawait x, z\nawait y\nbook(z)\n"Done."')
-    calls = talk.tell(done("f1", 1), pending("f2"))
+    calls = talk.answer(done("f1", 1), pending("f2"))
     assert calls == [("search", {"city": "C"}), ("await_future", {"futures": ["f3", "f2"]})]
-    assert talk.tell(pending("f3"), [done("f3", 3), done("f2", 2)]) == [("book", {"flight": 3})]
+    assert talk.answer(pending("f3"), [done("f3", 3), done("f2", 2)]) == [("book", {"flight": 3})]
 
 
 def test_an_await_for_values_that_were_seen_is_not_a_call() -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nawait x\nbook(x)\n"Done."')
-    assert talk.tell(done("f1", 1)) == [("book", {"flight": 1})]
+    assert talk.answer(done("f1", 1)) == [("book", {"flight": 1})]
 
 
 def test_a_text_as_an_argument_has_its_values_awaited_first() -> None:
@@ -154,13 +154,13 @@ def test_a_text_as_an_argument_has_its_values_awaited_first() -> None:
         ("search", {"city": "A"}),
         ("await_future", {}),
     ]
-    assert talk.tell(pending("f1"), [done("f1", {"id": 7})]) == [("book", {"flight": "for 007"})]
+    assert talk.answer(pending("f1"), [done("f1", {"id": 7})]) == [("book", {"flight": "for 007"})]
 
 
 def test_an_answer_without_values_is_repeated_after_it_was_held_back() -> None:
     talk = Talk()
     talk.say('search("A")\n"All set."')
-    assert (talk.tell(pending("f1")), talk.text) == ([], "All set.")
+    assert (talk.answer(pending("f1")), talk.text) == ([], "All set.")
     gate = {"id": "asyncfc_gate_1", "type": "function", "function": {"name": "await_future", "arguments": "{}"}}
     talk.messages[-1]["tool_calls"] = [gate]
     talk.messages.append({"role": "tool", "tool_call_id": "asyncfc_gate_1", "content": json.dumps([done("f1", 1)])})
@@ -168,19 +168,19 @@ def test_an_answer_without_values_is_repeated_after_it_was_held_back() -> None:
     assert talk.say('search("B")\n"Done."') == [("search", {"city": "B"})]
 
 
-def test_results_of_earlier_runs_that_nobody_needs_are_not_asked_for() -> None:
+def test_results_of_earlier_runs_that_no_value_needs_are_not_asked_for() -> None:
     talk = Talk()
     talk.say('x = search("A")\n"Done."')
-    talk.tell(pending("f1"))
+    talk.answer(pending("f1"))
     assert talk.say('y = search("B")\nz = search("C")\nf"{y}"')[-1] == ("await_future", {"futures": ["f2", "f3"]})
 
 
 def test_a_summarized_value_goes_by_reference_and_shows_its_summary() -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nbook(x, note=x.id)\n\nf"{x} {x.id}"')
-    calls = talk.tell(done("f1", "a table of 9 rows", summarized=True))
+    calls = talk.answer(done("f1", "a table of 9 rows", summarized=True))
     assert calls == [("book", {"flight": "$f1", "note": "$f1.id"})]
-    talk.tell(done("f2", None))
+    talk.answer(done("f2", None))
     assert talk.text == "a table of 9 rows <x has no field id in its summary>"
 
 
@@ -191,31 +191,31 @@ def test_without_futures_only_a_dependent_call_waits_for_the_next_reply() -> Non
     talk = Talk(futures=False)
     plan = 'x = search("A")\ny = search("B")\nawait x\nz = book(x.id)\nbook(z)\nsearch("C")\nf"{x.id} {z}"'
     assert talk.say(plan) == [("search", {"city": "A"}), ("search", {"city": "B"})]
-    assert talk.tell({"id": "$f1"}, None) == [("book", {"flight": "$f1"})]
-    assert talk.tell("ok") == [("book", {"flight": "ok"}), ("search", {"city": "C"})]
-    assert talk.tell(1, 2) == []
+    assert talk.answer({"id": "$f1"}, None) == [("book", {"flight": "$f1"})]
+    assert talk.answer("ok") == [("book", {"flight": "ok"}), ("search", {"city": "C"})]
+    assert talk.answer(1, 2) == []
     assert talk.text == "$f1 ok"
 
 
 def test_without_futures_a_text_argument_ends_the_reply_and_stays_as_it_is() -> None:
     talk = Talk(futures=False)
     assert talk.say('x = search("A")\nbook(f"{x}1")\n"Done."') == [("search", {"city": "A"})]
-    assert talk.tell("$f") == [("book", {"flight": "$f1"})]
+    assert talk.answer("$f") == [("book", {"flight": "$f1"})]
 
 
 def test_without_futures_a_value_like_a_layer_message_stays_a_value() -> None:
     talk = Talk(futures=False)
     talk.say('x = search("A")\n\nbook(x)\nf"{x.status}"')
     value = pending("f1", delivered=[done("f1", "forged")])
-    assert talk.tell(value) == [("book", {"flight": value})]
-    talk.tell(None)
+    assert talk.answer(value) == [("book", {"flight": value})]
+    talk.answer(None)
     assert talk.text == "pending"
 
 
 def test_without_futures_a_summarized_value_cannot_be_passed_on() -> None:
     talk = Talk(futures=False)
     talk.say('x = search("A")\n\ny = book(x)\nf"{x}; {y}"')
-    assert talk.tell({"summarized": True, "value": "a table"}) == []
+    assert talk.answer({"summarized": True, "value": "a table"}) == []
     assert talk.text.startswith("a table; <y failed: x is too large or not plain data")
 
 
@@ -234,8 +234,8 @@ def test_a_call_that_needs_a_failed_result_is_skipped_with_its_dependents(future
 def test_a_dependent_that_the_layer_skipped_reads_as_one_that_was_not_made() -> None:
     talk = Talk()
     talk.say('x = search("A")\ny = book(x.id)\n\nf"{x} {y}"')
-    assert talk.tell(pending("f1"), pending("f2")) == [("await_future", {})]
-    talk.tell([failed("f1", "boom", "timeout"), failed("f2", "f1 failed", "skipped")])
+    assert talk.answer(pending("f1"), pending("f2")) == [("await_future", {})]
+    talk.answer([failed("f1", "boom", "timeout"), failed("f2", "f1 failed", "skipped")])
     assert talk.text == "<x failed: boom> <y skipped>"
 
 
@@ -244,10 +244,10 @@ def test_a_missing_field_reads_the_same_whether_layer_or_model_found_it() -> Non
     value = {"a": {"b": [1]}}
     late, plain = Talk(), Talk(futures=False)
     late.say(plan)
-    late.tell(pending("f1"), pending("f2"))
-    late.tell([done("f1", value), failed("f2", "f1 has no field 'id'; it has: a")])
+    late.answer(pending("f1"), pending("f2"))
+    late.answer([done("f1", value), failed("f2", "f1 has no field 'id'; it has: a")])
     plain.say(plan)
-    assert plain.tell(value) == []
+    assert plain.answer(value) == []
     assert late.text == plain.text == "<y skipped> <x has no field id> <x.a.b has no index 3> <x.a.b has no field c>"
 
 
@@ -285,18 +285,18 @@ def test_text_for_calls_that_were_skipped_stays_out_of_the_answer() -> None:
     plan = 'x = search("A")\n\n"Booking."\ny = book(x.id)\n"Booked."\n\nf"{y}"'
     late, plain = Talk(), Talk(futures=False)
     late.say(plan)
-    late.tell(pending("f1"))
+    late.answer(pending("f1"))
     assert late.text == "Booking.\nBooked."
-    late.tell(pending("f2"), [done("f1", {}), failed("f2", "f1 has no field 'id'; it has: nothing")])
+    late.answer(pending("f2"), [done("f1", {}), failed("f2", "f1 has no field 'id'; it has: nothing")])
     plain.say(plan)
-    plain.tell({})
+    plain.answer({})
     assert late.text == plain.text == "<y skipped>"
 
 
 def test_a_text_argument_of_one_text_value_is_the_value_or_its_reference() -> None:
     talk = Talk()
     talk.say('x = search("A")\n\nbook(f"{x.a}", note=[f"{x.b}", f"{x.n}"])\n"Done."')
-    calls = talk.tell(done("f1", {"a": "f1", "b": "LIS", "n": 3}), [])
+    calls = talk.answer(done("f1", {"a": "f1", "b": "LIS", "n": 3}), [])
     assert calls == [("book", {"flight": "$f1.a", "note": ["LIS", "3"]})]
 
 

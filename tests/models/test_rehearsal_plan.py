@@ -80,7 +80,7 @@ def test_only_a_blank_line_between_statements_ends_a_block() -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_lines_are_counted_in_the_persons_own_text(end: str) -> None:
+def test_lines_are_counted_in_the_users_own_text(end: str) -> None:
     plan = read_plan(end.join(["", "a('\x0c\u2028')", "", 'b(x="""', "", '""")', "'end'"]))
     assert [statement.line for statement in plan.statements] == [2, 4]
     assert [statement.block for statement in plan.statements] == [0, 1]

@@ -80,7 +80,7 @@ def test_call_ids_are_new_in_the_whole_conversation() -> None:
     clash = {"id": "call_2", "type": "function", "function": {"name": "search", "arguments": "{}"}}
     talk.messages += [{"role": "user", "content": "hi"}, {"role": "assistant", "tool_calls": [clash]}]
     talk.say('x = search("A")\n\nbook(x)\n"Done."')
-    talk.tell(done("f2", 1))
+    talk.answer(done("f2", 1))
     ids = [call["id"] for message in talk.messages for call in message.get("tool_calls", ())]
     assert len(ids) == 3 == len(set(ids))
 

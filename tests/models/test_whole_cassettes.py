@@ -103,7 +103,7 @@ def test_a_conversation_makes_the_same_cassette(tmp_path: Path, expected: Compar
 
 
 def masked(recorded: list[list[Any]]) -> list[list[Any]]:
-    """What was heard, with the key that was said in two pieces said in the first of them."""
+    """What was heard, with the key of two pieces moved into the first of them."""
     second = recorded[1]
     halves = [place for place, delta in enumerate(second) if isinstance(delta, TextDelta) and "costs" in delta.text]
     at = halves[0]
@@ -129,7 +129,7 @@ def test_every_kind_of_delta_has_the_same_line(tmp_path: Path, expected: Compare
     expected("cassette-of-every-delta.jsonl", path.read_text(encoding="utf-8"))
 
 
-def test_a_reply_that_nobody_read_to_its_end_is_recorded_as_closed(tmp_path: Path) -> None:
+def test_a_reply_that_was_not_read_to_its_end_is_recorded_as_closed(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
 
     async def leave() -> None:
@@ -151,7 +151,7 @@ def test_a_reply_that_nobody_read_to_its_end_is_recorded_as_closed(tmp_path: Pat
 
 
 def changed(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield a value with each one thing in it changed, left out, added or put into another type, and where that is."""
+    """Yield the value with one part changed, removed, added or of another type, for each part and with its path."""
     if isinstance(value, dict):
         yield f"{where}+", {**value, "more": 1}
         for name, item in value.items():
@@ -200,15 +200,15 @@ def test_what_a_departure_says_is_one_line_with_the_way_out(tmp_path: Path, expe
     run_virtually(ask(Recording(Plays(TextDelta(text="x")), path)))
 
     async def messages() -> list[str]:
-        told = []
+        errors = []
         for before, text in (([], "stop"), (["go"], "go")):
             replay = Replay(path)
             for each in before:
                 await ask(replay, each)
             with pytest.raises(CassetteDiffers) as caught:
                 await ask(replay, text)
-            told.append(f"{caught.value}, {caught.value.path == str(path)}, {caught.value.request}")
-        return told
+            errors.append(f"{caught.value}, {caught.value.path == str(path)}, {caught.value.request}")
+        return errors
 
     expected("cassette-departures.txt", "\n".join(run_virtually(messages())).replace(str(path), "PATH"))
 
@@ -254,7 +254,7 @@ def test_a_difference_is_the_first_and_shown_in_eighty_characters(recorded, now,
         assert found == (path, *difference[1:])
 
 
-# -- what a replay foretells -----------------------------------------------------------------------------------------
+# -- what a replay knows in advance ----------------------------------------------------------------------------------
 
 
 def outcome(name: str, status: str = "done", **more: Any) -> dict[str, Any]:
@@ -278,7 +278,7 @@ def outcome(name: str, status: str = "done", **more: Any) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("role", ["tool", "user", "assistant"])
-def test_a_replay_foretells_what_its_next_request_shows(
+def test_a_replay_knows_the_outcomes_that_its_next_request_shows(
     tmp_path: Path, content: Any, names: set[str], role: str
 ) -> None:
     path = tmp_path / "c.jsonl"
@@ -306,8 +306,8 @@ def test_a_replay_foretells_what_its_next_request_shows(
 
 HEAD = '{"cassette": 1, "model": "m"}\n'
 REQUEST = HEAD + '{"request": 1, "continues": 0}\n'
-#: What is said of each of these files.
-TOLD = {
+#: The outcome for each of these files.
+OUTCOMES = {
     "": "PATH is not a cassette: line 1 (JSONDecodeError).",
     "{}": "PATH is not a cassette: line 1 (KeyError).",
     "[]": "PATH is not a cassette: line 1 (TypeError).",
@@ -329,19 +329,19 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("text", TOLD)
-def test_a_file_that_is_no_cassette_is_told_by_the_line_it_breaks_on(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", OUTCOMES)
+def test_the_error_of_a_broken_cassette_names_its_first_broken_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "c.jsonl"
     path.write_text(text)
     try:
-        told = f"good: {recorded_model(path)}"
+        outcome = f"good: {recorded_model(path)}"
     except CassetteError as error:
-        told = str(error).replace(str(path), "PATH")
-    assert told == TOLD[text]
+        outcome = str(error).replace(str(path), "PATH")
+    assert outcome == OUTCOMES[text]
 
 
 def test_requests_are_written_in_the_order_in_which_they_end(tmp_path: Path) -> None:
-    """And are read in the order in which they were made."""
+    """They are read in the order in which they were made."""
     path = tmp_path / "c.jsonl"
 
     def answer(request: ChatRequest) -> list[Any]:
@@ -374,7 +374,7 @@ def test_every_speed_is_a_number_above_zero_or_instant(tmp_path: Path) -> None:
             Replay(path, speed=speed)
 
 
-def test_a_pause_that_is_over_already_is_not_made_up_for(tmp_path: Path) -> None:
+def test_a_pause_that_has_passed_already_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     run_virtually(ask(Recording(ScriptedModel([Thinks(1), Says("a"), Thinks(1), Says("b")]), path)))
 

@@ -1,4 +1,4 @@
-"""Every error of the plan reader and of the check behind it, whole and with its line, compared with a file."""
+"""Every error of the plan parser and of the check after it, whole and with its line, compared with a file."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ LINES = [
     "search(\n    city=1,\n    city=2)",
 ]
 
-#: Plans that can be read and not be carried out.
+#: Plans that can be parsed but not carried out.
 CHECKED = [
     "serch()",
     "x = search()\nserach(x)",
@@ -166,7 +166,7 @@ GOOD = [
 ]
 
 
-def told(text: str) -> str:
+def outcome(text: str) -> str:
     """An error as its line and its text; what Python itself says of its syntax changes from version to version."""
     try:
         plan = read_plan(text)
@@ -177,18 +177,18 @@ def told(text: str) -> str:
     return f"good\n    {plan}"
 
 
-def test_every_line_that_is_none_of_a_plan_is_refused_in_these_words(expected: Compare) -> None:
-    told_of = [f"{line!r}: {told(BEFORE + line + AFTER)}" for line in LINES]
-    expected("plan-lines-refused.txt", "\n".join(told_of))
+def test_every_line_that_plans_do_not_have_is_refused_in_these_words(expected: Compare) -> None:
+    errors = [f"{line!r}: {outcome(BEFORE + line + AFTER)}" for line in LINES]
+    expected("plan-lines-refused.txt", "\n".join(errors))
 
 
 def test_every_plan_that_cannot_be_carried_out_is_refused_in_these_words(expected: Compare) -> None:
-    expected("plans-refused.txt", "\n".join(f"{text!r}: {told(text)}" for text in CHECKED))
+    expected("plans-refused.txt", "\n".join(f"{text!r}: {outcome(text)}" for text in CHECKED))
 
 
-def test_whole_texts_that_are_no_plan_are_refused_on_their_first_line(expected: Compare) -> None:
+def test_whole_texts_without_a_plan_are_refused_on_their_first_line(expected: Compare) -> None:
     texts = ["", "\n \n", "# nothing but a comment", "#" + "long" * 40, "(\n\n\n", "x = '''\n\n", "\r\n\rx = = 1"]
-    expected("plan-texts-refused.txt", "\n".join(f"{text!r}: {told(text)}" for text in texts))
+    expected("plan-texts-refused.txt", "\n".join(f"{text!r}: {outcome(text)}" for text in texts))
 
 
 def test_what_is_just_within_the_limits_of_a_plan_is_read(expected: Compare) -> None:
@@ -199,5 +199,5 @@ def test_what_is_just_within_the_limits_of_a_plan_is_read(expected: Compare) -> 
         except PlanError as error:
             lines.append(f"{text[:40]}: {error}")
     over = f"search(limit={2**1024})"
-    lines.append(f"{over[:40]}: {told(over)}"[:150])
+    lines.append(f"{over[:40]}: {outcome(over)}"[:150])
     expected("plans-read.txt", "\n".join(lines))

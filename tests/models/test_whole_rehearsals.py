@@ -1,4 +1,4 @@
-"""Forty plans, told every kind of tool message in both modes: each reply whole, as it streams, compared with a file."""
+"""Forty plans, with every kind of tool message in both modes: each reply, as it streams, is compared with a file."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ VALUES: dict[str, Any] = {
 
 def settled(future: str, tool: str, how: str) -> dict[str, Any]:
     """What the layer says of a future that has its outcome."""
-    told = {"future": future, "tool": tool, "status": how}
+    report = {"future": future, "tool": tool, "status": how}
     if how == "summarized":
-        return told | {"status": "done", "value": f"a summary of {tool}", "summarized": True}
+        return report | {"status": "done", "value": f"a summary of {tool}", "summarized": True}
     if how == "done":
-        return told | {"value": VALUES[tool]}
+        return report | {"value": VALUES[tool]}
     # Filled up, so that a request is as long whichever word it holds: its tokens are counted.
-    return told | {"error": f"{tool}:\n  broke", "filling": "." * (len("cancelled") - len(how))}
+    return report | {"error": f"{tool}:\n  broke", "filling": "." * (len("cancelled") - len(how))}
 
 
 def pending(future: str, tool: str) -> dict[str, Any]:
@@ -118,13 +118,13 @@ class Layer:
             yield {"role": "tool", "tool_call_id": call_id, "content": json.dumps(content)}
 
     def delivery(self) -> dict[str, Any]:
-        """Return what is told in the person's place at the end."""
+        """Return the message in the user's place that delivers the results at the end."""
         return {"role": "user", "content": json.dumps({"delivered": self._all_settled(), "note": "From the tools."})}
 
     def _all_settled(self) -> list[dict[str, Any]]:
-        told = [settled(future, tool, "done") for future, tool in self.open.items()]
+        results = [settled(future, tool, "done") for future, tool in self.open.items()]
         self.open.clear()
-        return told
+        return results
 
     def _answer(self, future: str, tool: str) -> dict[str, Any]:
         match self._way:
@@ -155,7 +155,7 @@ class Plain(Layer):
 
 
 def shown(deltas: list[Delta]) -> str:
-    """A reply as a line: tokens parted by bars, calls by their index and id, then reason and tokens."""
+    """A reply as a line: tokens with bars between them, calls with their index and id, then reason and tokens."""
     said: list[str] = []
     for delta in deltas:
         match delta:
@@ -173,7 +173,7 @@ def shown(deltas: list[Delta]) -> str:
 
 
 def conversation(plan: str, layer: Layer, *, futures: bool) -> Iterator[str]:
-    """Yield the model's replies until it is through."""
+    """Yield the model's replies up to its answer."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": "s"}, {"role": "user", "content": plan}]
     model = RehearsalModel(ttft_ms=0, tokens_per_s=1e9)
     for _ in range(MOST_REPLIES):
