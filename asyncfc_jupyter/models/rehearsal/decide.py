@@ -263,7 +263,7 @@ class _Draft:
             elif result.summarized and not into_text:
                 if not self._with_futures:
                     problem = f"{take.name} is too large or not plain data, and can only be passed on with futures"
-                    return Result(outcome="failed", error=problem)
+                    return Result.failed(problem)
             elif (into_text or not self._with_futures) and follow(take, result.value)[1]:
                 return SKIPPED
         return None

@@ -18,7 +18,7 @@ from asyncfc_jupyter.models.base import Message
 from asyncfc_jupyter.models.rehearsal.plan import Hole, Take, Text
 from asyncfc_jupyter.text import shorten
 
-#: An error's text is cut to this many characters, so that an answer stays readable.
+#: Characters of an error that are shown, so that an answer stays readable.
 _ERROR_LENGTH = 200
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"": lambda same: same, "s": str, "r": repr, "a": ascii}
@@ -34,6 +34,11 @@ class Result:
     summarized: bool = False
     #: One line; empty unless it failed.
     error: str = ""
+
+    @classmethod
+    def failed(cls, error: str) -> Result:
+        """Return the result of a failed call, with its error on one short line."""
+        return cls(outcome="failed", error=shorten(error, _ERROR_LENGTH))
 
 
 #: The result of a call that was not made because a value that it takes cannot be had.
@@ -97,9 +102,7 @@ class Memory:
                 case "skipped":
                     self.results[report.future] = SKIPPED
                 case status:
-                    self.results[report.future] = Result(
-                        outcome="failed", error=shorten(report.error or status, _ERROR_LENGTH)
-                    )
+                    self.results[report.future] = Result.failed(report.error or status)
 
     def result_of(self, name: str) -> Result | None:
         """Return the result that a name stands for, or None while it was not seen."""
@@ -190,11 +193,10 @@ def speaks_of_futures(message: Message) -> bool:
 def _plain_result(content: Any) -> Result:
     match content:
         case {"error": str(error), **rest} if not rest:
-            skipped = error.startswith("skipped")
-            return SKIPPED if skipped else Result(outcome="failed", error=shorten(error, _ERROR_LENGTH))
+            return SKIPPED if error.startswith("skipped") else Result.failed(error)
         case {"tool": str(), "status": "cancelled", "error": str(error), **rest} if rest.keys() <= {"future"}:
             # An interrupted run answers its open calls in the same form in every mode.
-            return Result(outcome="failed", error=shorten(error, _ERROR_LENGTH))
+            return Result.failed(error)
         case {"summarized": True, "value": value, **rest} if not rest:
             return Result(outcome="done", value=value, summarized=True)
     return Result(outcome="done", value=content)
