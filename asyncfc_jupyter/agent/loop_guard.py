@@ -11,7 +11,8 @@ import json
 from collections.abc import Hashable, Iterator, Mapping
 
 from asyncfc_jupyter.agent.turn import Awaited, Made, Turn
-from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, Status
+from asyncfc_jupyter.core.futures import Status
+from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.errors import WentInCircles
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.text import shorten

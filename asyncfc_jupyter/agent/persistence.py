@@ -20,7 +20,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, Validatio
 
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.history import Checker
-from asyncfc_jupyter.core.protocol import SettledStatus, decode, read_reports
+from asyncfc_jupyter.core.futures import SettledStatus
+from asyncfc_jupyter.core.protocol import decode, read_reports
 from asyncfc_jupyter.errors import InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import REPLAY
 from asyncfc_jupyter.runtime.call import ToolCall

@@ -19,8 +19,8 @@ from asyncfc_jupyter.agent.loop_guard import Progress
 from asyncfc_jupyter.agent.modes import Deliver
 from asyncfc_jupyter.agent.turn import Awaited, Turn
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened
-from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.core.protocol import DELIVERED, STILL_PENDING, Status
+from asyncfc_jupyter.core.futures import CallId, FutureName, Status
+from asyncfc_jupyter.core.protocol import DELIVERED, STILL_PENDING
 from asyncfc_jupyter.errors import UnknownFuture
 from asyncfc_jupyter.models.base import ChatModel, ForetellingModel
 from asyncfc_jupyter.runtime.call import ToolCall

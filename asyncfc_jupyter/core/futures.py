@@ -1,12 +1,12 @@
-"""The states of a future and the table of what may follow what.
+"""The states of a future: what may follow each of them, and the words for them in messages and files.
 
-The table is the only place that says so: the scheduler obeys it and the documentation draws it.
+`TRANSITIONS` is the only place that says which state may follow which: the scheduler obeys it and the documentation draws it.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType, get_args
 
 #: ``f1``, ``f2``, ... in order of emission, numbered per conversation.
 FutureName = NewType("FutureName", str)
@@ -15,7 +15,7 @@ CallId = NewType("CallId", str)
 
 
 class State(StrEnum):
-    """What has become of a future."""
+    """The state of a future."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -26,7 +26,7 @@ class State(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more can happen to the future."""
+        """Whether the state is final."""
         return not TRANSITIONS[self]
 
 
@@ -49,6 +49,32 @@ TRANSITIONS: dict[State, dict[State, str]] = {
     State.CANCELLED: {},
     State.SKIPPED: {},
 }
+
+
+SettledStatus = Literal["done", "failed", "timeout", "cancelled", "skipped"]
+#: The word for a state in messages to the model and in saved conversations. A running call is ``pending`` too: the model waits
+#: for it in the same way. A call that failed because its time was up is a ``timeout``.
+Status = Literal["pending", SettledStatus]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+def status_of(state: State, *, timed_out: bool) -> Status:
+    """Return the word for a state; ``timed_out`` says whether a failed call failed because its time was up."""
+    match state:
+        case State.DONE:
+            return "done"
+        case State.FAILED:
+            return "timeout" if timed_out else "failed"
+        case State.CANCELLED:
+            return "cancelled"
+        case State.SKIPPED:
+            return "skipped"
+    return "pending"
+
+
+def state_of(status: Status) -> State:
+    """Return the state that a word stands for."""
+    return State.FAILED if status == "timeout" else State(status)
 
 
 def future_name(number: int) -> FutureName:

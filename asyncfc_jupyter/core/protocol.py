@@ -16,19 +16,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
-from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.futures import STATUSES, FutureName, Status
 
 #: The one tool that the layer adds: it waits for results and answers with them.
 AWAIT_FUTURE = "await_future"
 #: The layer adds calls of `AWAIT_FUTURE` to a model's reply itself; their ids begin so.
 GATE_ID = "asyncfc_gate_"
-
-SettledStatus = Literal["done", "failed", "timeout", "cancelled", "skipped"]
-#: What a message says of a future: a call that runs is ``pending``, too, since the model waits for it in the same way.
-Status = Literal["pending", SettledStatus]
-STATUSES: tuple[Status, ...] = get_args(Status)
 
 #: The key of results that ride along with another result, or stand in a message in the user's place.
 DELIVERED = "delivered"

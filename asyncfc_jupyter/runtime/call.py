@@ -13,8 +13,7 @@ from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import CallPrinted
-from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.core.protocol import Status
+from asyncfc_jupyter.core.futures import CallId, FutureName, State, Status, status_of
 from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned
 from asyncfc_jupyter.runtime.event_log import EventLog
@@ -87,7 +86,9 @@ class ToolCall:
     #: What another call has in common with this one if it may share the outcome, while this one is pending; else empty.
     share_key: str = ""
 
-    status: Status = "pending"
+    state: State = State.PENDING
+    #: Whether it failed because its time was up.
+    timed_out: bool = False
     value: Any = None
     error: str = ""
     #: The exception that the tool raised, if any, for the user.
@@ -123,6 +124,16 @@ class ToolCall:
     def elapsed_s(self) -> float | None:
         """For how long it has been running, in seconds; None when it has not started."""
         return None if self.started_s is None else self.lease.log.now_s() - self.started_s
+
+    @property
+    def status(self) -> Status:
+        """The word for its state in messages to the model."""
+        return status_of(self.state, timed_out=self.timed_out)
+
+    @property
+    def settled(self) -> bool:
+        """Whether its outcome is final."""
+        return self.state.settled
 
     # -- issued ------------------------------------------------------------------------------------------------------
 
@@ -165,6 +176,7 @@ class ToolCall:
 
     def start(self) -> None:
         """Begin to run: its time counts, and its output goes into the run's log and to the run's sink, if it has one."""
+        self.state = State.RUNNING
         log, name, capture = self.lease.log, self.name, self.lease.capture
         self.started_s = log.now_s()
 
@@ -228,7 +240,13 @@ class ToolCall:
         self.waiters.append(wake)
 
     def settle(
-        self, status: Status, *, value: Any = None, error: str = "", exception: BaseException | None = None
+        self,
+        state: State,
+        *,
+        value: Any = None,
+        error: str = "",
+        exception: BaseException | None = None,
+        timed_out: bool = False,
     ) -> None:
         """Take the outcome, drop what only a pending call needs, and wake all who wait for it.
 
@@ -241,7 +259,8 @@ class ToolCall:
                 open_to_the_tool.close()
         self.bound = self.attempt = None
         self.share_key = ""
-        self.status, self.value, self.error, self.exception = status, value, error, exception
+        self.state, self.timed_out = state, timed_out
+        self.value, self.error, self.exception = value, error, exception
         waiters, self.waiters = self.waiters, []
         for wake in waiters:
             wake()

@@ -40,7 +40,6 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
 from asyncfc_jupyter.core.malformed_references import Situation
-from asyncfc_jupyter.core.protocol import Status
 from asyncfc_jupyter.core.references import Reference
 from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT, Scheduler
 from asyncfc_jupyter.errors import AgentInterrupted, CallError
@@ -158,7 +157,7 @@ class Driver:
         situation = Situation(
             known=self.calls,
             pending=self._pending,
-            results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.status == "done"),
+            results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.state is State.DONE),
             **({} if tool is None else {"meant": tool.parameters_of.mentions}),
         )
         try:
@@ -215,11 +214,18 @@ class Driver:
             case SkipCall(because=because):
                 message = why_skipped(None if because is None else self.calls[because])
                 self._record(CallSkipped(future=call.name, because=because, message=message))
-                self._settle(call, "skipped", error=message)
+                self._settle(call, State.SKIPPED, error=message)
             case CopyOutcome(of=of):
                 end = self.calls[of]
                 self._record(same_end(call, end))
-                self._settle(call, end.status, value=end.value, error=end.error, exception=end.exception)
+                self._settle(
+                    call,
+                    end.state,
+                    value=end.value,
+                    error=end.error,
+                    exception=end.exception,
+                    timed_out=end.timed_out,
+                )
         return None
 
     def _resolve(self, call: ToolCall) -> Event:
@@ -228,7 +234,7 @@ class Driver:
             bound, effects, limits = binding.resolve(call, self._value_of, context)
         except Exception as error:  # noqa: BLE001 - values and validators are the user's, and may raise anything
             message = str(error) if isinstance(error, CallError) else show_exception(error)
-            self._settle(call, "failed", error=message)
+            self._settle(call, State.FAILED, error=message)
             return CallFailed(future=call.name, kind="arguments", message=message)
         call.resolve(bound, effects)
         return ArgumentsResolved(future=call.name, effects=effects, limits=limits)
@@ -247,7 +253,7 @@ class Driver:
 
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            if call.status != "pending":
+            if call.settled:
                 return
             if task.cancelled():
                 self._conclude(call, None)
@@ -259,19 +265,19 @@ class Driver:
 
     async def _ask(self, call: ToolCall, asked: Approval) -> None:
         no = await declined(call, asked)
-        if call.status != "pending":
+        if call.settled:
             return
         if no is None:
             self._feed(ApprovalGiven(future=call.name))
         else:
-            self._settle(call, "skipped", error=no)
+            self._settle(call, State.SKIPPED, error=no)
             self._feed(CallSkipped(future=call.name, because=None, message=no))
 
     def _run(self, call: ToolCall) -> None:
         self._runner.start(call)
 
     def _cancelled(self, call: ToolCall, error: str, *, still_running: bool = False) -> None:
-        self._settle(call, "cancelled", error=error)
+        self._settle(call, State.CANCELLED, error=error)
         self._feed(CallCancelled(future=call.name, still_running=still_running))
 
     def _conclude(self, call: ToolCall, outcome: Outcome | None) -> None:
@@ -287,11 +293,16 @@ class Driver:
         if isinstance(outcome, Returned):
             if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
                 self.blocked_s[call.tool] = max(outcome.blocked_s, self.blocked_s.get(call.tool, 0.0))
-            self._settle(call, "done", value=outcome.value)
+            self._settle(call, State.DONE, value=outcome.value)
             self._feed(CallFinished(future=call.name, summary=describe(outcome.value)))
             return
-        status: Status = "timeout" if outcome.kind == "timeout" else "failed"
-        self._settle(call, status, error=outcome.message, exception=outcome.error)
+        self._settle(
+            call,
+            State.FAILED,
+            error=outcome.message,
+            exception=outcome.error,
+            timed_out=outcome.kind == "timeout",
+        )
         self._feed(
             CallFailed(
                 future=call.name, kind=outcome.kind, message=outcome.message, still_running=outcome.still_running
@@ -299,22 +310,23 @@ class Driver:
         )
 
     def _progressed(self, call: ToolCall, fraction: float | None, text: str) -> None:
-        if call.status == "pending":
+        if not call.settled:
             self._record(CallProgressed(future=call.name, fraction=fraction, text=text))
 
     def _settle(
         self,
         call: ToolCall,
-        status: Status,
+        state: State,
         *,
         value: Any = None,
         error: str = "",
         exception: BaseException | None = None,
+        timed_out: bool = False,
     ) -> None:
         if self._shareable.get(call.share_key) == call.name:
             del self._shareable[call.share_key]
         self._pending.pop(call.name, None)
-        call.settle(status, value=value, error=error, exception=exception)
+        call.settle(state, value=value, error=error, exception=exception, timed_out=timed_out)
 
     # -- waiting and cancelling --------------------------------------------------------------------------------------
 
@@ -334,7 +346,7 @@ class Driver:
         A call whose function has returned is done, although nobody may have been told yet: what it did cannot be undone.
         """
         call = self.calls[name]
-        if call.status != "pending":
+        if call.settled:
             return
         if (outcome := call.outcome_now()) is not None:
             self._conclude(call, outcome)

@@ -16,8 +16,7 @@ from asyncfc_jupyter.core.events import (
     Event,
     ResultShown,
 )
-from asyncfc_jupyter.core.futures import CallId, FutureName, future_name
-from asyncfc_jupyter.core.protocol import Status
+from asyncfc_jupyter.core.futures import CallId, FutureName, State, Status, future_name, state_of
 from asyncfc_jupyter.errors import InvariantBroken
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
 from asyncfc_jupyter.runtime.call import Lease, ToolCall
@@ -58,7 +57,8 @@ def adopt(
         tool=tool,
         arguments=arguments,
         lease=_nobodys_lease(),
-        status=status,
+        state=state_of(status),
+        timed_out=status == "timeout",
         value=value,
         error=error,
         exception=exception,
@@ -68,24 +68,23 @@ def adopt(
     driver.issued.append(call)
     issued = CallIssued(future=name, call=call.call_id, turn=0, tool=tool, arguments="", effects=PURE)
     driver.scheduler.handle(issued)
-    driver.scheduler.handle(_settling(name, status, error))
+    driver.scheduler.handle(_settling(name, call.state, error))
     if shown:
         driver.scheduler.handle(ResultShown(future=name, turn=0))
     return call
 
 
-def _settling(name: FutureName, status: Status, error: str) -> Event:
-    match status:
-        case "done":
+def _settling(name: FutureName, state: State, error: str) -> Event:
+    match state:
+        case State.DONE:
             return CallFinished(future=name, summary="")
-        case "failed" | "timeout":
+        case State.FAILED:
             return CallFailed(future=name, kind="error", message=error)
-        case "skipped":
+        case State.SKIPPED:
             return CallSkipped(future=name, because=None, message=error)
-        case "cancelled":
+        case State.CANCELLED:
             return CallCancelled(future=name)
-        case "pending":
-            raise InvariantBroken("only settled futures are taken over", f"{name} is pending")
+    raise InvariantBroken("only settled futures are taken over", f"{name} is {state}")
 
 
 def _nobodys_lease() -> Lease:

@@ -67,7 +67,7 @@ class Runner:
 
     def _reached(self, call: ToolCall, attempt: Attempt, number: int) -> None:
         """Retry or conclude a call, now that its attempt has ended or its time is up."""
-        if call.status != "pending":
+        if call.settled:
             return  # cancelled at the moment at which its function returned
         try:
             outcome = call.end_attempt(attempt)
@@ -78,7 +78,7 @@ class Runner:
         except asyncio.CancelledError:
             self._conclude(call, None)
         except Exception as error:
-            if call.status != "pending":
+            if call.settled:
                 raise
             self._conclude(call, raised(error))  # a bug of this package must not leave the run waiting for ever
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished, CallSkipped, Event
+from asyncfc_jupyter.core.futures import State
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.values.snapshot import describe
 
@@ -18,7 +19,7 @@ def why_skipped(cause: ToolCall | None) -> str:
             "the reply that holds it was cut off, and it cannot be taken back; make the call again if it is still meant"
         )
     # Of a chain of skipped calls only the first cause is told: told again at each link, it would grow without end.
-    if cause.status == "skipped":
+    if cause.state is State.SKIPPED:
         return cause.error
     return f"{cause.name} ({cause.tool}) {cause.status}: {cause.error}"
 
@@ -26,19 +27,19 @@ def why_skipped(cause: ToolCall | None) -> str:
 def same_end(call: ToolCall, of: ToolCall) -> Event:
     """Return the fact that a call ended as the settled one that it repeats."""
     name, message = call.name, of.error
-    match of.status:
-        case "done":
+    match of.state:
+        case State.DONE:
             return CallFinished(future=name, summary=describe(of.value))
-        case "failed" | "timeout":
-            return CallFailed(future=name, kind="timeout" if of.status == "timeout" else "error", message=message)
-        case "cancelled":
+        case State.FAILED:
+            return CallFailed(future=name, kind="timeout" if of.timed_out else "error", message=message)
+        case State.CANCELLED:
             return CallCancelled(future=name)
     return CallSkipped(future=name, because=of.name, message=message)
 
 
 async def settled(calls: Sequence[ToolCall], *, mode: Literal["all", "any"], timeout_s: float | None) -> None:
     """Return when all, or any, of these futures have settled, or the time is up."""
-    missing = [call for call in calls if call.status == "pending"]
+    missing = [call for call in calls if not call.settled]
     if not missing or (mode == "any" and len(missing) < len(calls)):
         return
     reached = asyncio.get_running_loop().create_future()

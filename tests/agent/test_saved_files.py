@@ -9,6 +9,7 @@ import pytest
 from asyncfc_jupyter.agent import Agent, Conversation, history, persistence
 from asyncfc_jupyter.agent.history import Checker, mended
 from asyncfc_jupyter.agent.persistence import fork, from_json, to_json
+from asyncfc_jupyter.core.futures import State
 from asyncfc_jupyter.errors import HistoryMended, InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import ReasoningDelta
 from asyncfc_jupyter.runtime.restore import adopt
@@ -80,7 +81,7 @@ def pending():
     """A conversation with a call that is pending, whose run has ended."""
     conversation = Conversation()
     entry = adopt(conversation.driver, tool="slow", arguments={"n": 1}, status="done", value=1, shown=False)
-    entry.status = "pending"
+    entry.state = State.PENDING
     return conversation
 
 
@@ -374,7 +375,7 @@ def test_what_the_model_was_not_given_is_told_in_order_and_once() -> None:
     assert conversation.ready() == [two, three]
     three.function = types.SimpleNamespace(detached=True)
     assert conversation.holding() == (two,)
-    two.status = "pending"
+    two.state = State.PENDING
     conversation.mark_shown([two])
     assert conversation.undelivered() == (two, three)
     assert conversation.news == [one]
@@ -428,7 +429,7 @@ def test_a_run_that_was_cut_tells_what_became_of_its_calls() -> None:
     conversation = Conversation()
     conversation.messages = [ASKED]
     entry, late = settled(conversation), settled(conversation)
-    late.status = "pending"
+    late.state = State.PENDING
     conversation.close("so")
     assert [message["role"] for message in conversation.messages] == ["user", "assistant", "tool"]
     assert json.loads(conversation.messages[-1]["content"]) == [

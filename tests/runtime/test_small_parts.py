@@ -19,7 +19,7 @@ from asyncfc_jupyter.core.events import (
     TurnEnded,
     TurnStarted,
 )
-from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.core.futures import CallId, FutureName, State, state_of
 from asyncfc_jupyter.errors import CallError, InvariantBroken
 from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S, declined, question
@@ -63,7 +63,7 @@ give_back.__annotations__["value"] = object
 PAY, GIVE_BACK = make_tool(pay), make_tool(give_back)
 
 
-def entry_of(number=1, tool="pay", *, log=None, **fields):
+def entry_of(number=1, tool="pay", *, log=None, status="pending", **fields):
     lease = fields.pop("lease", None) or Lease(
         log=log or EventLog(lambda: 0.0), approver=None, approval_timeout_s=APPROVAL_TIMEOUT_S
     )
@@ -73,6 +73,8 @@ def entry_of(number=1, tool="pay", *, log=None, **fields):
         tool=tool,
         arguments=fields.pop("arguments", {}),
         lease=lease,
+        state=state_of(status),
+        timed_out=status == "timeout",
         **fields,
     )
 
@@ -110,12 +112,12 @@ def test_a_future_that_settles_keeps_nothing_that_only_a_call_needs() -> None:
     context, printed = Opened(), Opened()
     entry = entry_of(share_key="pay {}", context=context, printed=printed, bound=object(), attempt=object())
     error = ValueError("no")
-    entry.settle("failed", error="ValueError: no", exception=error)
+    entry.settle(State.FAILED, error="ValueError: no", exception=error)
     assert (context.closed, printed.closed, printed.errors) == (1, 1, (error,))
     assert (entry.bound, entry.attempt, entry.share_key) == (None, None, "")
     assert (entry.status, entry.error, entry.exception) == ("failed", "ValueError: no", error)
     other = entry_of()
-    other.settle("done", value=7)
+    other.settle(State.DONE, value=7)
     assert (other.status, other.value) == ("done", 7)
 
 
@@ -254,7 +256,7 @@ def test_waiting_ends_with_the_last_future_the_first_or_the_time(mode, timeout_s
         loop = asyncio.get_running_loop()
         entries = [entry_of(number) for number in (1, 2, 3)]
         for number, entry in enumerate(entries, 1):
-            loop.call_later(number, entry.settle, "done")
+            loop.call_later(number, entry.settle, State.DONE)
         await settled(entries, mode=mode, timeout_s=timeout_s)
         until = loop.time()
         left = [len(entry.waiters) for entry in entries]
