@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 #: JSON's own whitespace: `str.strip` would remove more.
 BLANK = " \t\r\n"
@@ -84,3 +86,13 @@ def join_halves(held: str, piece: str) -> tuple[str, str]:
     half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
     whole = text[: len(text) - len(half)]
     return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), half
+
+
+def encodable_json(value: Any) -> str:
+    """Return a value as JSON that UTF-8 can encode: readable text, or escapes alone if it holds half a surrogate pair."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text

@@ -32,8 +32,8 @@ from asyncfc_jupyter.models.cassette.file_format import (
     to_end,
     to_error,
     to_line,
-    to_text,
 )
+from asyncfc_jupyter.models.json_object import encodable_json
 from asyncfc_jupyter.models.secret import Secret, masked
 
 _INSTANT = "instant"
@@ -111,7 +111,8 @@ class Recording:
         return secrets
 
     async def _write(self, lines: Sequence[Mapping[str, Any]], mode: str) -> None:
-        text = "".join(to_text(masked(line, *self._secrets)) for line in lines)
+        # A piece of text may end in half a character, whose other half comes with the next piece.
+        text = "".join(encodable_json(masked(line, *self._secrets)) + "\n" for line in lines)
         self._writing = asyncio.ensure_future(_write_after(self._writing, self._path, text, mode))
         try:
             # Shielded: if a run is stopped a second time meanwhile, the request still gets its reply.

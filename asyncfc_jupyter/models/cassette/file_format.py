@@ -131,16 +131,6 @@ def to_error(end: Mapping[str, Any]) -> ServerError:
     return kind(end["error"], status=end["status"], transient=end["transient"], retry_after_s=end.get("retry_after_s"))
 
 
-def to_text(line: Mapping[str, Any]) -> str:
-    """Return a line as it is written."""
-    text = json.dumps(line, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a character, whose other half may come with the next piece
-        text = json.dumps(line)
-    return f"{text}\n"
-
-
 def read(path: Path) -> tuple[str, list[Exchange]]:
     """Return the recorded model's name and the exchanges, in the order of their numbers.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import AsyncGenerator, Iterator
 
@@ -11,6 +10,7 @@ from asyncfc_jupyter.core.protocol import text_of
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta, Usage
 from asyncfc_jupyter.models.registry import REHEARSAL
+from asyncfc_jupyter.models.json_object import encodable_json
 from asyncfc_jupyter.models.rehearsal.decide import Make, Reply, Say
 from asyncfc_jupyter.models.rehearsal.memory import Memory
 from asyncfc_jupyter.models.rehearsal.resume import next_reply
@@ -90,18 +90,8 @@ def _deltas(reply: Reply, memory: Memory) -> Iterator[Delta]:
                     serial += 1
                 yield CallDelta(index=index, call_id=f"call_{serial}", name=tool, arguments=None if arguments else "{}")
                 if arguments:
-                    yield from (CallDelta(index=index, arguments=piece) for piece in _pieces(_encoded(arguments)))
+                    yield from (CallDelta(index=index, arguments=piece) for piece in _pieces(encodable_json(arguments)))
                 index += 1
-
-
-def _encoded(arguments: dict[str, object]) -> str:
-    text = json.dumps(arguments, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        # A lone surrogate, which Python allows in a text, can only be sent as an escape.
-        return json.dumps(arguments)
-    return text
 
 
 def _pieces(text: str) -> Iterator[str]:
