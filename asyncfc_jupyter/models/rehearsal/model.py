@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Iterator
 from asyncfc_jupyter.core.protocol import text_of
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta, Usage
-from asyncfc_jupyter.models.registry import REHEARSAL
 from asyncfc_jupyter.models.json_object import encodable_json
+from asyncfc_jupyter.models.registry import REHEARSAL
 from asyncfc_jupyter.models.rehearsal.decide import Make, Reply, Say
 from asyncfc_jupyter.models.rehearsal.memory import Memory
 from asyncfc_jupyter.models.rehearsal.resume import next_reply
