@@ -351,7 +351,7 @@ def test_of_ten_thousand_futures_any_can_be_found_and_reached(page: Page) -> Non
 
 def test_the_front_end_counts_durations_and_ticks_as_python_does(page: Page) -> None:
     from asyncfc_jupyter.text import show_seconds
-    from asyncfc_jupyter.trace.render.geometry import ticks
+    from asyncfc_jupyter.trace.render.layout import ticks
 
     start(page, timeline_view(travel()))
     times = [0, 0.0834, 0.0996, 0.83, 0.996, 8.31, 59.94, 59.96, 125, 3599, 3600, 7325]

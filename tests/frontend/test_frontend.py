@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.trace.render.geometry import Scale
 from asyncfc_jupyter.trace.render.html import script
-from asyncfc_jupyter.trace.render.lane_packing import pack
+from asyncfc_jupyter.trace.render.layout import Scale, pack
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import timeline_view, wait_reasons
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until

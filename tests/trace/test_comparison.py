@@ -11,7 +11,7 @@ import pytest
 from asyncfc_jupyter import compare
 from asyncfc_jupyter.core.events import RunEnded, RunStarted, Stamped
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.trace.render.geometry import text_width
+from asyncfc_jupyter.trace.render.layout import text_width
 from asyncfc_jupyter.trace.render.svg.comparison import render_comparison_svg
 from asyncfc_jupyter.trace.render.text import columns
 from asyncfc_jupyter.trace.trace import Trace

@@ -7,23 +7,24 @@ import math
 
 import pytest
 
-from asyncfc_jupyter.trace.render import geometry
-from asyncfc_jupyter.trace.render.geometry import Scale, fit, place_label, text_width, ticks, wrap
-from asyncfc_jupyter.trace.render.lane_packing import pack
-from asyncfc_jupyter.trace.render.layout import kind_of, lay_out_figures, lay_out_legend
+from asyncfc_jupyter.trace.render.layout import (
+    Scale,
+    fit,
+    kind_of,
+    lay_out_figures,
+    lay_out_legend,
+    pack,
+    place_label,
+    text_width,
+    ticks,
+    wrap,
+)
 from asyncfc_jupyter.trace.render.svg.shapes import about, draw_key, draw_segment, ends_in_sign
 from asyncfc_jupyter.trace.render.text import columns, cut, pad
 from asyncfc_jupyter.trace.view.view import show_arguments, timeline_view, wait_reasons
 from asyncfc_jupyter.trace.view.wire_format import Figure, RowView, SegmentView
 from tests.suite.expected import Compare
 from tests.trace.sample_traces import everything, fan_out
-
-
-@pytest.fixture(autouse=True)
-def same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add up the widths of letters alike on every Python: since 3.12 ``sum`` rounds less, and a last digit may turn."""
-    monkeypatch.setattr(geometry, "sum", math.fsum, raising=False)
-
 
 # -- widths ----------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,14 +17,12 @@ from asyncfc_jupyter.trace.analysis.critical_path import critical_path
 from asyncfc_jupyter.trace.analysis.metrics import metrics
 from asyncfc_jupyter.trace.analysis.why import explain_wait
 from asyncfc_jupyter.trace.fold.spans import fold
-from asyncfc_jupyter.trace.render import geometry
 from asyncfc_jupyter.trace.render.comparison import Comparison
 from asyncfc_jupyter.trace.render.html import picture, render_html, script, static_bundle, style
 from asyncfc_jupyter.trace.render.layout import Picture
 from asyncfc_jupyter.trace.render.svg.comparison import describe_comparison, render_comparison_svg
 from asyncfc_jupyter.trace.render.svg.timeline import describe, render_svg
-from asyncfc_jupyter.trace.render.text import render_text
-from asyncfc_jupyter.trace.render.text_compare import render_comparison_text
+from asyncfc_jupyter.trace.render.text import render_comparison_text, render_text
 from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.legend import PATTERNS
@@ -51,12 +48,6 @@ RUNS: dict[str, Callable[[], Trace]] = {
     "asked": asked,
     "chain": lambda: chain(4),
 }
-
-
-@pytest.fixture(autouse=True)
-def same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add up the widths of letters alike on every Python: since 3.12 ``sum`` rounds less, and a last digit may turn."""
-    monkeypatch.setattr(geometry, "sum", math.fsum, raising=False)
 
 
 def broken(svg: str) -> str:

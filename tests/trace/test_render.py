@@ -23,9 +23,8 @@ from asyncfc_jupyter.core.events import (
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.trace.render.geometry import Scale, fit, place_label, text_width, ticks, wrap
 from asyncfc_jupyter.trace.render.html import render_html, script, style
-from asyncfc_jupyter.trace.render.layout import MOST_LANES, MOST_ROWS
+from asyncfc_jupyter.trace.render.layout import MOST_LANES, MOST_ROWS, Scale, fit, place_label, text_width, ticks, wrap
 from asyncfc_jupyter.trace.render.svg.timeline import render_svg
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.render.timeline import Timeline

@@ -2,7 +2,7 @@
 /**
  * Many futures in few lanes: each takes the lowest lane that is free when it begins. Which lane is free depends only on
  * what has ended by then, so a run that goes on gives every future the lane that it keeps in the finished picture.
- * `trace/render/lane_packing.py` does the same for the static pictures; a test holds the two together.
+ * `trace/render/layout.py` does the same for the static pictures; a test holds the two together.
  *
  * @typedef {import("./format.js").Row} Row
  */

@@ -11,7 +11,7 @@ from asyncfc_jupyter.text import clean, count, show_seconds
 from asyncfc_jupyter.trace.render.html import render_html, static_bundle
 from asyncfc_jupyter.trace.render.layout import LEAST_SAVED_S
 from asyncfc_jupyter.trace.render.svg.comparison import render_comparison_svg
-from asyncfc_jupyter.trace.render.text_compare import render_comparison_text
+from asyncfc_jupyter.trace.render.text import render_comparison_text
 from asyncfc_jupyter.trace.render.timeline import Saved
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import timeline_view

@@ -10,11 +10,10 @@ from html import escape
 from importlib import resources
 
 from asyncfc_jupyter.core.waits import WAITS
-from asyncfc_jupyter.trace.render import geometry, layout
+from asyncfc_jupyter.trace.render import layout
 from asyncfc_jupyter.trace.render.svg.comparison import describe_comparison, render_comparison_svg
 from asyncfc_jupyter.trace.render.svg.timeline import describe, render_svg
-from asyncfc_jupyter.trace.render.text import render_text
-from asyncfc_jupyter.trace.render.text_compare import render_comparison_text
+from asyncfc_jupyter.trace.render.text import render_comparison_text, render_text
 from asyncfc_jupyter.trace.view.legend import HATCHES, LOOKS, PALETTE, TILE, custom_properties
 from asyncfc_jupyter.trace.view.wire_format import VIEW_VERSION, ComparisonView, View
 
@@ -142,11 +141,11 @@ def _shared_module() -> str:
         "MOST_ROWS": layout.MOST_ROWS,
         "MOST_ARROW_ROWS": layout.MOST_ARROW_ROWS,
         "NARROW": layout.NARROW,
-        "ROOM_TO_CUT": geometry.ROOM_TO_CUT,
-        "SIGN_ROOM": geometry.SIGN_ROOM,
+        "ROOM_TO_CUT": layout.ROOM_TO_CUT,
+        "SIGN_ROOM": layout.SIGN_ROOM,
         "RETRY_ROOM": layout.RETRY_ROOM,
         "END_ROOM": layout.END_ROOM,
-        "TICK_STEPS_S": geometry.TICK_STEPS_S,
+        "TICK_STEPS_S": layout.TICK_STEPS_S,
     }
     waits = json.dumps([[kind, reason.group] for kind, reason in WAITS.items()])
     lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items()]

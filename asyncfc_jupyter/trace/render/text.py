@@ -12,14 +12,16 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from asyncfc_jupyter.core.waits import WAITS
-from asyncfc_jupyter.trace.render.geometry import ticks
-from asyncfc_jupyter.trace.render.layout import SHORTEST_QUEUE_S
+from asyncfc_jupyter.text import show_seconds
+from asyncfc_jupyter.trace.render.layout import SHORTEST_QUEUE_S, ticks
 from asyncfc_jupyter.trace.view.legend import LOOKS, text_keys
 from asyncfc_jupyter.trace.view.view import wait_reasons
-from asyncfc_jupyter.trace.view.wire_format import DecodeView, RowView, SegmentView, View
+from asyncfc_jupyter.trace.view.wire_format import ComparisonView, DecodeView, RowView, SegmentView, View
 
 #: Rows after which a text stops: more are not read in a terminal, and the interactive picture has them all.
 MOST_ROWS = 60
+#: Characters of a run's name.
+_RUN_NAME = 20
 #: Narrower than this, in cells, the lanes say nothing.
 _LEAST_LANE = 20
 
@@ -75,6 +77,31 @@ def _why(row: RowView) -> str:
     )
     reasons = wait_reasons(row)
     return f"{waited:.1f} s: {reasons}" if waited >= 0.05 and reasons else reasons
+
+
+def render_comparison_text(view: ComparisonView, *, width: int = 100) -> str:
+    """Return the comparison as lines of at most ``width`` cells (at least 60): each run's decode lane, on one axis."""
+    return "\n".join(line.rstrip() for line in _comparison_lines(view, max(60, width)))
+
+
+def _comparison_lines(view: ComparisonView, width: int) -> Iterator[str]:
+    names = [cut(run["name"], _RUN_NAME) for run in view["runs"]]
+    left = max(map(columns, names)) + 2
+    lane = width - left - 24
+    domain = max(view["span"], 0.001)
+    yield cut(view["title"], width)
+    yield cut(view["subtitle"], width)
+    yield ""
+    yield " " * left + axis(domain, lane)
+    for name, run in zip(names, view["runs"], strict=True):
+        now = run["view"]["now"]
+        end = round(lane * now / domain)
+        drawn = decode_lane(run["view"]["decode"], now, domain, lane)
+        saved = run["note"].split(",")[0] if run["note"].startswith("saved") else ""
+        drawn = drawn[:end] + LOOKS["saved"].cell * (lane - end) if saved else drawn
+        yield pad(name, left) + pad(drawn, lane + 2) + f"{show_seconds(now)} {saved}".strip()
+    yield ""
+    yield "   ".join(text_keys(["first_token", "call", "text", "await", "saved"]))
 
 
 def axis(domain: float, lane: int) -> str:

@@ -6,9 +6,22 @@ from collections.abc import Iterator
 from xml.sax.saxutils import quoteattr
 
 from asyncfc_jupyter.text import show_seconds
-from asyncfc_jupyter.trace.render.geometry import Scale, fit, text_width, ticks, wrap
-from asyncfc_jupyter.trace.render.lane_packing import pack
-from asyncfc_jupyter.trace.render.layout import BASE, FIGURE, NARROW, PAD, SMALL, TITLE, lay_out_figures, lay_out_legend
+from asyncfc_jupyter.trace.render.layout import (
+    BASE,
+    FIGURE,
+    NARROW,
+    PAD,
+    SMALL,
+    TITLE,
+    Scale,
+    fit,
+    lay_out_figures,
+    lay_out_legend,
+    pack,
+    text_width,
+    ticks,
+    wrap,
+)
 from asyncfc_jupyter.trace.render.svg.shapes import clear_for, draw_decode, draw_in_lane, draw_key, write
 from asyncfc_jupyter.trace.view.legend import PATTERNS, Theme, style_sheet
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, RunView

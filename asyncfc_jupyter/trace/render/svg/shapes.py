@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
 from asyncfc_jupyter.core.waits import WAITS
-from asyncfc_jupyter.trace.render.geometry import SIGN_ROOM, Scale, text_width
-from asyncfc_jupyter.trace.render.layout import RETRY_ROOM, SMALL, kind_of
+from asyncfc_jupyter.trace.render.layout import RETRY_ROOM, SIGN_ROOM, SMALL, Scale, kind_of, text_width
 from asyncfc_jupyter.trace.view.legend import LOOKS
 from asyncfc_jupyter.trace.view.wire_format import DecodeView, RowView, SegmentView, View
 

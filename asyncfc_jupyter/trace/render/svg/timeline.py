@@ -11,8 +11,20 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from asyncfc_jupyter.core.waits import WAITS
-from asyncfc_jupyter.trace.render.geometry import fit, place_label, text_width, ticks
-from asyncfc_jupyter.trace.render.layout import BASE, END_ROOM, FIGURE, MOST_ARROW_ROWS, PAD, SMALL, TITLE, Picture
+from asyncfc_jupyter.trace.render.layout import (
+    BASE,
+    END_ROOM,
+    FIGURE,
+    MOST_ARROW_ROWS,
+    PAD,
+    SMALL,
+    TITLE,
+    Picture,
+    fit,
+    place_label,
+    text_width,
+    ticks,
+)
 from asyncfc_jupyter.trace.render.svg.shapes import (
     about,
     clear_for,
