@@ -27,6 +27,7 @@ from asyncfc_jupyter.models.keys import api_key_in
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.registry import APIS
 from asyncfc_jupyter.trace.render.comparison import compare
+from asyncfc_jupyter.trace.render.exporters import suffixes
 from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     form = trace.add_mutually_exclusive_group()
     form.add_argument("--html", metavar="FILE", type=Path, help="write an interactive page that needs no network")
     form.add_argument("--svg", metavar="FILE", type=Path, help="write a picture")
+    form.add_argument("--output", metavar="FILE", type=Path, help=f"write it as the name ends: {', '.join(suffixes())}")
     form.add_argument("--text", action="store_true", help="print it as text (the default)")
     trace.set_defaults(run=_trace)
     return parser
@@ -115,12 +117,15 @@ def _trace(options: argparse.Namespace) -> int:
         print(f"asyncfc-jupyter: cannot read {error.filename}: {error.strerror}; name a saved trace.", file=sys.stderr)
         return 2
     drawn = Timeline(traces[0]) if len(traces) == 1 else compare(*traces, names=[path.stem for path in options.files])
-    target: Path | None = options.html or options.svg
+    target: Path | None = options.html or options.svg or options.output
     if target is None:
         print(drawn.text(width=min(Console().width, _WIDEST)))
         return 0
     try:
-        target.write_text(drawn.html() if options.html else drawn.svg(), encoding="utf-8")
+        if options.output:
+            drawn.save(target)
+        else:
+            target.write_text(drawn.html() if options.html else drawn.svg(), encoding="utf-8")
     except OSError as error:
         print(f"asyncfc-jupyter: cannot write {target}: {error.strerror}; name another file.", file=sys.stderr)
         return 2

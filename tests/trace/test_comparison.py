@@ -12,7 +12,7 @@ from asyncfc_jupyter import compare
 from asyncfc_jupyter.core.events import RunEnded, RunStarted, Stamped
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.trace.render.layout import text_width
-from asyncfc_jupyter.trace.render.svg.comparison import render_comparison_svg
+from asyncfc_jupyter.trace.render.svg.document import render_svg
 from asyncfc_jupyter.trace.render.text import columns
 from asyncfc_jupyter.trace.trace import Trace
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel
@@ -61,7 +61,7 @@ def test_a_comparison_without_runs_or_with_too_few_names_is_refused() -> None:
 @pytest.mark.parametrize("width", [400, 900, 1800])
 def test_nothing_leaves_the_picture_and_hostile_names_are_text(width: int) -> None:
     view = compare(travel(), everything(), fan_out(200), Trace(()), names=("a", HOSTILE, "c", "d")).view()
-    svg = render_comparison_svg(view, width=width)
+    svg = render_svg(view, width=width)
     root = ET.fromstring(svg)
     assert "<script" not in svg
     for rect in root.iter(f"{NAMESPACE}rect"):
@@ -75,7 +75,7 @@ def test_nothing_leaves_the_picture_and_hostile_names_are_text(width: int) -> No
 @pytest.mark.parametrize("width", [320, 400, 900])
 def test_a_comparison_names_futures_explains_colours_and_loses_no_figure(width: int) -> None:
     view = compare(travel(), everything(), names=("eager", "async")).view()
-    root = ET.fromstring(render_comparison_svg(view, width=width))
+    root = ET.fromstring(render_svg(view, width=width))
     found = [text.text or "" for text in root.iter(f"{NAMESPACE}text")]
     assert {"f1", "ran", "needs a value", "saved", "overlap"} <= set(found)
     assert {figure["value"] for figure in view["figures"]} <= set(found)
@@ -84,13 +84,13 @@ def test_a_comparison_names_futures_explains_colours_and_loses_no_figure(width: 
 
 def test_what_was_saved_is_hatched_only_where_something_was() -> None:
     for traces, hatches in (((travel(), interrupted()), 1), ((travel(), travel()), 0)):
-        svg = render_comparison_svg(compare(*traces).view())
+        svg = render_svg(compare(*traces).view())
         assert svg.count('class="saved-edge"') == hatches
 
 
 def test_of_many_lanes_a_comparison_shows_the_first() -> None:
     crowd = compare(fan_out(200, running_s=99.0), travel(), names=("a", "b")).view()
-    height = float(ET.fromstring(render_comparison_svg(crowd)).attrib["height"])
+    height = float(ET.fromstring(render_svg(crowd)).attrib["height"])
     assert height < 900
 
 

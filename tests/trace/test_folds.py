@@ -51,7 +51,6 @@ from asyncfc_jupyter.trace.fold.decode_lane import TEXT_KEPT, Turn
 from asyncfc_jupyter.trace.fold.future_rows import PRINTS_KEPT, RETRIES_KEPT, WAITS_KEPT, Row, Segment
 from asyncfc_jupyter.trace.fold.spans import OVERLAP_SLACK_S, Spans, fold
 from asyncfc_jupyter.trace.render.comparison import compare
-from asyncfc_jupyter.trace.render.timeline import Saved
 from asyncfc_jupyter.trace.trace import Trace, TraceFileError
 from asyncfc_jupyter.trace.view.headline import LiveBound, subtitle, title
 from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
@@ -691,12 +690,6 @@ def test_a_trace_of_another_version_is_refused(version: object) -> None:
 def test_numbers_without_a_point_are_read_as_times() -> None:
     (stamped,) = Trace.from_json(json.dumps({"format": "asyncfc-trace", "version": 1, "events": [GOOD]}))
     assert (stamped, type(stamped.at_s)) == (Stamped(seq=0, at_s=0.0, event=AwaitAnswered(call=CALL)), float)
-
-
-def test_a_picture_that_has_no_form_of_its_own_is_none() -> None:
-    for form in (Saved().text, Saved().svg, Saved().html):
-        with pytest.raises(NotImplementedError):
-            form()
 
 
 @dataclasses.dataclass

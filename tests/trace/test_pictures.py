@@ -20,9 +20,8 @@ from asyncfc_jupyter.trace.fold.spans import fold
 from asyncfc_jupyter.trace.render.comparison import Comparison
 from asyncfc_jupyter.trace.render.html import picture, render_html, script, static_bundle, style
 from asyncfc_jupyter.trace.render.layout import Picture
-from asyncfc_jupyter.trace.render.svg.comparison import describe_comparison, render_comparison_svg
-from asyncfc_jupyter.trace.render.svg.timeline import describe, render_svg
-from asyncfc_jupyter.trace.render.text import render_comparison_text, render_text
+from asyncfc_jupyter.trace.render.svg.document import describe, render_svg
+from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.legend import PATTERNS
@@ -113,7 +112,7 @@ def test_a_picture_is_as_it_was(name: str, width: int, expected: Compare) -> Non
 def test_the_colours_of_each_theme_are_as_they_were(theme: Any, expected: Compare) -> None:
     one, several = (
         render_svg(timeline_view(EMPTY), theme=theme),
-        render_comparison_svg(compare(EMPTY).view(), theme=theme),
+        render_svg(compare(EMPTY).view(), theme=theme),
     )
     style = one[one.index("<style>") : one.index("</style>")]
     for svg in (one, several):
@@ -310,18 +309,18 @@ def comparisons() -> dict[str, Comparison]:
     ],
 )
 def test_a_picture_of_several_runs_is_as_it_was(name: str, width: int, expected: Compare) -> None:
-    svg = broken(render_comparison_svg(comparisons()[name].view(), width=width))
+    svg = broken(render_svg(comparisons()[name].view(), width=width))
     expected(f"compared-{name}-{width}.svg.txt", re.sub(r"<title>[^<]*</title>\n", "", svg))
 
 
 def test_a_comparison_has_the_defaults_of_a_picture() -> None:
     comparison = comparisons()["two"]
     view = comparison.view()
-    assert render_comparison_svg(view) == render_comparison_svg(view, theme="auto", width=960) == comparison.svg()
-    assert render_comparison_svg(view, width=319) == render_comparison_svg(view, width=320)
-    assert render_comparison_svg(view, width=321) != render_comparison_svg(view, width=320)
-    assert render_comparison_text(view) == render_comparison_text(view, width=100) == comparison.text()
-    assert render_comparison_text(view, width=59) == render_comparison_text(view, width=60)
+    assert render_svg(view) == render_svg(view, theme="auto", width=960) == comparison.svg()
+    assert render_svg(view, width=319) == render_svg(view, width=320)
+    assert render_svg(view, width=321) != render_svg(view, width=320)
+    assert render_text(view) == render_text(view, width=100) == comparison.text()
+    assert render_text(view, width=59) == render_text(view, width=60)
     assert repr(comparison) == comparison.text()
     assert comparison.html() == render_html(view)
     assert comparison._repr_mimebundle_(include=None) == static_bundle(view)
@@ -330,9 +329,9 @@ def test_a_comparison_has_the_defaults_of_a_picture() -> None:
 @pytest.mark.parametrize("name", comparisons())
 def test_the_text_and_the_view_of_several_runs_are_as_they_were(name: str, expected: Compare) -> None:
     view = comparisons()[name].view()
-    texts = "\n\n\n".join(render_comparison_text(view, width=width) for width in (60, 77, 140))
+    texts = "\n\n\n".join(render_text(view, width=width) for width in (60, 77, 140))
     heads: Any = {**view, "runs": [f"{run['name']}: {run['note']}" for run in view["runs"]]}
-    expected(f"compared-{name}.txt", f"{texts}\n\n\n{outline(heads)}\n\n{describe_comparison(view)}")
+    expected(f"compared-{name}.txt", f"{texts}\n\n\n{outline(heads)}\n\n{describe(view)}")
 
 
 # -- pages -----------------------------------------------------------------------------------------------------------
@@ -349,7 +348,7 @@ def drawn_in(html: str) -> list[str]:
 def test_what_is_kept_in_a_notebook_is_as_it_was(what: str, expected: Compare) -> None:
     view: Any = timeline_view(everything()) if what == "run" else comparisons()["two"].view()
     plain, placed = static_bundle(view), static_bundle(view, place="a7")
-    svg = render_svg(view, width=860) if what == "run" else render_comparison_svg(view, width=860)
+    svg = render_svg(view, width=860)
     assert drawn_in(plain["text/html"]) == [svg]
     assert plain["text/html"].endswith(picture(view))
     assert plain["text/plain"] == placed["text/plain"]
@@ -362,7 +361,7 @@ def test_a_page_is_as_it_was(what: str, expected: Compare) -> None:
     """What is bundled with it stands in it whole."""
     view: Any = timeline_view(interrupted()) if what == "run" else compare(interrupted(), EMPTY).view()
     page = render_html(view)
-    svg = render_svg(view, width=860) if what == "run" else render_comparison_svg(view, width=860)
+    svg = render_svg(view, width=860)
     assert drawn_in(page) == [svg]
     for text, name in ((style(), "[style sheet]"), (script(), "[script]")):
         assert page.count(text) == 1

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from asyncfc_jupyter.trace.render.svg.timeline import render_svg
+from asyncfc_jupyter.trace.render.svg.document import render_svg
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 from tests.trace.real import month_end, stopped

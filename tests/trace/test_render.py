@@ -7,7 +7,6 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -22,12 +21,10 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.core.waits import Wait
-from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.trace.render.html import render_html, script, style
 from asyncfc_jupyter.trace.render.layout import MOST_LANES, MOST_ROWS, Scale, fit, place_label, text_width, ticks, wrap
-from asyncfc_jupyter.trace.render.svg.timeline import render_svg
+from asyncfc_jupyter.trace.render.svg.document import render_svg
 from asyncfc_jupyter.trace.render.text import render_text
-from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.legend import DARK, LIGHT
 from asyncfc_jupyter.trace.view.view import View, timeline_view
@@ -308,19 +305,6 @@ def test_the_front_end_sets_no_markup_and_evaluates_nothing() -> None:
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "</script"):
         assert word not in source
     assert "</style" not in style()
-
-
-def test_a_timeline_is_saved_in_the_form_its_name_tells(tmp_path: Path) -> None:
-    begins = {".svg": "<svg", ".html": "<!DOCTYPE", ".txt": "Book"}
-    for suffix, begin in begins.items():
-        path = Timeline(travel()).save(tmp_path / f"run{suffix}")
-        assert path.read_text(encoding="utf-8").startswith(begin)
-
-
-def test_a_name_that_tells_no_form_is_refused_with_those_that_do(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'run\.pdf'; end the name in \.html, \.svg, \.txt"):
-        Timeline(travel()).save(tmp_path / "run.pdf")
-    assert not list(tmp_path.iterdir())
 
 
 def queued() -> Trace:

@@ -11,7 +11,7 @@ from asyncfc_jupyter.core.events import CallFinished, CallRetried, CallStarted
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.trace.render.layout import END_ROOM, PAD, text_width
-from asyncfc_jupyter.trace.render.svg.timeline import render_svg
+from asyncfc_jupyter.trace.render.svg.document import render_svg
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import timeline_view
 from tests.trace.sample_traces import Log, everything, interrupted, travel, until

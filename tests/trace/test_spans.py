@@ -31,7 +31,7 @@ from asyncfc_jupyter.trace.analysis.metrics import measure
 from asyncfc_jupyter.trace.fold.future_rows import WAITS_KEPT
 from asyncfc_jupyter.trace.fold.spans import fold
 from asyncfc_jupyter.trace.render.html import render_html
-from asyncfc_jupyter.trace.render.svg.timeline import render_svg
+from asyncfc_jupyter.trace.render.svg.document import render_svg
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import timeline_view

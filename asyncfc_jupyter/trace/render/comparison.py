@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from asyncfc_jupyter.core.events import RunStarted
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.text import clean, count, show_seconds
-from asyncfc_jupyter.trace.render.html import render_html, static_bundle
 from asyncfc_jupyter.trace.render.layout import LEAST_SAVED_S
-from asyncfc_jupyter.trace.render.svg.comparison import render_comparison_svg
-from asyncfc_jupyter.trace.render.text import render_comparison_text
-from asyncfc_jupyter.trace.render.timeline import Saved
+from asyncfc_jupyter.trace.render.timeline import Drawing
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import timeline_view
 from asyncfc_jupyter.trace.view.wire_format import VIEW_VERSION, ComparisonView, Figure, RunView
@@ -30,7 +27,7 @@ class HasTrace(Protocol):
         """Its facts."""
 
 
-class Comparison(Saved):
+class Comparison(Drawing):
     """Several traces, drawn one below the other from the same zero."""
 
     def __init__(self, traces: Sequence[Trace], names: Sequence[str]) -> None:
@@ -41,14 +38,12 @@ class Comparison(Saved):
         views = [timeline_view(trace) for trace in self.traces]
         longest_s = max(view["now"] for view in views)
         fastest = min(views, key=lambda view: view["now"])
-        runs = [
-            RunView(
-                name=clean(name, _NAME),
-                note=", ".join(filter(None, (_saved(longest_s - view["now"]), view["subtitle"]))),
-                view=view,
-            )
-            for name, view in zip(self.names, views, strict=True)
-        ]
+        runs = []
+        for name, view in zip(self.names, views, strict=True):
+            saved_s = longest_s - view["now"]
+            saved = f"saved {show_seconds(saved_s)}" if saved_s >= LEAST_SAVED_S else ""
+            note = ", ".join(filter(None, (saved, view["subtitle"])))
+            runs.append(RunView(name=clean(name, _NAME), note=note, view=view))
         figures = [
             Figure(value=show_seconds(view["now"]), label=run["name"]) for run, view in zip(runs, views, strict=True)
         ]
@@ -62,24 +57,6 @@ class Comparison(Saved):
             figures=figures,
             runs=runs,
         )
-
-    def text(self, *, width: int = 100) -> str:
-        """Return it as plain text, ``width`` characters wide."""
-        return render_comparison_text(self.view(), width=width)
-
-    def svg(self) -> str:
-        """Return it as one SVG document."""
-        return render_comparison_svg(self.view())
-
-    def html(self) -> str:
-        """Return it as one standalone page that needs no network."""
-        return render_html(self.view())
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, str]:
-        return static_bundle(self.view())
 
 
 def compare(*runs: HasTrace | Trace, names: Sequence[str] = ()) -> Comparison:
@@ -120,7 +97,3 @@ def _own_names(traces: Sequence[Trace]) -> tuple[str, ...]:
     return tuple(
         mode if modes.count(mode) == 1 else f"{mode} {modes[: n + 1].count(mode)}" for n, mode in enumerate(modes)
     )
-
-
-def _saved(seconds: float) -> str:
-    return f"saved {show_seconds(seconds)}" if seconds >= LEAST_SAVED_S else ""

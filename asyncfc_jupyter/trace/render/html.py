@@ -11,9 +11,8 @@ from importlib import resources
 
 from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render import layout
-from asyncfc_jupyter.trace.render.svg.comparison import describe_comparison, render_comparison_svg
-from asyncfc_jupyter.trace.render.svg.timeline import describe, render_svg
-from asyncfc_jupyter.trace.render.text import render_comparison_text, render_text
+from asyncfc_jupyter.trace.render.svg.document import describe, render_svg
+from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.view.legend import HATCHES, LOOKS, PALETTE, TILE, custom_properties
 from asyncfc_jupyter.trace.view.wire_format import VIEW_VERSION, ComparisonView, View
 
@@ -68,13 +67,9 @@ mount(document.getElementById("timeline"), JSON.parse(document.getElementById("v
 
 def picture(view: View | ComparisonView) -> str:
     """Return the static picture as an ``img`` element that carries its SVG with it."""
-    if "runs" in view:
-        drawn, about = render_comparison_svg(view, width=_PICTURE_WIDTH), describe_comparison(view)
-    else:
-        drawn, about = render_svg(view, width=_PICTURE_WIDTH), describe(view)
-    svg, about = base64.b64encode(drawn.encode()).decode(), escape(about)
+    svg = base64.b64encode(render_svg(view, width=_PICTURE_WIDTH).encode()).decode()
     source = f"data:image/svg+xml;base64,{svg}"
-    return f'<img class="asyncfc-picture" alt="{about}" src="{source}" style="width:100%;max-width:1080px">'
+    return f'<img class="asyncfc-picture" alt="{escape(describe(view))}" src="{source}" style="width:100%;max-width:1080px">'
 
 
 def static_bundle(view: View | ComparisonView, *, place: str = "") -> dict[str, str]:
@@ -88,8 +83,7 @@ def static_bundle(view: View | ComparisonView, *, place: str = "") -> dict[str, 
             own output goes. What is saved is the picture all the same.
     """
     kept = f'<div class="asyncfc-kept-{place}">{picture(view)}</div>' if place else picture(view)
-    text = render_comparison_text(view) if "runs" in view else render_text(view)
-    return {"text/html": _THEME + kept, "text/plain": text}
+    return {"text/html": _THEME + kept, "text/plain": render_text(view)}
 
 
 #: The page's script, after what it shares with Python. Each imports from those before it only.

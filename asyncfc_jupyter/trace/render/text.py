@@ -26,9 +26,14 @@ _RUN_NAME = 20
 _LEAST_LANE = 20
 
 
-def render_text(view: View, *, width: int = 100) -> str:
-    """Return the view as lines of at most ``width`` cells (at least 60), without trailing spaces and without colour."""
-    return "\n".join(line.rstrip() for line in _lines(view, max(60, width)))
+def render_text(view: View | ComparisonView, *, width: int = 100) -> str:
+    """Return a timeline or a comparison as lines of at most ``width`` cells, without trailing spaces and without colour.
+
+    Fewer than 60 cells are taken as 60. Of a comparison each run's decode lane is drawn, all on one axis.
+    """
+    width = max(60, width)
+    lines = _comparison_lines(view, width) if "runs" in view else _lines(view, width)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _lines(view: View, width: int) -> Iterator[str]:
@@ -77,11 +82,6 @@ def _why(row: RowView) -> str:
     )
     reasons = wait_reasons(row)
     return f"{waited:.1f} s: {reasons}" if waited >= 0.05 and reasons else reasons
-
-
-def render_comparison_text(view: ComparisonView, *, width: int = 100) -> str:
-    """Return the comparison as lines of at most ``width`` cells (at least 60): each run's decode lane, on one axis."""
-    return "\n".join(line.rstrip() for line in _comparison_lines(view, max(60, width)))
 
 
 def _comparison_lines(view: ComparisonView, width: int) -> Iterator[str]:

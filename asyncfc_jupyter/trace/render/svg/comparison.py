@@ -1,9 +1,6 @@
-"""A comparison as one static SVG: for each run its decode lane and its futures in lanes, all on one axis."""
+"""The drawing of a comparison: for each run its decode lane and its futures in lanes, all on one axis."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from xml.sax.saxutils import quoteattr
 
 from asyncfc_jupyter.text import show_seconds
 from asyncfc_jupyter.trace.render.layout import (
@@ -22,8 +19,7 @@ from asyncfc_jupyter.trace.render.layout import (
     ticks,
     wrap,
 )
-from asyncfc_jupyter.trace.render.svg.shapes import clear_for, draw_decode, draw_in_lane, draw_key, write
-from asyncfc_jupyter.trace.view.legend import PATTERNS, Theme, style_sheet
+from asyncfc_jupyter.trace.render.svg.shapes import clear_for, draw_decode, draw_in_lane, draw_legend, write
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, RunView
 
 #: Lanes shown of each run: more say only that there were many.
@@ -32,46 +28,21 @@ _MOST_LANES = 24
 _HEAD_H, _DECODE_H, _LANE_H = 34.0, 30.0, 18.0
 
 
-def render_comparison_svg(view: ComparisonView, *, theme: Theme = "auto", width: int = 960) -> str:
-    """Return the comparison as an SVG document.
-
-    Args:
-        view: What to draw.
-        theme: Colours: those of the page that embeds the picture, or fixed.
-        width: Width of the picture in pixels; the height follows from the number of lanes.
-    """
-    width = max(320, width)
+def draw_comparison(view: ComparisonView, width: int) -> tuple[float, list[str]]:
+    """Return the height of a comparison of a width in pixels, and its parts."""
     left = PAD + text_width("decoding", BASE, bold=True) + 14.0
     scale = Scale(left, width - float(PAD), max(view["span"], 0.001) * 1.015)
     head, axis_y = _draw_head(view, width)
     y, runs, slowest_s = axis_y + 6, list[str](), max(run["view"]["now"] for run in view["runs"])
     for run in view["runs"]:
-        runs += _draw_run(run, scale, y, slowest_s)
-        y = _end_of(run, y)
+        y, drawn = _draw_run(run, scale, y, slowest_s)
+        runs += drawn
     ground = []
     for seconds, label in ticks(scale.domain, max(2, int((scale.right - scale.left) / 72))):
         ground.append(f'<path class="line" d="M{scale(seconds):.1f} {axis_y + 6:.0f}V{y:.0f}"/>')
         ground.append(write(label, scale(seconds), axis_y, "muted num", 10.5, anchor="middle"))
     legend = lay_out_legend([run["view"] for run in view["runs"]], y + 20, width, packed=True)
-    keys = [part for x, at, kind, label in legend for part in (*draw_key(kind, x, at), _key_label(label, x, at))]
-    height = (legend[-1][1] if legend else y) + 20
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:.0f}" viewBox="0 0 {width} {height:.0f}" '
-        f'role="img" aria-label={quoteattr(describe_comparison(view))} '
-        f"font-family=\"system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',sans-serif\" "
-        f'font-size="{BASE}"><style>{style_sheet(theme)}</style>{PATTERNS}'
-        f'<rect class="paper" width="{width}" height="{height:.0f}" rx="8"/>{"".join([*ground, *head, *runs, *keys])}</svg>'
-    )
-
-
-def describe_comparison(view: ComparisonView) -> str:
-    """Return what the picture says, in one sentence, for those who cannot see it."""
-    runs = "; ".join(f"{run['name']} {show_seconds(run['view']['now'])}" for run in view["runs"])
-    return f"Comparison of {len(view['runs'])} runs: {view['title']}; {runs}."
-
-
-def _key_label(label: str, x: float, y: float) -> str:
-    return write(label, x + 24, y + 4, "muted", SMALL)
+    return (legend[-1][1] if legend else y) + 20, [*ground, *head, *runs, *draw_legend(legend)]
 
 
 def _draw_head(view: ComparisonView, width: int) -> tuple[list[str], float]:
@@ -93,34 +64,37 @@ def _draw_head(view: ComparisonView, width: int) -> tuple[list[str], float]:
     return drawn, (places[-1][1] + down + 46 if below and places else max(base, 56.0) + 28)
 
 
-def _end_of(run: RunView, top: float) -> float:
-    return top + _HEAD_H + _DECODE_H + _LANE_H * min(_MOST_LANES, len(pack(run["view"]["rows"]))) + 4
-
-
-def _draw_run(run: RunView, scale: Scale, top: float, slowest_s: float) -> Iterator[str]:
-    view, middle = run["view"], top + _HEAD_H + _DECODE_H / 2
-    for start, end in view["overlap"]:
-        x0, x1 = scale(start or 0.0), scale(view["now"] if end is None else end)
+def _draw_run(run: RunView, scale: Scale, top: float, slowest_s: float) -> tuple[float, list[str]]:
+    """Return where a run that begins at the height ``top`` ends, and its parts."""
+    view, lanes = run["view"], pack(run["view"]["rows"])[:_MOST_LANES]
+    decode_y, lanes_y = top + _HEAD_H + _DECODE_H / 2, top + _HEAD_H + _DECODE_H
+    end = lanes_y + _LANE_H * len(lanes) + 4
+    parts = []
+    for start, stop in view["overlap"]:
+        x0, x1 = scale(start or 0.0), scale(view["now"] if stop is None else stop)
         place = f'x="{x0:.1f}" y="{top + _HEAD_H:.1f}" width="{x1 - x0:.1f}"'
-        yield f'<rect class="overlap" {place} height="{_end_of(run, top) - top - _HEAD_H:.1f}"/>'
-    yield write(run["name"], PAD, top + 24, "ink", 13, bold=True)
+        parts.append(f'<rect class="overlap" {place} height="{end - top - _HEAD_H:.1f}"/>')
+    parts.append(write(run["name"], PAD, top + 24, "ink", 13, bold=True))
     x = PAD + text_width(run["name"], 13, bold=True) + 12
     note = ", ".join(filter(None, (show_seconds(view["now"]), run["note"])))
-    yield write(fit(note, SMALL, scale.right - x), x, top + 24, "muted", SMALL)
-    yield write("decoding", PAD, middle + 4, "ink", BASE)
-    yield from draw_decode(view, scale, middle, 10)
-    yield from _draw_saved(scale(view["now"]), scale(slowest_s), middle, run["note"].split(",")[0])
-    for index, lane in enumerate(pack(view["rows"])[:_MOST_LANES]):
-        y = top + _HEAD_H + _DECODE_H + _LANE_H * (index + 0.5)
+    parts.append(write(fit(note, SMALL, scale.right - x), x, top + 24, "muted", SMALL))
+    parts.append(write("decoding", PAD, decode_y + 4, "ink", BASE))
+    parts += draw_decode(view, scale, decode_y, 10)
+    parts += _draw_saved(scale(view["now"]), scale(slowest_s), decode_y, run["note"].split(",")[0])
+    for index, lane in enumerate(lanes):
         for row in lane:
-            yield from draw_in_lane(view, row, scale, y, _LANE_H / 2 - 1.5)
+            parts += draw_in_lane(view, row, scale, lanes_y + _LANE_H * (index + 0.5), _LANE_H / 2 - 1.5)
+    return end, parts
 
 
-def _draw_saved(x0: float, x1: float, y: float, note: str) -> Iterator[str]:
+def _draw_saved(x0: float, x1: float, y: float, note: str) -> list[str]:
+    """Draw what a run saved: from its end to the end of the slowest run."""
     if x1 - x0 < 1 or not note.startswith("saved"):
-        return
+        return []
     place = f'x="{x0:.1f}" y="{y - 10:.1f}" width="{x1 - x0:.1f}" height="20" rx="3"'
-    yield f'<rect fill="url(#saved)" {place}/><rect class="saved-edge" {place}/>'
-    if text_width(note, SMALL, bold=True) + 14 < x1 - x0:
-        yield clear_for(note, (x0 + x1) / 2, y, "paper", bold=True)
-        yield write(note, (x0 + x1) / 2, y + 4, "done", SMALL, bold=True, anchor="middle")
+    bar = f'<rect fill="url(#saved)" {place}/><rect class="saved-edge" {place}/>'
+    if text_width(note, SMALL, bold=True) + 14 >= x1 - x0:
+        return [bar]
+    middle = (x0 + x1) / 2
+    label = write(note, middle, y + 4, "done", SMALL, bold=True, anchor="middle")
+    return [bar, clear_for(note, middle, y, "paper", bold=True), label]

@@ -144,6 +144,13 @@ def draw_retries(row: RowView, scale: Scale, y: float, half: float) -> Iterator[
         yield from _draw_mark("failed", x, y)
 
 
+def draw_legend(legend: list[tuple[float, float, str, str]]) -> Iterator[str]:
+    """Draw the entries of a legend: where each goes, its kind, and its words."""
+    for x, y, kind, words in legend:
+        yield from draw_key(kind, x, y)
+        yield write(words, x + 24, y + 4, "muted", SMALL)
+
+
 def draw_key(kind: str, x: float, y: float) -> Iterator[str]:
     """Draw a sample of a kind, for the legend."""
     if kind == "seen":

@@ -1,14 +1,9 @@
-"""The timeline as one static SVG: what a saved notebook shows where no kernel and no script run.
-
-It is shown through ``<img src="data:...">``, where scripts and outside fonts are off and the page's style sheets do not
-reach. The colours follow ``prefers-color-scheme``, which inside an image means the ``color-scheme`` of the element that
-embeds it; the picture paints its own paper, so that it can be read on any page even when the two disagree.
-"""
+"""The drawing of one run: its head, its decode lane, and a row or a part of a lane for each future."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render.layout import (
@@ -30,14 +25,13 @@ from asyncfc_jupyter.trace.render.svg.shapes import (
     clear_for,
     draw_decode,
     draw_in_lane,
-    draw_key,
+    draw_legend,
     draw_retries,
     draw_segment,
     ends_in_sign,
     place,
     write,
 )
-from asyncfc_jupyter.trace.view.legend import PATTERNS, Theme, style_sheet
 from asyncfc_jupyter.trace.view.view import wait_reasons
 from asyncfc_jupyter.trace.view.wire_format import RowView, SegmentView, View
 
@@ -45,34 +39,13 @@ from asyncfc_jupyter.trace.view.wire_format import RowView, SegmentView, View
 _WORK = ("running", "done", "failed", "cancelled")
 
 
-def render_svg(view: View, *, theme: Theme = "auto", width: int = 960) -> str:
-    """Return the view as an SVG document.
-
-    Args:
-        view: What to draw.
-        theme: Colours: those of the page that embeds the picture, or fixed.
-        width: Width of the picture in pixels; the height follows from the number of rows.
-    """
-    picture = Picture.lay_out(view, max(320, width))
-    parts = list(_draw(picture))
-    height = picture.height
-    about = quoteattr(describe(view))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{picture.width}" height="{height:.0f}" '
-        f'viewBox="0 0 {picture.width} {height:.0f}" role="img" aria-label={about} '
-        f"font-family=\"system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',sans-serif\" "
-        f'font-size="{BASE}"><style>{style_sheet(theme)}</style>{PATTERNS}{"".join(parts)}</svg>'
-    )
-
-
-def describe(view: View) -> str:
-    """Return what the picture says, in one sentence, for those who cannot see it."""
-    figures = ", ".join(f"{figure['value']} {figure['label']}" for figure in view["figures"])
-    return f"Timeline of a run: {view['title']}; {view['subtitle']}; {figures}."
+def draw_timeline(view: View, width: int) -> tuple[float, Iterator[str]]:
+    """Return the height of a timeline of a width in pixels, and its parts."""
+    picture = Picture.lay_out(view, width)
+    return picture.height, _draw(picture)
 
 
 def _draw(picture: Picture) -> Iterator[str]:
-    yield f'<rect class="paper" width="{picture.width}" height="{picture.height:.0f}" rx="8"/>'
     yield from _draw_head(picture)
     yield from _draw_ground(picture)
     yield write("decoding", PAD, picture.decode_y + 4.5, "ink", BASE, bold=True)
@@ -88,9 +61,7 @@ def _draw(picture: Picture) -> Iterator[str]:
                 yield from _draw_row(picture, row, picture.row_y(index))
     if picture.hidden:
         yield write(f"and {picture.hidden} more", picture.scale.left, picture.rows_end + 16, "muted", SMALL)
-    for x, y, kind, label in picture.legend:
-        yield from draw_key(kind, x, y)
-        yield write(label, x + 24, y + 4, "muted", SMALL)
+    yield from draw_legend(picture.legend)
 
 
 def _draw_head(picture: Picture) -> Iterator[str]:
