@@ -46,7 +46,7 @@ def test_conversations_side_by_side_keep_their_futures_apart(
     status = kernel.run("%agent").stdout
     assert "main: 10 messages, 2 futures\n" in status
     assert "trip: 5 messages, 1 future; system text: be brief\n" in status
-    assert "trip begins anew" in kernel.run("%agent reset trip").stdout
+    assert "trip starts again" in kernel.run("%agent reset trip").stdout
     assert "trip: 0 messages, 0 futures\n" in kernel.run("%agent").stdout
 
 
@@ -64,7 +64,7 @@ def test_a_conversation_is_written_to_a_file_and_goes_on_from_it(kernel: Kernel)
     assert "Read later: 5 messages, 1 future" in kernel.run("%agent import talk.json later").stdout
     assert ask(kernel, "b = quick(x='$f1')\n\nf'{b}'", "--conversation later") == "1"
     kernel.run("open('other.txt', 'w').write('mine')")
-    assert "holds something else" in kernel.run("%agent export other.txt").traceback
+    assert "is not an exported conversation" in kernel.run("%agent export other.txt").traceback
     assert kernel.value("open('other.txt').read()") == "'mine'"
     broken = kernel.run("%agent import other.txt").traceback
     assert broken.startswith("UsageError: %agent import: other.txt is no conversation: it cannot be read as JSON")

@@ -7,34 +7,34 @@ import pytest
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.jupyter.display import output_slots as module
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle, OutputStack
-from asyncfc_jupyter.jupyter.display.tool_output import FOLD_CHARACTERS, Fold, Folds
+from asyncfc_jupyter.jupyter.display.tool_output import SHOWN_CHARACTERS, ToolOutput, ToolOutputs
 from tests.jupyter.html_elements import Elements
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def changes() -> list[Fold]:
+def changes() -> list[ToolOutput]:
     """Return the folds that told of a change, one for each time."""
     return []
 
 
 @pytest.fixture
-def fold(changes: list[Fold]) -> Fold:
+def fold(changes: list[ToolOutput]) -> ToolOutput:
     """Return the fold of a call that runs."""
     return made(changes.append)
 
 
-def made(changed=lambda fold: None, *, tool: str = "look") -> Fold:
-    return Fold("f1", tool, run="_agent", changed=changed, traceback=lambda error: f"Traceback\n{error}")
+def made(changed=lambda fold: None, *, tool: str = "look") -> ToolOutput:
+    return ToolOutput("f1", tool, run="_agent", changed=changed, traceback=lambda error: f"Traceback\n{error}")
 
 
-def shown(fold: Fold) -> str:
+def shown(fold: ToolOutput) -> str:
     heading = fold.heading()
     return "" if heading is None else heading.data["text/plain"]
 
 
-def test_each_thing_that_a_call_puts_out_is_told_once(fold: Fold, changes: list[Fold]) -> None:
+def test_each_thing_that_a_call_puts_out_is_told_once(fold: ToolOutput, changes: list[ToolOutput]) -> None:
     fold.write("a\n", "stdout")
     fold.display(Bundle({"text/plain": "1"}), None)
     fold.raised(ValueError("no"))
@@ -43,19 +43,19 @@ def test_each_thing_that_a_call_puts_out_is_told_once(fold: Fold, changes: list[
     assert shown(fold) == "f1 look - 1 line, 1 display, error\n  a\n  Traceback\n  no"
 
 
-def test_a_call_that_puts_nothing_out_has_no_fold(fold: Fold) -> None:
+def test_a_call_that_puts_nothing_out_has_no_fold(fold: ToolOutput) -> None:
     fold.end(closes=False)
     assert fold.heading() is None
 
 
-def test_what_is_printed_after_a_fold_closed_goes_elsewhere(fold: Fold) -> None:
+def test_what_is_printed_after_a_fold_closed_goes_elsewhere(fold: ToolOutput) -> None:
     assert fold.write("in\n", "stdout")
     fold.end(closes=True)
     assert not fold.write("out\n", "stdout")
     assert shown(fold) == "f1 look - 1 line\n  in"
 
 
-def test_a_display_is_replaced_by_its_id_and_no_other_is(fold: Fold, changes: list[Fold]) -> None:
+def test_a_display_is_replaced_by_its_id_and_no_other_is(fold: ToolOutput, changes: list[ToolOutput]) -> None:
     for text, display_id in (("one", "a"), ("two", "b")):
         fold.display(Bundle({"text/plain": text}), display_id)
     fold.update(Bundle({"text/plain": "new"}), "b")
@@ -65,7 +65,7 @@ def test_a_display_is_replaced_by_its_id_and_no_other_is(fold: Fold, changes: li
 
 
 @pytest.mark.parametrize("wait", [False, True])
-def test_cleared_output_goes_at_once_or_when_something_new_comes(fold: Fold, wait: bool) -> None:
+def test_cleared_output_goes_at_once_or_when_something_new_comes(fold: ToolOutput, wait: bool) -> None:
     fold.write("old\n", "stdout")
     fold.display(Bundle({"text/plain": "old"}), None)
     fold.clear(wait=wait)
@@ -77,7 +77,7 @@ def test_cleared_output_goes_at_once_or_when_something_new_comes(fold: Fold, wai
     assert (shown(fold), len(fold.displays)) == ("f1 look - 1 display", 1)
 
 
-def test_a_heading_shows_the_newest_line_of_a_call_and_later_its_error(fold: Fold) -> None:
+def test_a_heading_shows_the_newest_line_of_a_call_and_later_its_error(fold: ToolOutput) -> None:
     """The line is shown only while the call runs."""
     fold.write(f"first\n{HOSTILE}\n", "stdout")
     beside = Elements(fold.heading().data["text/html"].split("</summary>")[0])  # type: ignore[union-attr]
@@ -108,8 +108,8 @@ def test_nothing_that_a_tool_or_its_author_wrote_can_act() -> None:
     assert page.names == {"div", "b"}
 
 
-def test_long_prints_say_where_all_of_them_are(fold: Fold) -> None:
-    fold.write("x" * (FOLD_CHARACTERS + 5), "stdout")
+def test_long_prints_say_where_all_of_them_are(fold: ToolOutput) -> None:
+    fold.write("x" * (SHOWN_CHARACTERS + 5), "stdout")
     assert '[5 characters left out; all of it is in _agent.futures["f1"].printed]' in shown(fold)
 
 
@@ -120,7 +120,7 @@ def test_an_exception_is_shown_as_a_traceback_once() -> None:
         asked.append(error)
         return "Traceback"
 
-    fold = Fold("f1", "look", run="_agent", changed=lambda fold: None, traceback=traceback)
+    fold = ToolOutput("f1", "look", run="_agent", changed=lambda fold: None, traceback=traceback)
     fold.raised(ValueError("no"))
     shown(fold)
     shown(fold)
@@ -147,7 +147,7 @@ class Stack(OutputStack):
 
 def test_folds_are_in_the_order_of_futures_with_their_displays_below() -> None:
     stack = Stack()
-    folds = Folds(stack, str, run="_agent")
+    folds = ToolOutputs(stack, str, run="_agent")
     second, first = (folds(FutureName(name), "look") for name in ("f10", "f9"))
     second.write("a\n", "stdout")
     for text in ("one", "two"):
@@ -159,7 +159,7 @@ def test_folds_are_in_the_order_of_futures_with_their_displays_below() -> None:
 
 
 def test_in_a_terminal_what_a_call_put_out_is_returned_when_it_is_over() -> None:
-    folds = Folds(None, str, run="_agent")
+    folds = ToolOutputs(None, str, run="_agent")
     fold = folds(FutureName("f1"), "look")
     fold.write("a\n", "stdout")
     assert folds.end(FutureName("f1")) is None

@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.core.events import RunStarted, Stamped
 from asyncfc_jupyter.jupyter.display.answer_format import AnswerFormat
-from asyncfc_jupyter.jupyter.display.cell_output import ComparingOutput, NotebookOutput
+from asyncfc_jupyter.jupyter.display.cell_output import NotebookOutput
 from asyncfc_jupyter.jupyter.display.widget import BATCH_S, HEARTBEAT_S, TimelineWidget
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.trace.render.html import asset, static_bundle
@@ -253,18 +254,19 @@ def test_the_present_is_reported_in_seconds_of_the_run() -> None:
     assert widget.get_state()["view"]["now"] == 0.0
 
 
-@pytest.mark.parametrize("output", [NotebookOutput, ComparingOutput])
+@pytest.mark.parametrize("comparing", [False, True])
 def test_the_picture_has_the_name_that_the_live_timeline_looks_for(
-    output: type[NotebookOutput], bare_shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+    comparing: bool, bare_shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published: list[dict[str, str]] = []
     monkeypatch.setattr("asyncfc_jupyter.jupyter.display.cell_output.display", lambda *_, **__: None)
     monkeypatch.setattr(
         "asyncfc_jupyter.jupyter.display.cell_output.publish", lambda bundle, *_, **__: published.append(bundle.data)
     )
-    shown = output(bare_shell, AnswerFormat())
+    shown = NotebookOutput(bare_shell, AnswerFormat(), comparing=comparing)
     shown.begin()
-    shown._finish(timeline_view(travel()))
+    shown.end(SimpleNamespace(answer="", note="", refused=False, trace=travel()))  # type: ignore[arg-type]
+    shown.conclude()
     assert f'class="asyncfc-kept-{shown._widget.place}"' in published[-1]["text/html"]
 
 

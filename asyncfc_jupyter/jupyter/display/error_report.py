@@ -105,7 +105,7 @@ def _reported(magics: Reporting) -> Iterator[None]:
         raise
 
 
-def after_the_cell(error: BaseException, run: Run) -> str:
+def error_text(error: BaseException, run: Run) -> str:
     """Return an error of a run in the background as text: its cell has ended, and nobody is left to raise it to."""
     shell = get_ipython()
     if shell is None or _is_foreseen(error) or not _is_ours(error, shell):

@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.ultratb import AutoFormattedTB
 
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle
-from asyncfc_jupyter.jupyter.display.tool_output import Fold
+from asyncfc_jupyter.jupyter.display.tool_output import ToolOutput
 from asyncfc_jupyter.runtime.attempt import show_exception
 from asyncfc_jupyter.runtime.output_capture import current_sink
 
@@ -27,7 +27,7 @@ def route_displays(shell: InteractiveShell) -> None:
 
     def routed(data: Any, metadata: Any = None, *args: Any, **options: Any) -> Any:
         fold = current_sink()
-        if not isinstance(fold, Fold):
+        if not isinstance(fold, ToolOutput):
             return publish(data, metadata, *args, **options)
         display_id = (options.get("transient") or {}).get("display_id")
         # As it stands now: the function may go on with its own dictionaries.
@@ -40,7 +40,7 @@ def route_displays(shell: InteractiveShell) -> None:
 
     def cleared(wait: bool = False) -> None:  # noqa: FBT001 - as the publisher has it
         fold = current_sink()
-        if isinstance(fold, Fold):
+        if isinstance(fold, ToolOutput):
             fold.clear(wait=wait)
         else:
             clear_output(wait)

@@ -1,11 +1,11 @@
-"""What an ``%%agent`` cell shows in a terminal that can take lines back: the timeline as text, live, below all that is printed.
+"""The output of an ``%%agent`` cell in a terminal.
 
-The model's text is printed line by line as it comes, and so is what tools print. Both scroll up past the timeline, which is
-drawn again a few times a second and gives way to the whole one at the end. Nothing runs in a thread: the timer belongs to the
-loop of the run.
+The model's text is printed as it arrives, the output of a call when the call has ended, and the timeline as text at the end
+of the run. In a terminal that can erase lines, the timeline is also live: it is drawn below all that is printed, a few times a
+second, and erased at the end. No thread is needed: the timer belongs to the loop of the run.
 
-While a call asks for approval the live timeline is gone: the question is answered on a line of input, which nothing may draw
-over.
+While a call asks for approval the live timeline is hidden: the question is answered on a line of input, which nothing may
+overwrite.
 """
 
 from __future__ import annotations
@@ -34,65 +34,66 @@ from asyncfc_jupyter.core.events import (
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat, printable
 from asyncfc_jupyter.jupyter.display.route_displays import show_traceback
-from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, Folds
+from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
 from asyncfc_jupyter.jupyter.options import DEFAULT_OUT
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.view.view import LiveTimeline
 
-#: A few pictures a second are enough to follow by eye, also over a slow line.
+#: A few pictures a second are enough for the eye, and little enough for a slow connection.
 _PAUSE_S = 0.2
-#: At most this share of the time goes into drawing: the same loop runs the tools.
+#: At most this share of the time is spent on drawing: the same loop runs the tools.
 _DRAWING_SHARE = 0.05
 #: Lines of the picture that are not rows: its heading, the axis, decoding, the legend, and the line of text above.
 _AROUND = 12
 _LEAST_ROWS = 3
 
 
-def can_be_live() -> bool:
-    """Return whether stdout is a terminal that can take lines back."""
+def terminal_output(shell: InteractiveShell, form: AnswerFormat, *, comparing: bool) -> TerminalOutput:
+    """Return the output for a terminal: live if stdout is a terminal that can erase lines."""
     console = Console(file=sys.stdout)
-    return console.is_terminal and not console.is_dumb_terminal
+    live = console.is_terminal and not console.is_dumb_terminal
+    return (LiveTerminalOutput if live else TerminalOutput)(shell, form, comparing=comparing)
 
 
 class TerminalOutput:
-    """The answer as plain text while it comes, what a call put out when it is over, and at the end the timeline as text."""
+    """The answer as plain text, the output of each call after its end, and the timeline as text after the run."""
 
-    def __init__(self, shell: InteractiveShell, form: AnswerFormat = MARKDOWN) -> None:
-        self._shell, self._form = shell, form
+    def __init__(self, shell: InteractiveShell, form: AnswerFormat = MARKDOWN, *, comparing: bool = False) -> None:
+        self._shell, self._form, self._comparing = shell, form, comparing
         self._turn = 0
         self._runs: list[Run] = []
         self._in_line = False
 
-    def begin(self, on_action: object = None, *, name: str = DEFAULT_OUT) -> None:  # noqa: ARG002 - no buttons
-        """Show nothing yet: a terminal cannot take it back."""
+    def begin(self, on_action: object = None, *, name: str = DEFAULT_OUT) -> None:  # noqa: ARG002 - there are no buttons
+        """Show nothing yet: what is printed stays."""
         self._turn = 0
-        self.folds = Folds(None, partial(show_traceback, self._shell), run=name)
+        self.tool_outputs = ToolOutputs(None, partial(show_traceback, self._shell), run=name)
 
     def observe(self, stamped: Stamped) -> None:
-        """Print text as it comes, each turn's in a paragraph of its own, and the fold of a call that is over."""
+        """Print text as it arrives, that of each turn in a paragraph of its own, and the output of a call that has ended."""
         event = stamped.event
         if isinstance(event, TextStreamed):
             self._write("\n\n" * (self._turn not in {0, event.turn}) + printable(event.text))
             self._turn = event.turn
-        elif isinstance(event, CALL_ENDED) and (fold := self.folds.end(event.future, closes=True)):
-            self._write("\n" * self._in_line + fold.data["text/plain"] + "\n")
+        elif isinstance(event, CALL_ENDED) and (output := self.tool_outputs.end(event.future, closes=True)):
+            self._write("\n" * self._in_line + output.data["text/plain"] + "\n")
 
     def end(self, run: Run) -> None:
-        """Print the timeline."""
+        """Print the notes on a run and its timeline."""
         if not run.refused:
             self._runs.append(run)
             shown = self._form.show(run.answer) if run.answer else None
             notes = "".join(f"\n({note})" for note in (run.note, shown.note if shown else "") if note)
             self._write(f"{notes}\n\n{run.timeline()}\n")
 
-    def reserve(self) -> None:
-        """Do nothing: what is printed has no place."""
-
     def conclude(self) -> None:
-        """Print the comparison."""
-        if self._runs:
+        """Print the comparison, if there are several runs."""
+        if self._comparing and self._runs:
             self._write(f"\n{compare(*self._runs)}\n")
+
+    def reserve(self) -> None:
+        """Do nothing: printed text needs no output of its own."""
 
     def _write(self, text: str) -> None:
         if text:
@@ -102,7 +103,7 @@ class TerminalOutput:
 
 
 class LiveTerminalOutput(TerminalOutput):
-    """The answer as plain text while it comes, with the live timeline below it; then the whole timeline as text."""
+    """The same with a live timeline below the text, until the run ends."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -110,7 +111,7 @@ class LiveTerminalOutput(TerminalOutput):
         self._live: Live | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timeline, self._began_s = LiveTimeline(), 0.0
-        #: The last line of what was written, which has not ended yet.
+        #: The last line of the printed text, which is not complete.
         self._line = ""
         self._asked: set[FutureName] = set()
 
@@ -122,7 +123,7 @@ class LiveTerminalOutput(TerminalOutput):
         self._show()
 
     def observe(self, stamped: Stamped) -> None:
-        """Take a fact: text is printed, a question hides the timeline, and the rest is drawn soon."""
+        """Take an event: text is printed, a question hides the timeline, and all else is drawn soon."""
         self._timeline.apply(stamped)
         super().observe(stamped)
         match stamped.event:
@@ -134,11 +135,11 @@ class LiveTerminalOutput(TerminalOutput):
                     self._asked.discard(future)
                     if not self._asked:
                         self._show()
-            case RunEnded():  # also where nobody waits any more, and `end` is never called
+            case RunEnded():  # here and not only in `end`, which is not called for a run that was abandoned
                 self._hide()
 
     def end(self, run: Run) -> None:
-        """Print the rest of the answer, and the whole timeline."""
+        """Print the rest of the answer and the whole timeline."""
         self._hide()
         super().end(run)
 
@@ -162,7 +163,7 @@ class LiveTerminalOutput(TerminalOutput):
             self._timer.cancel()
             self._timer = None
         if self._live is not None:
-            # What is erased must not be drawn once more, cut to the screen.
+            # `stop` draws once more, cut to the screen, before it erases.
             self._live.update(Text(""))
             self._live.stop()
             self._live = None
@@ -172,13 +173,10 @@ class LiveTerminalOutput(TerminalOutput):
     def _draw(self) -> None:
         if self._live is None:
             return
-        drawn_s = time.perf_counter()
-        self._live.update(self._picture(), refresh=True)
-        pause_s = max(_PAUSE_S, (time.perf_counter() - drawn_s) / _DRAWING_SHARE)
-        self._timer = asyncio.get_running_loop().call_later(pause_s, self._draw)
-
-    def _picture(self) -> Group:
-        view = self._timeline.snapshot(asyncio.get_running_loop().time() - self._began_s)
+        loop, drawn_s = asyncio.get_running_loop(), time.perf_counter()
+        view = self._timeline.snapshot(loop.time() - self._began_s)
         view["rows"] = view["rows"][-max(_LEAST_ROWS, self._console.height - _AROUND) :]
-        drawn = Text(render_text(view, width=self._console.width - 1), no_wrap=True, overflow="crop")
-        return Group(Text(self._line), Text(), drawn)
+        picture = Text(render_text(view, width=self._console.width - 1), no_wrap=True, overflow="crop")
+        self._live.update(Group(Text(self._line), Text(), picture), refresh=True)
+        pause_s = max(_PAUSE_S, (time.perf_counter() - drawn_s) / _DRAWING_SHARE)
+        self._timer = loop.call_later(pause_s, self._draw)

@@ -1,11 +1,11 @@
-"""Folds: what one tool call puts out, in one place under the timeline.
+"""The output of one tool call, folded under a heading below the timeline.
 
-Calls run at once, so on the cell's own stream their prints would interleave. Each call that puts anything out has a heading
-of its own, in the order of the futures: its prints, warnings and traceback folded below it, and below that its displays,
-which are real outputs, as the kernel would show them.
+Calls run at the same time, so on the cell's own stream their prints would mix. Each call with output has a heading of its own,
+in the order of the futures. Its prints, warnings and traceback are folded below the heading; its displays follow, as real
+outputs, in the way the kernel would show them.
 
-What a tool prints is hostile, as it may repeat what it read from anywhere: it is shown as text alone. What it displays is the
-display of the person's own function.
+Printed text is hostile, since it may repeat what the tool read from anywhere: it is shown as text only. Displays are made by
+the user's own function.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from asyncfc_jupyter.runtime.attempt import show_exception
 from asyncfc_jupyter.runtime.output_buffer import Kept, Stream
 from asyncfc_jupyter.text import clean, plural
 
-#: The events after which a call puts out nothing more.
+#: The events after which a call has no more output.
 CALL_ENDED = CallFinished | CallFailed | CallCancelled
-#: What a fold shows of a call's prints, in characters: some screens. A notebook that holds more of it is slow to open.
-FOLD_CHARACTERS = 20_000
-#: Characters of the newest line, and of an error, beside a heading.
+#: Characters of a call's prints that are shown: some screens. A notebook with much more is slow to open.
+SHOWN_CHARACTERS = 20_000
+#: Characters of the newest line, or of an error, in a heading.
 _BESIDE = 100
 
 _PRE = (
@@ -39,10 +39,11 @@ _PRE = (
 )
 _RED = "color:var(--jp-error-color0,var(--jp-error-color1,#c62828))"
 _QUIET = "opacity:.7"
+_STYLES: dict[Stream | None, str] = {"stdout": "", "stderr": _RED, None: _QUIET}
 
 
 @dataclass(slots=True)
-class Shown:
+class Display:
     """One display of a call."""
 
     bundle: Bundle
@@ -50,15 +51,15 @@ class Shown:
     display_id: str | None
 
 
-class Fold:
-    """What one call puts out: a `Sink` that also takes displays. Its methods may be called from any thread.
+class ToolOutput:
+    """The output of one call: a `Sink` that also takes displays. Its methods may be called in any thread.
 
     Args:
         name: The future's name.
         tool: The tool's name.
         run: The run's name in the notebook.
         changed: Called after each change.
-        traceback: Shows an exception as lines of text.
+        traceback: Returns the traceback of an exception as text.
     """
 
     def __init__(
@@ -67,22 +68,22 @@ class Fold:
         tool: str,
         *,
         run: str,
-        changed: Callable[[Fold], None],
+        changed: Callable[[ToolOutput], None],
         traceback: Callable[[BaseException], str],
     ) -> None:
         self.name, self.tool, self._run = name, tool, run
         self._changed, self._traceback = changed, traceback
         self._key = uuid4().hex
         self._lock = threading.Lock()
-        self._kept = Kept(FOLD_CHARACTERS)
+        self._kept = Kept(SHOWN_CHARACTERS)
         self._error: BaseException | None = None
-        self._rendered: str | None = None
+        self._error_text = ""
         self._clears = False
-        self.displays: list[Shown] = []
-        self.over = self.closed = False
+        self.displays: list[Display] = []
+        self.ended = self.closed = False
 
     def write(self, text: str, stream: Stream) -> bool:
-        """Take what is printed, unless the fold is closed."""
+        """Take printed text; return False if this is closed."""
         with self._lock:
             if self.closed:
                 return False
@@ -92,28 +93,28 @@ class Fold:
         return True
 
     def raised(self, error: BaseException) -> None:
-        """Take what the call failed with."""
+        """Take the exception that the call failed with."""
         self._error = error
         self._changed(self)
 
     def display(self, bundle: Bundle, display_id: str | None) -> None:
-        """Take what is displayed."""
+        """Take a display."""
         with self._lock:
             self._clear_if_due()
-            self.displays.append(Shown(bundle, display_id))
+            self.displays.append(Display(bundle, display_id))
         self._changed(self)
 
     def update(self, bundle: Bundle, display_id: str) -> None:
-        """Replace what was displayed under an id."""
+        """Replace the displays with an id."""
         with self._lock:
-            found = [shown for shown in self.displays if shown.display_id == display_id]
-            for shown in found:
-                shown.bundle = bundle
+            found = [display for display in self.displays if display.display_id == display_id]
+            for display in found:
+                display.bundle = bundle
         if found:
             self._changed(self)
 
     def clear(self, *, wait: bool) -> None:
-        """Drop what was printed and displayed, now or when something new comes: as in a cell, but for this call alone."""
+        """Remove prints and displays, now or when new output arrives: as in a cell, but for this call only."""
         with self._lock:
             self._clears = True
             if not wait:
@@ -121,128 +122,113 @@ class Fold:
         self._changed(self)
 
     def end(self, *, closes: bool) -> None:
-        """Take note that the call is over, and that what it still prints goes elsewhere if the fold closes."""
+        """Record that the call has ended. If this closes, what the function still prints goes elsewhere."""
         with self._lock:
-            self.over, self.closed = True, closes
+            self.ended, self.closed = True, closes
         self._changed(self)
 
     def _clear_if_due(self) -> None:
         if self._clears:
-            self._clears, self._kept = False, Kept(FOLD_CHARACTERS)
+            self._clears, self._kept = False, Kept(SHOWN_CHARACTERS)
             self.displays.clear()
 
-    # -- as it is shown ----------------------------------------------------------------------------------------------
-
     def heading(self) -> Bundle | None:
-        """Return the heading with what is folded below it; None while there is nothing to show."""
+        """Return the heading with the text that is folded below it, or None while there is no output."""
         with self._lock:
-            runs = [(as_screen(text), stream) for text, stream in self._kept.runs()]
+            texts = [(as_screen(text), stream) for text, stream in self._kept.runs()]
             cut, lines, displays = self._kept.cut, self._kept.lines, len(self.displays)
-        error = self._error_text()
+        if self._error is not None and not self._error_text:
+            self._error_text = as_screen(self._traceback(self._error))
+        error = self._error_text
         if not (lines or displays or error):
             return None
-        beside = "" if error or self.over else newest_line(runs)
-        counted = ", ".join(
-            [
-                f"{number:,} {plural(number, noun)}"
-                for number, noun in ((lines, "line"), (displays, "display"))
-                if number
-            ]
-            + ["error"] * bool(error)
-        )
-        texts = [(text, stream) for text, stream in runs if text]
+        counts = [
+            f"{number:,} {plural(number, noun)}" for number, noun in ((lines, "line"), (displays, "display")) if number
+        ]
+        counted = ", ".join([*counts, *(["error"] if error else [])])
+        beside, style = "", _QUIET
+        if self._error is not None:
+            beside, style = show_exception(self._error), _RED
+        elif not self.ended:
+            beside = newest_line(texts)
+        head = f"<b>{escape(self.name)}</b> {escape(self.tool)} - {escape(counted)}"
+        if beside:
+            head += f' <span style="{style}">{escape(clean(beside, _BESIDE))}</span>'
         if cut:
             whole = f'all of it is in {self._run}.futures["{self.name}"].printed'
-            texts = [
-                (text, stream) if stream else (f"{text.rstrip()[:-1]}; {whole}]\n", None) for text, stream in texts
-            ]
-        return self._bundle(counted, beside, texts, error)
+            texts = [(text if stream else f"{text.rstrip()[:-1]}; {whole}]\n", stream) for text, stream in texts]
+        printed = "".join(text for text, _ in texts)
+        body = printed + "\n" * bool(printed and error and not printed.endswith("\n")) + error
+        indented = [f"  {line}".rstrip() for line in body.rstrip("\n").split("\n") if body]
+        plain = "\n".join([f"{self.name} {self.tool} - {counted}", *indented])
+        return Bundle({"text/html": self._html(head, texts, error), "text/plain": plain})
 
-    def _bundle(self, counted: str, beside: str, texts: list[tuple[str, Stream | None]], error: str) -> Bundle:
-        title = f"{self.name} {self.tool} - {counted}"
-        plain = "".join(text for text, _ in texts)
-        body = plain if not error else f"{plain}{'' if plain.endswith(chr(10)) or not plain else chr(10)}{error}"
-        text = "\n".join([title, *(f"  {line}".rstrip() for line in body.rstrip("\n").split("\n") if body)])
-        said = show_exception(self._error) if self._error is not None else ""
-        head = f"<b>{escape(self.name)}</b> {escape(self.tool)} - {escape(counted)}"
-        if said:
-            head += f' <span style="{_RED}">{escape(clean(said, _BESIDE))}</span>'
-        elif beside:
-            head += f' <span style="{_QUIET}">{escape(clean(beside, _BESIDE))}</span>'
-        if not body:
-            return Bundle({"text/html": f'<div class="asyncfc-fold">{head}</div>', "text/plain": text})
-        spans = "".join(_span(text, stream) for text, stream in texts)
+    def _html(self, head: str, texts: list[tuple[str, Stream | None]], error: str) -> str:
+        spans = "".join(f'<span style="{_STYLES[stream]}">{escape(text)}</span>' for text, stream in texts if text)
         if error:
             above, _, last = error.rstrip().rpartition("\n")
             spans += f'{escape(above)}\n<span style="{_RED}">{escape(last)}</span>'
-        # The front end keeps a fold open while its text is replaced, and finds it by this name wherever it stands.
-        names = f"asyncfc-fold asyncfc-fold-of-{self._key}{'' if self.over else ' asyncfc-fold-live'}"
-        html = (
-            f'<details class="{names}"><summary style="cursor:pointer">{head}</summary>'
+        if not spans:
+            return f'<div class="asyncfc-fold">{head}</div>'
+        # While the text is replaced, the front end keeps the fold open that has this class, wherever it has moved.
+        classes = f"asyncfc-fold asyncfc-fold-of-{self._key}{'' if self.ended else ' asyncfc-fold-live'}"
+        return (
+            f'<details class="{classes}"><summary style="cursor:pointer">{head}</summary>'
             f'<pre style="{_PRE}">{spans}</pre></details>'
         )
-        return Bundle({"text/html": html, "text/plain": text})
-
-    def _error_text(self) -> str:
-        if self._error is None:
-            return ""
-        if self._rendered is None:
-            self._rendered = as_screen(self._traceback(self._error))
-        return self._rendered
 
 
-class Folds:
-    """The folds of a run's calls.
+class ToolOutputs:
+    """The outputs of a run's calls.
 
     Args:
-        stack: Where they are shown; a terminal has none.
-        traceback: Shows an exception as lines of text.
+        stack: Shows them; a terminal has none.
+        traceback: Returns the traceback of an exception as text.
         run: The run's name in the notebook.
-        number: Which of a cell's runs this is, where several follow one another.
+        number: The number of the run in its cell, if several follow one another.
     """
 
     def __init__(
         self, stack: OutputStack | None, traceback: Callable[[BaseException], str], *, run: str, number: int = 0
     ) -> None:
         self._stack, self._traceback, self._run, self._number = stack, traceback, run, number
-        self._folds: dict[FutureName, Fold] = {}
-        #: How many displays of each call have a place.
-        self._placed: dict[str, int] = {}
+        self._outputs: dict[FutureName, ToolOutput] = {}
+        #: How many displays of each call are on the stack.
+        self._displays: dict[str, int] = {}
 
-    def __call__(self, name: FutureName, tool: str) -> Fold:
-        """Return a fold for a call that starts."""
-        fold = self._folds[name] = Fold(name, tool, run=self._run, changed=self._changed, traceback=self._traceback)
-        return fold
+    def __call__(self, name: FutureName, tool: str) -> ToolOutput:
+        """Return the output of a call that starts."""
+        output = ToolOutput(name, tool, run=self._run, changed=self._changed, traceback=self._traceback)
+        self._outputs[name] = output
+        return output
 
     def end(self, name: FutureName, *, closes: bool = False) -> Bundle | None:
-        """Take note that a call is over, and return what it has put out, if anything.
+        """Record that a call has ended.
 
         Args:
             name: The future's name.
-            closes: What its function still prints goes where it would go without a fold.
-        """
-        fold = self._folds.get(name)
-        if fold is None:
-            return None
-        fold.end(closes=closes)
-        return fold.heading() if closes else None
+            closes: Whether its function's later prints go where they would go without this.
 
-    def _changed(self, fold: Fold) -> None:
+        Returns:
+            The whole output if this closes; None for a call without output.
+        """
+        output = self._outputs.get(name)
+        if output is None:
+            return None
+        output.end(closes=closes)
+        return output.heading() if closes else None
+
+    def _changed(self, output: ToolOutput) -> None:
         if self._stack is None:
             return
-        place = (self._number, int(fold.name[1:]))
-        self._stack.show((*place, 0), fold.heading)
-        shown = list(fold.displays)
-        for at in range(max(len(shown), self._placed.get(fold.name, 0))):
-            self._stack.show((*place, at + 1), partial(_display_at, fold, at))
-        self._placed[fold.name] = len(shown)
 
+        def display_at(index: int) -> Bundle | None:
+            displays = list(output.displays)
+            return displays[index].bundle if index < len(displays) else None
 
-def _display_at(fold: Fold, at: int) -> Bundle | None:
-    shown = list(fold.displays)
-    return shown[at].bundle if at < len(shown) else None
-
-
-def _span(text: str, stream: Stream | None) -> str:
-    style = {"stdout": "", "stderr": _RED, None: _QUIET}[stream]
-    return f'<span style="{style}">{escape(text)}</span>' if style else escape(text)
+        place = (self._number, int(output.name[1:]))
+        self._stack.show((*place, 0), output.heading)
+        number = len(output.displays)
+        for index in range(max(number, self._displays.get(output.name, 0))):
+            self._stack.show((*place, index + 1), partial(display_at, index))
+        self._displays[output.name] = number

@@ -1,15 +1,14 @@
-"""The conversations of a session, by name, and what the line magic does with them.
+"""The conversations of a session by name, and the line magic's commands on them.
 
-A cell that names none goes on with `MAIN`, always: which conversation a cell belongs to can be read off the cell and does not
-depend on the cell that was run before it.
+A cell without ``--conversation`` always continues `MAIN`: the conversation of a cell can be read from the cell itself and does
+not depend on the cells that were run before.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,18 @@ from asyncfc_jupyter.agent import Conversation, Run
 from asyncfc_jupyter.agent.persistence import FORMAT, fork, from_json, to_json
 from asyncfc_jupyter.core.protocol import decode, read_report
 from asyncfc_jupyter.errors import UsageError, nearest
+from asyncfc_jupyter.jupyter.text_file import read_text_file
 from asyncfc_jupyter.models.atomic_file import replace_file
-from asyncfc_jupyter.text import shorten
+from asyncfc_jupyter.text import clean, count
 
 #: The conversation of the cells that name none.
 MAIN = "main"
-#: Messages that `%agent history` shows, and characters of each: what one can read through. `export` gives all.
+#: Messages that `%agent history` shows, and characters of each: few enough to read. `export` writes all.
 _SHOWN, _SHOWN_CHARACTERS = 40, 160
-#: Bytes of a file that is read as a conversation: above any that a model could be sent.
+#: Bytes of a conversation file: more than any model accepts.
 _MOST_BYTES = 100_000_000
 _WHO = {"user": "you", "assistant": "model", "tool": "tool"}
-#: The commands, and what may follow each.
+#: The commands, and the words that may follow each.
 USAGE = {
     "reset": "[NAME]",
     "fork": "NEW [FROM]",
@@ -40,50 +40,50 @@ USAGE = {
 
 @dataclass(slots=True, eq=False)
 class Talk:
-    """A conversation with the name that cells call it by."""
+    """A conversation with its name in cells."""
 
     name: str
     conversation: Conversation = field(default_factory=Conversation)
-    #: The system text, which the next cell of the conversation keeps unless it gives another.
+    #: The system text. The next cell of the conversation keeps it unless it gives another.
     system: str | None = None
-    #: Its last run.
+    #: The last run in it.
     run: Run | None = None
-    #: Whether the system text is that of the settings: then the next cell takes what they say by then.
+    #: Whether the system text comes from the settings: then the next cell uses the settings' current text.
     usual: bool = False
 
     def __str__(self) -> str:
-        messages, futures = len(self.conversation.messages), len(self.conversation.driver.calls)
-        using = ", in use" if self.conversation.busy else ""
-        return f"{self.name}: {messages} message{'s' * (messages != 1)}, {futures} future{'s' * (futures != 1)}{using}"
+        messages = count(len(self.conversation.messages), "message")
+        futures = count(len(self.conversation.driver.calls), "future")
+        return f"{self.name}: {messages}, {futures}{', in use' if self.conversation.busy else ''}"
 
 
 class Conversations:
-    """The conversations of a session by name. The main one is always there."""
+    """The conversations of a session by name. The main one always exists."""
 
     def __init__(self) -> None:
         self._talks = {MAIN: Talk(MAIN)}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Their names, in the order in which they began."""
+        """The names, in the order of creation."""
         return tuple(self._talks)
 
     def __iter__(self) -> Iterator[Talk]:
         return iter(self._talks.values())
 
     def open(self, name: str) -> Talk:
-        """Return the conversation of that name, a new one if there is none.
+        """Return the conversation of that name; create it if it does not exist.
 
         Raises:
-            UsageError: It cannot be a name.
+            UsageError: The name is not allowed.
         """
         return self._talks.setdefault(checked(name), Talk(name))
 
     def find(self, name: str) -> Talk:
-        """Return a conversation that there is.
+        """Return an existing conversation.
 
         Raises:
-            UsageError: There is none of that name.
+            UsageError: There is no conversation of that name.
         """
         if name not in self._talks:
             meant = nearest(name, self.names) or f"; there are: {', '.join(self.names)}."
@@ -91,57 +91,52 @@ class Conversations:
         return self._talks[name]
 
     def reset(self, name: str = MAIN) -> str:
-        """Begin a conversation anew; a run that is using it goes on by itself, and its futures with it."""
+        """Start a conversation from nothing. A run that uses the old one continues there, with its futures."""
         self.find(name)
         self._talks[name] = Talk(name)
-        which = "A new conversation begins" if name == MAIN else f"Conversation {name} begins anew"
-        return f"{which}, without a system text; tools and model stay."
+        which = "A new conversation starts" if name == MAIN else f"Conversation {name} starts again"
+        return f"{which}, without messages and system text; tools and model stay."
 
     def fork(self, new: str, source: str = MAIN) -> str:
-        """Begin a conversation from a copy of another.
+        """Create a conversation as a copy of another.
 
         Raises:
-            UsageError: There is one of the new name already, or the other is in use.
+            UsageError: The new name exists already, or the other conversation is in use.
         """
         if checked(new) in self._talks:
             raise UsageError(f"there is a conversation {new!r} already; write %agent reset {new}, or use another name.")
         origin = self.find(source)
         self._talks[new] = Talk(new, fork(origin.conversation), origin.system, usual=origin.usual)
-        return f"Conversation {self._talks[new]}, a copy of {source}. Go on with it in %%agent --conversation {new}."
+        return f"Conversation {self._talks[new]}, a copy of {source}. Continue it with %%agent --conversation {new}."
 
     def save(self, file: str, name: str = MAIN) -> str:
-        """Write a conversation to a file, over one that an export wrote and no other.
+        """Write a conversation to a file, which may replace an earlier export and no other file.
 
         Raises:
-            UsageError: It is in use, or the file cannot be written.
+            UsageError: The conversation is in use, or the file cannot be written.
         """
         talk, path = self.find(name), Path(file).expanduser()
         text = to_json(talk.conversation, system=talk.system)
         try:
-            if path.exists() and not _is_ours(path):
-                raise UsageError(f"{file} holds something else than a conversation; choose another name, or remove it.")
+            if path.exists():
+                with path.open("rb") as existing:
+                    is_export = FORMAT.encode() in existing.read(200)
+                if not is_export:
+                    raise UsageError(f"{file} is not an exported conversation; choose another name, or delete it.")
             replace_file(path, text)
         except OSError as error:
             raise UsageError(f"{file} cannot be written: {error.strerror or error}.") from None
         return f"Wrote {talk} to {file}."
 
     def load(self, file: str, name: str = MAIN) -> str:
-        """Read a conversation from a file, in place of the one of that name.
+        """Read a conversation from a file; it replaces the one of that name.
 
         Raises:
-            UsageError: The file cannot be read or holds no valid conversation, or the one it would replace is in use.
+            UsageError: The file cannot be read or is not a valid conversation, or the one it would replace is in use.
         """
         if checked(name) in self._talks and self._talks[name].conversation.busy:
             raise UsageError(f"a run is using conversation {name}; wait for it, or import under another name.")
-        path = Path(file).expanduser()
-        try:
-            if path.stat().st_size > _MOST_BYTES:
-                raise UsageError(f"{file} is too large for a conversation: more than {_MOST_BYTES // 10**6} MB.")
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{file} cannot be read: {error.strerror or error}.") from None
-        except UnicodeDecodeError:
-            raise UsageError(f"{file} is no conversation: it is not text in UTF-8.") from None
+        text = read_text_file(file, kind="conversation", most_bytes=_MOST_BYTES)
         try:
             self._talks[name] = Talk(name, *from_json(text))
         except UsageError as error:
@@ -150,10 +145,10 @@ class Conversations:
 
 
 def answer(conversations: Conversations, line: str) -> str:
-    """Return what a line such as ``%agent fork trip`` asks for.
+    """Run a command such as ``fork trip``, and return the text to print.
 
     Raises:
-        UsageError: It asks for something that cannot be done.
+        UsageError: The command cannot be carried out.
     """
     try:
         command, *words = shlex.split(line)
@@ -162,72 +157,55 @@ def answer(conversations: Conversations, line: str) -> str:
     needed = sum(not word.startswith("[") for word in USAGE[command].split())
     if not needed <= len(words) <= len(USAGE[command].split()):
         raise UsageError(f"%agent {command} takes {USAGE[command]}; it was given {len(words)} words.")
+    commands: dict[str, Callable[..., str]] = {
+        "reset": conversations.reset,
+        "fork": conversations.fork,
+        "export": conversations.save,
+        "import": conversations.load,
+        "history": lambda name=MAIN: history(conversations.find(name)),
+    }
     try:
-        match command:
-            case "reset":
-                return conversations.reset(*words)
-            case "fork":
-                return conversations.fork(*words)
-            case "export":
-                return conversations.save(*words)
-            case "import":
-                return conversations.load(*words)
-            case _:
-                return history(conversations.find(*words or (MAIN,)))
+        return commands[command](*words)
     except UsageError as error:
         raise UsageError(f"%agent {command}: {error}") from None
 
 
 def history(talk: Talk) -> str:
-    """Return the messages of a conversation for a person to read: the latest, a line each, cut to what one can read."""
+    """Return the latest messages of a conversation for the user, each on a line of bounded length."""
     messages = talk.conversation.messages
     if not messages:
         return f"Conversation {talk.name} has no messages yet."
     lines = [f"system  {plain(talk.system)}"] if talk.system else []
     if (left := len(messages) - _SHOWN) > 0:
         lines.append(f"... {left} earlier; %agent export FILE {talk.name} writes all")
-    lines += [f"{_WHO.get(message['role'], '?'):<8}{_told(message)}" for message in messages[-_SHOWN:]]
+    lines += [f"{_WHO.get(message['role'], '?'):<8}{_message_text(message)}" for message in messages[-_SHOWN:]]
     return "\n".join(lines)
 
 
-def _told(message: Mapping[str, Any]) -> str:
+def _message_text(message: Mapping[str, Any]) -> str:
+    """Return a message's text and calls, of a tool message the name, status and value of its future."""
     content = message.get("content") or ""
     if message["role"] == "tool":
-        return plain(_outcome(content))
+        report = read_report(decode(content))
+        if report is not None and report.status is not None:
+            value = report.value if report.status == "done" else report.error
+            content = f"{report.future} {report.status} {json.dumps(value, ensure_ascii=False) if value else ''}"
+        return plain(content)
     calls = [f"{call['function']['name']}({call['function']['arguments']})" for call in message.get("tool_calls", ())]
     return "\n        ".join(map(plain, filter(None, [content, *calls])))
 
 
-def _outcome(content: str) -> str:
-    """Return a tool message without its notes: the name, the status and the value."""
-    report = read_report(decode(content))
-    if report is None or report.status is None:
-        return content
-    value = report.value if report.status == "done" else report.error
-    return f"{report.future} {report.status} {json.dumps(value, ensure_ascii=False) if value else ''}"
-
-
 def plain(text: str) -> str:
     """Return text on one line of bounded length, without characters that steer a terminal or turn the line around."""
-    line = shorten(text, _SHOWN_CHARACTERS)
-    return (
-        "".join(c for c in line if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
-        .encode("utf-8", "replace")
-        .decode()
-    )
+    return clean(text, _SHOWN_CHARACTERS)
 
 
 def checked(name: str) -> str:
     """Return the name of a conversation.
 
     Raises:
-        UsageError: It cannot be one: it would not survive being written on a magic's line.
+        UsageError: The name is not allowed: it could not be written on a magic's line.
     """
     if not name.replace("-", "").replace("_", "").isalnum() or name.startswith("-"):
         raise UsageError(f"a conversation's name is made of letters, digits, - and _; {name!r} is not.")
     return name
-
-
-def _is_ours(path: Path) -> bool:
-    with path.open("rb") as file:
-        return FORMAT.encode() in file.read(200)

@@ -11,7 +11,7 @@ from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallIssued, Ca
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.text import plural, show_seconds
 
-#: Calls of one tool that the percentiles are taken from: the latest, so that a service that slows down shows.
+#: The percentiles are those of the latest calls of a tool, so that a service that becomes slower is noticed.
 _LATEST = 1_000
 
 
@@ -24,20 +24,20 @@ class Latency:
     failed: int = 0
 
     def percentile_s(self, share: float) -> float | None:
-        """Return the time within which this share of the latest calls returned; None when none has."""
+        """Return the time within which this share of the latest calls returned, or None if no call has."""
         ordered = sorted(self.taken_s)
         return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
     @property
     def shown(self) -> tuple[str, str]:
-        """The median and the 95th percentile, for people; a dash where there is none."""
+        """The median and the 95th percentile for the user; a dash if no call has returned."""
         each = (self.percentile_s(0.5), self.percentile_s(0.95))
         p50, p95 = ("-" if value is None else show_seconds(value) for value in each)
         return p50, p95
 
     @property
     def calls(self) -> str:
-        """How many calls that is, for people."""
+        """The number of calls for the user: ``3 calls, 1 more failed``."""
         failed = f", {self.failed:,} more failed" if self.failed else ""
         return f"{self.returned:,} {plural(self.returned, 'call')}{failed}"
 
@@ -49,11 +49,11 @@ class Latencies:
         self._tools: dict[str, Latency] = {}
 
     def of(self, tool: str) -> Latency:
-        """Return how long a tool has taken; of one that was never called, nothing."""
+        """Return the latency of a tool; an empty one if it was never called."""
         return self._tools.get(tool, Latency())
 
     def observer(self) -> Callable[[Stamped], None]:
-        """Return an observer for one run, whose futures are its own."""
+        """Return an observer for one run: the names of futures are those of their run."""
         tools: dict[FutureName, str] = {}
         started_s: dict[FutureName, float] = {}
 

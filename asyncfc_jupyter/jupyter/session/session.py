@@ -1,10 +1,9 @@
-"""One kernel's session: its tools, the model in use, the conversation and the last run."""
+"""The session of one kernel: its tools, the model in use, the conversations and the last run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
@@ -37,7 +36,7 @@ _EFFECTS = {"reads", "writes", "pure"}
 
 
 class Session:
-    """What the magics work on. Everything in it goes on from cell to cell."""
+    """The state behind the magics, which lasts from cell to cell."""
 
     def __init__(self, shell: InteractiveShell, cells: RunningCells, settings: Settings) -> None:
         self.shell, self.settings = shell, settings
@@ -47,7 +46,7 @@ class Session:
         self.background = Background()
         self.latencies = Latencies()
         self._cells = cells
-        #: The cell that defined tools last, as it was run then: one that does so again in the same go adds to them.
+        #: The execution of a cell that defined tools last: if it defines more, they are added and replace none.
         self._defining: ExecutionInfo | None = None
 
     @property
@@ -56,19 +55,22 @@ class Session:
         return self.settings.reach(None)
 
     def define_tools(self, options: Mapping[str, Any], body: str) -> str:
-        """Run a ``%%tool`` cell and register the functions it defines, in place of those it defined before.
+        """Run a ``%%tool`` cell and register the functions it defines; they replace those that the cell defined before.
 
         Returns:
-            What was registered, for the person.
+            The registered tools, for the user.
 
         Raises:
             ToolDefinitionError: A function cannot be a tool; nothing is registered.
-            UsageError: The body is not one that can be run here.
+            UsageError: The body cannot be run here.
         """
         functions = run_body(self.shell, body, line=self._cells.line_of("%%tool") or 1)
         tools = tuple(contain(_make(function, options)) for function in functions.values())
-        cell, self._defining = self._defining, self._cells.outermost
-        self.registry.replace(self._cell_id(functions), tools, more=cell is not None and cell is self._defining)
+        cell = self._cells.outermost
+        before, self._defining = self._defining, cell
+        # A cell is recognised when it is run again by its id; without one, by the functions that it defines.
+        origin = str(cell.cell_id) if cell is not None and cell.cell_id else f"defines {', '.join(functions)}"
+        self.registry.replace(origin, tools, more=cell is not None and cell is before)
         none = "No tool: the cell defines no function at its top level whose name does not start with an underscore."
         return "\n".join(map(show_tool, tools)) or none
 
@@ -76,40 +78,39 @@ class Session:
         """Run one ``%%agent`` cell to its end, and show it.
 
         Raises:
-            UsageError: The cell asks for something that cannot be done; no run was started.
+            UsageError: The cell cannot be run as its options say; no run was started.
         """
         prompt = self._prompt(options, prompt)
         name = options.conversation or MAIN
-        free = None if options.compare else await self._free(name)
+        talk = self.conversations.open(name) if options.compare else await self._free(name)
         interrupts = Interrupts()
+        error: BaseException | None = None
         with interrupts.handled():
             form = AnswerFormat(name=options.format, insert=self.shell.set_next_input)
             output = output_for(self.shell, form, comparing=bool(options.compare))
-            ask = partial(self._ask_once, prompt=prompt, output=output, interrupts=interrupts, nested=nested)
-            if free is not None:
-                return CellEnd(error=await ask(options, free))
-            error = None
-            for mode in options.compare:
-                alone = replace(options, mode=mode, out=f"{options.out}_{mode}")
-                talk = self.conversations.open(name)
-                error = await ask(alone, Talk(name, system=talk.system, usual=talk.usual))
-                self.shell.user_ns[options.out] = self.last
+            in_each_mode = [replace(options, mode=mode, out=f"{options.out}_{mode}") for mode in options.compare]
+            for each in in_each_mode or [options]:
+                own = Talk(name, system=talk.system, usual=talk.usual) if options.compare else talk
+                run = self._begin(each, own, prompt=prompt, output=output, nested=nested)
+                error = await interrupts.wait_for(run)
+                output.end(run)
+                self.shell.user_ns[options.out] = run
                 if error is not None:
                     break
             output.conclude()
         return CellEnd(error=error)
 
     def start(self, options: AgentOptions, prompt: str) -> Run:
-        """Begin the run of an ``%%agent --background`` cell and return it; what comes of it is shown in that cell.
+        """Start the run of an ``%%agent --background`` cell and return it. Its output appears in that cell.
 
         Must be called on the running event loop.
 
         Raises:
-            UsageError: The cell asks for something that cannot be done; no run was started.
+            UsageError: The cell cannot be run as its options say; no run was started.
         """
         prompt = self._prompt(options, prompt)
         talk = self.background.talk(self.shell, self.conversations, options.conversation)
-        # When it ends its cell has been answered, and what is inserted then would follow another one.
+        # A new cell is not offered: it would be inserted after whichever cell runs when this run ends.
         output = output_for(self.shell, AnswerFormat(name=options.format))
         run = self._begin(options, talk, prompt=prompt, output=output, nested=False)
         output.reserve()
@@ -117,49 +118,11 @@ class Session:
         return run
 
     def _begin(self, options: AgentOptions, talk: Talk, *, prompt: str, output: CellOutput, nested: bool) -> Run:
-        # Of its own for each run: several may go on at once, and each has an f1.
+        # Each run has its own: several may run at the same time, and each has an f1.
         questions = Questions()
-        agent = self._agent(options, talk, questions, nested=nested)
-        output.begin(lambda kind, future: act(run, questions, kind, future), name=options.out)
-        observers = [output.observe, self.latencies.observer()]
-        run = agent.start(prompt, conversation=talk.conversation, observers=observers, capture=output.folds)
-        self.last = talk.run = self.shell.user_ns[options.out] = run
-        return run
-
-    async def _ask_once(
-        self,
-        options: AgentOptions,
-        talk: Talk,
-        *,
-        prompt: str,
-        output: CellOutput,
-        interrupts: Interrupts,
-        nested: bool,
-    ) -> BaseException | None:
-        """Run the prompt once, and return what went wrong."""
-        run = self._begin(options, talk, prompt=prompt, output=output, nested=nested)
-        error = await interrupts.wait_for(run)
-        output.end(run)
-        return error
-
-    def _prompt(self, options: AgentOptions, cell: str) -> str:
-        plan = bool(cell.strip() or options.file) and resolve(self._choice(options).name) == REHEARSAL
-        return written_prompt(options, cell, self.shell.ev, plan=plan)
-
-    def _choice(self, options: AgentOptions) -> ModelChoice:
-        choice = self.settings.reach(options.model)
-        if choice is None and options.replay:
-            choice = ModelChoice(name=recorded_model(options.replay))
-        if choice is None:
-            raise UsageError(
-                "%%agent: no model is chosen; add --model NAME, or --model rehearsal, which needs no key and no server."
-            )
-        return choice
-
-    def _agent(self, options: AgentOptions, talk: Talk, questions: Questions, *, nested: bool) -> Agent:
         choice = self._choice(options)
-        own = options.system or (None if talk.usual else talk.system)
-        system = own or options.usual_system
+        own_system = options.system or (None if talk.usual else talk.system)
+        system = own_system or options.usual_system
         agent = Agent(
             choice.name,
             tools=self._tools(options.tools),
@@ -180,18 +143,37 @@ class Session:
         )
         if options.model is not None or self.model is None:
             self.settings.choose(options.model or choice)
-        talk.system, talk.usual = system, own is None
-        return agent
+        talk.system, talk.usual = system, own_system is None
+        output.begin(lambda kind, future: act(run, questions, kind, future), name=options.out)
+        observers = [output.observe, self.latencies.observer()]
+        run = agent.start(prompt, conversation=talk.conversation, observers=observers, capture=output.tool_outputs)
+        self.last = talk.run = self.shell.user_ns[options.out] = run
+        return run
+
+    def _prompt(self, options: AgentOptions, cell: str) -> str:
+        plan = bool(cell.strip() or options.file) and resolve(self._choice(options).name) == REHEARSAL
+        return written_prompt(options, cell, self.shell.ev, plan=plan)
+
+    def _choice(self, options: AgentOptions) -> ModelChoice:
+        choice = self.settings.reach(options.model)
+        if choice is None and options.replay:
+            choice = ModelChoice(name=recorded_model(options.replay))
+        if choice is None:
+            raise UsageError(
+                "%%agent: no model is chosen; add --model NAME, or --model rehearsal, which needs no key and no server."
+            )
+        return choice
 
     async def _free(self, name: str) -> Talk:
+        """Return the conversation of that name when no run uses it: after a run in the background, or a new one."""
         talk = self.conversations.open(name)
         if talk.run is not None and talk.run in self.background and talk.conversation.busy:
             print(f"Waits for the run in the background that uses conversation {name}.")  # noqa: T201 - see `magics`
             await talk.run.ended()
-        # A run that was given up holds its conversation until its tools let go, and so does one in another subshell.
+        # An abandoned run uses its conversation until its tools return. A run in another subshell does, too.
         if self.conversations.open(name).conversation.busy:
             self.conversations.reset(name)
-            print("An earlier run still holds the conversation; a new one begins.")  # noqa: T201 - see `magics`
+            print("An earlier run still uses the conversation, so a new one starts.")  # noqa: T201 - see `magics`
         return self.conversations.open(name)
 
     def _tools(self, names: tuple[str, ...] | None) -> tuple[Tool, ...]:
@@ -204,14 +186,9 @@ class Session:
                 raise UsageError(f"%%agent --tools: there is no tool {name!r}{listed}")
         return tuple(known[name] for name in dict.fromkeys(names))
 
-    def _cell_id(self, functions: dict[str, Any]) -> str:
-        """Name the cell that is running, to recognise it when it is run again; without an id, by what it defines."""
-        cell = self._cells.outermost
-        return str(cell.cell_id) if cell is not None and cell.cell_id else f"defines {', '.join(functions)}"
-
 
 def act(run: Run, questions: Questions, kind: str, future: str | None) -> None:
-    """Do what the person asks for in the timeline of a run; of what cannot be done any more, nothing."""
+    """Carry out what the user asked for in the timeline of a run; nothing if it is too late for that."""
     if kind == "cancel-run":
         run.cancel()
     elif future is not None and future in run.futures:
