@@ -64,7 +64,7 @@ class Conversation:
         # Only what is new is looked at: a run of ten thousand turns asks ten thousand times.
         for entry in self.driver.issued[self._noted :]:
             self._undelivered[entry.name] = entry
-            if entry.status == "pending":
+            if not entry.settled:
                 entry.when_settled(partial(self._ready.__setitem__, entry.name, entry))
             else:
                 self._ready[entry.name] = entry
@@ -106,7 +106,7 @@ class Conversation:
         """Note that the outcomes of those that have settled are in the messages, and so in the next request."""
         undelivered = self._note_issued()
         for entry in entries:
-            if entry.status != "pending":
+            if entry.settled:
                 undelivered.pop(entry.name, None)
                 self._ready.pop(entry.name, None)
                 self.news.append(entry)
@@ -116,7 +116,7 @@ class Conversation:
 
         For the end of a run that was cut short: every future has settled by then, but for detached ones.
         """
-        undelivered = [entry for entry in self.undelivered() if entry.status != "pending"]
+        undelivered = [entry for entry in self.undelivered() if entry.settled]
         if not undelivered:
             # Some servers refuse a person's message behind another, or behind a tool's.
             if self.messages and (text or self.messages[-1]["role"] != "assistant"):

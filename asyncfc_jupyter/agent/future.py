@@ -42,7 +42,7 @@ class Future:
     @property
     def state(self) -> State:
         """What has become of it."""
-        return self._driver.scheduler.state(self._entry.name)
+        return self._entry.state
 
     @property
     def printed(self) -> str:
@@ -59,7 +59,7 @@ class Future:
 
     def done(self) -> bool:
         """Return whether it has settled, in whatever way."""
-        return self._entry.status != "pending"
+        return self._entry.settled
 
     def why(self) -> str:
         """Return one sentence on why it waited, or that it did not; in whichever run of the conversation it was issued."""
@@ -77,14 +77,14 @@ class Future:
             UsageError: It has not settled yet; await it instead.
         """
         entry = self._entry
-        match entry.status:
-            case "done":
+        match entry.state:
+            case State.DONE:
                 return entry.value
-            case "pending":
+            case State.PENDING | State.RUNNING:
                 raise UsageError(
                     f"{self.name} ({self.tool}) has no result yet; write `await` before the future to wait for it."
                 )
-            case "failed" | "timeout":
+            case State.FAILED:
                 raise ToolFailed(self.name, self.tool, entry.error) from entry.exception
             case _:
                 raise ToolSkipped(self.name, self.tool, entry.error)
@@ -95,7 +95,7 @@ class Future:
 
     def __repr__(self) -> str:
         outcome = clean(
-            describe(self._entry.value) if self._entry.status == "done" else self._entry.error, _REPR_CHARACTERS
+            describe(self._entry.value) if self._entry.state is State.DONE else self._entry.error, _REPR_CHARACTERS
         )
         return f"<Future {self.name} {self.tool}: {self.state}{': ' + outcome if outcome else ''}>"
 

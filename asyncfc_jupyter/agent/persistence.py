@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, Validatio
 
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.history import Checker
-from asyncfc_jupyter.core.futures import SettledStatus
+from asyncfc_jupyter.core.futures import SettledStatus, State
 from asyncfc_jupyter.core.protocol import decode, read_reports
 from asyncfc_jupyter.errors import InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import REPLAY
@@ -61,9 +61,9 @@ def fork(conversation: Conversation) -> Conversation:
             branch.driver,
             tool=entry.tool,
             arguments=entry.arguments,
-            status="cancelled" if entry.status == "pending" else entry.status,
+            status=entry.status if entry.settled else "cancelled",
             value=entry.value,
-            error=_STAYED_BEHIND if entry.status == "pending" else entry.error,
+            error=entry.error if entry.settled else _STAYED_BEHIND,
             exception=entry.exception,
             function=entry.function,
             shown=entry.name not in untold,
@@ -243,10 +243,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _saved(entry: ToolCall, *, told: bool) -> dict[str, Any]:
     future: dict[str, Any] = {"name": entry.name, "tool": entry.tool, "arguments": dict(entry.arguments), "told": told}
-    if entry.status == "pending":
+    if not entry.settled:
         return future | {"status": "cancelled", "error": _STAYED_BEHIND.replace("forked", "saved"), "told": False}
     future["status"] = entry.status
-    if entry.status != "done":
+    if entry.state is not State.DONE:
         return future | {"error": entry.error}
     return future | ({"value": entry.value} if _is_plain(entry.value) else {"lost": describe(entry.value)})
 

@@ -99,7 +99,7 @@ class Answers:
             await self._driver.wait([name for name in self._driver.calls if name in (self._foretold or ())])
 
     async def _wait_inline(self, turn: Turn) -> None:
-        entries = [e for e in (made.entry for made in turn.made) if e and e.status == "pending" and not e.detached]
+        entries = [e for e in (made.entry for made in turn.made) if e and not e.settled and not e.detached]
         if not entries:
             return
         # A call that repeats another ends with it, and nobody waits for a detached one.
@@ -112,7 +112,7 @@ class Answers:
         limit_s = self._habits.inline_wait_s(foreseen, several=several)
         if limit_s:
             await self._driver.wait([entry.name for entry in entries], timeout_s=limit_s)
-        if any(entry.status == "pending" for entry in entries):
+        if any(not entry.settled for entry in entries):
             self._habits.note_placeholders()
 
     def _asked_for(self, request: tool_messages.AwaitRequest) -> tuple[FutureName, ...]:
@@ -171,7 +171,7 @@ class Answers:
     def _still_pending(self, withheld: list[ToolCall], shown: dict[FutureName, ToolCall]) -> dict[str, Any]:
         """Return what is told of the futures that no message shows; of ten thousand only the first are looked at."""
         pending = self._driver.pending()
-        many = len(pending) + len(withheld) - sum(entry.status == "pending" for entry in shown.values())
+        many = len(pending) + len(withheld) - sum(not entry.settled for entry in shown.values())
         others = (e.name for e in merge(withheld, pending, key=lambda entry: entry.order) if e.name not in shown)
         names = {STILL_PENDING: list(islice(others, _MOST_NAMES))} if many else {}
         return {**names, f"{STILL_PENDING}_in_all": many} if many > _MOST_NAMES else names

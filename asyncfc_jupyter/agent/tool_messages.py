@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from asyncfc_jupyter.core.futures import CallId
+from asyncfc_jupyter.core.futures import CallId, State
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, DELIVERED, SHOWN_PENDING_NOTE, placeholder_fields
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.values.summarize import value_fields
@@ -87,14 +87,14 @@ def shown_already(entry: ToolCall, *, withheld: bool = False) -> dict[str, Any]:
         withheld: Whether it is to look pending although it is not.
     """
     shown = {"future": entry.name, "tool": entry.tool}
-    if withheld or entry.status == "pending":
+    if withheld or not entry.settled:
         return shown | {"status": "pending", "note": SHOWN_PENDING_NOTE}
     return shown | {"note": "Its outcome is in another tool message of this reply."}
 
 
 def plain_content(entry: ToolCall) -> str:
     """Return the content of a tool message in the modes without futures: the value itself, or its error."""
-    if entry.status != "done":
+    if entry.state is not State.DONE:
         return _dump({"error": entry.error})
     fields = value_fields(entry.value, entry.name)
     if "summarized" not in fields:

@@ -362,9 +362,8 @@ class Driver:
 
         Detached calls that run go on: nobody waits for them.
         """
-        running = {e.name for e in self.pending() if self.scheduler.state(e.name) is State.RUNNING}
-        pending = tuple(call for call in self.pending() if not (call.detached and call.name in running))
-        for call in sorted(pending, key=lambda call: call.name in running):
+        pending = tuple(call for call in self.pending() if not (call.detached and call.state is State.RUNNING))
+        for call in sorted(pending, key=lambda call: call.state is State.RUNNING):
             self.cancel(call.name)
         return pending
 
