@@ -90,7 +90,7 @@ class Loop:
             self._meter.admit()
             news, self._conversation.news = self._conversation.news, []
             for entry in news:
-                self._driver.tell(ResultShown(future=entry.name, turn=self._turns.count + 1))
+                self._driver.report(ResultShown(future=entry.name, turn=self._turns.count + 1))
             try:
                 turn = await self._turns.ask()
             except ServerError as error:

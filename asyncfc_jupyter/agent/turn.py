@@ -147,7 +147,7 @@ class Turns:
         self.count += 1
         turn = self.current = Turn(number=self.count, asked_s=self._log.now_s())
         accumulator = Accumulator(f"call_{len(self._conversation.call_ids) + 1}_", self._conversation.call_ids)
-        self._conversation.driver.tell(TurnStarted(turn=turn.number))
+        self._conversation.driver.report(TurnStarted(turn=turn.number))
         reason = CUT
         try:
             await self._stream(turn, accumulator)
@@ -170,7 +170,7 @@ class Turns:
             if usage := replied.usage:
                 turn.tokens = usage.input_tokens + usage.output_tokens
                 self._log.record(TokensCounted(turn=turn.number, **dataclasses.asdict(usage)))
-            self._conversation.driver.tell(TurnEnded(turn=turn.number, reason=reason, calls=len(turn.calls)))
+            self._conversation.driver.report(TurnEnded(turn=turn.number, reason=reason, calls=len(turn.calls)))
         return turn
 
     async def _stream(self, turn: Turn, accumulator: Accumulator) -> None:

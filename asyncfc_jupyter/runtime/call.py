@@ -168,8 +168,8 @@ class ToolCall:
         """Take the arguments with the references replaced, and what the call touches exactly."""
         self.bound, self.effects = bound, effects
 
-    def ask(self, task: asyncio.Task[None]) -> None:
-        """Wait for the user's approval, which a task asks for."""
+    def delay(self, task: asyncio.Task[None]) -> None:
+        """Wait for a task: for the user's approval, or for the time of the next attempt."""
         self.task = task
 
     # -- running -----------------------------------------------------------------------------------------------------
@@ -184,10 +184,6 @@ class ToolCall:
             log.record(CallPrinted(future=name, text=text, stream=stream))
 
         self.printed = Printed(tell, None if capture is None else capture(name, self.tool))
-
-    def delay(self, task: asyncio.Task[None]) -> None:
-        """Wait for the time of the next attempt, as a task does."""
-        self.task = task
 
     def begin_attempt(self) -> Attempt:
         """Call the function, in the current context.

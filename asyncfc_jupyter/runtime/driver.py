@@ -1,8 +1,8 @@
-"""The driver: gives each call its future, tells the scheduler what happened and carries out what it orders.
+"""The driver: gives each call its future, reports events to the scheduler and carries out its commands.
 
-One driver lives as long as its conversation, since futures are numbered per conversation and a later run may take an earlier
-run's results. A run lends it a log and a person to ask; a call keeps those of the run that issued it, so that a detached call
-that ends after its run is told in the right place. All methods are called on the event loop.
+One driver lives as long as its conversation: futures are numbered per conversation, and a later run may use the results of an
+earlier one. A run lends it a log and an approver. A call keeps those of the run that issued it, so that a detached call that
+ends after its run is logged in the right place. All methods are called on the event loop.
 """
 
 from __future__ import annotations
@@ -12,32 +12,8 @@ from collections import deque
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, Literal
 
-from asyncfc_jupyter.core.commands import (
-    AskApproval,
-    Command,
-    CopyOutcome,
-    HoldCall,
-    ResolveArguments,
-    SkipCall,
-    StartCall,
-)
+from asyncfc_jupyter.core import commands, events
 from asyncfc_jupyter.core.effects import Effects
-from asyncfc_jupyter.core.events import (
-    ApprovalAsked,
-    ApprovalGiven,
-    ArgumentsResolved,
-    CallCancelled,
-    CallFailed,
-    CallFinished,
-    CallHeld,
-    CallProgressed,
-    CallSkipped,
-    CallStarted,
-    Event,
-    ResultShown,
-    TurnEnded,
-    TurnStarted,
-)
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
 from asyncfc_jupyter.core.malformed_references import Situation
 from asyncfc_jupyter.core.references import Reference
@@ -51,11 +27,11 @@ from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.output_capture import Capture
 from asyncfc_jupyter.runtime.retry import Runner
-from asyncfc_jupyter.runtime.settling import same_end, settled, why_skipped
+from asyncfc_jupyter.runtime.settling import end_of, settled, why_skipped
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.values.snapshot import describe, snapshot
+from asyncfc_jupyter.values.snapshot import snapshot
 
-#: Seconds for which a tool may keep the event loop to itself before the person is told: a hiccup that one can see.
+#: Seconds for which a tool may keep the event loop to itself before the user is warned: a pause that one can see.
 _NOTICEABLE_BLOCK_S = 0.2
 #: Seconds that a cancelled coroutine has for its clean-up before the run ends without it: an interrupt must feel like one.
 UNWIND_S = 0.05
@@ -70,13 +46,13 @@ class Driver:
         #: The same, in order of emission.
         self.issued: list[ToolCall] = []
         self._pending: dict[FutureName, ToolCall] = {}
-        #: Pending calls that another may share, by what makes two calls the same.
+        #: Pending calls whose outcome another call may share, by what the two must have in common.
         self._shareable: dict[str, FutureName] = {}
-        #: What calls took, by tool.
+        #: Durations of the latest calls, by tool.
         self.durations = Durations()
         #: Tools of this run that kept the event loop to themselves, with the longest stretch in seconds.
         self.blocked_s: dict[str, float] = {}
-        #: What is left on the loop: calls under way, and what was given up and has not stopped yet.
+        #: Tasks that ask the user or wait for the time of an attempt.
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner = Runner(spawn=self._spawn, conclude=self._conclude)
         self._lease: Lease | None = None
@@ -89,19 +65,19 @@ class Driver:
         approval_timeout_s: float = APPROVAL_TIMEOUT_S,
         capture: Capture | None = None,
     ) -> None:
-        """Use a run's log, context, person to ask and sinks for output from here on."""
+        """Use a run's log, context, approver and sinks for output from now on."""
         self._lease = Lease(log=log, approver=approver, approval_timeout_s=approval_timeout_s, capture=capture)
         self.blocked_s = {}
 
     @property
     def lease(self) -> Lease:
-        """What the current run lends."""
+        """The log and the approver of the current run."""
         if self._lease is None:
             raise AssertionError("a driver is lent a log before it is used")
         return self._lease
 
-    def tell(self, event: TurnStarted | TurnEnded | ResultShown) -> None:
-        """Log a fact that is not about one call's execution, and let the scheduler draw its conclusions."""
+    def report(self, event: events.TurnStarted | events.TurnEnded | events.ResultShown) -> None:
+        """Log an event that is not about the execution of one call, and carry out the commands that follow from it."""
         self.lease.log.record(event)
         self._obey(self.scheduler.handle(event))
 
@@ -118,13 +94,13 @@ class Driver:
         references: bool = True,
         problem: CallError | None = None,
     ) -> ToolCall:
-        """Give a tool call its future and start it as soon as it may.
+        """Give a tool call its future and start it as soon as possible.
 
-        A call that cannot be made gets a future all the same, which has failed: the model counts its calls. So does one that
-        repeats a pending call of a tool that may be repeated: it is not made, and takes that one's outcome.
+        A call that cannot be made gets a future too, a failed one: the model counts its calls. A call that repeats a pending
+        one of a repeatable tool is not made, and takes the outcome of that one.
 
         Args:
-            call_id: The id the model's server gave the call.
+            call_id: The id that the model's server gave the call.
             turn: The turn whose reply holds it.
             name: The tool's name as the model wrote it.
             tool: The tool; None only together with a problem.
@@ -144,27 +120,23 @@ class Driver:
             function=tool,
             problem=problem,
         )
-        found = self._find_references(call)
-        effects = binding.effects_of(call)
-        self._share(call, effects)
-        self.calls[call.name] = self._pending[call.name] = call
-        self.issued.append(call)
-        self._feed(binding.issued(call, turn, found, effects))
-        return call
-
-    def _find_references(self, call: ToolCall) -> tuple[Reference, ...]:
-        tool = call.function
         situation = Situation(
             known=self.calls,
             pending=self._pending,
             results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.state is State.DONE),
             **({} if tool is None else {"meant": tool.parameters_of.mentions}),
         )
+        found: tuple[Reference, ...] = ()
         try:
-            return binding.references_in(call, situation)
+            found = binding.references_in(call, situation)
         except CallError as error:
             call.refuse(error)
-            return ()
+        effects = binding.effects_of(call)
+        self._share(call, effects)
+        self.calls[call.name] = self._pending[call.name] = call
+        self.issued.append(call)
+        self._feed(binding.issued(call, turn, found, effects))
+        return call
 
     def _share(self, call: ToolCall, effects: Effects) -> None:
         """Let a call repeat a pending one that is the same, or let later ones repeat it, where the tool allows that."""
@@ -179,15 +151,16 @@ class Driver:
             self._shareable[key] = call.name
             call.offer_to_share(key)
 
-    # -- the scheduler's orders ----------------------------------------------------------------------------------------
+    # -- commands of the scheduler -------------------------------------------------------------------------------------
 
-    def _feed(self, event: Event) -> None:
+    def _feed(self, event: events.Event) -> None:
         self._record(event)
         self._obey(self.scheduler.handle(event))
 
-    def _obey(self, commands: Iterable[Command]) -> None:
-        # Orders may bring further events at once; they wait their turn, so that facts are logged in the order they became so.
-        todo = deque([commands])
+    def _obey(self, orders: Iterable[commands.Command]) -> None:
+        # A command may cause further events. Their commands wait their turn, so that events are logged in the order in which
+        # they happened.
+        todo = deque([orders])
         while todo:
             for command in todo.popleft():
                 event = self._carry_out(command)
@@ -195,55 +168,60 @@ class Driver:
                     self._record(event)
                     todo.append(self.scheduler.handle(event))
 
-    def _carry_out(self, command: Command) -> Event | None:
+    def _carry_out(self, command: commands.Command) -> events.Event | None:
+        """Carry out a command; return the event that it causes at once, if any."""
         call = self.calls[command.future]
         match command:
-            case ResolveArguments():
+            case commands.ResolveArguments():
                 # Settled already when, of two calls to resolve, the first failed and the second is irreversible.
                 return None if self.scheduler.state(call.name).settled else self._resolve(call)
-            case StartCall():
-                self._record(CallStarted(future=call.name))
+            case commands.StartCall():
+                self._record(events.CallStarted(future=call.name))
                 call.start()
                 self._run(call)
-            case HoldCall(wait=wait):
-                self._record(CallHeld(future=call.name, wait=wait))
-            case AskApproval():
+            case commands.HoldCall(wait=wait):
+                self._record(events.CallHeld(future=call.name, wait=wait))
+            case commands.AskApproval():
                 asked = question(call)
-                self._record(ApprovalAsked(future=call.name, arguments=asked.shown))
-                call.ask(self._spawn(call, self._ask(call, asked)))
-            case SkipCall(because=because):
-                message = why_skipped(None if because is None else self.calls[because])
-                self._record(CallSkipped(future=call.name, because=because, message=message))
-                self._settle(call, State.SKIPPED, error=message)
-            case CopyOutcome(of=of):
-                end = self.calls[of]
-                self._record(same_end(call, end))
-                self._settle(
-                    call,
-                    end.state,
-                    value=end.value,
-                    error=end.error,
-                    exception=end.exception,
-                    timed_out=end.timed_out,
-                )
+                self._record(events.ApprovalAsked(future=call.name, arguments=asked.shown))
+                call.delay(self._spawn(call, self._ask(call, asked)))
+            case commands.SkipCall(because=because):
+                self._settle(call, State.SKIPPED, error=why_skipped(None if because is None else self.calls[because]))
+                self._record(end_of(call, because=because))
+            case commands.CopyOutcome(of=of):
+                other = self.calls[of]
+                outcome = {"value": other.value, "error": other.error, "exception": other.exception}
+                self._settle(call, other.state, timed_out=other.timed_out, **outcome)
+                self._record(end_of(call, because=of))
         return None
 
-    def _resolve(self, call: ToolCall) -> Event:
+    def _resolve(self, call: ToolCall) -> events.Event:
         context = call.open_context(lambda fraction, text: self._progressed(call, fraction, text))
         try:
             bound, effects, limits = binding.resolve(call, self._value_of, context)
         except Exception as error:  # noqa: BLE001 - values and validators are the user's, and may raise anything
-            message = str(error) if isinstance(error, CallError) else show_exception(error)
-            self._settle(call, State.FAILED, error=message)
-            return CallFailed(future=call.name, kind="arguments", message=message)
+            self._settle(
+                call, State.FAILED, error=str(error) if isinstance(error, CallError) else show_exception(error)
+            )
+            return events.CallFailed(future=call.name, kind="arguments", message=call.error)
         call.resolve(bound, effects)
-        return ArgumentsResolved(future=call.name, effects=effects, limits=limits)
+        return events.ArgumentsResolved(future=call.name, effects=effects, limits=limits)
 
     def _value_of(self, reference: Reference) -> Any:
-        # Plain data is copied once more, or what one tool does to its argument would reach another, and the result itself.
+        # A copy of plain data: what one tool does to its argument must reach neither another tool nor the result itself.
         return snapshot(reference.resolve(self.calls[reference.future].value))
 
+    def _progressed(self, call: ToolCall, fraction: float | None, text: str) -> None:
+        if not call.settled:
+            self._record(events.CallProgressed(future=call.name, fraction=fraction, text=text))
+
+    def _record(self, event: events.Event) -> None:
+        self.calls[event.future].lease.log.record(event)  # type: ignore[attr-defined]
+
     # -- running -----------------------------------------------------------------------------------------------------
+
+    def _run(self, call: ToolCall) -> None:
+        self._runner.start(call)
 
     def _spawn(self, call: ToolCall, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(
@@ -268,20 +246,14 @@ class Driver:
         if call.settled:
             return
         if no is None:
-            self._feed(ApprovalGiven(future=call.name))
+            self._feed(events.ApprovalGiven(future=call.name))
         else:
             self._settle(call, State.SKIPPED, error=no)
-            self._feed(CallSkipped(future=call.name, because=None, message=no))
-
-    def _run(self, call: ToolCall) -> None:
-        self._runner.start(call)
-
-    def _cancelled(self, call: ToolCall, error: str, *, still_running: bool = False) -> None:
-        self._settle(call, State.CANCELLED, error=error)
-        self._feed(CallCancelled(future=call.name, still_running=still_running))
+            self._feed(end_of(call))
 
     def _conclude(self, call: ToolCall, outcome: Outcome | None) -> None:
-        if outcome is None:  # not by `cancel`, but by the end of the event loop, say
+        """Settle a call with its outcome; None stands for a cancellation from outside, such as by the event loop's end."""
+        if outcome is None:
             self._cancelled(call, "cancelled from outside")
             return
         if isinstance(outcome, Raised) and isinstance(outcome.error, AgentInterrupted):
@@ -294,39 +266,21 @@ class Driver:
             if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
                 self.blocked_s[call.tool] = max(outcome.blocked_s, self.blocked_s.get(call.tool, 0.0))
             self._settle(call, State.DONE, value=outcome.value)
-            self._feed(CallFinished(future=call.name, summary=describe(outcome.value)))
-            return
-        self._settle(
-            call,
-            State.FAILED,
-            error=outcome.message,
-            exception=outcome.error,
-            timed_out=outcome.kind == "timeout",
-        )
-        self._feed(
-            CallFailed(
-                future=call.name, kind=outcome.kind, message=outcome.message, still_running=outcome.still_running
-            )
-        )
+            self._feed(end_of(call))
+        else:
+            timed_out = outcome.kind == "timeout"
+            self._settle(call, State.FAILED, error=outcome.message, exception=outcome.error, timed_out=timed_out)
+            self._feed(end_of(call, still_running=outcome.still_running))
 
-    def _progressed(self, call: ToolCall, fraction: float | None, text: str) -> None:
-        if not call.settled:
-            self._record(CallProgressed(future=call.name, fraction=fraction, text=text))
+    def _cancelled(self, call: ToolCall, error: str, *, still_running: bool = False) -> None:
+        self._settle(call, State.CANCELLED, error=error)
+        self._feed(end_of(call, still_running=still_running))
 
-    def _settle(
-        self,
-        call: ToolCall,
-        state: State,
-        *,
-        value: Any = None,
-        error: str = "",
-        exception: BaseException | None = None,
-        timed_out: bool = False,
-    ) -> None:
+    def _settle(self, call: ToolCall, state: State, **outcome: Any) -> None:
         if self._shareable.get(call.share_key) == call.name:
             del self._shareable[call.share_key]
         self._pending.pop(call.name, None)
-        call.settle(state, value=value, error=error, exception=exception, timed_out=timed_out)
+        call.settle(state, **outcome)
 
     # -- waiting and cancelling --------------------------------------------------------------------------------------
 
@@ -341,9 +295,9 @@ class Driver:
         await settled([self.calls[name] for name in dict.fromkeys(names)], mode=mode, timeout_s=timeout_s)
 
     def cancel(self, name: FutureName) -> None:
-        """Take a future back. Its dependents are skipped; what its function still returns is discarded.
+        """Cancel a call. Its dependents are skipped; what its function still returns is discarded.
 
-        A call whose function has returned is done, although nobody may have been told yet: what it did cannot be undone.
+        A call whose function has returned is done, even if nothing has been notified of it yet: its effects cannot be undone.
         """
         call = self.calls[name]
         if call.settled:
@@ -358,9 +312,9 @@ class Driver:
         self._cancelled(call, error, still_running=goes_on)
 
     def cancel_pending(self) -> tuple[ToolCall, ...]:
-        """Take back every future that has not settled: first what has not begun, so that no cancellation starts a call.
+        """Cancel every pending call: first those that have not begun, so that no cancellation starts a call.
 
-        Detached calls that run go on: nobody waits for them.
+        Detached calls that run are not cancelled: nothing waits for them.
         """
         pending = tuple(call for call in self.pending() if not (call.detached and call.state is State.RUNNING))
         for call in sorted(pending, key=lambda call: call.state is State.RUNNING):
@@ -368,14 +322,11 @@ class Driver:
         return pending
 
     def lingering(self) -> tuple[ToolCall, ...]:
-        """Return the calls that were given up and whose functions are still at work."""
+        """Return the calls that were abandoned and whose functions still work."""
         return self._runner.abandoned.calls()
 
     async def unwound(self, timeout_s: float = UNWIND_S) -> None:
-        """Return when nothing that was given up is left on the loop, or the time is up."""
+        """Return when nothing that was cancelled is left on the loop, or the time is up."""
         stopping = [*(task for task in self._tasks if task.cancelling()), *self._runner.abandoned.stopping()]
         if stopping:
             await asyncio.wait(stopping, timeout=timeout_s)
-
-    def _record(self, event: Event) -> None:
-        self.calls[event.future].lease.log.record(event)  # type: ignore[attr-defined]

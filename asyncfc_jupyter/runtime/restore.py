@@ -1,4 +1,4 @@
-"""Settled futures that a conversation takes over from another one, or from a file."""
+"""Settled calls that a conversation takes over from another one, or from a file."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE
-from asyncfc_jupyter.core.events import (
-    CallCancelled,
-    CallFailed,
-    CallFinished,
-    CallIssued,
-    CallSkipped,
-    Event,
-    ResultShown,
-)
-from asyncfc_jupyter.core.futures import CallId, FutureName, State, Status, future_name, state_of
-from asyncfc_jupyter.errors import InvariantBroken
+from asyncfc_jupyter.core.events import CallIssued, ResultShown
+from asyncfc_jupyter.core.futures import CallId, Status, future_name, state_of
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
 from asyncfc_jupyter.runtime.call import Lease, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.runtime.settling import end_of
 from asyncfc_jupyter.tools.definition import Tool
 
 
@@ -37,26 +29,33 @@ def adopt(
     function: Tool | None = None,
     shown: bool,
 ) -> ToolCall:
-    """Give a driver a future that has settled elsewhere; it takes the next name and is in no run's log.
+    """Give a driver a call that has settled elsewhere. It takes the next name and is in no run's log.
 
     Args:
         driver: The driver of the conversation that takes it over.
         tool: The name of its tool.
         arguments: The arguments as the model wrote them.
-        status: What became of it; not ``pending``, since nobody here could settle it.
+        status: Its status; not ``pending``, since nothing here could settle it.
         value: Its value, when it is done.
-        error: Why it has none, otherwise.
-        exception: What the tool raised, if anything.
+        error: Why it has no value, otherwise.
+        exception: The exception that the tool raised, if any.
         function: The tool itself, where it is known.
-        shown: Whether the messages hold its outcome, so that the model knows of it.
+        shown: Whether the messages hold its outcome, so that the model knows it.
+
+    Raises:
+        InvariantBroken: The status is ``pending``.
     """
-    name = future_name(len(driver.calls) + 1)
     call = ToolCall(
-        name=name,
+        name=future_name(len(driver.calls) + 1),
         call_id=CallId(""),
         tool=tool,
         arguments=arguments,
-        lease=_nobodys_lease(),
+        lease=Lease(
+            log=EventLog(lambda: 0.0),  # of no run: nothing is ever logged for a call that has settled
+            context=contextvars.Context(),
+            approver=None,
+            approval_timeout_s=APPROVAL_TIMEOUT_S,
+        ),
         state=state_of(status),
         timed_out=status == "timeout",
         value=value,
@@ -64,34 +63,12 @@ def adopt(
         exception=exception,
         function=function,
     )
-    driver.calls[name] = call
+    end = end_of(call)
+    driver.calls[call.name] = call
     driver.issued.append(call)
-    issued = CallIssued(future=name, call=call.call_id, turn=0, tool=tool, arguments="", effects=PURE)
-    driver.scheduler.handle(issued)
-    driver.scheduler.handle(_settling(name, call.state, error))
+    handle = driver.scheduler.handle
+    handle(CallIssued(future=call.name, call=call.call_id, turn=0, tool=tool, arguments="", effects=PURE))
+    handle(end)
     if shown:
-        driver.scheduler.handle(ResultShown(future=name, turn=0))
+        handle(ResultShown(future=call.name, turn=0))
     return call
-
-
-def _settling(name: FutureName, state: State, error: str) -> Event:
-    match state:
-        case State.DONE:
-            return CallFinished(future=name, summary="")
-        case State.FAILED:
-            return CallFailed(future=name, kind="error", message=error)
-        case State.SKIPPED:
-            return CallSkipped(future=name, because=None, message=error)
-        case State.CANCELLED:
-            return CallCancelled(future=name)
-    raise InvariantBroken("only settled futures are taken over", f"{name} is {state}")
-
-
-def _nobodys_lease() -> Lease:
-    """Return the lease of no run: nothing is ever logged for a future that has settled."""
-    return Lease(
-        log=EventLog(lambda: 0.0),
-        context=contextvars.Context(),
-        approver=None,
-        approval_timeout_s=APPROVAL_TIMEOUT_S,
-    )

@@ -1,4 +1,4 @@
-"""What a tool's options do to a run: limits, retries, calls that cannot be taken back, and calls made once for several."""
+"""What a tool's options do to a run: limits, retries, calls that cannot be undone, and calls made once for several."""
 
 import asyncio
 import threading
@@ -209,7 +209,7 @@ def test_an_irreversible_call_of_a_reply_that_was_cut_off_is_skipped(mode) -> No
     model = CutOff([Calls("send", {"text": "a"}), Thinks(1)], DONE, DONE)
     run = run_virtually(Agent(model, tools=[SEND], mode=mode).run("go"))
     assert run.futures["f1"].state == "skipped"
-    with pytest.raises(ToolSkipped, match="the reply that holds it was cut off, and it cannot be taken back"):
+    with pytest.raises(ToolSkipped, match="the reply that holds it was cut off, and it cannot be undone"):
         run.futures["f1"].result()
 
 

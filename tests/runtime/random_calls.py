@@ -76,7 +76,7 @@ class Played:
 
     async def issue(self):
         if not self.open:
-            self.driver.tell(TurnStarted(turn=1))
+            self.driver.report(TurnStarted(turn=1))
             self.open = True
         again = self.calls and self.choices.once_in(5)
         call = self.choices.pick(self.calls) if again else a_call(self.choices, len(self.calls), threads=self.threads)
@@ -100,7 +100,7 @@ class Played:
         broken = not good and self.choices.once_in(4)
         for call in self.reply:
             call.cut_off = broken
-        self.driver.tell(TurnEnded(turn=1, reason="cut" if broken else "stop", calls=len(self.reply)))
+        self.driver.report(TurnEnded(turn=1, reason="cut" if broken else "stop", calls=len(self.reply)))
         self.reply, self.open = [], False
 
     async def tell(self):
@@ -108,7 +108,7 @@ class Played:
         for entry in self.driver.issued:
             if entry.status != "pending" and entry.name not in self.shown:
                 self.shown.add(entry.name)
-                self.driver.tell(ResultShown(future=entry.name, turn=1))
+                self.driver.report(ResultShown(future=entry.name, turn=1))
 
     async def cancel(self):
         """Take a call back that can still be stopped."""

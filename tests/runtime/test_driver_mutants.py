@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from asyncfc_jupyter.core.effects import PURE
-from asyncfc_jupyter.core.events import CallFailed, CallFinished
-from asyncfc_jupyter.runtime import driver as module
+from asyncfc_jupyter.core.events import ApprovalGiven, CallFailed, CallFinished
 from asyncfc_jupyter.runtime.abandoned import Abandoned
 from asyncfc_jupyter.runtime.attempt import Returned
 from asyncfc_jupyter.runtime.driver import Driver
@@ -54,7 +53,7 @@ class NeverAsks(Driver):
     """Everybody says yes."""
 
     async def _ask(self, call, asked):
-        self._feed(module.ApprovalGiven(future=call.name))
+        self._feed(ApprovalGiven(future=call.name))
 
 
 class LosesAWakeUp(Driver):

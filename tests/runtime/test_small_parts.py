@@ -41,7 +41,7 @@ from asyncfc_jupyter.runtime.object_lock import exclusive_of
 from asyncfc_jupyter.runtime.output_buffer import Kept
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
 from asyncfc_jupyter.runtime.restore import adopt
-from asyncfc_jupyter.runtime.settling import same_end, settled, why_skipped
+from asyncfc_jupyter.runtime.settling import end_of, settled, why_skipped
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
@@ -228,9 +228,7 @@ def test_a_skipped_call_names_the_first_cause_only() -> None:
     failed = entry_of(1, "find", status="failed", error="ValueError: no")
     assert why_skipped(failed) == "f1 (find) failed: ValueError: no"
     assert why_skipped(entry_of(2, status="skipped", error=why_skipped(failed))) == "f1 (find) failed: ValueError: no"
-    assert why_skipped(None).startswith(
-        "the reply that holds it was cut off, and it cannot be taken back; make the call"
-    )
+    assert why_skipped(None).startswith("the reply that holds it was cut off, and it cannot be undone; make the call")
 
 
 @pytest.mark.parametrize(
@@ -243,8 +241,8 @@ def test_a_skipped_call_names_the_first_cause_only() -> None:
         ("skipped", CallSkipped(future=FutureName("f2"), because=FutureName("f1"), message="why")),
     ],
 )
-def test_a_call_that_repeats_another_ends_as_that_one_did(status, event) -> None:
-    assert same_end(entry_of(2), entry_of(1, status=status, value=[1], error="why")) == event
+def test_the_event_for_the_end_of_a_call_says_how_it_ended(status, event) -> None:
+    assert end_of(entry_of(2, status=status, value=[1], error="why"), because=FutureName("f1")) == event
 
 
 @pytest.mark.parametrize(
@@ -340,9 +338,9 @@ def test_an_irreversible_call_minds_a_taken_over_failure_that_nobody_told(status
     async def main():
         driver = begun()
         adopt(driver, tool="find", arguments={}, status=status, error="no", shown=shown)
-        driver.tell(TurnStarted(turn=1))
+        driver.report(TurnStarted(turn=1))
         entry = issue(driver, SEND, city="LIS")
-        driver.tell(TurnEnded(turn=1, reason="stop", calls=1))
+        driver.report(TurnEnded(turn=1, reason="stop", calls=1))
         await driver.wait([entry.name], timeout_s=9)
         return entry.status
 
