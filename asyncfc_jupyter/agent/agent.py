@@ -1,19 +1,17 @@
-"""The agent: a model, its tools and a mode, ready to be run."""
+"""The agent: a model, its tools and a mode, ready to run prompts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.agent.budget import Budget, Meter
 from asyncfc_jupyter.agent.conversation import Conversation
-from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.agent.loop import Loop
 from asyncfc_jupyter.agent.modes import parse_deliver, parse_mode
 from asyncfc_jupyter.agent.run import Ended, Run
-from asyncfc_jupyter.agent.turn import Turns
 from asyncfc_jupyter.core.events import RunEnded, RunStarted
 from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import AgentInterrupted, RunStopped, UsageError
@@ -21,13 +19,13 @@ from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import Taping, Where, open_model
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
-from asyncfc_jupyter.runtime.call import Approver, ToolCall
+from asyncfc_jupyter.runtime.call import Approver
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog, Observer
 from asyncfc_jupyter.runtime.output_capture import Capture
 from asyncfc_jupyter.tools.definition import Tool, as_tools
 
-#: Far above what any sane plan needs, low enough to end a model that goes in circles.
+#: Far above what a sensible plan needs, low enough to end a model that goes in circles.
 DEFAULT_MAX_TURNS = 50
 
 
@@ -35,8 +33,8 @@ class Agent:
     """Runs prompts on a model that may call tools.
 
     Args:
-        model: A model's name at its server, ``"rehearsal"`` for the offline one, or any `ChatModel`. That one is used as it is:
-            ``server``, ``base_url``, ``api``, ``api_key`` and ``model_options`` are for names.
+        model: A model's name at its server, ``"rehearsal"`` for the offline one, or any `ChatModel`. A `ChatModel` is used as
+            it is: ``server``, ``base_url``, ``api``, ``api_key`` and ``model_options`` are for names.
         tools: Functions, marked with ``@tool`` or plain, or `Tool` objects.
         mode: ``async`` (futures), or for comparison ``sequential``, ``batch`` or ``eager``.
         server: A server by name: ``openai``, ``ollama``, ``vllm``, ``llamacpp`` or ``lmstudio``.
@@ -45,15 +43,16 @@ class Agent:
         api_key: The server's key; by default from the environment, such as ``OPENAI_API_KEY``, the keyring or a file.
         system: Text of the system message.
         max_turns: Turns after which a run is stopped.
-        budget: What else a run may spend: requests, tokens, seconds.
-        limit: Calls of a conversation that may run at once.
-        deliver: Where results that became ready go in the async mode: ``tool``, with the next tool message, or ``user``.
-        approver: Asked before each call of a tool marked ``approve``, with an `Approval`; its plain ``True`` is a yes. A plain
-            function is called in a thread. Without one such calls are not made.
-        approval_timeout_s: Seconds within which an answer counts.
+        budget: Further limits of a run: requests, tokens, seconds.
+        limit: Calls of a conversation that may run at the same time.
+        deliver: How settled results are delivered in the async mode: ``tool``, with the next tool message, or ``user``, in a
+            message of their own.
+        approver: Called before each call of a tool marked ``approve``, with an `Approval`; only ``True`` approves. A plain
+            function runs in a thread. Without an approver such calls are skipped.
+        approval_timeout_s: Seconds after which an unanswered approval counts as a no.
         model_options: Passed to the model as they are; for the rehearsal model ``ttft_ms`` and ``tokens_per_s``.
         record: A file to write requests and replies to: a cassette.
-        replay: A cassette to answer from; needs no server and no key.
+        replay: A cassette to replay; needs no server and no key.
         speed: How many times as fast as recorded a cassette is replayed, or ``"instant"``.
 
     Raises:
@@ -89,13 +88,12 @@ class Agent:
             raise UsageError(f"limit is {limit}; give a number of calls of at least 1.")
         if not isinstance(tools, Iterable):
             raise UsageError(f"tools is a {type(tools).__name__}, not a list; write tools=[search_flights].")
-        options = dict(model_options or {})
         self.mode, self.deliver = parse_mode(mode), parse_deliver(deliver)
         self.tools = as_tools(tools)
         self.model = open_model(
             model,
             where=Where(server=server, base_url=base_url, api=api, api_key=api_key),
-            options=options,
+            options=dict(model_options or {}),
             taping=Taping(record=record, replay=replay, speed=speed),
         )
         self.system, self.max_turns, self.budget, self.limit = system, max_turns, budget or Budget(), limit
@@ -109,14 +107,14 @@ class Agent:
         observers: Sequence[Observer] = (),
         capture: Capture | None = None,
     ) -> Run:
-        """Begin a run on the running event loop and return it at once.
+        """Start a run on the running event loop and return it without waiting.
 
         Args:
-            prompt: What the person says; for the rehearsal model, a plan.
-            conversation: The conversation to go on; a new one by default.
-            observers: Called with each event as it happens, on the loop. One that raises is dropped; the run goes on.
-            capture: Called with a future's name and its tool's when the call starts; the `Sink` that it returns takes what the
-                function prints, in the place of ``sys.stdout`` and ``sys.stderr``. Without one prints go where they always go.
+            prompt: The user's message; for the rehearsal model, a plan.
+            conversation: The conversation to continue; a new one by default.
+            observers: Called with each event as it happens, on the loop. An observer that raises is dropped; the run continues.
+            capture: Called with the names of a future and its tool when the call starts; the `Sink` that it returns takes what
+                the function prints, instead of ``sys.stdout`` and ``sys.stderr``. Without it, prints go to those streams.
 
         Raises:
             UsageError: The prompt is empty, or another run uses the conversation.
@@ -133,8 +131,15 @@ class Agent:
         log = EventLog(loop.time, observers)
         run = Run(prompt=prompt, model=self.model.name, mode=self.mode, conversation=conversation, log=log)
         conversation.busy = True
+
+        def end_unbegun(_task: asyncio.Task[None]) -> None:
+            if run.outcome == "running":  # cancelled before its first step, so that `_drive` never ran
+                log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
+                run.conversation.busy, run.error = False, _interrupted(run.conversation.driver)
+                _end(run, log, "interrupted")
+
         run._running = loop.create_task(self._drive(run, log, capture), name="asyncfc run")  # noqa: SLF001 - a run is ours
-        run._running.add_done_callback(lambda _: _end_unbegun(run, log))  # noqa: SLF001
+        run._running.add_done_callback(end_unbegun)  # noqa: SLF001
         return run
 
     async def run(
@@ -150,94 +155,53 @@ class Agent:
             raise
 
     async def _drive(self, run: Run, log: EventLog, capture: Capture | None) -> None:
-        conversation = run.conversation
+        conversation, driver = run.conversation, run.conversation.driver
         log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
-        conversation.say(run.prompt)
+        conversation.append_prompt(run.prompt)
         outcome: Ended = "answered"
         try:
-            conversation.driver.lend(
-                log, approver=self.approver, approval_timeout_s=self.approval_timeout_s, capture=capture
+            driver.lend(log, approver=self.approver, approval_timeout_s=self.approval_timeout_s, capture=capture)
+            loop = Loop(
+                model=self.model,
+                tools=self.tools,
+                mode=self.mode,
+                system=self.system,
+                deliver=self.deliver,
+                meter=Meter(self.budget, max_turns=self.max_turns),
+                conversation=conversation,
+                log=log,
             )
-            loop = self._loop(run, log)
-            run.answer = await _answered(loop, conversation)
-            run.note = "; ".join(filter(None, (loop.note, *_blocking(conversation))))
+            run._turns = loop.turns  # noqa: SLF001 - a run is ours
+            run.answer = await loop.run()
+            blocking = (
+                f"{tool} kept the event loop, and decoding with it, waiting for {seconds:.1f} s, which the figures count "
+                "twice: write it as a plain def, which runs in a thread, or await what takes long"
+                for tool, seconds in driver.blocked_s.items()
+            )
+            run.note = "; ".join(filter(None, (loop.note, *blocking)))
         except asyncio.CancelledError:
-            outcome, run.error = "interrupted", AgentInterrupted(_interrupted(run.conversation.driver))
-        except Exception as error:  # noqa: BLE001 - whatever ended the run is raised to whoever waits for it
+            outcome, run.error = "interrupted", _interrupted(driver)
+        except Exception as error:  # noqa: BLE001 - whatever ended the run is raised by `Run.wait`
             outcome, run.error = ("stopped" if isinstance(error, RunStopped) else "failed"), error
         finally:
             conversation.busy = False
-        log.record(RunEnded(outcome=outcome, detail=str(run.error or run.note)))
-        run.outcome = outcome
-
-    def _loop(self, run: Run, log: EventLog) -> Loop:
-        conversation = run.conversation
-        meter = Meter(self.budget, max_turns=self.max_turns)
-        turns = run._turns = Turns(  # noqa: SLF001 - a run is ours
-            model=self.model,
-            tools=self.tools,
-            mode=self.mode,
-            system=self.system,
-            conversation=conversation,
-            log=log,
-            admit_again=meter.admit_again,
-        )
-        habits = conversation.habits.setdefault(self.model.name, Habits())
-        return Loop(
-            turns=turns,
-            conversation=conversation,
-            mode=self.mode,
-            deliver=self.deliver,
-            habits=habits,
-            meter=meter,
-            log=log,
-        )
+        _end(run, log, outcome)
 
 
-def _end_unbegun(run: Run, log: EventLog) -> None:
-    """End a run that was cancelled before its first step, which asyncio never lets it take."""
-    if run.outcome == "running":
-        run.conversation.busy = False
-        run.error = AgentInterrupted(_interrupted(run.conversation.driver))
-        log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
-        log.record(RunEnded(outcome="interrupted", detail=str(run.error)))
-        run.outcome = "interrupted"
+def _end(run: Run, log: EventLog, outcome: Ended) -> None:
+    log.record(RunEnded(outcome=outcome, detail=str(run.error or run.note)))
+    run.outcome = outcome
 
 
-async def _answered(loop: Loop, conversation: Conversation) -> str:
-    try:
-        return await loop.answer()
-    except asyncio.CancelledError:
-        loop.give_up()
-        raise
-    except Exception as error:
-        loop.give_up(refused=not isinstance(error, RunStopped))
-        raise
-    finally:
-        await conversation.driver.unwound()
-
-
-def _blocking(conversation: Conversation) -> Iterator[str]:
-    for tool, seconds in conversation.driver.blocked_s.items():
-        yield (
-            f"{tool} kept the event loop, and decoding with it, waiting for {seconds:.1f} s, which the figures count twice: "
-            "write it as a plain def, which runs in a thread, or await what takes long"
-        )
-
-
-def _interrupted(driver: Driver) -> str:
-    lingering = driver.lingering()
-    stuck = [entry for entry in lingering if entry.function is not None and entry.function.stoppable]
-    elsewhere = [entry for entry in lingering if entry not in stuck]
+def _interrupted(driver: Driver) -> AgentInterrupted:
+    """Return the error of a run that was cancelled; it names the calls that still run."""
+    in_threads, on_loop = list[str](), list[str]()
+    for call in driver.lingering():
+        stoppable = call.function is not None and call.function.stoppable
+        (on_loop if stoppable else in_threads).append(f"{call.name} ({call.tool})")
     rest = ""
-    if elsewhere:
-        rest += (
-            f"; still runs in its thread, which cannot be stopped; the result will be discarded: {_named(elsewhere)}"
-        )
-    if stuck:
-        rest += f"; ignores being cancelled; the result will be discarded: {_named(stuck)}"
-    return f"the run was interrupted; finished results are kept in its futures{rest}."
-
-
-def _named(entries: Sequence[ToolCall]) -> str:
-    return ", ".join(f"{entry.name} ({entry.tool})" for entry in entries)
+    if in_threads:
+        rest += f"; still runs in its thread, which cannot be stopped; the result will be discarded: {', '.join(in_threads)}"
+    if on_loop:
+        rest += f"; ignores being cancelled; the result will be discarded: {', '.join(on_loop)}"
+    return AgentInterrupted(f"the run was interrupted; finished results are kept in its futures{rest}.")

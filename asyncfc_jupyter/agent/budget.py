@@ -1,4 +1,4 @@
-"""What a run may spend: turns, requests, tokens and seconds. A run that has spent one ends cleanly and keeps its results."""
+"""What a run may spend: turns, requests, tokens and seconds. A run whose budget is spent ends cleanly and keeps its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from asyncfc_jupyter.agent.turn import Turn
 from asyncfc_jupyter.errors import BudgetSpent, TurnLimitReached, UsageError
 
-#: Characters of a token, where the server does not count: English text and JSON with the common tokenizers.
+#: Characters of a token where the server does not count: English text and JSON with the common tokenizers.
 _CHARACTERS_PER_TOKEN = 4
 
 
@@ -21,10 +21,10 @@ class Budget:
     """Limits of one run, beside its turns; None for no limit.
 
     Attributes:
-        requests: Requests to the model, those that were made again after a refusal or a lost connection included.
-        tokens: Tokens in and out over all requests, as the server counts them, else estimated at four characters each. It
-            is looked at before each request, so the last reply may go beyond it.
-        seconds: Seconds from the start of the run. What is running then is cancelled.
+        requests: Requests to the model, retries after a refusal or a lost connection included.
+        tokens: Tokens in and out over all requests, as the server counts them, else estimated at four characters each. It is
+            checked before each request, so the last reply may exceed it.
+        seconds: Seconds from the start of the run. Calls that are running then are cancelled.
 
     Raises:
         UsageError: A limit is not above 0.
@@ -52,7 +52,7 @@ class Meter:
 
     @asynccontextmanager
     async def within_time(self) -> AsyncIterator[None]:
-        """Hold what is done inside to the budget of seconds.
+        """Limit the block to the budget of seconds.
 
         Raises:
             BudgetSpent: The time was up.
@@ -67,18 +67,18 @@ class Meter:
             raise BudgetSpent("seconds", limit=seconds, used=seconds) from None
 
     def admit(self) -> None:
-        """Let the next request pass, and count it.
+        """Count the next request, if the budget allows it.
 
         Raises:
-            TurnLimitReached: The model has used up its turns.
+            TurnLimitReached: The model has used all its turns.
             BudgetSpent: Another budget is spent.
         """
         if self._turns >= self._max_turns:
             raise TurnLimitReached(self._max_turns)
-        self.admit_again()
+        self.admit_retry()
 
-    def admit_again(self) -> None:
-        """Let a request that failed before its reply began be made once more, and count it.
+    def admit_retry(self) -> None:
+        """Count the retry of a request whose reply had not begun, if the budget allows it.
 
         Raises:
             BudgetSpent: A budget is spent.
@@ -90,29 +90,25 @@ class Meter:
         self._requests += 1
 
     def count(self, turn: Turn, *, completed: bool) -> None:
-        """Count a reply, or what had arrived of it.
+        """Count a reply, or the part of it that arrived.
 
         Args:
-            turn: The reply. Its request begins as the one before it in this run, to which more was added.
-            completed: Whether the reply came to its end.
+            turn: The reply. Its request is the one before it in this run, with more messages appended.
+            completed: Whether the whole reply arrived.
         """
         self._turns += completed
-        self._tokens += self._estimate(turn) if turn.tokens is None else turn.tokens
-
-    def _estimate(self, turn: Turn) -> int:
+        if turn.tokens is not None:
+            self._tokens += turn.tokens
+            return
         messages, tools = turn.request.messages, turn.request.tools
         if not self._measured and tools:
             self._characters = len(json.dumps(tools, ensure_ascii=False))
         self._characters += sum(map(_characters, messages[self._measured :]))
         self._measured = len(messages)
-        written = len(turn.text) + sum(map(_call_characters, turn.messages))
-        return -(-(self._characters + written) // _CHARACTERS_PER_TOKEN)
+        written = _characters({"content": turn.text, "tool_calls": turn.messages})
+        self._tokens += -(-(self._characters + written) // _CHARACTERS_PER_TOKEN)
 
 
 def _characters(message: Mapping[str, Any]) -> int:
-    return len(message.get("content") or "") + sum(map(_call_characters, message.get("tool_calls", ())))
-
-
-def _call_characters(call: Mapping[str, Any]) -> int:
-    function = call["function"]
-    return len(function["name"]) + len(function["arguments"])
+    functions = [call["function"] for call in message.get("tool_calls", ())]
+    return len(message.get("content") or "") + sum(len(each["name"]) + len(each["arguments"]) for each in functions)

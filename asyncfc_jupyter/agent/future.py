@@ -21,81 +21,81 @@ _REPR_CHARACTERS = 300
 class Future:
     """The result of one tool call, now or later. Awaiting it gives the value."""
 
-    def __init__(self, entry: ToolCall, driver: Driver) -> None:
-        self._entry, self._driver = entry, driver
+    def __init__(self, call: ToolCall, driver: Driver) -> None:
+        self._call, self._driver = call, driver
 
     @property
     def name(self) -> str:
         """Its name, such as ``f1``."""
-        return self._entry.name
+        return self._call.name
 
     @property
     def tool(self) -> str:
         """The name of the tool."""
-        return self._entry.tool
+        return self._call.tool
 
     @property
     def arguments(self) -> Mapping[str, Any]:
         """The arguments as the model wrote them, references included."""
-        return dict(self._entry.arguments)
+        return dict(self._call.arguments)
 
     @property
     def state(self) -> State:
-        """What has become of it."""
-        return self._entry.state
+        """Its state, such as ``running``."""
+        return self._call.state
 
     @property
     def printed(self) -> str:
-        """What its function has printed so far, to stdout and stderr: all of it, up to ten million characters.
+        """What its function has printed so far, to stdout and stderr, up to ten million characters.
 
-        Of more than that, the beginning and the end are kept. What subprocesses print, and threads that the tool itself
-        started, is not in it.
+        Beyond that, the beginning and the end are kept. It does not hold what subprocesses print, nor threads that the tool
+        itself started.
         """
-        return "" if self._entry.printed is None else self._entry.printed.text
+        return "" if self._call.printed is None else self._call.printed.text
 
     def cancel(self) -> None:
-        """Take it back, if it has not settled: its dependents are skipped, and what its function still returns is discarded."""
-        self._driver.cancel(self._entry.name)
+        """Cancel it, if it has not settled. Its dependents are skipped, and what its function still returns is discarded."""
+        self._driver.cancel(self._call.name)
 
     def done(self) -> bool:
-        """Return whether it has settled, in whatever way."""
-        return self._entry.settled
+        """Return whether it has settled, with or without a result."""
+        return self._call.settled
 
     def why(self) -> str:
-        """Return one sentence on why it waited, or that it did not; in whichever run of the conversation it was issued."""
-        log = self._entry.lease.log
+        """Return one sentence on why it waited, or that it did not, in the run that issued it."""
+        log = self._call.lease.log
         if not log.events:
             return f"{self.name} ({self.tool}) came with its outcome from a fork or a file, and not with its wait"
-        return explain_wait(Trace(tuple(log.events)), self._entry.name, now_s=None if self.done() else log.now_s())
+        return explain_wait(Trace(tuple(log.events)), self._call.name, now_s=None if self.done() else log.now_s())
 
     def result(self) -> Any:
-        """Return the very object that the tool returned; plain data as it was when the call finished.
+        """Return the object that the tool returned; plain data as it was when the call finished.
 
         Raises:
             ToolFailed: The tool raised, timed out or could not take its arguments; the cause is chained.
             ToolSkipped: The call was not made, or was cancelled.
             UsageError: It has not settled yet; await it instead.
         """
-        entry = self._entry
-        match entry.state:
+        call = self._call
+        match call.state:
             case State.DONE:
-                return entry.value
+                return call.value
             case State.PENDING | State.RUNNING:
                 raise UsageError(
                     f"{self.name} ({self.tool}) has no result yet; write `await` before the future to wait for it."
                 )
             case State.FAILED:
-                raise ToolFailed(self.name, self.tool, entry.error) from entry.exception
+                raise ToolFailed(self.name, self.tool, call.error) from call.exception
             case _:
-                raise ToolSkipped(self.name, self.tool, entry.error)
+                raise ToolSkipped(self.name, self.tool, call.error)
 
     def __await__(self) -> Generator[Any, None, Any]:
-        yield from self._driver.wait([self._entry.name]).__await__()
+        yield from self._driver.wait([self._call.name]).__await__()
         return self.result()
 
     def __repr__(self) -> str:
         outcome = clean(
-            describe(self._entry.value) if self._entry.state is State.DONE else self._entry.error, _REPR_CHARACTERS
+            describe(self._call.value) if self._call.state is State.DONE else self._call.error, _REPR_CHARACTERS
         )
         return f"<Future {self.name} {self.tool}: {self.state}{': ' + outcome if outcome else ''}>"
 
@@ -107,10 +107,10 @@ class Futures(Mapping[str, Future]):
         self._driver = driver
 
     def __getitem__(self, name: str) -> Future:
-        entry = self._driver.calls.get(FutureName(str(name).removeprefix("$")))
-        if entry is None:
+        call = self._driver.calls.get(FutureName(str(name).removeprefix("$")))
+        if call is None:
             raise NoSuchFuture(str(name), known=tuple(self._driver.calls))
-        return Future(entry, self._driver)
+        return Future(call, self._driver)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._driver.calls)

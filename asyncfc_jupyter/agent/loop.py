@@ -1,15 +1,16 @@
-"""The loop of a run: turn after turn, until the model answers and has been given everything it asked for.
+"""The loop of a run: turn after turn, until the model answers and has been given all results.
 
-In the async mode the *end gate* holds an answer back while results are undelivered: the layer waits for them, attaches an
-``await_future`` call of its own to that same reply, and asks once more.
+In the async mode the *end gate* holds an answer back while results are undelivered: the layer waits for them, appends an
+``await_future`` call of its own to that same reply, and asks again.
 
-A reply that breaks off in the middle is no reason to lose a run. Were calls started, they stay as they are, the history holds
-what arrived, and the model goes on from there; was nothing started, the same request is made once more.
+A reply that breaks off does not end the run. If its calls have started, they keep running, the history holds what arrived, and
+the model continues from there. If nothing has started, the same request is retried.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from asyncfc_jupyter import retry_policy
@@ -19,14 +20,16 @@ from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.agent.loop_guard import Progress
 from asyncfc_jupyter.agent.modes import Deliver, Mode
-from asyncfc_jupyter.agent.reply import Answers
-from asyncfc_jupyter.agent.turn import Awaited, Made, Turn, Turns
+from asyncfc_jupyter.agent.reply import ReplyAnswers
+from asyncfc_jupyter.agent.turn import AwaitCall, Turn, Turns
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RequestRetried, ResultShown
 from asyncfc_jupyter.core.futures import CallId
-from asyncfc_jupyter.errors import CallError, ServerError, ServerTimedOut
+from asyncfc_jupyter.errors import CallError, RunStopped, ServerError, ServerTimedOut
+from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.tools.definition import Tool
 
-#: Ends of a last reply after which its text is not the whole answer.
+#: Reasons for the end of the last reply with which its text is not the whole answer.
 _NOTES = {
     "length": "the server cut the answer off at its limit of tokens",
     "content_filter": "the server's content filter cut the answer off",
@@ -39,62 +42,82 @@ class Loop:
     def __init__(
         self,
         *,
-        turns: Turns,
-        conversation: Conversation,
+        model: ChatModel,
+        tools: Mapping[str, Tool],
         mode: Mode,
+        system: str | None,
         deliver: Deliver,
-        habits: Habits,
         meter: Meter,
+        conversation: Conversation,
         log: EventLog,
     ) -> None:
-        self._turns, self._conversation, self._mode, self._log = turns, conversation, mode, log
-        self._deliver, self._habits, self._meter, self._driver = deliver, habits, meter, conversation.driver
+        self._conversation, self._driver, self._log = conversation, conversation.driver, log
+        self._mode, self._deliver, self._meter = mode, deliver, meter
+        self._habits = conversation.habits.setdefault(model.name, Habits())
         self._progress = Progress()
-        self._answers = Answers(
+        self.turns = Turns(
+            model=model,
+            tools=tools,
+            mode=mode,
+            system=system,
             conversation=conversation,
-            model=turns.model,
-            habits=habits,
+            log=log,
+            admit_retry=meter.admit_retry,
+        )
+        self._answers = ReplyAnswers(
+            conversation=conversation,
+            model=model,
+            habits=self._habits,
             progress=self._progress,
             deliver=deliver,
             log=log,
         )
-        #: What the person should know of the answer; nothing when all is well.
+        #: What the user should know of the answer; empty when all is well.
         self.note = ""
+        #: Replies in a row that broke off.
         self._breaks = 0
 
-    async def answer(self) -> str:
+    async def run(self) -> str:
         """Ask until the model answers; return the text of its last reply.
+
+        Whatever ends the run, the history it leaves is one that the next request can continue from.
 
         Raises:
             RunStopped: A budget is spent, or the model goes in circles.
-            ServerError: Its server refused, or broke off again and again.
+            ServerError: The server refused, or broke off too often.
         """
-        async with self._meter.within_time():
-            while True:
-                turn = await self._ask()
-                if turn.calls:
-                    await (self._answer_with_futures(turn) if self._mode.futures else self._answer_plainly(turn))
-                elif self._mode.futures and self._conversation.holding():
-                    await self._gate(turn)
-                else:
-                    self._conversation.append_reply(turn.text, [])
-                    self._turns.current = None
-                    self.note = _NOTES.get(turn.reason, "" if turn.text else "the model answered without a text")
-                    return turn.text
-                self._turns.current = None
-                self._progress.check()
+        try:
+            async with self._meter.within_time():
+                while True:
+                    turn = await self._ask()
+                    if turn.calls:
+                        await (self._answers.append(turn) if self._mode.futures else self._answer_plainly(turn))
+                    elif self._mode.futures and self._conversation.awaited_by_end():
+                        await self._gate(turn)
+                    else:
+                        self._conversation.append_reply(turn.text, [])
+                        self.turns.current = None
+                        self.note = _NOTES.get(turn.reason, "" if turn.text else "the model answered without a text")
+                        return turn.text
+                    self.turns.current = None
+                    self._progress.check()
+        except (Exception, asyncio.CancelledError) as error:
+            self._cut_short(refused=not isinstance(error, RunStopped | asyncio.CancelledError))
+            raise
+        finally:
+            await self._driver.unwound()
 
     async def _ask(self) -> Turn:
-        """Return the next reply; of one that broke off after calls had started, what arrived of it."""
+        """Return the next reply; if it broke off after calls had started, the part that arrived."""
         while True:
             self._meter.admit()
-            news, self._conversation.news = self._conversation.news, []
-            for entry in news:
-                self._driver.report(ResultShown(future=entry.name, turn=self._turns.count + 1))
+            shown, self._conversation.newly_shown = self._conversation.newly_shown, []
+            for call in shown:
+                self._driver.report(ResultShown(future=call.name, turn=self.turns.count + 1))
             try:
-                turn = await self._turns.ask()
+                turn = await self.turns.ask()
             except ServerError as error:
-                broken = self._turns.current
+                broken = self.turns.current
                 pause_s = None if broken is None else self._pause_s(broken, error)
                 if broken is None or pause_s is None:
                     raise
@@ -103,86 +126,77 @@ class Loop:
                 )
                 await asyncio.sleep(pause_s)
                 if broken.calls and self._mode.starts_while_streaming:
-                    return broken  # its calls run: the model is told so, and goes on from there
-                continue  # nothing came of it: the same request once more
+                    return broken
+                continue
             self._breaks = 0
             self._meter.count(turn, completed=True)
-            if turn.heard:
-                self._habits.note_first_token(turn.heard_s - turn.asked_s)
-            self._habits.note_reply(makes_calls=bool(turn.made), decode_s=turn.ended_s - turn.heard_s)
+            if turn.arrived:
+                self._habits.note_first_token(turn.first_token_s - turn.sent_s)
+            self._habits.note_reply(makes_calls=bool(turn.requested), decode_s=turn.ended_s - turn.first_token_s)
             return turn
 
     def _pause_s(self, broken: Turn, error: ServerError) -> float | None:
-        """Count a reply that broke off; return the seconds before the next request, or None when there is none."""
+        """Count a reply that broke off; return the seconds before the next request, or None to end the run."""
         self._meter.count(broken, completed=False)
         self._breaks += 1
-        if not broken.heard and (broken.retried or isinstance(error, ServerTimedOut)):
-            return None  # nothing had arrived, and the adapter has retried or waited long already
+        if not broken.arrived and (broken.retried or isinstance(error, ServerTimedOut)):
+            return None  # the adapter has retried or waited long already
         return retry_policy.REPLIES.pause_s(self._breaks, error)
 
-    # -- the plain modes ---------------------------------------------------------------------------------------------
-
     async def _answer_plainly(self, turn: Turn) -> None:
-        for made in turn.made:
-            entry = made.entry or self._turns.issue(turn, made)
+        """Answer the calls of a reply in the modes without futures: wait for all, give their values."""
+        calls = {}
+        for each in turn.requested:
+            call = calls[each.call_id] = each.issued or self.turns.issue(turn, each)
             if self._mode is Mode.SEQUENTIAL:
-                await self._driver.wait([entry.name])
-        entries = {made.call: made.entry for made in turn.made if made.entry}
-        await self._driver.wait([entry.name for entry in entries.values()])
+                await self._driver.wait([call.name])
+        await self._driver.wait([call.name for call in calls.values()])
         answers = [
-            tool_messages.tool_message(call, tool_messages.plain_content(entry)) for call, entry in entries.items()
+            tool_messages.tool_message(call_id, tool_messages.plain_content(call)) for call_id, call in calls.items()
         ]
         self._conversation.append_reply(turn.text, turn.messages, answers)
-        self._progress.note(turn, {entry: entry.status for entry in entries.values()})
-        self._conversation.mark_shown(entries.values())
-
-    # -- the async mode ----------------------------------------------------------------------------------------------
-
-    async def _answer_with_futures(self, turn: Turn) -> None:
-        self._conversation.mark_shown(await self._answers.to(turn))
+        self._progress.note(turn, {call: call.status for call in calls.values()})
+        self._conversation.mark_shown(calls.values())
 
     async def _gate(self, turn: Turn) -> None:
-        undelivered = list(self._conversation.holding())
-        call = self._conversation.gate_call([entry.name for entry in undelivered])
-        waited = CallId(call["id"])
-        names = tuple(entry.name for entry in undelivered)
-        self._log.record(AwaitOpened(turn=turn.number, call=waited, futures=names, by_layer=True))
+        """Wait for the undelivered results, and give them to the model before its answer counts."""
+        undelivered = self._conversation.awaited_by_end()
+        names = tuple(call.name for call in undelivered)
+        gate = self._conversation.gate_call(names)
+        self._log.record(AwaitOpened(turn=turn.number, call=CallId(gate["id"]), futures=names, by_layer=True))
         await self._driver.wait(names)
-        self._log.record(AwaitAnswered(call=waited))
+        self._log.record(AwaitAnswered(call=CallId(gate["id"])))
         if self._deliver == "user":
             self._conversation.append_reply(turn.text, [])
             self._conversation.messages.append(tool_messages.delivery_message(undelivered))
         else:
-            content = [tool_messages.result_object(entry, with_arguments=True) for entry in undelivered]
-            self._conversation.append_reply(turn.text, [call], [tool_messages.tool_message(call["id"], content)])
-        self._progress.note(turn, {entry: entry.status for entry in undelivered})
+            answer = tool_messages.tool_message(gate["id"], tool_messages.results(undelivered))
+            self._conversation.append_reply(turn.text, [gate], [answer])
+        self._progress.note(turn, {call: call.status for call in undelivered})
         self._conversation.mark_shown(undelivered)
 
-    # -- a run that is cut short -------------------------------------------------------------------------------------
-
-    def give_up(self, *, refused: bool = False) -> None:
-        """Take back what is pending and leave a history that the next request can go on from.
+    def _cut_short(self, *, refused: bool) -> None:
+        """Cancel what is pending and leave a history that the next request can continue from.
 
         Args:
-            refused: Whether the model or its server, rather than the person, ended the run.
+            refused: Whether the model or its server ended the run, rather than the user or a budget.
         """
         self._driver.cancel_pending()
-        turn, text = self._turns.current, ""
+        turn, text = self.turns.current, ""
         if turn is not None and turn.messages:
-            answers = [tool_messages.tool_message(call.call, self._cut_answer(turn, call)) for call in turn.calls]
+            answers = []
+            for call in turn.calls:
+                content: Any = [{"status": "cancelled", "error": "the run was stopped"}]
+                if not isinstance(call, AwaitCall):
+                    if call.issued is None:
+                        # It takes its name all the same, since the model counts; with a problem, it never starts.
+                        call.problem = call.problem or CallError("the run was stopped before this call began.")
+                    content = tool_messages.result_object(call.issued or self.turns.issue(turn, call))
+                answers.append(tool_messages.tool_message(call.call_id, content))
             self._conversation.append_reply(turn.text, turn.messages, answers)
-            self._conversation.mark_shown(made.entry for made in turn.made if made.entry)
+            self._conversation.mark_shown(each.issued for each in turn.requested if each.issued)
         elif turn is not None and turn.text:
             text = turn.text
-        elif refused and (turn is None or (turn.number == 1 and not turn.heard)):
-            self._conversation.unsay()  # the first request was refused: as if it had never been said
+        elif refused and (turn is None or (turn.number == 1 and not turn.arrived)):
+            self._conversation.remove_prompt()  # the server refused the first request, so no model has seen the prompt
         self._conversation.close(text)
-
-    def _cut_answer(self, turn: Turn, call: Awaited | Made) -> Any:
-        if isinstance(call, Awaited):
-            return [{"status": "cancelled", "error": "the run was stopped"}]
-        if call.entry is None:
-            # It takes its name all the same, for a model that counts; with a problem, it is never started.
-            call.problem = call.problem or CallError("the run was stopped before this call began.")
-            call.entry = self._turns.issue(turn, call)
-        return tool_messages.result_object(call.entry)

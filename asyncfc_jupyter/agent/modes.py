@@ -7,20 +7,20 @@ from typing import Literal, get_args
 
 from asyncfc_jupyter.errors import UsageError
 
-#: Where results that became ready go: with a tool message that goes out anyway, or into a message in the person's place.
+#: How settled results are delivered: with a tool message that goes out anyway, or in a message in the user's place.
 Deliver = Literal["tool", "user"]
 
 
 class Mode(StrEnum):
-    """When calls start, and what the model is told at the end of its reply."""
+    """When calls start, and how they are answered at the end of a reply."""
 
-    #: Calls run one at a time once the reply has ended; the next turn waits for all.
+    #: Calls run one at a time after the reply has ended; the next turn waits for all.
     SEQUENTIAL = "sequential"
-    #: A reply's calls run together once it has ended; the next turn waits for all. What most frameworks do.
+    #: A reply's calls run together after it has ended; the next turn waits for all. What most frameworks do.
     BATCH = "batch"
-    #: Each call starts as soon as its own arguments close; the next turn waits for all.
+    #: Each call starts when its own arguments close; the next turn waits for all.
     EAGER = "eager"
-    #: Each call starts as soon as its arguments close and returns a future; the next turn waits for none.
+    #: Each call starts when its arguments close and returns a future; the next turn waits for none.
     ASYNC = "async"
 
     @property
@@ -38,7 +38,7 @@ def parse_mode(text: str) -> Mode:
     """Return the mode of that name.
 
     Raises:
-        UsageError: There is none; the error lists them.
+        UsageError: No mode has this name; the error lists them.
     """
     try:
         return Mode(text)
@@ -50,7 +50,7 @@ def parse_deliver(text: str) -> Deliver:
     """Return the way of delivery of that name.
 
     Raises:
-        UsageError: There is none; the error lists them.
+        UsageError: No way has this name; the error lists them.
     """
     ways: tuple[Deliver, ...] = get_args(Deliver)
     for way in ways:

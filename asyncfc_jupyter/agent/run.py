@@ -23,15 +23,15 @@ Outcome = Literal["running"] | Ended
 
 
 class Run:
-    """One request of the person and all that came of it. Made by `Agent.start` and `Agent.run`."""
+    """One prompt, its answer and its tool calls. Made by `Agent.start` and `Agent.run`."""
 
     def __init__(self, *, prompt: str, model: str, mode: str, conversation: Conversation, log: EventLog) -> None:
         self.prompt, self.model, self.mode = prompt, model, mode
-        #: Pass it to another run to go on from here.
+        #: Pass it to another run to continue from here.
         self.conversation = conversation
         #: The text of the last reply; empty until the model has answered.
         self.answer = ""
-        #: What to know of the answer, such as that the server cut it off; empty when all is well.
+        #: What the user should know of the answer, such as that the server cut it off; empty when all is well.
         self.note = ""
         self.outcome: Outcome = "running"
         #: The exception that ended the run, if one did.
@@ -43,7 +43,7 @@ class Run:
 
     @property
     def request(self) -> ChatRequest | None:
-        """The latest request: all that the model was given, system text, tools and messages; None before the first.
+        """The latest request, with system text, tools and messages; None before the first.
 
         Each server's adapter writes it in the form of its API.
         """
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def trace(self) -> Trace:
-        """All that has happened so far, in order."""
+        """The events so far, in order."""
         return Trace(tuple(self._log.events))
 
     @property
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def refused(self) -> bool:
-        """Whether it failed before the model said a thing: a request that was refused, a plan that cannot be read."""
+        """Whether it failed before any reply arrived: the server refused the request, or the plan is invalid."""
         said = any(isinstance(stamped.event, FirstTokenArrived) for stamped in self._log.events)
         return self.outcome == "failed" and not said
 
@@ -76,7 +76,7 @@ class Run:
         return self._log.now_s() if self.outcome == "running" else self.trace.end_s
 
     def done(self) -> bool:
-        """Return whether the run has ended, in whatever way."""
+        """Return whether the run has ended, with or without an answer."""
         return self.outcome != "running"
 
     @property
@@ -85,12 +85,12 @@ class Run:
         return None if self._running is None else self._running.get_loop()
 
     async def wait(self) -> Run:
-        """Return the run once it has ended.
+        """Return the run after it has ended.
 
-        Cancelling this does not cancel the run: call `cancel` for that.
+        Cancelling this does not cancel the run; `cancel` does.
 
         Raises:
-            AsyncFCError: What ended the run without an answer; finished results are kept in `futures`.
+            AsyncFCError: The run ended without an answer; finished results are kept in `futures`.
         """
         await self.ended()
         if self.error is not None:
@@ -102,12 +102,12 @@ class Run:
         return self.wait().__await__()
 
     async def ended(self) -> None:
-        """Return once the run has ended, in whatever way, and nothing of it is left on the loop."""
+        """Return after the run has ended, with or without an answer, and its task with it."""
         if self._running is not None:
             await asyncio.wait([self._running])
 
     def cancel(self) -> None:
-        """Stop the run: what has finished is kept, what is pending is cancelled, the conversation stays usable."""
+        """Stop the run: finished results are kept, pending calls are cancelled, the conversation stays usable."""
         if self._running is not None:
             self._running.cancel()
 

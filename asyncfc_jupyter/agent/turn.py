@@ -1,4 +1,4 @@
-"""One turn: a request to the model and its whole streamed reply, with its calls started on the way where the mode says so."""
+"""One turn: a request to the model and its whole streamed reply. Where the mode says so, calls start while it streams."""
 
 from __future__ import annotations
 
@@ -42,77 +42,89 @@ from asyncfc_jupyter.tools.definition import Tool
 
 
 @dataclass(slots=True, kw_only=True)
-class Awaited:
+class AwaitCall:
     """An ``await_future`` call of the model."""
 
-    call: CallId
-    #: What it asks for, or one line on what is wrong with it.
+    call_id: CallId
+    #: The parsed arguments, or one line that says why they are invalid.
     request: tool_messages.AwaitRequest | str
 
 
 @dataclass(slots=True, kw_only=True)
-class Made:
-    """Any other call of the model, issued now or later as the mode says."""
+class RequestedCall:
+    """Any other tool call of the model."""
 
-    call: CallId
+    call_id: CallId
     name: str
     arguments: Mapping[str, Any]
+    #: Why it cannot run, if the model wrote it wrongly.
     problem: CallError | None = None
-    entry: ToolCall | None = None
+    #: The call with its future; None until the mode lets it be issued.
+    issued: ToolCall | None = None
 
 
-_NOTHING_ASKED = ChatRequest(messages=())
+_NO_REQUEST = ChatRequest(messages=())
 
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """A reply as far as it has come."""
+    """A request and the part of its reply that has arrived."""
 
     number: int
-    #: What it answers.
-    request: ChatRequest = _NOTHING_ASKED
+    request: ChatRequest = _NO_REQUEST
     text: str = ""
-    #: Whether any of it arrived.
-    heard: bool = False
-    #: Whether its request was made more than once.
+    #: Whether any part of the reply has arrived.
+    arrived: bool = False
+    #: Whether its request was retried.
     retried: bool = False
-    #: When its request went out, its first piece arrived and its last did, in seconds of the run.
-    asked_s: float = 0.0
-    heard_s: float = 0.0
+    #: When the request went out, the first piece arrived and the reply ended, in seconds of the run.
+    sent_s: float = 0.0
+    first_token_s: float = 0.0
     ended_s: float = 0.0
     #: Tokens in and out, as the server counts them; None when it does not.
     tokens: int | None = None
     #: Why it ended, in the server's own word.
     reason: str = CUT
     #: In the order in which the model wrote them.
-    calls: list[Awaited | Made] = field(default_factory=list)
+    calls: list[AwaitCall | RequestedCall] = field(default_factory=list)
     #: The calls as they go into the assistant message.
     messages: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def awaits(self) -> list[Awaited]:
+    def awaits(self) -> list[AwaitCall]:
         """The calls that ask to wait."""
-        return [call for call in self.calls if isinstance(call, Awaited)]
+        return [call for call in self.calls if isinstance(call, AwaitCall)]
 
     @property
-    def made(self) -> list[Made]:
+    def requested(self) -> list[RequestedCall]:
         """The calls of tools."""
-        return [call for call in self.calls if isinstance(call, Made)]
+        return [call for call in self.calls if isinstance(call, RequestedCall)]
 
 
 def opening(
     tools: Iterable[Tool], *, mode: Mode, system: str | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return what stands before a conversation in each request: the system message, if there is one, and the tools."""
+    """Return the part of each request before the conversation: the system message, if there is one, and the tools."""
     definitions = [tool.definition(references=mode.futures) for tool in tools]
+    texts = [system] if system else []
     if mode.futures and definitions:
         definitions.append(protocol.await_future_definition())
-    text = "\n\n".join(filter(None, [system, protocol.INSTRUCTIONS if mode.futures and definitions else None]))
-    return [{"role": "system", "content": text}] if text else [], definitions
+        texts.append(protocol.INSTRUCTIONS)
+    return [{"role": "system", "content": "\n\n".join(texts)}] if texts else [], definitions
 
 
 class Turns:
-    """Asks a model for one reply after another."""
+    """Asks a model for one reply after another.
+
+    Args:
+        model: The model.
+        tools: The tools by name.
+        mode: When calls start.
+        system: Text of the system message.
+        conversation: The conversation; the replies are not appended to it here.
+        log: The run's log.
+        admit_retry: Called before a request is retried; raises when the budget does not allow it.
+    """
 
     def __init__(
         self,
@@ -123,68 +135,64 @@ class Turns:
         system: str | None,
         conversation: Conversation,
         log: EventLog,
-        admit_again: Callable[[], None] = lambda: None,
+        admit_retry: Callable[[], None],
     ) -> None:
-        #: Called before a request that failed is made again; raises when it may not be.
-        self._admit_again = admit_again
-        self.model, self._mode, self._conversation, self._log = model, mode, conversation, log
-        self._tools = tools
+        self._model, self._tools, self._mode = model, tools, mode
+        self._conversation, self._log, self._admit_retry = conversation, log, admit_retry
         self._system, self._definitions = opening(tools.values(), mode=mode, system=system)
         self.count = 0
-        #: The latest request that was made.
+        #: The latest request.
         self.request: ChatRequest | None = None
-        #: The reply that is being streamed, for the case that it is cut off.
+        #: The turn whose reply is streaming, or was cut off.
         self.current: Turn | None = None
 
     async def ask(self) -> Turn:
         """Send the conversation and stream the reply to its end.
 
         Raises:
-            ServerError: The server refused or broke off; `current` holds what had arrived by then.
-            BudgetSpent: It would have to be asked again, and may not be.
+            ServerError: The server refused the request or broke the reply off; `current` holds what had arrived.
+            BudgetSpent: A retry is needed, and the budget does not allow it.
         """
         self._conversation.make_valid()
         self.count += 1
-        turn = self.current = Turn(number=self.count, asked_s=self._log.now_s())
+        turn = self.current = Turn(number=self.count, sent_s=self._log.now_s())
         accumulator = Accumulator(f"call_{len(self._conversation.call_ids) + 1}_", self._conversation.call_ids)
         self._conversation.driver.report(TurnStarted(turn=turn.number))
-        reason = CUT
         try:
             await self._stream(turn, accumulator)
-            reply = accumulator.finish()
-            reason = turn.reason = reply.finish_reason
-            for part in reply.parts:
+            turn.reason = accumulator.finish().finish_reason
+            for part in accumulator.finish().parts:
                 self._take(turn, part)
         finally:
             turn.ended_s = self._log.now_s()
-            # Whatever cut the reply off, only the calls that were read may stand in the history.
-            known = {call.call for call in turn.calls}
-            replied = accumulator.finish() if reason == CUT else reply
-            turn.text = replied.text
+            reply = accumulator.finish()
+            turn.text = reply.text
+            # Of a reply that was cut off, only the calls that were read may stand in the history.
+            known = {call.call_id for call in turn.calls}
             turn.messages = [
-                tool_messages.call_message(c.call_id, c.name, c.arguments_json)
-                for c in replied.calls
-                if c.call_id in known
+                tool_messages.call_message(call.call_id, call.name, call.arguments_json)
+                for call in reply.calls
+                if call.call_id in known
             ]
-            self._conversation.keep(replied.replay, self.model.name)
-            if usage := replied.usage:
+            self._conversation.keep(reply.replay, self._model.name)
+            if usage := reply.usage:
                 turn.tokens = usage.input_tokens + usage.output_tokens
                 self._log.record(TokensCounted(turn=turn.number, **dataclasses.asdict(usage)))
-            self._conversation.driver.report(TurnEnded(turn=turn.number, reason=reason, calls=len(turn.calls)))
+            self._conversation.driver.report(TurnEnded(turn=turn.number, reason=turn.reason, calls=len(turn.calls)))
         return turn
 
     async def _stream(self, turn: Turn, accumulator: Accumulator) -> None:
         request = ChatRequest(messages=[*self._system, *self._conversation.messages], tools=self._definitions)
         self.request = turn.request = request
-        async with contextlib.aclosing(self.model.stream(request)) as deltas:
+        async with contextlib.aclosing(self._model.stream(request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Retrying):
                     turn.retried = True
                     self._log.record(RequestRetried(turn=turn.number, **dataclasses.asdict(delta)))
-                    self._admit_again()
+                    self._admit_retry()
                     continue
-                if not turn.heard and not isinstance(delta, Finish | Usage):
-                    turn.heard, turn.heard_s = True, self._log.now_s()
+                if not turn.arrived and not isinstance(delta, Finish | Usage):
+                    turn.arrived, turn.first_token_s = True, self._log.now_s()
                     self._log.record(FirstTokenArrived(turn=turn.number))
                 for part in accumulator.feed(delta):
                     self._take(turn, part)
@@ -195,44 +203,40 @@ class Turns:
                 self._log.record(TextStreamed(turn=turn.number, text=text))
             case ReasoningPart(text=text):
                 self._log.record(ReasoningStreamed(turn=turn.number, text=text))
-            case CallOpenedPart(call_id=call, name=name):
-                self._log.record(CallOpened(turn=turn.number, call=CallId(call), tool=name))
-            case CallClosedPart(call_id=call, name=name, arguments=arguments):
-                self._log.record(CallClosed(turn=turn.number, call=CallId(call)))
-                self._add(turn, CallId(call), name, arguments, None)
-            case CallMalformedPart(call_id=call, name=name, problem=problem):
-                self._log.record(CallClosed(turn=turn.number, call=CallId(call)))
-                error = CallError(
-                    f"the arguments of {name or 'this call'} cannot be read: {problem}; write the call again."
+            case CallOpenedPart(call_id=call_id, name=name):
+                self._log.record(CallOpened(turn=turn.number, call=CallId(call_id), tool=name))
+            case CallClosedPart(call_id=call_id, name=name, arguments=arguments):
+                self._add(turn, RequestedCall(call_id=CallId(call_id), name=name, arguments=arguments))
+            case CallMalformedPart(call_id=call_id, name=name, problem=why):
+                problem = CallError(
+                    f"the arguments of {name or 'this call'} cannot be read: {why}; write the call again."
                 )
-                self._add(turn, CallId(call), name, {}, error)
+                named = name or "unnamed"
+                self._add(turn, RequestedCall(call_id=CallId(call_id), name=named, arguments={}, problem=problem))
 
-    def _add(
-        self, turn: Turn, call: CallId, name: str, arguments: Mapping[str, Any], problem: CallError | None
-    ) -> None:
-        if name == protocol.AWAIT_FUTURE and self._mode.futures:
-            turn.calls.append(
-                Awaited(call=call, request=str(problem) if problem else tool_messages.read_await(arguments))
-            )
+    def _add(self, turn: Turn, call: RequestedCall) -> None:
+        self._log.record(CallClosed(turn=turn.number, call=call.call_id))
+        if call.name == protocol.AWAIT_FUTURE and self._mode.futures:
+            request = str(call.problem) if call.problem else tool_messages.read_await(call.arguments)
+            turn.calls.append(AwaitCall(call_id=call.call_id, request=request))
             return
-        made = Made(call=call, name=name or "unnamed", arguments=arguments, problem=problem)
-        turn.calls.append(made)
+        turn.calls.append(call)
         if self._mode.starts_while_streaming:
-            self.issue(turn, made)
+            self.issue(turn, call)
 
-    def issue(self, turn: Turn, made: Made) -> ToolCall:
-        """Give a call its future, and start it as soon as it may."""
-        tool = self._tools.get(made.name)
-        problem = made.problem
+    def issue(self, turn: Turn, call: RequestedCall) -> ToolCall:
+        """Give a call its future, and start it as soon as the scheduler allows."""
+        tool = self._tools.get(call.name)
+        problem = call.problem
         if tool is None and problem is None:
-            problem = UnknownTool(made.name, known=tuple(self._tools))
-        made.entry = self._conversation.driver.issue(
-            call_id=made.call,
+            problem = UnknownTool(call.name, known=tuple(self._tools))
+        call.issued = self._conversation.driver.issue(
+            call_id=call.call_id,
             turn=turn.number,
-            name=made.name,
+            name=call.name,
             tool=tool,
-            arguments=made.arguments,
+            arguments=call.arguments,
             references=self._mode.futures,
             problem=problem,
         )
-        return made.entry
+        return call.issued

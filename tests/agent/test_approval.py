@@ -172,4 +172,4 @@ def test_a_fault_of_ours_in_a_call_fails_that_call_and_hangs_nothing(monkeypatch
 
     monkeypatch.setattr("asyncfc_jupyter.runtime.driver.declined", faulty)
     run = run_virtually(Agent(ScriptedModel(TALK, DONE), tools=[PAY], approver=no).run("go"))
-    assert (run.futures["f1"].state, run.futures["f1"]._entry.error) == ("failed", "AssertionError: ours")
+    assert (run.futures["f1"].state, run.futures["f1"]._call.error) == ("failed", "AssertionError: ours")

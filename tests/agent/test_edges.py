@@ -21,7 +21,7 @@ from asyncfc_jupyter.agent.tool_messages import (
     result_object,
     tool_message,
 )
-from asyncfc_jupyter.agent.turn import Awaited, Made, Turn
+from asyncfc_jupyter.agent.turn import AwaitCall, RequestedCall, Turn
 from asyncfc_jupyter.core.events import TurnStarted
 from asyncfc_jupyter.errors import (
     AgentInterrupted,
@@ -149,7 +149,7 @@ def turn_of(*calls):
 
 
 def made(each, **arguments):
-    return Made(call="c", name=each.tool, arguments=arguments or each.arguments, entry=each)
+    return RequestedCall(call_id="c", name=each.tool, arguments=arguments or each.arguments, issued=each)
 
 
 def noted(progress, *entries, statuses=None):
@@ -217,7 +217,7 @@ def test_what_is_repeated_is_named_once_and_cut() -> None:
     progress = Progress()
     each, long = entry(item="x"), entry(item="y" * 200)
     waits = [AwaitRequest(futures=["f1", "f2"]), AwaitRequest(futures=[f"f{number}" for number in range(99)]), "wrong"]
-    calls = [made(each), made(each), made(long), *(Awaited(call="w", request=request) for request in waits)]
+    calls = [made(each), made(each), made(long), *(AwaitCall(call_id="w", request=request) for request in waits)]
     for _ in range(7):
         progress.note(turn_of(*calls), {})
     told_all = fails(progress)

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation, history, persistence
-from asyncfc_jupyter.agent.history import Checker, mended
+from asyncfc_jupyter.agent.history import Checker, repaired
 from asyncfc_jupyter.agent.persistence import fork, from_json, to_json
 from asyncfc_jupyter.core.futures import State
 from asyncfc_jupyter.errors import HistoryMended, InvariantBroken, UsageError
@@ -291,12 +291,12 @@ def test_histories_are_accepted_refused_and_mended_as_kept(expected) -> None:
             Checker().check(messages)
         except InvariantBroken as broken:
             lines.append(f"{what}: {broken.rule}. {broken.story}")
-            healed = mended(messages)
+            healed = repaired(messages)
             Checker().check(healed)
             lines += [f"    {json.dumps(message)}" for message in healed]
         else:
             lines.append(f"{what}: fine")
-            assert sorted(map(written, mended(messages))) == sorted(map(written, messages))
+            assert sorted(map(written, repaired(messages))) == sorted(map(written, messages))
     expected("histories.txt", "\n".join(lines))
 
 
@@ -368,17 +368,17 @@ def test_what_the_model_was_not_given_is_told_in_order_and_once() -> None:
     one, two = settled(conversation), settled(conversation, value=2)
     assert conversation.undelivered() == (one, two)
     assert conversation.ready() == [one, two]
-    assert conversation.holding() == (one, two)
+    assert conversation.awaited_by_end() == (one, two)
     conversation.mark_shown([one])
-    assert (conversation.undelivered(), conversation.ready(), conversation.news) == ((two,), [two], [one])
+    assert (conversation.undelivered(), conversation.ready(), conversation.newly_shown) == ((two,), [two], [one])
     three = settled(conversation)
     assert conversation.ready() == [two, three]
     three.function = types.SimpleNamespace(detached=True)
-    assert conversation.holding() == (two,)
+    assert conversation.awaited_by_end() == (two,)
     two.state = State.PENDING
     conversation.mark_shown([two])
     assert conversation.undelivered() == (two, three)
-    assert conversation.news == [one]
+    assert conversation.newly_shown == [one]
 
 
 def test_a_gate_takes_an_id_that_nobody_has() -> None:
@@ -395,15 +395,15 @@ def test_a_gate_takes_an_id_that_nobody_has() -> None:
 
 def test_what_was_never_said_is_taken_back_and_replies_are_not() -> None:
     conversation = Conversation()
-    conversation.unsay()
-    conversation.say("go\ud800")
+    conversation.remove_prompt()
+    conversation.append_prompt("go\ud800")
     conversation.check()
     assert conversation.messages == [{"role": "user", "content": "go?"}]
-    conversation.unsay()
+    conversation.remove_prompt()
     assert conversation.messages == []
     conversation.check()
     conversation.messages = [ASKED, SAID]
-    conversation.unsay()
+    conversation.remove_prompt()
     assert conversation.messages == [ASKED, SAID]
 
 
@@ -435,7 +435,7 @@ def test_a_run_that_was_cut_tells_what_became_of_its_calls() -> None:
     assert json.loads(conversation.messages[-1]["content"]) == [
         {"future": "f1", "tool": "look", "arguments": {}, "status": "done", "value": 1}
     ]
-    assert (conversation.messages[1]["content"], conversation.news) == ("so", [entry])
+    assert (conversation.messages[1]["content"], conversation.newly_shown) == ("so", [entry])
     assert conversation.undelivered() == (late,)
 
 

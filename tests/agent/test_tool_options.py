@@ -383,4 +383,4 @@ def test_the_late_result_of_a_thread_is_logged_as_discarded_and_not_used(ending)
     assert [s.event.summary for s in run.trace if isinstance(s.event, ResultDiscarded)] == ["too late"]
     assert run.futures["f1"].state == ("failed" if ending == "timeout" else "cancelled")
     assert "too late" not in str(model.requests)
-    assert run.futures["f1"]._entry.value is None
+    assert run.futures["f1"]._call.value is None
