@@ -1,99 +1,47 @@
-"""What the Tab key offers behind ``%%agent``, ``%%tool`` and ``%agent``: options, their values, commands and what they act on.
+"""What the Tab key offers after ``%%agent``, ``%%tool`` and ``%agent``: options, their values, commands and what they act on.
 
-One matcher of IPython's. It reads the line up to the cursor and nothing else, and looks at what there is now: the tools,
-futures and conversations of the session. It never asks a server, and what it cannot find out it leaves out, since an error
-at a press of Tab helps nobody. Where it has something to offer, Python's own names are left out; in the prompt below the
-line it has nothing to say.
+One matcher of IPython's. It reads the line up to the cursor and nothing else, and offers what exists now: the tools, futures
+and conversations of the session. It never asks a server, and leaves out what it cannot find out, since an error at a press of
+Tab helps no user. Where it has something to offer, Python's own names are left out; in the prompt below the line it offers
+nothing.
 """
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic_arguments import MagicArgumentParser
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.jupyter import options
+from asyncfc_jupyter.jupyter.commands.table import COMMANDS
+from asyncfc_jupyter.jupyter.options import ToolOptions
+from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT, OPTIONS, Option, options_of
+from asyncfc_jupyter.models.aliases import aliases
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.registry import REHEARSAL, api_names
 
 if TYPE_CHECKING:
-    from asyncfc_jupyter.jupyter.magics import AgentMagics
     from asyncfc_jupyter.jupyter.session.session import Session
 
-_LINE = re.compile(r"\s*(?:(%%)(agent|tool)|%(agent))\s+(.*)", re.DOTALL)
+_LINE = re.compile(r"\s*(%%agent|%%tool|%agent)\s+(.*)", re.DOTALL)
 _KEY = re.compile(r"\w*(?:KEY|TOKEN)\w*", re.IGNORECASE)
-#: A command in the help of `%agent`; the commands themselves come with the engine, which takes a second to load.
-_COMMAND = re.compile(r"^ *%agent (\w+)", re.MULTILINE)
-#: Paths that are offered at once.
+#: Paths that are offered together.
 _MOST_PATHS = 200
-#: What stands behind each word of `%agent`: a kind for each place, of which the last repeats where `...` follows.
-_PLACES: dict[str, tuple[str, ...]] = {
-    "tools": ("tool",),
-    "why": ("future",),
-    "cancel": ("future or conversation", "conversation"),
-    "timeline": ("run",),
-    "compare": ("run", "..."),
-    "prompt": ("conversation",),
-    "history": ("conversation",),
-    "reset": ("conversation",),
-    "fork": ("nothing", "conversation"),
-    "export": ("path", "conversation"),
-    "import": ("path", "conversation"),
-    "model": ("model", "..."),
-    "doctor": ("model", "..."),
-    "alias": ("alias",),
-}
-#: The options of `%agent model` and `%agent doctor`.
-_MODEL_OPTIONS = ("--server", "--base-url", "--api", "--api-key-env")
-#: The kind of an option's values; those of others are in the parser, or nobody can know them.
-_VALUES = {
-    "--model": "model",
-    "--server": "server",
-    "--api": "api",
-    "--api-key-env": "key variable",
-    "--compare": "mode",
-    "--tools": "tool",
-    "--conversation": "conversation",
-    "--file": "path",
-    "--record": "path",
-    "--replay": "path",
-    "--speed": "speed",
-    "--out": "run",
-    "--reads": "state",
-    "--writes": "state",
-}
+_OPTIONS: dict[str, Mapping[str, Option]] = {"%%agent": OPTIONS, "%%tool": options_of(ToolOptions)}
 
 
 class Matcher:
     """Completes the lines of the magics of one shell."""
 
-    def __init__(self, shell: InteractiveShell, magics: AgentMagics) -> None:
-        self._shell, self._magics = shell, magics
-        self._kinds: dict[str, Callable[[str], Iterable[str]]] = {
-            "model": self._models,
-            "server": lambda _: PROFILES,
-            "api": lambda _: api_names(),
-            "mode": lambda _: options.MODES,
-            "speed": lambda _: ("instant", "1", "2", "4"),
-            "key variable": lambda _: sorted(name for name in os.environ if _KEY.fullmatch(name)),
-            "path": _paths,
-            "tool": lambda _: self._asked(lambda session: [tool.name for tool in session.registry.tools()]),
-            "state": lambda _: self._asked(_state),
-            "future": lambda _: self._asked(_futures),
-            "conversation": lambda _: self._asked(lambda session: session.conversations.names) or ("main",),
-            "future or conversation": lambda _: self._asked(lambda s: [*_futures(s), *s.conversations.names]),
-            "run": lambda _: self._runs(),
-            "alias": lambda _: [f"{name}=" for name in _aliases()],
-        }
+    def __init__(self, shell: InteractiveShell, session: Callable[[], Session | None]) -> None:
+        """Take the shell, and how to get its session: None before the first cell, since making one loads the engine."""
+        self._shell, self._session = shell, session
 
     def install(self) -> None:
         """Add it to the shell's completer."""
@@ -106,106 +54,103 @@ class Matcher:
         self._shell.Completer.custom_matchers.append(matcher)
 
     def remove(self) -> None:
-        """Take it away again."""
+        """Remove it from the shell's completer."""
         matchers = self._shell.Completer.custom_matchers
         matchers[:] = [matcher for matcher in matchers if matcher is not self._matcher]
 
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
         """Return what may stand at the cursor, for IPython."""
-        before = context.text_until_cursor
-        line = _LINE.fullmatch(before)
+        line = _LINE.fullmatch(context.text_until_cursor)
         if line is None:
             return SimpleMatcherResult(completions=[])
-        cell, cell_name, _, rest = line.groups()
-        *words, last = re.split(r"\s+", rest)
-        if cell:
-            parser = (self._magics.agent if cell_name == "agent" else self._magics.tool).parser
-            fragment, offered = self._in_options(parser, words, last)
+        *words, last = re.split(r"\s+", line[2])
+        if line[1] in _OPTIONS:
+            fragment, offered = self._of_options(_OPTIONS[line[1]].values(), words, last)
         else:
-            fragment, offered = self._in_command(words, last)
+            fragment, offered = self._of_commands(words, last)
         found = [text for text in dict.fromkeys(offered) if text.startswith(fragment) and text != fragment]
         completions = [SimpleCompletion(text=text, type="magic") for text in found]
         return SimpleMatcherResult(
             completions=completions, matched_fragment=fragment, suppress=bool(found), ordered=True
         )
 
-    def _in_options(self, parser: MagicArgumentParser, words: Sequence[str], last: str) -> tuple[str, Iterable[str]]:
-        """Return what stands at the cursor, and what may: a value of the option before it, or an option."""
-        known = parser._option_string_actions  # noqa: SLF001 - argparse shows its options nowhere else
-        name, equals, value = last.partition("=")
-        if equals and name in known:
-            return self._listed(name, known[name], value)
-        before = next((word for word in reversed(words) if word.startswith("-")), "")
-        action = None if last.startswith("-") else known.get(before)
-        if action is not None and (action.nargs == "+" or (action.nargs is None and before == words[-1])):
-            return self._listed(before, action, last)
+    def _of_options(self, options: Iterable[Option], words: Sequence[str], last: str) -> tuple[str, Iterable[str]]:
+        """Return the text at the cursor, and what may replace it: a value of the option before it, or an option."""
+        if (at_value := _value_at(options, words, last)) is not None:
+            option, value = at_value
+            # Of a list with commas, the last value is completed.
+            fragment = value.rpartition(",")[2] if option.several else value
+            return fragment, option.rule.choices or self._values(option.value, fragment)
         given = set(words)
-        names = [
-            flag
-            for action in dict.fromkeys(known.values())
-            if "--help" not in action.option_strings and (action.nargs == "+" or not given & {*action.option_strings})
-            for flag in action.option_strings[-1:]
-        ]
-        return last, names
+        return last, [each.flag for each in options if each.several or not given & {*each.flags}]
 
-    def _listed(self, name: str, action: Any, value: str) -> tuple[str, Iterable[str]]:
-        """Return the values of an option; of a list with commas, behind the last of them."""
-        fragment = value.rpartition(",")[2] if action.nargs == "+" else value
-        return fragment, action.choices or self._of_kind(_VALUES.get(name, ""), fragment)
-
-    def _in_command(self, words: Sequence[str], last: str) -> tuple[str, Iterable[str]]:
+    def _of_commands(self, words: Sequence[str], last: str) -> tuple[str, Iterable[str]]:
+        """Return the text at the cursor, and what may replace it: a command, or what follows one."""
         if not words:
-            return last, _COMMAND.findall(inspect.getdoc(self._magics.agent_line) or "")
-        command, *behind = words
-        if command in {"model", "doctor"}:
-            name, equals, value = last.partition("=")
-            if equals and name in _MODEL_OPTIONS:
-                return value, self._of_kind(_VALUES.get(name, ""), value)
-            if behind and behind[-1] in _MODEL_OPTIONS:
-                return last, self._of_kind(_VALUES.get(behind[-1], ""), last)
-            if last.startswith("-") or behind:
-                return last, [*_MODEL_OPTIONS, *(["--fresh"] if command == "doctor" else [])]
-        places = _PLACES.get(command, ())
-        kind = places[0] if places[1:] == ("...",) else (*places, *[""] * len(words))[len(behind)]
-        fragment = last.removeprefix("$") if kind.startswith("future") else last
-        return fragment, [text for text in self._of_kind(kind, fragment) if text not in behind]
+            return last, COMMANDS
+        name, *given = words
+        if name not in COMMANDS:
+            return last, ()
+        command = COMMANDS[name]
+        if command.options and (given or last.startswith("-")):
+            return self._of_options(command.options, given, last)
+        kinds = command.kinds_at(len(given))
+        fragment = last.removeprefix("$") if "FUTURE" in kinds else last
+        return fragment, [text for kind in kinds for text in self._values(kind, fragment) if text not in given]
 
-    def _of_kind(self, kind: str, fragment: str) -> list[str]:
+    def _values(self, kind: str | None, fragment: str) -> list[str]:
+        """Return the values of a kind, by the name that the help has for it: those that begin with the fragment, or all."""
+        session = self._session()
+        tools = session.registry.tools() if session is not None else ()
+        run = session.last if session is not None else None
+        kinds: dict[str | None, Callable[[], Iterable[Any]]] = {
+            "MODEL": lambda: [
+                *([session.model.name] if session is not None and session.model is not None else []),
+                REHEARSAL,
+                *_aliases(),
+            ],
+            "NAME=MODEL": lambda: [f"{name}=" for name in _aliases()],
+            "SERVER": lambda: PROFILES,
+            "API": api_names,
+            "VARIABLE": lambda: sorted(name for name in os.environ if _KEY.fullmatch(name)),
+            "SPEED": lambda: ("instant", "1", "2", "4"),
+            "FILE": lambda: _paths(fragment),
+            "TOOL": lambda: [tool.name for tool in tools],
+            "PATH": lambda: sorted(
+                {str(path) for tool in tools for path in (*tool.effects.reads, *tool.effects.writes)}
+            ),
+            "FUTURE": lambda: run.futures if run is not None else (),
+            "CONVERSATION": lambda: session.conversations.names if session is not None else ("main",),
+            "RUN": self._runs,
+        }
         try:
-            return list(self._kinds[kind](fragment)) if kind in self._kinds else []
+            return list(kinds[kind]()) if kind in kinds else []
         except OSError:  # a folder that cannot be read
             return []
 
-    def _asked(self, ask: Callable[[Session], Iterable[str]]) -> list[str]:
-        """Return what the session knows; nothing while there is none, since making one loads the engine."""
-        session = self._magics.__dict__.get("session")
-        return [] if session is None else list(ask(session))
-
-    def _models(self, _: str) -> list[str]:
-        used = self._asked(lambda session: [session.model.name] if session.model else [])
-        return [*used, REHEARSAL, *_aliases()]
-
     def _runs(self) -> list[str]:
-        """Return the variables that hold runs, of which there are none before the engine is loaded."""
+        """Return the variables that hold runs; before the engine is loaded there are none."""
         engine: Any = sys.modules.get("asyncfc_jupyter.agent.run")
         values = [] if engine is None else list(self._shell.user_ns.items())
         # Its type alone: asking a value for its class may run its own code.
         held = [name for name, value in values if issubclass(type(value), engine.Run)]
-        return sorted(held, key=lambda name: (name.startswith("_") and name != options.DEFAULT_OUT, name))
+        return sorted(held, key=lambda name: (name.startswith("_") and name != DEFAULT_OUT, name))
 
 
-def _futures(session: Session) -> list[str]:
-    return [] if session.last is None else list(session.last.futures)
-
-
-def _state(session: Session) -> list[str]:
-    effects = [tool.effects for tool in session.registry.tools()]
-    return sorted({str(path) for each in effects for path in (*each.reads, *each.writes)})
+def _value_at(options: Iterable[Option], words: Sequence[str], last: str) -> tuple[Option, str] | None:
+    """Return the option whose value is at the cursor, and that value; None where no value may stand."""
+    flags = {flag: each for each in options for flag in each.flags}
+    name, equals, value = last.partition("=")
+    if equals and name in flags:
+        return flags[name], value
+    before = next((word for word in reversed(words) if word.startswith("-")), "")
+    option = flags.get(before)
+    if option is None or option.rule.kind is bool or last.startswith("-"):
+        return None
+    return (option, last) if option.several or before == words[-1] else None
 
 
 def _aliases() -> list[str]:
-    from asyncfc_jupyter.models.aliases import aliases  # noqa: PLC0415 - loading the extension stays quick
-
     try:
         return list(aliases())
     except UsageError:  # a file that cannot be read
@@ -214,8 +159,8 @@ def _aliases() -> list[str]:
 
 def _paths(fragment: str) -> list[str]:
     """Return the paths that begin with a text, folders with a slash; hidden ones only where a dot asks for them."""
-    folder, name = fragment.rpartition("/")[::2]
-    base = Path(f"{folder}/" if "/" in fragment else ".").expanduser()
+    folder, slash, name = fragment.rpartition("/")
+    base = Path(folder + slash or ".").expanduser()
     found = [path for path in base.iterdir() if path.name.startswith(name) and (name or not path.name.startswith("."))]
-    begin = f"{folder}/" if "/" in fragment else ""
-    return [f"{begin}{path.name}{'/' * path.is_dir()}" for path in sorted(found)[:_MOST_PATHS] if " " not in path.name]
+    shown = [path for path in sorted(found)[:_MOST_PATHS] if " " not in path.name]
+    return [f"{folder}{slash}{path.name}{'/' * path.is_dir()}" for path in shown]

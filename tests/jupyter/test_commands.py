@@ -37,7 +37,7 @@ def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
     [
         ("%agent tols", "%agent: there is no command 'tols'; did you mean tools?"),
         ("%agent timeline RELEASE", "%agent timeline: 'RELEASE' is a bool; name a run, such as _agent."),
-        ("%agent why", "%agent why names no future; write one, such as %agent why f4."),
+        ("%agent why", "%agent why: it takes FUTURE; it was given none."),
         ("%agent timeline nobody", "%agent timeline: 'nobody' is not defined"),
         ("%%agent", "%%agent: the cell is empty"),
         ("%%agent --model rehearsal\n \n", "%%agent: the cell is empty"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.commands import table
 from asyncfc_jupyter.jupyter.magics import AgentMagics
+from asyncfc_jupyter.jupyter.settings.table import FORMATS, MODES
 from tests.jupyter.conftest import AGENT
 from tests.kernels.harness import Kernel, environment
 
@@ -51,11 +51,11 @@ def test_options_of_both_cell_magics_are_offered_in_their_order(kernel: Kernel) 
 @pytest.mark.parametrize(
     ("code", "lines"),
     [
-        ("%%agent --mode |", [f"%%agent --mode {mode}" for mode in options.MODES]),
+        ("%%agent --mode |", [f"%%agent --mode {mode}" for mode in MODES]),
         ("%%agent --mode=as|", ["%%agent --mode=async"]),
         ("%%agent --compare batch a|", ["%%agent --compare batch async"]),
         ("%%agent --compare batch,a|", ["%%agent --compare batch,async"]),
-        ("%%agent -f |", [f"%%agent -f {form}" for form in options.FORMATS]),
+        ("%%agent -f |", [f"%%agent -f {form}" for form in FORMATS]),
         ("%%agent --format js|", ["%%agent --format json"]),
         ("%%agent --api n|", ["%%agent --api native"]),
         ("%%agent --server o|", ["%%agent --server openai", "%%agent --server ollama"]),

@@ -94,11 +94,11 @@ def test_the_history_is_bounded_and_harmless_whatever_was_said(kernel: Kernel) -
     [
         ("%agent reset trp", "%agent reset: there is no conversation 'trp'; there are: main."),
         ("%agent reset mian", "did you mean main?"),
-        ("%agent fork", "%agent fork takes NEW [FROM]; it was given 0 words."),
+        ("%agent fork", "%agent fork: it takes NEW [CONVERSATION]; it was given none."),
         ("%agent fork 'a b'", "letters, digits, - and _; 'a b' is not."),
-        ("%agent export 'open", "%agent: No closing quotation."),
+        ("%agent export 'open", "%agent export: No closing quotation."),
         ("%agent cancel f1", "there is no run yet"),
-        ("%agent cancel f1 main x", "%agent cancel takes [FUTURE] [CONVERSATION]"),
+        ("%agent cancel f1 main x", "%agent cancel: it takes [FUTURE] [CONVERSATION]"),
         ("%%agent --model rehearsal --conversation ../x\n'x'", "a conversation's name is made of letters"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_wrong_line_is_one_line(kernel_of_module: Kernel, line: str, says: str
 def test_a_future_that_outlives_its_run_is_cancelled_by_name(kernel: Kernel) -> None:
     kernel.run(DETACHED)
     ask(kernel, "a = lasting(x=1)\n\n'later'")
-    assert "No run goes on; pending: f1 (lasting) in main; cancel one" in kernel.run("%agent cancel").stdout
+    assert "No run to cancel; pending: f1 (lasting) in main; cancel one" in kernel.run("%agent cancel").stdout
     assert kernel.run("%agent cancel f1").stdout.startswith("Cancelled f1 (lasting)")
     assert kernel.value("_agent.futures['f1'].state.value") == "'cancelled'"
     assert "f1 (lasting) is cancelled already" in kernel.run("%agent cancel f1").stdout
@@ -149,4 +149,4 @@ def test_a_hint_about_what_is_pending_can_be_followed(kernel: Kernel) -> None:
         hint = kernel.run("%agent cancel").stdout
         assert f"; cancel one with its conversation's name, as in %agent cancel f1 {name}." in hint
         assert kernel.run(f"%agent cancel f1 {name}").stdout.startswith("Cancelled f1 (lasting);")
-    assert kernel.run("%agent cancel").stdout == "No run goes on.\n"
+    assert kernel.run("%agent cancel").stdout == "No run to cancel.\n"

@@ -60,7 +60,7 @@ def test_aliases_and_the_model_are_set_shown_and_removed(tmp_path) -> None:
     assert shown[1].startswith("No aliases yet")
     assert shown[2:5] == ["fast stands for gpt-6-luna.\n", "fast  gpt-6-luna\n", "fast at ollama\n"]
     assert "model         fast at ollama\n" in shown[5]
-    assert shown[6] == "fast is no alias any more.\n"
+    assert shown[6] == "fast is not an alias any more.\n"
     assert "write NAME=MODEL" in shown[7]
     assert "takes one model's name; it was given 2" in shown[8]
     assert "there is no option --sever" in shown[9]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from IPython.core.magic_arguments import MagicArgumentParser
@@ -10,8 +12,8 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.magics import AgentMagics
-from asyncfc_jupyter.jupyter.options import AgentOptions, ModelChoice
-from asyncfc_jupyter.jupyter.settings.settings import BUILT_IN
+from asyncfc_jupyter.jupyter.settings.settings import ModelChoice, Settings
+from asyncfc_jupyter.jupyter.settings.table import MODES, AgentOptions
 
 AGENT: MagicArgumentParser = AgentMagics.agent.parser
 TOOL: MagicArgumentParser = AgentMagics.tool.parser
@@ -19,6 +21,14 @@ TOOL: MagicArgumentParser = AgentMagics.tool.parser
 
 def agent(line: str) -> AgentOptions:
     return options.agent_options(AGENT, line)
+
+
+def asked(line: str, folder: Path, *, used: ModelChoice | None = None) -> ModelChoice | None:
+    """Return the model that a line asks for when another is in use."""
+    shell: Any = SimpleNamespace(config={})
+    settings = Settings(shell, folder)
+    settings.chosen = used
+    return settings.asked(agent(line))
 
 
 def tool(line: str) -> dict:
@@ -44,15 +54,22 @@ def test_no_option_at_all_declares_nothing() -> None:
     assert tool("--pure") == {"pure": True}
 
 
-def test_a_model_brings_its_address_key_and_speed_with_it() -> None:
-    given = agent("--model m --base-url http://127.0.0.1:1/v1 --api-key-env KEY --ttft-ms 20 --tokens-per-s 2.5")
-    assert given.model == ModelChoice(
-        name="m",
-        base_url="http://127.0.0.1:1/v1",
-        api_key_env="KEY",
-        options=(("ttft_ms", 20.0), ("tokens_per_s", 2.5)),
+def test_a_model_brings_its_address_key_and_speed_with_it(tmp_path: Path) -> None:
+    line = "--model m --base-url http://127.0.0.1:1/v1 --api-key-env KEY --ttft-ms 20 --tokens-per-s 2.5"
+    assert asked(line, tmp_path) == ModelChoice(
+        name="m", base_url="http://127.0.0.1:1/v1", api_key_env="KEY", ttft_ms=20.0, tokens_per_s=2.5
     )
-    assert agent("").model is None
+    assert asked("", tmp_path) is None
+
+
+def test_options_about_the_server_without_a_model_change_the_one_in_use(tmp_path: Path) -> None:
+    used = ModelChoice(name="m", server="ollama", api="chat", api_key_env="KEY", ttft_ms=3)
+    assert asked("--api responses", tmp_path, used=used) == ModelChoice(
+        name="m", server="ollama", api="responses", api_key_env="KEY", ttft_ms=3
+    )
+    assert asked("--server vllm", tmp_path, used=used) == ModelChoice(name="m", server="vllm", ttft_ms=3)
+    with pytest.raises(UsageError, match=r"--server, --base-url, .* go together with --model"):
+        asked("--ttft-ms 3", tmp_path)
 
 
 def test_values_may_be_quoted_and_tools_listed_as_one_likes() -> None:
@@ -70,14 +87,12 @@ def test_values_may_be_quoted_and_tools_listed_as_one_likes() -> None:
         ("find me a flight", "unexpected 'find me a flight'; the prompt goes on the lines below %%agent."),
         ("--mode fast", "argument --mode: invalid choice: 'fast'"),
         ("--max-turns many", "argument --max-turns: invalid int value: 'many'."),
-        ("--max-turns 0", "--max-turns is 0; a run needs at least 1."),
-        ("--max-tokens 0", "--max-tokens is 0; give a number above 0."),
-        ("--max-seconds nan", "--max-seconds is nan; give a number above 0."),
+        ("--max-turns 0", "--max-turns is 0, and must be a whole number of at least 1."),
+        ("--max-tokens 0", "--max-tokens is 0, and must be a whole number of at least 1."),
+        ("--max-seconds nan", "--max-seconds is nan, and must be a number of seconds above 0."),
         ("--model", "argument --model: expected one argument."),
         ("--out 2x", "--out is the run's name in the notebook, and '2x' is not a Python name."),
         ("--system 'open", "No closing quotation."),
-        ("--ttft-ms 3", "go together with --model."),
-        ("--server ollama", "go together with --model."),
         ("--compare sequential,async --background", "leave out --background."),
         ("--compare sequential,async --conversation x", "leave out --conversation."),
         ("--speed 4", "it goes together with --replay FILE."),
@@ -97,7 +112,7 @@ def test_a_wrong_agent_line_is_one_line_that_says_what_would_be_right(line: str,
         ("--reed x", "did you mean --reads?"),
         ("search", "the function goes on the lines below %%tool."),
         ("--pure --reads x", "leave out --reads and --writes"),
-        ("--timeout-s -1", "--timeout-s is -1; it is a number of seconds above 0."),
+        ("--timeout-s -1", "--timeout-s is -1, and must be a number of seconds above 0."),
         ("--reads", "argument --reads: expected at least one argument."),
     ],
 )
@@ -136,30 +151,18 @@ def test_a_limit_that_is_no_number_is_shown_with_the_right_forms() -> None:
         tool("--limit api")
 
 
-@pytest.mark.parametrize("parser", [AGENT, TOOL], ids=["agent", "tool"])
-def test_the_help_says_the_default_that_holds(parser: MagicArgumentParser) -> None:
-    for action in parser._actions:
-        said = re.search(r"\(default: (.+?)\)", action.help or "")
-        if said is not None and action.default is not None:
-            assert said.group(1) == str(action.default), action.option_strings
+def test_the_defaults_are_those_of_the_engine() -> None:
+    from asyncfc_jupyter.agent.agent import DEFAULT_MAX_TURNS
+    from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT
 
-
-def test_what_the_table_of_settings_calls_built_in_is_what_holds() -> None:
-    given = vars(AGENT.parse_argstring(""))
-    assert {name: BUILT_IN[name] for name in ("mode", "max_turns", "limit")} == {
-        name: str(given[name]) for name in ("mode", "max_turns", "limit")
-    }
+    given = agent("")
+    assert (given.max_turns, given.limit) == (DEFAULT_MAX_TURNS, DEFAULT_LIMIT)
 
 
 def test_the_modes_are_those_of_the_engine() -> None:
     from asyncfc_jupyter.agent import Mode
 
-    assert list(options.MODES) == [mode.value for mode in Mode]
-
-
-def test_the_limits_that_were_set_make_the_budget() -> None:
-    assert agent("--max-tokens 10 --max-seconds 2.5").budget == (("tokens", 10), ("seconds", 2.5))
-    assert agent("").budget == ()
+    assert list(MODES) == [mode.value for mode in Mode]
 
 
 def test_modes_to_compare_are_several_and_known() -> None:

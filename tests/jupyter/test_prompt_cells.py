@@ -195,12 +195,12 @@ def test_the_prompt_command_shows_what_the_model_was_sent(shell: Kernel) -> None
         assert f"{each['function']['name']}: " in first
         assert json.dumps(each["function"]["parameters"], ensure_ascii=False) in first
     assert "-- prompt --\nHow much is LIS?\n" in first
-    assert "-- 3 messages behind the prompt, up to the latest request: see %agent history --" in first
+    assert "-- 3 messages after the prompt, up to the latest request: see %agent history --" in first
     assert second.startswith("Sent to m, mode eager.\n\n-- system --\nBe brief.\n\n-- tools --\nquick: ")
     assert "-- 5 messages before the prompt: see %agent history --\n\n-- prompt --\nAnd {OPO}?" in second
     assert shell.value("_agent.request.messages[-1]['content']") == "'And {OPO}?'"
     assert "there is no conversation 'mian'; did you mean main?" in shell.run("%agent prompt mian").traceback
-    assert "shows one conversation; it was given 2 names" in shell.run("%agent prompt a b").traceback
+    assert "it takes [CONVERSATION]; it was given 2: a b." in shell.run("%agent prompt a b").traceback
 
 
 def test_a_hostile_prompt_or_tool_cannot_steer_the_terminal_that_shows_it(shell: Kernel) -> None:

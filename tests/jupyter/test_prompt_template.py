@@ -14,6 +14,7 @@ from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.cells.prompt_template import WORDS_ON_FORMAT, replaced, replaced_line, written_prompt
 from asyncfc_jupyter.jupyter.magics import AgentMagics
+from asyncfc_jupyter.jupyter.settings.table import FORMATS, AgentOptions
 from asyncfc_jupyter.values.summarize import value_fields
 
 VALUES: dict[str, Any] = {
@@ -197,14 +198,14 @@ def test_an_empty_cell_without_a_file_is_refused() -> None:
 
 
 def test_the_last_paragraph_asks_for_a_format_except_for_plans_and_raw() -> None:
-    assert set(WORDS_ON_FORMAT) | {"markdown"} == set(options.FORMATS)
+    assert set(WORDS_ON_FORMAT) | {"markdown"} == set(FORMATS)
     assert written("hello\n", "-f json") == f"hello\n\n{WORDS_ON_FORMAT['json']}"
     assert written("hello", "-f json --raw") == written("'x'", "-f json", plan=True).replace("'x'", "hello") == "hello"
     assert written("hello", "--format markdown") == "hello"
 
 
 def test_values_on_the_option_line_stay_words_of_their_own() -> None:
-    def line(text: str) -> options.AgentOptions:
+    def line(text: str) -> AgentOptions:
         return options.agent_options(AgentMagics.agent.parser, replaced_line(text, evaluate))
 
     assert line("--system 'Be {name}, not {{x}}.'").system == "Be Ada, not {x}."

@@ -89,7 +89,7 @@ def test_a_setting_of_the_line_overrides_session_profile_and_project(begin: Begi
     assert kernel.run("%%agent\n'x'").status == "ok"
     assert kernel.value("_agent.mode.value") == "'eager'"
     # Each setting is looked up by itself.
-    assert kernel.value("_agent.conversation.driver.machine._run_limit[0].places") == "3"
+    assert kernel.value("_agent.conversation.driver.scheduler._run_limit[0].places") == "3"
 
 
 def test_a_limit_and_budgets_of_the_settings_hold_for_a_run(begin: Begin) -> None:

@@ -164,4 +164,7 @@ def test_the_table_in_a_kernel_counts_calls_and_names_unknown_tools(
     sent = json.loads(detail["text/plain"].split("what a model sees\n")[1])
     assert sent["parameters"]["properties"]["x"]["anyOf"][1] == REFERENCE_SCHEMA
     assert "there is no tool 'quik'; did you mean quick?" in kernel.run("%agent tools quik").traceback
-    assert "shows all tools, or one; it was given 2 names" in kernel.run("%agent tools quick talking").traceback
+    assert (
+        "%agent tools: it takes [TOOL]; it was given 2: quick talking."
+        in kernel.run("%agent tools quick talking").traceback
+    )

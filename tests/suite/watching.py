@@ -75,7 +75,7 @@ ALLOWED = (
     Allowed("jupyter/settings/sources.py", "_read", "one small file, read again only when it changed"),
     Allowed(
         "jupyter/settings/settings.py",
-        "_here",
+        "AgentSettings.open_settings",
         "the name of the current directory, asked for when the extension is loaded",
     ),
     Allowed("jupyter/session/conversations.py", "Conversations.save", _COMMAND),

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.jupyter.options import AgentOptions
+from asyncfc_jupyter.jupyter.settings.table import AgentOptions
 from asyncfc_jupyter.jupyter.text_file import read_text_file
 from asyncfc_jupyter.runtime.attempt import show_exception
 from asyncfc_jupyter.text import shorten

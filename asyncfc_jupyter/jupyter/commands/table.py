@@ -1,18 +1,19 @@
-"""The line magic: which words behind ``%agent`` are commands, and who answers each."""
+"""The commands of ``%agent``: what may follow each, what it does, and the function that answers it.
+
+The help, the Tab key and the errors are made from this table. It is loaded with the extension, and the functions come with the
+engine, which takes a second to load: the table names them, and `answer` loads the one that is called.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pkgutil
+import shlex
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asyncfc_jupyter.agent import Run
 from asyncfc_jupyter.errors import UsageError, nearest
-from asyncfc_jupyter.jupyter.commands import cancel, model, prompt, status
-from asyncfc_jupyter.jupyter.commands.tools import ToolDetail, ToolsTable
-from asyncfc_jupyter.jupyter.session import conversations
-from asyncfc_jupyter.trace.render.comparison import Comparison, compare
-from asyncfc_jupyter.trace.render.timeline import Timeline
+from asyncfc_jupyter.jupyter.settings.table import FLAG, OPTIONS, REACH, Option
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
@@ -20,117 +21,160 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A word behind ``%agent``."""
+    """A word after ``%agent``."""
 
-    #: What may follow it, for people.
-    usage: str
-    #: Takes the session and the whole line behind ``%agent``; returns a text to print, or something to display.
-    answer: Callable[[Session, str], Any]
+    name: str
+    #: The words that may follow it. Each is the name of a kind of value, which the Tab key offers (`completion`); a word in
+    #: brackets may be left out, and dots repeat the last one.
+    takes: str
+    #: Its function, as ``module:function`` of this package. It takes the session and the words after the command, and returns a
+    #: text to print, an object to display, or a coroutine that ends the cell (`CellEnd`).
+    function: str
+    #: What it does, for the help.
+    help: str
+    #: The options that may follow it.
+    options: tuple[Option, ...] = ()
+    #: Whether its function checks how many words it is given.
+    checks_words: bool = False
+
+    @property
+    def usage(self) -> str:
+        """What may follow it, for the help."""
+        flags = (f"[{each.flag} {each.value}]" if each.value else f"[{each.flag}]" for each in self.options)
+        return " ".join(filter(None, [self.takes, *flags]))
+
+    def kinds_at(self, place: int) -> list[str]:
+        """Return the kinds of values that may stand at a place among its words, counted from 0."""
+        kinds = self.takes.split()
+        if kinds[-1:] == ["..."]:
+            kinds = kinds[:-1] + kinds[-2:-1] * place
+        last = next((at for at, kind in enumerate(kinds) if at >= place and not kind.startswith("[")), len(kinds))
+        return [kind.strip("[]") for kind in kinds[place : last + 1]]
+
+    def check(self, words: list[str]) -> None:
+        """Check how many words follow the command.
+
+        Raises:
+            UsageError: They are too few or too many.
+        """
+        kinds = self.takes.split()
+        needed = sum(kind[0] not in "[." for kind in kinds)
+        if len(words) < needed or (len(words) > len(kinds) and "..." not in kinds):
+            given = f"{len(words)}: {' '.join(words)}" if words else "none"
+            raise UsageError(f"it takes {self.takes or 'no words'}; it was given {given}.")
+
+
+def _table(*commands: Command) -> dict[str, Command]:
+    return {command.name: command for command in commands}
+
+
+#: The options of `%agent model` and `%agent doctor`.
+_REACHING = tuple(OPTIONS[name] for name in REACH)
+_FRESH = Option(name="fresh", help="examine the server again", rule=FLAG, default=False)
+
+COMMANDS = _table(
+    Command(
+        "status",
+        "",
+        "status:show_status",
+        "where the session stands: model, tools, last run, conversations; so does %agent alone",
+    ),
+    Command(
+        "prompt",
+        "[CONVERSATION]",
+        "prompt:show_prompt",
+        "what the model was sent: system text, tools and prompt, whole",
+    ),
+    Command("history", "[CONVERSATION]", "conversations:show_history", "the messages of a conversation, a line each"),
+    Command(
+        "tools",
+        "[TOOL]",
+        "tools:show_tools",
+        "the tools, with what they read and write and how long they take; or one",
+    ),
+    Command("why", "FUTURE", "runs:show_why", "why a future waited, such as %agent why f4"),
+    Command(
+        "timeline",
+        "[RUN]",
+        "runs:show_timeline",
+        "the timeline of the last run, or of the one that a variable holds",
+    ),
+    Command("compare", "RUN ...", "runs:show_comparison", "runs that variables hold, on one time axis"),
+    Command(
+        "cancel",
+        "[FUTURE] [CONVERSATION]",
+        "cancel:cancel",
+        "cancel all runs, the run of a conversation, or one future",
+    ),
+    Command("reset", "[CONVERSATION]", "conversations:reset", "replace a conversation by a new one"),
+    Command("fork", "NEW [CONVERSATION]", "conversations:fork", "begin a conversation from a copy of another"),
+    Command("export", "FILE [CONVERSATION]", "conversations:save", "write a conversation to a file"),
+    Command("import", "FILE [CONVERSATION]", "conversations:load", "read a conversation from a file"),
+    Command(
+        "model",
+        "[MODEL]",
+        "model:show_model",
+        "show the model in use, or choose one",
+        options=_REACHING,
+        checks_words=True,
+    ),
+    Command(
+        "alias",
+        "[NAME=MODEL]",
+        "model:show_aliases",
+        "list the short names for models, or make one",
+        checks_words=True,
+    ),
+    Command("config", "", "status:show_settings", "the settings: the value of each, and where it was set"),
+    Command(
+        "doctor",
+        "[MODEL]",
+        "doctor:examination",
+        "what the model's server can do, and which options suit it",
+        options=(*_REACHING, _FRESH),
+        checks_words=True,
+    ),
+)
 
 
 def answer(session: Session, line: str) -> Any:
-    """Return what a line such as ``%agent tools`` asks for: a text to print, or something to display.
+    """Return what a line such as ``%agent tools`` asks for; `Command.function` says what that may be.
 
     Raises:
         UsageError: There is no such command, or it asks for something that cannot be done.
     """
     name = next(iter(line.split()), "status")
     if name not in COMMANDS:
-        raise _unknown(line.strip(), name)
-    return COMMANDS[name].answer(session, line.strip())
+        known = ", ".join(f"%agent {command} {each.usage}".rstrip() for command, each in COMMANDS.items())
+        meant = nearest(name, tuple(COMMANDS)) or "."
+        raise UsageError(
+            f"%agent: there is no command {line.strip()!r}{meant} The commands are: {known}. To ask the model, start a cell "
+            "with %%agent."
+        )
+    command = COMMANDS[name]
+    try:
+        words = shlex.split(line)[1:]
+    except ValueError as error:
+        raise UsageError(f"%agent {name}: {error}.") from None
+    try:
+        if not command.checks_words:
+            command.check(words)
+        return pkgutil.resolve_name(f"{__package__}.{command.function}")(session, words)
+    except UsageError as error:
+        raise UsageError(f"%agent {name}: {error}") from None
 
 
-def _unknown(line: str, name: str) -> UsageError:
-    known = ", ".join(f"%agent {command} {each.usage}".rstrip() for command, each in COMMANDS.items())
-    meant = nearest(name, tuple(COMMANDS)) or "."
-    return UsageError(
-        f"%agent: there is no command {line!r}{meant} It knows {known}; to ask the model, start a cell with %%agent."
-    )
+#: Column at which the help says what a command does, and the one at which its lines end.
+_TEXT_COLUMN, _END_COLUMN = 38, 120
 
 
-def _status(session: Session, line: str) -> str:
-    _no_words("status", line)
-    return status.status(
-        model=session.model, tools=session.registry.tools(), conversations=session.conversations, last=session.last
-    )
-
-
-def _tools(session: Session, line: str) -> ToolsTable | ToolDetail | str:
-    _, *names = line.split()
-    if len(names) > 1:
-        raise UsageError(f"%agent tools shows all tools, or one; it was given {len(names)} names.")
-    known = session.registry.by_name()
-    if names and names[0] not in known:
-        listed = nearest(names[0], tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
-        raise UsageError(f"%agent tools: there is no tool {names[0]!r}{listed}")
-    if names:
-        return ToolDetail(known[names[0]], session.latencies)
-    none = "No tools yet: define a function in a cell that starts with %%tool."
-    return ToolsTable(tuple(known.values()), session.latencies) if known else none
-
-
-def _config(session: Session, line: str) -> str:
-    _no_words("config", line)
-    return status.show_settings(session.settings)
-
-
-def _no_words(name: str, line: str) -> None:
-    if rest := line.split()[1:]:
-        raise UsageError(f"%agent {name} stands alone; it was given {' '.join(rest)!r}.")
-
-
-def _timeline(session: Session, line: str) -> Timeline:
-    _, *names = line.split()
-    if len(names) > 1:
-        raise UsageError(f"%agent timeline shows one run; it was given {len(names)} names.")
-    return (_named(session, "timeline", names[0]) if names else _last(session, "timeline")).timeline()
-
-
-def _compare(session: Session, line: str) -> Comparison:
-    _, *names = line.split()
-    if not names:
-        raise UsageError("%agent compare names no runs; write them, such as %agent compare _agent_batch _agent_async.")
-    return compare(*(_named(session, "compare", name) for name in names), names=names)
-
-
-def _named(session: Session, command: str, name: str) -> Run:
-    return status.run_named(name, session.shell.user_ns.get(name), command=command)
-
-
-def _why(session: Session, line: str) -> str:
-    _, *names = line.split()
-    if len(names) != 1:
-        raise UsageError("%agent why names no future; write one, such as %agent why f4.")
-    return _last(session, "why").why(names[0])
-
-
-def _last(session: Session, command: str) -> Run:
-    if session.last is None:
-        raise UsageError(f"%agent {command}: there is no run yet; ask the model in a cell that starts with %%agent.")
-    return session.last
-
-
-def _cancel(session: Session, line: str) -> str:
-    return cancel.cancel(session.conversations, session.last, line.split()[1:])
-
-
-def _conversation(session: Session, line: str) -> str:
-    return conversations.answer(session.conversations, line)
-
-
-COMMANDS: dict[str, Command] = {
-    "status": Command("", _status),
-    "prompt": Command("[CONVERSATION]", prompt.answer),
-    "tools": Command("[NAME]", _tools),
-    "why": Command("FUTURE", _why),
-    "timeline": Command("[NAME]", _timeline),
-    "compare": Command("NAME NAME ...", _compare),
-    "cancel": Command("[FUTURE] [CONVERSATION]", _cancel),
-    **{name: Command(usage, _conversation) for name, usage in conversations.USAGE.items()},
-    "model": Command("[NAME] [--server NAME] [--base-url URL] [--api API] [--api-key-env NAME]", model.answer),
-    "config": Command("", _config),
-    "alias": Command("[NAME=MODEL]", model.answer),
-    "doctor": Command(
-        "[NAME] [--server NAME] [--base-url URL] [--api API] [--api-key-env NAME] [--fresh]", model.doctor
-    ),
-}
+def commands_help() -> str:
+    """Return the commands for the help of ``%agent``, a line or more for each."""
+    lines: list[str] = []
+    for command in COMMANDS.values():
+        begin = f"%agent {command.name} {command.usage}".rstrip()
+        text = textwrap.wrap(command.help, _END_COLUMN - _TEXT_COLUMN)
+        if len(begin) < _TEXT_COLUMN:
+            begin = f"{begin:<{_TEXT_COLUMN}}{text.pop(0)}"
+        lines += [begin, *(" " * _TEXT_COLUMN + line for line in text)]
+    return "\n".join(lines)

@@ -1,7 +1,7 @@
 """``%agent tools``: what the session's tools are, as text for terminals and as a table for notebooks.
 
 The table carries its own few rules of style, in the notebook's own colours, so that it follows its theme. Where style sheets of
-outputs are stripped, it is a plain table. Nothing of a tool's own text is taken for markup.
+outputs are removed, it is a plain table. A tool's own text is escaped and never read as markup.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-from asyncfc_jupyter.core.effects import EffectTemplates
+from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 from asyncfc_jupyter.jupyter.session.latencies import Latencies, Latency
 from asyncfc_jupyter.text import clean, count
 from asyncfc_jupyter.tools.definition import Tool
+
+if TYPE_CHECKING:
+    from asyncfc_jupyter.jupyter.session.session import Session
 
 #: Characters of a tool's description in the table: its first sentence, mostly.
 _DESCRIPTION = 160
@@ -48,61 +52,137 @@ body[data-jp-theme-light=false] .asyncfc-tools .missing{color:var(--jp-warn-colo
 </style>"""
 
 
+def show_tools(session: Session, words: list[str]) -> ToolsTable | ToolDetail | str:
+    """Return the tools of a session, or one of them; the words are ``[TOOL]``.
+
+    Raises:
+        UsageError: There is no tool of that name.
+    """
+    known = session.registry.by_name()
+    for name in words:
+        if name not in known:
+            listed = nearest(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
+            raise UsageError(f"there is no tool {name!r}{listed}")
+        return ToolDetail(known[name], session.latencies)
+    if not known:
+        return "No tools yet: define a function in a cell that starts with %%tool."
+    return ToolsTable(tuple(known.values()), session.latencies)
+
+
 class ToolsTable:
     """The tools of a session, and how long they have taken."""
 
     def __init__(self, tools: Sequence[Tool], latencies: Latencies) -> None:
-        self._tools, self._latencies = tools, latencies
+        self._rows = [_Row(tool, latencies.of(tool.name)) for tool in tools]
 
     def __repr__(self) -> str:
-        return "\n".join(_text(tool, self._latencies.of(tool.name)) for tool in self._tools)
+        return "\n".join(row.text for row in self._rows)
 
     def _repr_html_(self) -> str:
         heads = "".join(f"<th>{head}</th>" for head in ("tool", "reads and writes", "how it is run"))
         heads += "".join(f'<th class="number">{head}</th>' for head in ("p50", "p95", "calls"))
-        rows = "".join(_row(tool, self._latencies.of(tool.name)) for tool in self._tools)
+        rows = "".join(row.html for row in self._rows)
         return f'{_STYLE}<div class="asyncfc-tools"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 class ToolDetail:
-    """One tool with all there is to know of it."""
+    """One tool with all that is known of it."""
 
     def __init__(self, tool: Tool, latencies: Latencies) -> None:
-        self._tool, self._latency = tool, latencies.of(tool.name)
+        self._row = _Row(tool, latencies.of(tool.name))
 
     def __repr__(self) -> str:
-        doc = "\n".join(f"    {line}".rstrip() for line in _documented(self._tool).split("\n"))
-        schema = "\n".join(f"    {line}" for line in _schema(self._tool).split("\n"))
-        return f"{_text(self._tool, self._latency)}\n\n  docstring\n{doc}\n\n  what a model sees\n{schema}"
+        row = self._row
+        doc, schema = ("\n".join(f"    {line}".rstrip() for line in text.split("\n")) for text in (row.doc, row.schema))
+        return f"{row.text}\n\n  docstring\n{doc}\n\n  what a model sees\n{schema}"
 
     def _repr_html_(self) -> str:
-        tool, (p50, p95) = self._tool, self._latency.shown
-        facts = [
-            ("reads and writes", _effects_html(tool)),
-            ("how it is run", _manners_html(tool)),
-            ("time", escape(f"p50 {p50}, p95 {p95}, {self._latency.calls}")),
-        ]
-        rows = "".join(f"<tr><th>{head}</th><td>{cell}</td></tr>" for head, cell in facts)
+        row = self._row
+        facts = {"reads and writes": row.effects_html, "how it is run": row.runs_html, "time": escape(row.times)}
+        rows = "".join(f"<tr><th>{head}</th><td>{cell}</td></tr>" for head, cell in facts.items())
         return (
-            f'{_STYLE}<div class="asyncfc-tools">{_signature_html(tool)}<table><tbody>{rows}</tbody></table>'
-            f"<h4>docstring</h4><pre>{escape(_documented(tool))}</pre>"
-            f"<h4>what a model sees</h4><pre>{escape(_schema(tool))}</pre></div>"
+            f'{_STYLE}<div class="asyncfc-tools">{row.signature_html}<table><tbody>{rows}</tbody></table>'
+            f"<h4>docstring</h4><pre>{escape(row.doc)}</pre>"
+            f"<h4>what a model sees</h4><pre>{escape(row.schema)}</pre></div>"
         )
 
 
+class _Row:
+    """What is shown of one tool, as text and as HTML."""
+
+    def __init__(self, tool: Tool, latency: Latency) -> None:
+        self._tool, self._latency = tool, latency
+        p50, p95 = latency.shown
+        self.times = f"p50 {p50}, p95 {p95}, {latency.calls}"
+        self.doc = as_screen(tool.parameters_of.docstring)
+        #: What a model is given in the async mode, where arguments may be references.
+        self.schema = json.dumps(tool.definition(references=True)["function"], indent=2, ensure_ascii=False)
+        where = {"loop": "on the loop", "thread": "in a thread", "process": "in a process"}
+        timeout = "no time limit" if tool.timeout_s is None else f"timeout {tool.timeout_s:g} s"
+        self._runs = (where.get(_place(tool), f"in {_place(tool)}"), timeout)
+        properties = tool.parameters.get("properties", {})
+        unsaid = [name for name, schema in properties.items() if not schema.get("description")]
+        self._missing = f"not described: {', '.join(unsaid)}" if unsaid else ""
+
+    @property
+    def text(self) -> str:
+        """The tool in two lines, or three."""
+        called = self._latency.returned or self._latency.failed
+        lines = [
+            as_screen(show_tool(self._tool)),
+            f"    {', '.join(self._runs)}; {self.times if called else 'not called yet'}",
+        ]
+        return "\n".join([*lines, *([f"    {self._missing}"] if self._missing else [])])
+
+    @property
+    def html(self) -> str:
+        """The tool as a row of the table."""
+        p50, p95 = map(escape, self._latency.shown)
+        schema = f"<details><summary>schema</summary><pre>{escape(self.schema)}</pre></details>"
+        about = f'<div class="quiet">{escape(clean(self._tool.description, _DESCRIPTION))}</div>'
+        missing = f'<div class="quiet"><i>{escape(self._missing)}</i></div>' if self._missing else ""
+        failed = f'<div class="missing">{self._latency.failed:,} failed</div>' if self._latency.failed else ""
+        return (
+            f'<tr><td class="wide">{self.signature_html}{about}{missing}{schema}</td>'
+            f"<td>{self.effects_html}</td><td>{self.runs_html}</td>"
+            f'<td class="number">{p50}</td><td class="number">{p95}</td>'
+            f'<td class="number">{self._latency.returned:,}{failed}</td></tr>'
+        )
+
+    @property
+    def signature_html(self) -> str:
+        """The name and the parameters."""
+        name = self._tool.name
+        return f"<code><b>{escape(name)}</b>{escape(self._tool.signature.removeprefix(name))}</code>"
+
+    @property
+    def effects_html(self) -> str:
+        """What the tool reads and writes."""
+        lines = [
+            f"{verb} {', '.join(f'<code>{escape(path)}</code>' for path in paths)}"
+            for verb, paths in _effects(self._tool)
+        ]
+        return "<br>".join(lines) or f'<span class="missing">{_UNDECLARED}</span>'
+
+    @property
+    def runs_html(self) -> str:
+        """Where and how the tool is run."""
+        flags = "".join(f'<span class="flag">{escape(flag)}</span>' for flag in _flags(self._tool))
+        lines = "".join(f'<div class="whole">{escape(part)}</div>' for part in self._runs)
+        return f"{lines}<div>{flags}</div>"
+
+
 def show_tool(tool: Tool) -> str:
-    """Return a tool on one line: its signature and what it reads and writes."""
-    manners = (*_flags(tool), *_limits(tool), *_repeats(tool), *(_elsewhere(tool)))
-    return f"{tool.signature}  [{'; '.join((show_effects(tool.effects), *manners))}]"
+    """Return a tool on one line: its signature, what it reads and writes, and how it is run."""
+    effects = "; ".join(f"{verb} {', '.join(paths)}".rstrip() for verb, paths in _effects(tool)) or _UNDECLARED
+    # Where it runs, if not where any other of its kind does.
+    place = [] if tool.run_in == ("loop" if tool.is_async else "thread") else [f"runs in {_place(tool)}"]
+    return f"{tool.signature}  [{'; '.join([effects, *_flags(tool), *place])}]"
 
 
-def show_effects(effects: EffectTemplates) -> str:
-    """Return what a tool declares, or what follows from its declaring nothing."""
-    return "; ".join(f"{verb} {', '.join(paths)}".rstrip() for verb, paths in _effects(effects)) or _UNDECLARED
-
-
-def _effects(effects: EffectTemplates) -> Iterator[tuple[str, list[str]]]:
+def _effects(tool: Tool) -> Iterator[tuple[str, list[str]]]:
     """Yield what a tool declares: a verb, and the paths that it is about."""
+    effects = tool.effects
     if effects.declared and not (effects.reads or effects.writes):
         yield "pure", []
     for verb, paths in (("reads", effects.reads), ("writes", effects.writes)):
@@ -112,90 +192,12 @@ def _effects(effects: EffectTemplates) -> Iterator[tuple[str, list[str]]]:
 
 def _flags(tool: Tool) -> Iterator[str]:
     yield from (word for word in _FLAGS if getattr(tool, word))
-
-
-def _limits(tool: Tool) -> Iterator[str]:
     if tool.limit is not None:
         yield f"limit {tool.limit}"
     yield from (f"limit {limit.places} on {limit.path}" for limit in tool.resource_limits)
-
-
-def _repeats(tool: Tool) -> Iterator[str]:
     if tool.retries:
         yield count(tool.retries, "retry", "retries")
 
 
-def _elsewhere(tool: Tool) -> Iterator[str]:
-    """Yield where a tool runs, if not where any other of its kind does."""
-    if tool.run_in != ("loop" if tool.is_async else "thread"):
-        yield f"runs in {_place(tool)}"
-
-
 def _place(tool: Tool) -> str:
     return tool.run_in if isinstance(tool.run_in, str) else type(tool.run_in).__name__
-
-
-def _runs(tool: Tool) -> tuple[str, str]:
-    where = {"loop": "on the loop", "thread": "in a thread", "process": "in a process"}
-    timeout = "no time limit" if tool.timeout_s is None else f"timeout {tool.timeout_s:g} s"
-    return where.get(_place(tool), f"in {_place(tool)}"), timeout
-
-
-def _missing(tool: Tool) -> Iterator[str]:
-    """Yield what is missing beside the effects: what a model is not told."""
-    properties = tool.parameters.get("properties", {})
-    if unsaid := [name for name, schema in properties.items() if not schema.get("description")]:
-        yield f"not described: {', '.join(unsaid)}"
-
-
-def _documented(tool: Tool) -> str:
-    return as_screen(tool.parameters_of.docstring)
-
-
-def _schema(tool: Tool) -> str:
-    """Return a tool as a model is given it in the async mode, where arguments may be references."""
-    return json.dumps(tool.definition(references=True)["function"], indent=2, ensure_ascii=False)
-
-
-def _text(tool: Tool, latency: Latency) -> str:
-    p50, p95 = latency.shown
-    times = f"p50 {p50}, p95 {p95}, {latency.calls}" if latency.returned or latency.failed else "not called yet"
-    lines = [as_screen(show_tool(tool)), f"    {', '.join(_runs(tool))}; {times}"]
-    lines += [f"    {missing}" for missing in _missing(tool)]
-    return "\n".join(lines)
-
-
-def _row(tool: Tool, latency: Latency) -> str:
-    p50, p95 = latency.shown
-    schema = f"<details><summary>schema</summary><pre>{escape(_schema(tool))}</pre></details>"
-    about = f'<div class="quiet">{escape(clean(tool.description, _DESCRIPTION))}</div>'
-    missing = "".join(f'<div class="quiet"><i>{escape(text)}</i></div>' for text in _missing(tool))
-    failed = f'<div class="missing">{latency.failed:,} failed</div>' if latency.failed else ""
-    cells = [
-        f'<td class="wide">{_signature_html(tool)}{about}{missing}{schema}</td>',
-        f"<td>{_effects_html(tool)}</td>",
-        f"<td>{_manners_html(tool)}</td>",
-        f'<td class="number">{escape(p50)}</td><td class="number">{escape(p95)}</td>',
-        f'<td class="number">{latency.returned:,}{failed}</td>',
-    ]
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _signature_html(tool: Tool) -> str:
-    rest = tool.signature.removeprefix(tool.name)
-    return f"<code><b>{escape(tool.name)}</b>{escape(rest)}</code>"
-
-
-def _effects_html(tool: Tool) -> str:
-    lines = [
-        f"{verb} {', '.join(f'<code>{escape(path)}</code>' for path in paths)}"
-        for verb, paths in _effects(tool.effects)
-    ]
-    return "<br>".join(lines) or f'<span class="missing">{_UNDECLARED}</span>'
-
-
-def _manners_html(tool: Tool) -> str:
-    marks = (*_flags(tool), *_limits(tool), *_repeats(tool))
-    shown = "".join(f'<span class="flag">{escape(mark)}</span>' for mark in marks)
-    lines = "".join(f'<div class="whole">{escape(part)}</div>' for part in _runs(tool))
-    return f"{lines}<div>{shown}</div>"

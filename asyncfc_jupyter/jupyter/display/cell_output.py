@@ -23,7 +23,7 @@ from asyncfc_jupyter.jupyter.display.markdown import quoted, to_html
 from asyncfc_jupyter.jupyter.display.output_slots import NOTHING, Bundle, OutputStack, Place, publish
 from asyncfc_jupyter.jupyter.display.route_displays import route_displays, show_traceback
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
-from asyncfc_jupyter.jupyter.options import DEFAULT_OUT
+from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.html import static_bundle
 from asyncfc_jupyter.trace.view.view import timeline_view

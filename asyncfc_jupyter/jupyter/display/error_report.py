@@ -26,7 +26,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.errors import AsyncFCError, InvariantBroken, PlanError, ToolFailed, UsageError
-from asyncfc_jupyter.jupyter.settings.settings import SettingsError
+from asyncfc_jupyter.jupyter.settings.sources import SettingsError
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent import Run

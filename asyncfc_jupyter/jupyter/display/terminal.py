@@ -35,7 +35,7 @@ from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat, printable
 from asyncfc_jupyter.jupyter.display.route_displays import show_traceback
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
-from asyncfc_jupyter.jupyter.options import DEFAULT_OUT
+from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.view.view import LiveTimeline

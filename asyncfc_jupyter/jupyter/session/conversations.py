@@ -1,4 +1,4 @@
-"""The conversations of a session by name, and the line magic's commands on them.
+"""The conversations of a session by name.
 
 A cell without ``--conversation`` always continues `MAIN`: the conversation of a cell can be read from the cell itself and does
 not depend on the cells that were run before.
@@ -6,36 +6,21 @@ not depend on the cells that were run before.
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from asyncfc_jupyter.agent import Conversation, Run
 from asyncfc_jupyter.agent.persistence import FORMAT, fork, from_json, to_json
-from asyncfc_jupyter.core.protocol import decode, read_report
 from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.jupyter.text_file import read_text_file
 from asyncfc_jupyter.models.atomic_file import replace_file
-from asyncfc_jupyter.text import clean, count
+from asyncfc_jupyter.text import count
 
 #: The conversation of the cells that name none.
 MAIN = "main"
-#: Messages that `%agent history` shows, and characters of each: few enough to read. `export` writes all.
-_SHOWN, _SHOWN_CHARACTERS = 40, 160
 #: Bytes of a conversation file: more than any model accepts.
 _MOST_BYTES = 100_000_000
-_WHO = {"user": "you", "assistant": "model", "tool": "tool"}
-#: The commands, and the words that may follow each.
-USAGE = {
-    "reset": "[NAME]",
-    "fork": "NEW [FROM]",
-    "history": "[NAME]",
-    "export": "FILE [NAME]",
-    "import": "FILE [NAME]",
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -142,62 +127,6 @@ class Conversations:
         except UsageError as error:
             raise UsageError(f"{file} {error}") from None
         return f"Read {self._talks[name]} from {file}."
-
-
-def answer(conversations: Conversations, line: str) -> str:
-    """Run a command such as ``fork trip``, and return the text to print.
-
-    Raises:
-        UsageError: The command cannot be carried out.
-    """
-    try:
-        command, *words = shlex.split(line)
-    except ValueError as error:
-        raise UsageError(f"%agent: {error}.") from None
-    needed = sum(not word.startswith("[") for word in USAGE[command].split())
-    if not needed <= len(words) <= len(USAGE[command].split()):
-        raise UsageError(f"%agent {command} takes {USAGE[command]}; it was given {len(words)} words.")
-    commands: dict[str, Callable[..., str]] = {
-        "reset": conversations.reset,
-        "fork": conversations.fork,
-        "export": conversations.save,
-        "import": conversations.load,
-        "history": lambda name=MAIN: history(conversations.find(name)),
-    }
-    try:
-        return commands[command](*words)
-    except UsageError as error:
-        raise UsageError(f"%agent {command}: {error}") from None
-
-
-def history(talk: Talk) -> str:
-    """Return the latest messages of a conversation for the user, each on a line of bounded length."""
-    messages = talk.conversation.messages
-    if not messages:
-        return f"Conversation {talk.name} has no messages yet."
-    lines = [f"system  {plain(talk.system)}"] if talk.system else []
-    if (left := len(messages) - _SHOWN) > 0:
-        lines.append(f"... {left} earlier; %agent export FILE {talk.name} writes all")
-    lines += [f"{_WHO.get(message['role'], '?'):<8}{_message_text(message)}" for message in messages[-_SHOWN:]]
-    return "\n".join(lines)
-
-
-def _message_text(message: Mapping[str, Any]) -> str:
-    """Return a message's text and calls, of a tool message the name, status and value of its future."""
-    content = message.get("content") or ""
-    if message["role"] == "tool":
-        report = read_report(decode(content))
-        if report is not None and report.status is not None:
-            value = report.value if report.status == "done" else report.error
-            content = f"{report.future} {report.status} {json.dumps(value, ensure_ascii=False) if value else ''}"
-        return plain(content)
-    calls = [f"{call['function']['name']}({call['function']['arguments']})" for call in message.get("tool_calls", ())]
-    return "\n        ".join(map(plain, filter(None, [content, *calls])))
-
-
-def plain(text: str) -> str:
-    """Return text on one line of bounded length, without characters that steer a terminal or turn the line around."""
-    return clean(text, _SHOWN_CHARACTERS)
 
 
 def checked(name: str) -> str:

@@ -15,16 +15,15 @@ from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts, contain
 from asyncfc_jupyter.jupyter.cells.prompt_template import written_prompt
 from asyncfc_jupyter.jupyter.cells.tool_cell import run_body
 from asyncfc_jupyter.jupyter.cells.transformer import RunningCells
-from asyncfc_jupyter.jupyter.commands.tools import show_tool
 from asyncfc_jupyter.jupyter.display.answer_format import AnswerFormat
 from asyncfc_jupyter.jupyter.display.cell_output import CellOutput, output_for
 from asyncfc_jupyter.jupyter.display.error_report import about
-from asyncfc_jupyter.jupyter.options import AgentOptions, ModelChoice
 from asyncfc_jupyter.jupyter.session.approval_prompt import Questions, approver_for
 from asyncfc_jupyter.jupyter.session.background import Background
 from asyncfc_jupyter.jupyter.session.conversations import MAIN, Conversations, Talk
 from asyncfc_jupyter.jupyter.session.latencies import Latencies
-from asyncfc_jupyter.jupyter.settings.settings import Settings
+from asyncfc_jupyter.jupyter.settings.settings import ModelChoice, Settings
+from asyncfc_jupyter.jupyter.settings.table import AgentOptions
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.cassette.cassette import recorded_model
 from asyncfc_jupyter.models.keys import api_key_in
@@ -54,11 +53,11 @@ class Session:
         """The model of a cell that names none: the one chosen last, or that of the settings."""
         return self.settings.reach(None)
 
-    def define_tools(self, options: Mapping[str, Any], body: str) -> str:
+    def define_tools(self, options: Mapping[str, Any], body: str) -> tuple[Tool, ...]:
         """Run a ``%%tool`` cell and register the functions it defines; they replace those that the cell defined before.
 
         Returns:
-            The registered tools, for the user.
+            The registered tools.
 
         Raises:
             ToolDefinitionError: A function cannot be a tool; nothing is registered.
@@ -71,8 +70,7 @@ class Session:
         # A cell is recognised when it is run again by its id; without one, by the functions that it defines.
         origin = str(cell.cell_id) if cell is not None and cell.cell_id else f"defines {', '.join(functions)}"
         self.registry.replace(origin, tools, more=cell is not None and cell is before)
-        none = "No tool: the cell defines no function at its top level whose name does not start with an underscore."
-        return "\n".join(map(show_tool, tools)) or none
+        return tools
 
     async def ask(self, options: AgentOptions, prompt: str, *, nested: bool = False) -> CellEnd:
         """Run one ``%%agent`` cell to its end, and show it.
@@ -122,7 +120,7 @@ class Session:
         questions = Questions()
         choice = self._choice(options)
         own_system = options.system or (None if talk.usual else talk.system)
-        system = own_system or options.usual_system
+        system = own_system or self.settings.value("system")
         agent = Agent(
             choice.name,
             tools=self._tools(options.tools),
@@ -134,15 +132,16 @@ class Session:
             approver=approver_for(self.shell, questions, nested=nested, background=options.background),
             system=system,
             max_turns=options.max_turns,
-            budget=Budget(**dict[str, Any](options.budget)),
+            budget=Budget(requests=options.max_requests, tokens=options.max_tokens, seconds=options.max_seconds),
             limit=options.limit,
-            model_options=dict(choice.options),
+            model_options=choice.options,
             record=options.record,
             replay=options.replay,
-            speed=options.speed,
+            speed=options.speed or "1",
         )
-        if options.model is not None or self.model is None:
-            self.settings.choose(options.model or choice)
+        asked = self.settings.asked(options)
+        if asked is not None or self.model is None:
+            self.settings.choose(asked or choice)
         talk.system, talk.usual = system, own_system is None
         output.begin(lambda kind, future: act(run, questions, kind, future), name=options.out)
         observers = [output.observe, self.latencies.observer()]
@@ -155,7 +154,7 @@ class Session:
         return written_prompt(options, cell, self.shell.ev, plan=plan)
 
     def _choice(self, options: AgentOptions) -> ModelChoice:
-        choice = self.settings.reach(options.model)
+        choice = self.settings.reach(self.settings.asked(options))
         if choice is None and options.replay:
             choice = ModelChoice(name=recorded_model(options.replay))
         if choice is None:

@@ -17,12 +17,17 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 from traitlets.config.loader import DeferredConfig
 
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.table import KEY_LIKE, Declared, problem_with
 from asyncfc_jupyter.models.secret import hide_keys
 
 #: The section of ``ipython_config.py``: the name of the class of the magics.
 SECTION = "AgentMagics"
 _TABLE = "[tool.asyncfc]"
+
+
+class SettingsError(UsageError):
+    """A setting in a file is invalid; the message names the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
