@@ -1,4 +1,4 @@
-"""Machines with one fault each, planted to show that the search for a program that goes wrong would find it."""
+"""Schedulers with one planted fault each: the search for a program that goes wrong must find every one."""
 
 from asyncfc_jupyter.core.call_record import Gate
 from asyncfc_jupyter.core.effects import Effects
@@ -41,7 +41,7 @@ class DropsWriteAfterWrite(Scheduler):
 
 
 class ForgetsWidening(Scheduler):
-    """A call whose arguments are unknown touches nothing until they are known."""
+    """A call has no effects until its arguments are known."""
 
     def _issued(self, event):
         yield from super()._issued(event)
@@ -52,7 +52,7 @@ class ForgetsWidening(Scheduler):
 
 
 class NeverLooksAgainAfterNarrowing(Scheduler):
-    """Who watches a call is not told when that one's arguments become known."""
+    """The watchers of a call are not woken when its arguments become known."""
 
     def _wake_watchers(self, record):
         if record.state.settled:
@@ -85,14 +85,14 @@ class StartsIrreversibleInAnOpenReply(Scheduler):
 
 
 class ForgetsFailuresBeforeIrreversible(Scheduler):
-    """An irreversible call is made though an earlier call failed and the model has not heard of it."""
+    """An irreversible call is made although the model has not seen the failure of an earlier call."""
 
     def _already_lost(self, record):
         return None
 
 
 class ForgetsDependents(Scheduler):
-    """Calls that need one that did not succeed are left waiting."""
+    """Calls that need a failed call are left waiting."""
 
     def _follow(self, record):
         for other, command, outcome in super()._follow(record):
@@ -101,7 +101,7 @@ class ForgetsDependents(Scheduler):
 
 
 class TakesAPlaceBeyondTheLimit(Scheduler):
-    """One place more than there is under each limit."""
+    """Each limit has one place too many."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -126,7 +126,7 @@ class _LastComeFirst(Places):
 
 
 class HandsOutPlacesAgainstTheOrder(Scheduler):
-    """Of those that wait for a place, the latest goes first."""
+    """Of the calls that wait for a place, the latest gets it first."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -134,14 +134,14 @@ class HandsOutPlacesAgainstTheOrder(Scheduler):
 
 
 class SharesAcrossConflicts(Scheduler):
-    """A repeat takes a pending call's outcome though a call in between changes what they look at."""
+    """A repeat takes a pending call's outcome although a call in between changes what they read."""
 
     def may_share(self, earlier, effects):
         return not self._records[earlier].state.settled
 
 
 class IgnoresApproval(Scheduler):
-    """A call to be approved starts before the person has answered."""
+    """A call that needs approval starts before the user has answered."""
 
     def _look(self, record):
         yield from super()._look(record)

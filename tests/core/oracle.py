@@ -1,7 +1,7 @@
-"""What the scheduler must do, said from the definition alone: no watching, no indexes, no queues, no gates.
+"""What the scheduler must do, written from the definition alone: no watching, no indexes, no queues, no gates.
 
-The oracle holds the list of all calls. After each fact it says which calls are lost, which fail, which the person is asked
-about and which run, by looking at all of them again until nothing changes.
+The oracle has the list of all calls. After each event it says which calls are lost, which fail, for which the user is asked
+and which run: it looks at all of them again until nothing changes.
 """
 
 from dataclasses import dataclass, field
@@ -28,24 +28,24 @@ class Planned:
 
 @dataclass
 class Oracle:
-    """Every call, in order, with what has become of it."""
+    """Every call, in order, with its state."""
 
     limit: int
     calls: list[Planned] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
-    #: By call: the failures that the model had been told of before it wrote the call, and the reply it is in.
-    told: list[frozenset[int]] = field(default_factory=list)
+    #: For each call: the failures that the model had seen before it wrote the call, and the call's reply.
+    known_failures: list[frozenset[int]] = field(default_factory=list)
     replies: list[int] = field(default_factory=list)
     asked: set[int] = field(default_factory=set)
     approved: set[int] = field(default_factory=set)
     shown: set[int] = field(default_factory=set)
-    #: How each reply stands; before the first one no reply is open, and nothing was cut off.
+    #: The end of each reply, or that it is open. Before the first one no reply is open, and nothing was cut off.
     ends: list[str] = field(default_factory=lambda: ["good"])
 
     def issue(self, call):
         self.calls.append(call)
         self.states.append("pending")
-        self.told.append(frozenset(self.shown))
+        self.known_failures.append(frozenset(self.shown))
         self.replies.append(len(self.ends) - 1)
         self.spread()
 
@@ -68,7 +68,7 @@ class Oracle:
         return [number for number, state in enumerate(self.states) if state == "pending"]
 
     def spread(self):
-        """Settle all that settles by itself; then ask; then hand out places in order of emission."""
+        """Settle the calls that settle by themselves, then ask for approvals, then give places in order of emission."""
         while any(self.settles_itself(number) for number in self.pending()):
             pass
         for number in self.pending():
@@ -95,14 +95,14 @@ class Oracle:
     def forbidden(self, number):
         if not self.calls[number].irreversible:
             return False
-        unheard = any(self.states[n] in LOST and n not in self.told[number] for n in range(number))
-        return unheard or self.ends[self.replies[number]] == "broken"
+        unseen = any(self.states[n] in LOST and n not in self.known_failures[number] for n in range(number))
+        return unseen or self.ends[self.replies[number]] == "broken"
 
     def known(self, number):
         return all(self.states[n] == "done" for n in self.calls[number].needs)
 
     def clear(self, number):
-        """Whether nothing but the person or a limit may hold the call."""
+        """Whether only the user or a limit may hold the call."""
         call = self.calls[number]
         earlier = [n for n in range(number) if self.states[n] in ("pending", "running")]
         safe = not call.irreversible or (not earlier and self.ends[self.replies[number]] != "open")
@@ -135,7 +135,7 @@ class Oracle:
         return call.exact if self.known(number) else call.wide
 
     def may_share(self, earlier, call):
-        """Whether a call made now would find what the earlier one finds, pending calls in between considered."""
+        """Whether a call made now would read what the earlier one reads, with pending calls in between."""
         return self.states[earlier] in ("pending", "running") and not any(
             hazards(self.effects(n), call.exact) for n in range(earlier + 1, len(self.calls)) if n in self.alive()
         )

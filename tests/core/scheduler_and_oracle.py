@@ -1,4 +1,4 @@
-"""A random program, told to a scheduler and to its oracle, which must agree after every fact."""
+"""A random program, given to a scheduler and to its oracle, which must agree after every event."""
 
 from asyncfc_jupyter.core.commands import AskApproval, CopyOutcome, ResolveArguments, SkipCall, StartCall
 from asyncfc_jupyter.core.effects import UNDECLARED, Effects
@@ -28,14 +28,14 @@ PATHS = (("a",), ("b",), ("a", "a"), ("a", "b"), ("b", "a"), ("a", "a", "a"), ("
 
 
 class Pair:
-    """A scheduler and its oracle, told the same things."""
+    """A scheduler and its oracle, which get the same events."""
 
     def __init__(self, limit, scheduler=Scheduler):
         self.scheduler, self.oracle = scheduler(limit=limit), Oracle(limit)
         self.started, self.skipped, self.asked, self.starts = set(), set(), set(), []
 
     def feed(self, event):
-        """Tell the scheduler, and answer as the driver does: at once, in order."""
+        """Pass an event to the scheduler, and carry out its commands as the driver does: immediately, in order."""
         todo = [self.scheduler.handle(event)]
         starts = []
         while todo:
@@ -56,7 +56,7 @@ class Pair:
                     case AskApproval():
                         self.asked.add(number)
         check(self.scheduler)
-        assert starts == sorted(starts), "places were handed out against the order of emission"
+        assert starts == sorted(starts), "places were given against the order of emission"
         self.compare()
 
     def resolved(self, future, number):
@@ -90,7 +90,7 @@ class Pair:
             "done": CallFinished(future=name),
             "failed": CallFailed(future=name, kind="error", message="boom"),
             "cancelled": CallCancelled(future=name),
-            "skipped": CallSkipped(future=name, because=None, message="the person said no"),
+            "skipped": CallSkipped(future=name, because=None, message="the user said no"),
         }
         if state == "skipped":
             self.skipped.add(number)
@@ -113,7 +113,7 @@ class Pair:
         self.feed(TurnEnded(turn=1, reason="length" if end == "broken" else "tool_calls", calls=0))
 
     def may_share(self, earlier, call):
-        """Return what the scheduler says; it must not say yes where the oracle says no."""
+        """Return the scheduler's answer, which may be yes only if the oracle agrees."""
         yes = self.scheduler.may_share(future_name(earlier + 1), call.wide if call.needs else call.exact)
         assert not yes or self.oracle.may_share(earlier, call), "an outcome was shared across a conflicting call"
         return yes
@@ -123,8 +123,8 @@ class Pair:
         states = [self.scheduler.state(future_name(n + 1)).value for n in range(len(oracle.calls))]
         assert states == oracle.states
         asked = {number for number in oracle.asked if number not in self.asked}
-        assert not asked, "the person was not asked in time"
-        assert self.asked <= oracle.asked, "the person was asked too early"
+        assert not asked, "the user was not asked in time"
+        assert self.asked <= oracle.asked, "the user was asked too early"
         copies = {number for number, call in enumerate(oracle.calls) if call.same_as is not None}
         assert self.skipped - copies == {n for n, state in enumerate(states) if state == "skipped"} - copies
 
@@ -146,7 +146,7 @@ def play(data, scheduler=Scheduler):
 
 
 def _moves(choices, pair, total):
-    """Return what may happen next; nothing when the program is over but for what still runs."""
+    """Return the possible next steps; none when only running calls are left of the program."""
     oracle, moves = pair.oracle, []
     if len(oracle.calls) < total:
         moves += [lambda: pair.issue(_call(choices, pair))] * 3
@@ -157,9 +157,9 @@ def _moves(choices, pair, total):
         moves.append(lambda: pair.end_reply(choices.pick(("good", "good", "broken"))))
     elif len(oracle.calls) < total:
         moves.append(pair.begin_reply)
-    unheard = [n for n, state in enumerate(oracle.states) if state in LOST and n not in oracle.shown]
-    if unheard and len(oracle.calls) < total:
-        moves.append(lambda: pair.show(choices.pick(unheard)))
+    unseen = [n for n, state in enumerate(oracle.states) if state in LOST and n not in oracle.shown]
+    if unseen and len(oracle.calls) < total:
+        moves.append(lambda: pair.show(choices.pick(unseen)))
     alive = oracle.alive()
     if alive and choices.once_in(6):
         moves.append(lambda: pair.settle(choices.pick(alive), "cancelled"))
@@ -167,7 +167,7 @@ def _moves(choices, pair, total):
 
 
 def _active(oracle):
-    """Return the calls about which the world outside may still say something: those that run, those that were asked about."""
+    """Return the calls that may still get an event from outside: those that run and those that wait for approval."""
     waiting = [n for n in oracle.asked if oracle.states[n] == "pending" and n not in oracle.approved]
     return [n for n, state in enumerate(oracle.states) if state == "running"] + sorted(waiting)
 

@@ -1,4 +1,4 @@
-"""Effects: which paths meet, what a template becomes, and which pairs of calls may overlap."""
+"""Effects: which paths conflict, which path a template yields, and which pairs of calls may overlap."""
 
 import enum
 import posixpath
@@ -25,7 +25,7 @@ class Parts(enum.Enum):
 
 
 class Secretive:
-    """A value whose text is not to be had."""
+    """A value that raises when it is converted to text."""
 
     def __str__(self):
         raise RuntimeError("not for you")
@@ -45,7 +45,7 @@ effects = st.builds(
     ("one", "other", "expected"),
     [("a", "a", True), ("a", "a/b", True), ("a/b", "a", True), ("a/b", "a/c", False), ("ab", "a", False)],
 )
-def test_paths_meet_when_one_is_a_prefix_of_the_other_by_whole_segments(one, other, expected) -> None:
+def test_paths_conflict_if_one_is_a_prefix_of_the_other_by_segments(one, other, expected) -> None:
     assert meet(tuple(one.split("/")), tuple(other.split("/"))) is expected
 
 
@@ -160,7 +160,7 @@ def test_a_template_that_cannot_be_read_is_refused(text) -> None:
 
 
 def test_a_path_widened_for_an_unknown_argument_is_marked_as_widened() -> None:
-    """A path that is declared so wide is not marked."""
+    """A path that is declared as wide is not marked."""
     templates = EffectTemplates(
         reads=(PathTemplate.parse("a"), PathTemplate.parse("b/{x}")), writes=(PathTemplate.parse("c/{y}/{x}"),)
     )
@@ -170,7 +170,7 @@ def test_a_path_widened_for_an_unknown_argument_is_marked_as_widened() -> None:
     assert templates.expand({"y": 1}).widened == templates.expand({"x": 1, "y": 1}).widened == ()
 
 
-def test_nothing_declared_is_taken_for_everything() -> None:
+def test_a_call_without_declared_effects_is_taken_to_touch_everything() -> None:
     assert EffectTemplates(declared=False).expand({}) is UNDECLARED
 
 

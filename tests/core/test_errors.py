@@ -1,4 +1,4 @@
-"""Every error, word for word: its one line, what it carries for programs, and its cuts at each limit."""
+"""Every error, word for word: its one line, its attributes, and its cuts at each limit."""
 
 import inspect
 
@@ -84,17 +84,17 @@ EXAMPLES = (
 )
 
 
-def told(error):
+def described(error):
     kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__]
     others = [kind.__name__ for kind in type(error).__mro__ if kind in (KeyError, ValueError, UserWarning)]
     carried = "".join(f"\n    {name} = {value!r}" for name, value in sorted(vars(error).items()))
     return f"{' < '.join([*kinds, *others])}\n    {error}{carried}"
 
 
-def test_every_error_says_and_carries_what_it_is_meant_to(expected) -> None:
+def test_every_error_has_its_listed_text_and_attributes(expected) -> None:
     classes = {each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, BaseException)}
     assert classes == {type(example) for example in EXAMPLES}
-    expected("errors.txt", "\n\n".join(map(told, EXAMPLES)))
+    expected("errors.txt", "\n\n".join(map(described, EXAMPLES)))
 
 
 def test_a_notebook_shows_an_error_as_its_class_and_one_line() -> None:
@@ -105,7 +105,7 @@ def test_a_notebook_shows_an_error_as_its_class_and_one_line() -> None:
 
 
 def word(letters, changed):
-    """A word of so many letters, of which the first few are others: alike by the part that is left."""
+    """A word of so many letters whose first few differ: the rest is its similarity."""
     return "x" * changed + "abcdefghij"[changed:letters]
 
 

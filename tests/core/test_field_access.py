@@ -1,4 +1,4 @@
-"""What a reference finds inside objects of every make, and what it never reaches."""
+"""What a reference finds inside objects of every kind, and what it never reaches."""
 
 import collections
 import datetime as dt
@@ -229,7 +229,7 @@ def test_a_reference_finds_what_it_names(text, value) -> None:
         ("$f24.x", ", ... (100 in all)"),
     ],
 )
-def test_a_step_that_leads_nowhere_says_what_there_is(text, message) -> None:
+def test_a_step_to_a_missing_field_lists_the_existing_ones(text, message) -> None:
     with pytest.raises(MissingField) as caught:
         resolve(text)
     assert message in str(caught.value)
@@ -259,7 +259,7 @@ def test_a_row_of_a_database_has_columns_and_positions() -> None:
     assert parse_reference("$f1[1]").resolve(row) == 2
 
 
-def test_tables_of_other_makes_have_their_columns() -> None:
+def test_tables_of_other_libraries_have_their_columns() -> None:
     class Polars:
         columns = ("price", "name")
 
@@ -271,7 +271,7 @@ def test_tables_of_other_makes_have_their_columns() -> None:
         parse_reference("$f1.prise").resolve(Polars())
 
 
-def test_what_a_record_has_is_told_without_what_is_private() -> None:
+def test_the_fields_of_a_record_are_listed_without_private_ones() -> None:
     assert field_names(Plain()) == ("price", "format", "total", "broken", "kept")
     assert field_names(WithSlots()) == ("never", "price")
     assert field_names(Sky(colour="blue", extra=1))[:2] == ("colour", "extra")
@@ -287,7 +287,7 @@ def test_the_nearest_name_is_listed_first_and_as_it_is_spelled() -> None:
         parse_reference("$f1.order_id").resolve(value)
 
 
-def test_a_reference_reads_an_exception_and_tells_a_number_from_its_text() -> None:
+def test_a_reference_reads_an_exception_and_separates_3_from_its_text() -> None:
     """A column that is named by the number 3 is not found by the text '3'."""
     assert parse_reference("$f1.args[0]").resolve(ValueError("wrong")) == "wrong"
     with pytest.raises(MissingField):

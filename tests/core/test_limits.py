@@ -1,4 +1,4 @@
-"""Places to run in: who gets the next one, where several limits meet."""
+"""Limits: which call gets the next free place if several limits apply."""
 
 from asyncfc_jupyter.core.events import Limit
 from asyncfc_jupyter.core.limits import Places, tightest

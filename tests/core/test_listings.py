@@ -1,4 +1,4 @@
-"""Whole lists of what is understood and what is said of the rest: references, look-alikes, effects, objects, events."""
+"""Whole lists of accepted forms and of errors for others: references and malformed ones, effects, objects, events."""
 
 import collections
 import dataclasses
@@ -112,7 +112,7 @@ def test_references_are_found_and_replaced_at_any_depth() -> None:
     assert list(find_references(17)) == []
 
 
-def test_an_empty_holder_in_front_hides_no_reference() -> None:
+def test_an_empty_container_does_not_hide_a_later_reference() -> None:
     assert [str(each) for each in find_references([[], {}, "$f1"])] == ["$f1"]
 
 
@@ -120,7 +120,7 @@ def test_an_empty_holder_in_front_hides_no_reference() -> None:
     ("argument", "depth"), [(1, 0), ("text", 0), ([], 0), ([1], 1), ({"a": 1}, 1), ([[1]], 2), ([1, {"a": [2]}], 3)]
 )
 def test_depth_is_counted_exactly(argument, depth) -> None:
-    """A list that holds something is a level."""
+    """A list that is not empty is a level."""
     assert not nested_deeper_than(depth, argument)
     assert depth == 0 or nested_deeper_than(depth - 1, argument)
 
@@ -141,7 +141,7 @@ def test_the_future_of_a_reference_is_found_in_front_only() -> None:
     assert (future_name(1), future_name(20)) == ("f1", "f20")
 
 
-# -- look-alikes -----------------------------------------------------------------------------------------------------
+# -- malformed references -------------------------------------------------------------------------------------------
 
 RESULTS = {"f3": {"order_id": 7, "Total": 3}, "f1": {"order_id": 5, "name": "Ada"}}
 SITUATION = Situation(
@@ -464,7 +464,7 @@ class Frame:
 
 
 class Arrow:
-    """Stands for a table of another make."""
+    """Stands for a table of another library."""
 
     column_names = ("price", "columns")
     columns = ("not names",)
@@ -495,7 +495,7 @@ class Zero:
 
 
 class Odd:
-    """Cannot even say how many items it has."""
+    """Raises when its length is asked for."""
 
     def __getitem__(self, key):
         raise ValueError(key)
@@ -626,7 +626,7 @@ MORE = (
 
 
 def reached(value, step):
-    """What the step finds, or the error."""
+    """The value that the step finds, or the error."""
     is_name = isinstance(step, str) and step.isidentifier()
     try:
         found = reach_field(value, step, "f1") if is_name else reach_item(value, step, "f1")
@@ -636,7 +636,7 @@ def reached(value, step):
 
 
 def test_steps_into_values_of_many_kinds_find_or_say_this(expected) -> None:
-    """What is missing is grouped by what the error says there is."""
+    """Missing steps are grouped by the fields that the error lists."""
     lines = []
     for label, value in VALUES.items():
         lines.append(f"{label}: {', '.join(field_names(value)[:20]) or 'no fields'}; has a: {has_field(value, 'a')}")
@@ -652,7 +652,7 @@ def test_steps_into_values_of_many_kinds_find_or_say_this(expected) -> None:
 
 
 def test_the_way_to_the_result_itself_is_named_for_the_result_alone() -> None:
-    """Deeper inside, nobody takes `value` for the result."""
+    """Deeper inside, `value` is an ordinary name."""
     for step in ("value", "result", "output", "data", "content", "response", "return_value"):
         with pytest.raises(CallError, match=r'; the result itself is "\$f1"$'):
             reach_field({"a": 1}, step, "f1")
@@ -687,7 +687,7 @@ SAMPLES = {
 
 
 def sample(kind, *, whole):
-    """An event with every field filled, or with those alone that it cannot be without."""
+    """An event with every field filled, or with the required ones only."""
     values, hints = {}, get_type_hints(kind)
     for field in dataclasses.fields(kind):
         if whole or field.default is dataclasses.MISSING:
@@ -697,7 +697,7 @@ def sample(kind, *, whole):
 
 
 def test_every_event_is_shown_and_written_like_this(expected) -> None:
-    """And read from its file it is the same event."""
+    """Read back from its file, it is the same event."""
     kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)]
     made = [sample(kind, whole=whole) for kind in kinds[1:] for whole in (False, True)]
     trace = Trace(tuple(Stamped(seq=number, at_s=number / 8, event=event) for number, event in enumerate(made)))
@@ -720,7 +720,7 @@ def waits():
         yield Wait(kind="hazard", on=f1, hazard=hazard, declared=False)
 
 
-def test_every_reason_to_wait_is_told_like_this(expected) -> None:
+def test_every_reason_to_wait_has_this_sentence(expected) -> None:
     expected("waits.txt", "\n".join(f"{wait.kind}: {wait}" for wait in waits()))
 
 

@@ -1,4 +1,4 @@
-"""What models write when they mean a future: refused with the right form, while text that is meant gets through."""
+"""What models write when they mean a future is refused with the right form; literal text is accepted."""
 
 import pytest
 from hypothesis import given
@@ -69,7 +69,7 @@ def refused(value, situation=ONE, name="a"):
         ("{'future': 'f1', 'status': 'pending'}", "$f1"),
     ],
 )
-def test_a_look_alike_of_a_reference_is_refused_with_the_right_form(text, right) -> None:
+def test_a_malformed_reference_is_refused_with_the_right_form(text, right) -> None:
     """These are forms that models write instead of a reference."""
     assert f'write "{right}" for' in str(refused(text))
 
@@ -96,7 +96,7 @@ def test_a_placeholder_that_is_handed_on_is_refused(value) -> None:
         "pending", "$5", "$HOME", "{name}", "f12", "value", "{'future': 'f9', 'status': 'pending'}", "", " ", "$f1.", "f1: x",
     ],
 )  # fmt: skip
-def test_references_and_other_text_are_no_look_alikes(text) -> None:
+def test_references_and_ordinary_text_are_not_refused(text) -> None:
     reject_look_alikes({"a": text}, ONE)
 
 
@@ -138,8 +138,8 @@ def test_what_a_parameter_lists_or_mentions_is_meant() -> None:
     refused("pending", situation, "b")
 
 
-def test_a_refusal_names_the_place_what_was_seen_and_the_right_form() -> None:
-    """It also names the way to write the text itself, if that is meant."""
+def test_a_refusal_names_the_argument_its_text_and_the_right_form() -> None:
+    """It also says how to write the text itself, if that is meant."""
     error = refused({"lines": ["x", {"order": "f1"}]})
     assert error.argument == "a.lines[1].order"
     assert str(error) == (
@@ -148,7 +148,7 @@ def test_a_refusal_names_the_place_what_was_seen_and_the_right_form() -> None:
     )
 
 
-def test_the_way_out_that_the_error_names_leads_out() -> None:
+def test_the_form_that_the_error_suggests_is_accepted() -> None:
     for text in ("f1", "<f1.id>", "pending", "<order_id>", "$f1[order_id]", '{"future": "f1", "status": "pending"}'):
         for situation in (ONE, WAITING):
             escaped = {"a": f"$text:{text}"}
@@ -211,7 +211,7 @@ def test_a_field_is_looked_for_in_the_latest_hundred_results() -> None:
     reject_look_alikes({"a": "<order_id>"}, Situation(known=known, results=results(101)))
 
 
-def test_an_object_with_keys_of_its_own_is_no_placeholder() -> None:
+def test_an_object_with_other_keys_is_not_taken_for_a_placeholder() -> None:
     """Only the name of a future in it is refused, and not the whole object."""
     reject_look_alikes({"a": {"future": "$text:f1", "colour": "red"}}, ONE)
     assert refused({"future": "f1", "colour": "red"}).text == "f1"

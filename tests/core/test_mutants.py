@@ -1,4 +1,4 @@
-"""The search is worth something: it finds a program that goes wrong for each planted fault, and none without one."""
+"""The search finds a program that goes wrong for each planted fault, and none without a fault."""
 
 import pytest
 

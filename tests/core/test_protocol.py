@@ -1,4 +1,4 @@
-"""The one reader of what the layer says in a message: what it takes for the layer's words, and what for a tool's."""
+"""The one reader of the layer's messages: what it takes for the layer's words, and what for a tool's."""
 
 import json
 
@@ -42,13 +42,13 @@ def test_a_report_gives_the_fields_of_its_object() -> None:
 
 
 @pytest.mark.parametrize("name", ["f0", "f01", "F1", "$f1", "f1 ", "f1234567890", "f٣", 1, ["f1"], None])
-def test_an_object_without_the_name_of_a_future_is_no_report(name) -> None:
+def test_an_object_without_the_name_of_a_future_is_not_a_report(name) -> None:
     assert read_report({**DONE, "future": name}) is None
     assert read_report([DONE]) is None
 
 
 @pytest.mark.parametrize("status", ["open", "DONE", ["done"], None, 1])
-def test_an_unknown_status_is_none(status) -> None:
+def test_an_unknown_status_is_read_as_missing(status) -> None:
     report = read_report({**DONE, "status": status})
     assert report.status is None
     assert not report.is_complete

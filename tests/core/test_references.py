@@ -1,4 +1,4 @@
-"""References: what is one, what it finds, and what merely looks like one."""
+"""References: their form, what they find, and text that only resembles one."""
 
 from collections import namedtuple
 from dataclasses import dataclass
@@ -141,7 +141,7 @@ def test_a_reference_reads_back_as_it_is_written(number, steps) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "1st", "", "a.b", 'a"'])
-def test_a_step_that_could_not_be_read_back_cannot_be_made(name) -> None:
+def test_a_step_that_cannot_be_read_back_is_refused(name) -> None:
     with pytest.raises(ValueError, match="use Item for a key of any text"):
         Field(name)
     with pytest.raises(ValueError, match="600 digits"):

@@ -1,4 +1,4 @@
-"""The scheduler by example: each test is a list of events and the commands they bring."""
+"""The scheduler by example: each test is a list of events and the commands that follow."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def effects(reads=(), writes=()):
 
 
 class Driver:
-    """Feeds a scheduler, resolving arguments at once unless told to hold them; checks every rule after every event."""
+    """Feeds a scheduler, resolves arguments immediately unless they are held, and checks every rule after every event."""
 
     def __init__(self, limit=16, narrow=None, limits=None):
         self.scheduler = Scheduler(limit=limit)
@@ -97,7 +97,7 @@ def test_a_read_waits_for_a_write_of_the_place_above_it() -> None:
     assert str(held.wait) == "f1 writes orders/42/lines (RAW)"
 
 
-def test_a_wait_says_no_more_of_an_earlier_call_than_is_known_of_it() -> None:
+def test_a_wait_says_only_what_is_known_of_the_earlier_call() -> None:
     known, wide = ("orders", "1"), ("stock",)
     driver = Driver(narrow={"f2": effects(writes=["orders/1", "stock/7"])})
     driver.issue(declared=PURE)
@@ -120,7 +120,7 @@ def test_writes_of_different_places_overlap() -> None:
     assert driver.issue(writes=["orders/2"]) == [StartCall("f2")]
 
 
-def test_an_undeclared_call_goes_alone_but_beside_pure_ones() -> None:
+def test_an_undeclared_call_runs_alone_except_with_pure_ones() -> None:
     driver = Driver()
     driver.issue(reads=["db"])
     (held,) = driver.issue(declared=UNDECLARED)
@@ -147,7 +147,7 @@ def test_a_call_that_needs_a_finished_future_does_not_wait() -> None:
 
 
 def test_an_unknown_argument_blocks_its_family_until_it_is_known() -> None:
-    """The effects of its call are widened to the whole family for so long."""
+    """Until then the effects of its call are widened to the whole family."""
     driver = Driver(narrow={"f2": effects(writes=["orders/1"])})
     driver.issue(declared=PURE)
     driver.issue(writes=["orders"], needs=["f1"])
@@ -160,7 +160,7 @@ def test_an_unknown_argument_blocks_its_family_until_it_is_known() -> None:
     ]
 
 
-def test_a_failure_skips_its_dependents_and_theirs_and_nobody_else() -> None:
+def test_a_failure_skips_its_dependents_and_theirs_and_no_other_call() -> None:
     driver = Driver()
     driver.issue(writes=["a"])
     driver.issue(declared=PURE, needs=["f1"])
@@ -205,7 +205,7 @@ def test_a_call_that_names_one_limit_twice_takes_one_place() -> None:
     assert driver.issue(declared=PURE) == [StartCall("f2")]
 
 
-def test_where_a_limit_has_two_numbers_each_call_goes_by_its_own() -> None:
+def test_a_call_obeys_its_own_number_if_a_limit_has_two() -> None:
     one, two = (Limit(name="db", places=places) for places in (1, 2))
     driver = Driver(limits={"f1": (two,), "f2": (two,), "f3": (one,), "f4": (two,)})
     for _ in range(4):
@@ -259,6 +259,6 @@ def test_a_call_that_waits_for_many_values_is_reported_by_halves() -> None:
     names = [FutureName(f"f{number}") for number in range(1, 41)]
     (first,) = driver.issue(declared=PURE, needs=names)
     assert len(first.wait.on) == 40
-    told = [len(command.wait.on) for name in names[:-1] for command in driver.finish(name)]
-    assert told == [20, 10, 8, 7, 6, 5, 4, 3, 2, 1]
+    reported = [len(command.wait.on) for name in names[:-1] for command in driver.finish(name)]
+    assert reported == [20, 10, 8, 7, 6, 5, 4, 3, 2, 1]
     assert driver.finish(names[-1]) == [StartCall("f41")]

@@ -8,5 +8,5 @@ from tests.random_programs import programs, share
 
 @share(60)
 @given(programs(SIZE))
-def test_each_call_starts_at_the_first_moment_it_may_and_never_before(data) -> None:
+def test_each_call_starts_as_soon_as_it_may_and_never_before(data) -> None:
     play(data)

@@ -1,4 +1,4 @@
-"""Machines in whole scripts: every command, every story, every broken rule, word for word."""
+"""Schedulers in whole scripts: every command, every story, every broken rule, word for word."""
 
 import pytest
 
@@ -33,13 +33,13 @@ SOME_A = Effects(writes=(A,), widened=(A,))
 
 
 class Script:
-    """Tells a scheduler facts in short words, answers for arguments unless told to wait, and writes all of it down."""
+    """Passes events to a scheduler, resolves arguments unless they are held, and logs it all in short words."""
 
     def __init__(self, limit=16):
         self.scheduler, self.lines, self.exact, self.limits = Scheduler(limit=limit), [], {}, {}
         self.count, self.held, self.checked = 0, [], True
 
-    def tell(self, event, words):
+    def feed(self, event, words):
         self.lines.append(f"- {words}")
         todo = [event]
         while todo:
@@ -76,32 +76,32 @@ class Script:
             **more,
         )
         marks = [f"{key}={value}" for key, value in more.items()]
-        self.tell(event, " ".join([f"issue {name}", *([f"needs {needs}"] if needs else []), *marks]))
+        self.feed(event, " ".join([f"issue {name}", *([f"needs {needs}"] if needs else []), *marks]))
 
     def done(self, *names):
         for name in names:
-            self.tell(CallFinished(future=name), f"{name} returned")
+            self.feed(CallFinished(future=name), f"{name} returned")
 
     def failed(self, name):
-        self.tell(CallFailed(future=name, kind="error", message="boom"), f"{name} failed")
+        self.feed(CallFailed(future=name, kind="error", message="boom"), f"{name} failed")
 
     def cancelled(self, name):
-        self.tell(CallCancelled(future=name), f"{name} was cancelled")
+        self.feed(CallCancelled(future=name), f"{name} was cancelled")
 
     def declined(self, name):
-        self.tell(CallSkipped(future=name, because=None, message="no"), f"{name} was declined")
+        self.feed(CallSkipped(future=name, because=None, message="no"), f"{name} was declined")
 
     def approved(self, name):
-        self.tell(ApprovalGiven(future=name), f"{name} was approved")
+        self.feed(ApprovalGiven(future=name), f"{name} was approved")
 
     def shown(self, name):
-        self.tell(ResultShown(future=name, turn=2), f"{name} was shown")
+        self.feed(ResultShown(future=name, turn=2), f"{name} was shown")
 
     def begin(self):
-        self.tell(TurnStarted(turn=1), "a reply began")
+        self.feed(TurnStarted(turn=1), "a reply began")
 
     def end(self, reason="stop"):
-        self.tell(TurnEnded(turn=1, reason=reason, calls=1), f"the reply ended: {reason}")
+        self.feed(TurnEnded(turn=1, reason=reason, calls=1), f"the reply ended: {reason}")
 
     def text(self):
         stories = [self.scheduler.story(record.future) for record in self.scheduler.records()]
@@ -123,7 +123,7 @@ def data(script):
 
 
 def many_needs(script):
-    """Nine or more missing are told of only when half are there; eight or fewer each time."""
+    """Nine or more missing inputs are reported at each halving; eight or fewer at each arrival."""
     script.scheduler.limit_run(30)
     names = [f"f{number}" for number in range(1, 25)]
     for _ in names:
@@ -230,12 +230,12 @@ def limits(script):
 
 
 def resolving(script):
-    """While arguments are resolved no place is handed out: one of them may come first in order."""
+    """While arguments are resolved no place is given: one of these calls may come first in order."""
     script.held = ["f1", "f3"]
     script.issue()
     script.issue()
     script.issue()
-    script.tell(ArgumentsResolved(future="f1", effects=PURE), "f1 resolved")
+    script.feed(ArgumentsResolved(future="f1", effects=PURE), "f1 resolved")
     script.cancelled("f3")
     script.done("f1", "f2")
 
@@ -269,7 +269,7 @@ SCRIPTS = (
 )
 
 
-def test_the_machine_orders_what_is_listed_and_tells_the_stories(expected) -> None:
+def test_every_script_gives_its_listed_commands_and_stories(expected) -> None:
     texts = []
     for write in SCRIPTS:
         script = Script()
@@ -282,7 +282,7 @@ def test_the_machine_orders_what_is_listed_and_tells_the_stories(expected) -> No
 
 
 def scheduler(*, approve=False, running=False, limit=16):
-    """A scheduler with one call: before its arguments are resolved, or behind that."""
+    """A scheduler with one call, before its arguments are resolved or after."""
     made = Scheduler(limit=limit)
     made.handle(issued("f1", approve=approve))
     if running or approve:
@@ -359,7 +359,7 @@ def three(*, effects=PURE, needs=(), **more):
 
 
 def spoiled():
-    """Machines of which one thing is not as it should be, and what it is."""
+    """Schedulers with one wrong detail each, and its description."""
     kinds = (
         ("runs", Gate.OPEN, {}),
         ("lacks a value", Gate.DATA, {"needs": (FutureName("f1"),)}),
@@ -393,13 +393,13 @@ def verdict(made):
     return "fine"
 
 
-def test_a_rule_that_is_broken_on_purpose_is_noticed(expected) -> None:
-    """Only a call whose arguments are being resolved may lag behind: the gates after that are not looked at yet."""
+def test_a_rule_that_is_broken_on_purpose_is_reported(expected) -> None:
+    """Only a call whose arguments are being resolved may be late: its later gates are not checked yet."""
     lines = [f"{what}: {verdict(made)}" for what, made in spoiled()]
     expected("broken_rules.txt", "\n".join(lines))
 
 
-def test_a_full_limit_is_a_reason_to_wait_and_a_free_one_is_none() -> None:
+def test_a_full_limit_is_a_reason_to_wait_and_a_free_one_is_not() -> None:
     made = Scheduler(limit=2)
     for name in ("f1", "f2", "f3"):
         made.handle(issued(name))
@@ -414,7 +414,7 @@ def test_a_full_limit_is_a_reason_to_wait_and_a_free_one_is_none() -> None:
 # -- small things ----------------------------------------------------------------------------------------------------
 
 
-def test_a_conversation_runs_sixteen_calls_at_once_unless_told_otherwise() -> None:
+def test_a_conversation_runs_sixteen_calls_at_a_time_by_default() -> None:
     assert DEFAULT_LIMIT == 16
     made = Scheduler()
     for number in range(1, 18):
@@ -438,7 +438,7 @@ def test_a_call_may_share_an_outcome_that_nothing_touches_in_between() -> None:
     assert not script.scheduler.may_share("f1", PURE)
 
 
-def test_a_record_begins_as_issued_and_watches_nobody() -> None:
+def test_a_record_begins_as_issued_and_watches_no_call() -> None:
     made = Scheduler()
     made.handle(issued("f1", effects=WRITES_A))
     made.handle(issued("f2", effects=WRITES_A))
@@ -462,8 +462,8 @@ def test_a_record_begins_as_issued_and_watches_nobody() -> None:
     assert first.watchers == []
 
 
-def test_the_index_of_places_is_empty_when_everybody_has_gone() -> None:
-    """What nobody touches any more takes no memory, however deep it lay."""
+def test_the_index_of_places_is_empty_when_all_calls_have_settled() -> None:
+    """A place that no call uses any more takes no memory, at any depth."""
     made = Scheduler()
     effects = Effects(reads=(("a", "b", "c"), ("a",)), writes=(("a", "b"), ("d",)))
     for name in ("f1", "f2"):
@@ -479,7 +479,7 @@ def test_the_index_of_places_is_empty_when_everybody_has_gone() -> None:
 
 
 def test_the_latest_conflict_is_named_with_its_kind() -> None:
-    """Of two kinds with the same call, what is read from it goes before what is written over."""
+    """Of two hazards with the same call, a RAW is named rather than a WAW."""
     script = Script()
     script.issue(Effects(reads=(A,), writes=(A,)))
     script.issue(Effects(reads=(A,), writes=(A,)))
@@ -495,7 +495,7 @@ def test_the_least_of_limits_with_one_name_counts() -> None:
     assert tightest(()) == ()
 
 
-def test_places_are_handed_out_in_order_and_given_back() -> None:
+def test_places_are_taken_in_order_and_returned() -> None:
     one, both = (Limit(name="a", places=1),), (Limit(name="a", places=1), Limit(name="b", places=1))
     places = Places()
     assert not places.changed

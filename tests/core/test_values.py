@@ -1,4 +1,4 @@
-"""What passes between the parts is a value: it cannot be changed, holds no more than its fields, and names them."""
+"""What passes between the parts is a value: it is frozen, has no other attributes, and is made by field names."""
 
 import dataclasses
 import importlib
@@ -9,7 +9,7 @@ import pytest
 
 from asyncfc_jupyter import agent, core
 
-#: What changes as a conversation goes on.
+#: Classes that change during a conversation.
 GROWING = {"Record", "_Node", "Turn", "Made", "Awaited"}
 #: What is written so often, or has so few fields, that it is made without their names.
 BY_PLACE = {
