@@ -7,15 +7,16 @@ from html import escape
 from IPython.display import display, publish_display_data
 
 from asyncfc_jupyter.agent.future import Future
+from asyncfc_jupyter.core.futures import State
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 
 
 def display_future(future: Future) -> None:
     """Display a future's state and, when it is done, its result below: a figure as a figure, a table as a table."""
-    done = future.state.value == "done"
+    done = future.state is State.DONE
     text = as_screen(repr(future))
     # Of a result that is shown below, the words that describe it would only say it twice.
-    head = f"{future.tool} - {future.state.value}" if done else text.strip("<>").removeprefix(f"Future {future.name} ")
+    head = f"{future.tool} - {future.state}" if done else text.strip("<>").removeprefix(f"Future {future.name} ")
     html = f'<div class="asyncfc-future"><b>{escape(future.name)}</b> {escape(as_screen(head))}</div>'
     publish_display_data({"text/html": html, "text/plain": text})
     if done:
