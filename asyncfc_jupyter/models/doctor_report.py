@@ -1,4 +1,4 @@
-"""What the doctor found, and how it is told: the rows a person reads, and the options that follow."""
+"""The doctor's report: what it saw, as data and as a table for people, and which options follow."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from asyncfc_jupyter.models.registry import APIS, api_title
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one API of a server did when it was asked for two calls and given a placeholder."""
+    """How one API of a server answered when it was asked for two calls and given a placeholder."""
 
     calls: int
-    #: Calls came only when ``tool_choice`` was ``required``.
+    #: Whether calls came only with the option ``tool_choice`` set to ``required``.
     forced: bool
     text_pieces: int
     reasoning: bool
-    #: Deltas in which arguments came, of all calls together.
+    #: Deltas with arguments, of all calls together.
     argument_pieces: int
     own_ids: int
     indexes: list[int]
@@ -38,7 +38,7 @@ class Seen:
 
     @property
     def ease(self) -> tuple[bool, int]:
-        """How readily calls came: unasked goes before many."""
+        """How easily calls come, to compare two APIs: first whether they come unforced, then how many."""
         return bool(self.calls) and not self.forced, self.calls
 
 
@@ -48,17 +48,17 @@ class Report:
 
     model: str
     address: str
-    #: When it was found out, as ISO 8601 in UTC.
+    #: The time of the examination, as ISO 8601 in UTC.
     examined_at: str
-    #: What was seen, by API.
+    #: By API.
     seen: Mapping[str, Seen]
-    #: Why an API was not looked at, by API.
+    #: Why an API cannot be used, by API.
     refused: Mapping[str, str] = field(default_factory=dict)
     cached: bool = False
 
     @property
     def api(self) -> str:
-        """The API to use: asynchronous tools where the server has them, else the one that shows most of a call."""
+        """The API to use: asynchronous tools if the server has them, else the one that gives more calls or shows reasoning."""
         if "native" in self.seen and self.seen["native"].native:
             return "native"
         able = [api for api in ("responses", "chat") if api in self.seen and self.seen[api].futures]
@@ -68,7 +68,7 @@ class Report:
 
     @property
     def best(self) -> Seen:
-        """What was seen with that API."""
+        """What was seen through the API to use."""
         return self.seen[self.api]
 
     @property
@@ -85,7 +85,7 @@ class Report:
         return options
 
     def text(self, *, magic: bool = False) -> str:
-        """Return the report for people, a row a line; options as they stand behind a magic, or in Python."""
+        """Return the report for people, a row a line; options as they are written after a magic, or in Python."""
         rows = list(self._rows(magic=magic))
         width = max(len(name) for name, _ in rows) + 2
         return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
@@ -95,58 +95,40 @@ class Report:
         yield "model", self.model
         yield "server", self.address
         for api in dict.fromkeys([*APIS, *self.seen, *self.refused]):
-            if api in self.seen or api in self.refused:
-                yield api_title(api), self._served(api)
-        yield "calls", _calls(seen)
-        yield "arguments", _arguments(seen)
-        yield "ids, indexes", _ids(seen)
+            if api in self.refused:
+                yield api_title(api), f"no: {self.refused[api]}"
+            elif api == "native" and api in self.seen and not self.seen[api].native:
+                yield api_title(api), "no: the server takes them, but its calls are not marked so"
+            elif api in self.seen:
+                yield api_title(api), "yes"
+        yield from _call_rows(seen)
         yield "reasoning", "shown" if seen.reasoning else "not shown"
         yield "placeholder", "accepted" if seen.placeholder else "refused: results are waited for in every turn"
         yield "references", "accepted" if seen.references else "refused in schemas: the mode async cannot be used"
-        yield "usage", _usage(seen)
+        usage_when_asked = "counted when asked for (stream_options)" if seen.usage_when_asked else "not counted"
+        yield "usage", "counted" if seen.usage else usage_when_asked
         yield "first token", "unknown" if seen.first_token_s is None else f"{seen.first_token_s:.2f} s"
         yield "speed", "unknown" if seen.tokens_per_s is None else f"{seen.tokens_per_s:.0f} tokens/s"
-        yield "use", self._use(magic=magic)
+        if magic:
+            yield "use", f"--api {self.api} --mode {self.mode}"
+        else:
+            options = f", model_options={dict(self.options)!r}" if self.options else ""
+            yield "use", f'api="{self.api}", mode="{self.mode}"{options}'
         yield "examined", f"{self.examined_at}{' (kept; --fresh asks again)' if self.cached else ''}"
 
-    def _served(self, api: str) -> str:
-        if api in self.refused:
-            return f"no: {self.refused[api]}"
-        if api == "native" and not self.seen[api].native:
-            return "no: the server takes them, but its calls are not marked so"
-        return "yes"
 
-    def _use(self, *, magic: bool) -> str:
-        if magic:
-            return f"--api {self.api} --mode {self.mode}"
-        options = f", model_options={dict(self.options)!r}" if self.options else ""
-        return f'api="{self.api}", mode="{self.mode}"{options}'
-
-
-def _calls(seen: Seen) -> str:
+def _call_rows(seen: Seen) -> Iterator[tuple[str, str]]:
     if not seen.calls:
-        return "none: this model, or its template, does not call tools; use another"
+        yield "calls", "none: this model, or its template, does not call tools; use another"
+        yield "arguments", "unknown"
+        yield "ids, indexes", "unknown"
+        return
     number = f"{seen.calls} in one reply" if seen.calls > 1 else "one a reply"
-    return f"{number}, only with tool_choice required" if seen.forced else number
-
-
-def _arguments(seen: Seen) -> str:
-    if not seen.calls:
-        return "unknown"
+    yield "calls", f"{number}, only with tool_choice required" if seen.forced else number
     if seen.argument_pieces <= seen.calls:
-        return "whole: a call starts when the server sends it"
-    return f"stream, about {seen.argument_pieces / seen.calls:.0f} pieces a call: a call starts when its JSON closes"
-
-
-def _ids(seen: Seen) -> str:
-    if not seen.calls:
-        return "unknown"
+        yield "arguments", "whole: a call starts when the server sends it"
+    else:
+        pieces = f"about {seen.argument_pieces / seen.calls:.0f} pieces a call"
+        yield "arguments", f"stream, {pieces}: a call starts when its JSON closes"
     ids = "its own" if seen.own_ids >= seen.calls else "missing or repeated, made here"
-    indexes = ", ".join(map(str, seen.indexes)) or "none"
-    return f"{ids}; {indexes}"
-
-
-def _usage(seen: Seen) -> str:
-    if seen.usage:
-        return "counted"
-    return "counted when asked for (stream_options)" if seen.usage_when_asked else "not counted"
+    yield "ids, indexes", f"{ids}; {', '.join(map(str, seen.indexes)) or 'none'}"

@@ -13,6 +13,7 @@ import pytest
 
 from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models import doctor
+from asyncfc_jupyter.models.accumulator import ReplyCall
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatRequest,
@@ -25,7 +26,7 @@ from asyncfc_jupyter.models.base import (
     Usage,
 )
 from asyncfc_jupyter.models.catalog import Where
-from asyncfc_jupyter.models.doctor import _Examination, _Heard, _seen, examine
+from asyncfc_jupyter.models.doctor import Examination, TimedReply, examine
 from asyncfc_jupyter.models.doctor_report import Report, Seen
 from asyncfc_jupyter.testing import run_virtually
 from tests.models.test_doctor import NO_RESPONSES, plain, server_of
@@ -249,7 +250,8 @@ def piece(
 
 def looked_at(*deltas: tuple[float, Delta], calls: int = 0, **flags: bool) -> Seen:
     given = dict.fromkeys(("forced", "placeholder", "usage_when_asked", "native", "references"), False)
-    return _seen(_Heard(list(deltas), tuple({} for _ in range(calls))), **(given | flags))
+    made = [ReplyCall(call_id="c", name="get", arguments_json="{}")] * calls
+    return TimedReply(deltas, made).seen(**(given | flags))
 
 
 def test_what_is_seen_of_a_reply_is_counted_in_every_column(expected: Compare) -> None:
@@ -322,14 +324,14 @@ TEXT, ARGUMENT = TextDelta(text="a"), piece(0, None, None, " ")
 )
 def test_no_more_of_a_reply_is_read_than_it_takes(deltas: list[Delta], read: int) -> None:
     model = Streams(deltas)
-    heard = run_virtually(_Examination(model, "chat", lambda _: None)._listen("asks"))
+    heard = run_virtually(Examination(model, "chat", lambda _: None)._ask("asks"))
     assert model.given == [read]
     assert len(heard.deltas) == read - sum(isinstance(delta, Retrying) for delta in deltas)
 
 
 def test_a_brief_question_is_read_however_much_is_said() -> None:
     model = Streams([TEXT] * 401)
-    run_virtually(_Examination(model, "chat", lambda _: None)._listen("asks", briefly=True))
+    run_virtually(Examination(model, "chat", lambda _: None)._ask("asks", briefly=True))
     assert model.given == [400]
 
 
@@ -350,14 +352,14 @@ def test_a_brief_question_is_read_however_much_is_said() -> None:
 )
 def test_whoever_waits_is_told_every_half_second(every_s: float, told: list[str]) -> None:
     steps: list[str] = []
-    run_virtually(_Examination(Streams([TEXT] * 3, every_s), "chat", steps.append)._listen("asks"))
+    run_virtually(Examination(Streams([TEXT] * 3, every_s), "chat", steps.append)._ask("asks"))
     assert steps == ["Chat Completions: asks", *told]
 
 
 def test_each_delta_has_the_seconds_since_its_request() -> None:
-    async def later() -> _Heard:
+    async def later() -> TimedReply:
         await asyncio.sleep(5)
-        return await _Examination(Streams([TEXT, ARGUMENT], 0.25), "chat", lambda _: None)._listen("asks")
+        return await Examination(Streams([TEXT, ARGUMENT], 0.25), "chat", lambda _: None)._ask("asks")
 
     assert run_virtually(later()).deltas == [(0.25, TEXT), (0.5, ARGUMENT)]
 
@@ -370,7 +372,7 @@ def test_calls_are_answered_by_one_placeholder_and_one_value() -> None:
     offered = [tool["function"]["name"] for tool in doctor._WIDENED]
     for deltas, tools in ((made, ["put", "get"]), (made[:1], ["put"]), ([TEXT], offered)):
         model = Streams(deltas)
-        run_virtually(_Examination(model, "chat", lambda _: None).look(compared=False))
+        run_virtually(Examination(model, "chat", lambda _: None).run(compared=False))
         question, reply_message, *answers = model.requests[-1].messages
         assert question["role"] == "user"
         assert [call["function"]["name"] for call in reply_message["tool_calls"]] == tools
@@ -383,35 +385,33 @@ def test_calls_are_answered_by_one_placeholder_and_one_value() -> None:
 @pytest.mark.parametrize(("api", "limit"), [("responses", "max_output_tokens"), ("native", "max_output_tokens")])
 def test_usage_is_asked_for_of_chat_completions_alone(api: str, limit: str) -> None:
     model = Streams([piece(0, "a", "get", "{}")])
-    seen = run_virtually(_Examination(model, api, lambda _: None).look(compared=False))
+    seen = run_virtually(Examination(model, api, lambda _: None).run(compared=False))
     assert model.requests[-1].options == {limit: 16}
     assert (seen.placeholder, seen.usage_when_asked, seen.native) == (True, False, False)
 
 
 def test_asynchronous_tools_that_nobody_will_use_are_not_answered() -> None:
     model = Streams([piece(0, "a", "get", "{}")])
-    seen = run_virtually(_Examination(model, "native", lambda _: None).look(compared=True))
+    seen = run_virtually(Examination(model, "native", lambda _: None).run(compared=True))
     assert (len(model.requests), seen.placeholder) == (1, False)
     other = Streams([piece(0, "a", "get", "{}")])
-    run_virtually(_Examination(other, "responses", lambda _: None).look(compared=True))
+    run_virtually(Examination(other, "responses", lambda _: None).run(compared=True))
     assert len(other.requests) == 2
 
 
 # -- the cache -------------------------------------------------------------------------------------------------------
 
 
-def test_a_report_is_kept_by_server_model_and_api_and_comes_back_whole(home) -> None:
-    where = Where(base_url="http://host/v1")
-    names = {
-        doctor._cache_file(model, dataclasses.replace(where, base_url=url, api=api)).name
-        for model in ("m", "n")
-        for url in ("http://host/v1", "http://other/v1")
-        for api in (None, "chat")
-    }
-    assert len(names) == 8
-    assert all(len(name) == 16 + len(".json") for name in names)
-    path = doctor._cache_file("m", where)
-    assert path.parent == home / "cache" / "asyncfc_jupyter" / "doctor"
+def test_a_report_is_kept_by_server_model_and_api_and_comes_back_whole(home, monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "open_model", lambda *_, **__: Streams([TEXT]))
+    for model in ("m", "n"):
+        for url in ("http://host/v1", "http://other/v1"):
+            for api in (None, "chat"):
+                asyncio.run(examine(model, where=Where(base_url=url, api_key="key", api=api)))
+    paths = list((home / "cache" / "asyncfc_jupyter" / "doctor").iterdir())
+    assert len(paths) == 8
+    assert all(len(path.name) == 16 + len(".json") for path in paths)
+    path = home / "another" / "report.json"
     assert doctor._read(path) is None
     doctor._write(path, REPORTS["a plain server"])
     assert doctor._read(path) == dataclasses.replace(REPORTS["a plain server"], cached=True)
