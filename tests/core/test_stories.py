@@ -469,12 +469,13 @@ def test_the_index_of_places_is_empty_when_all_calls_have_settled() -> None:
     for name in ("f1", "f2"):
         made.handle(issued(name, effects=effects))
         made.handle(ArgumentsResolved(future=FutureName(name), effects=effects))
-    root = made._accesses._root
+    root = made._accesses._tree._root
     assert sorted(root.children) == ["a", "d"]
-    assert (root.children["a"].reads, root.children["a"].reads_below, root.children["a"].writes_below) == ([0, 1],) * 3
+    place = root.children["a"]
+    assert (place.here.reads, place.below.reads, place.below.writes) == ([0, 1],) * 3
     made.handle(CallFinished(future=FutureName("f1")))
     made.handle(CallFinished(future=FutureName("f2")))
-    assert root.empty
+    assert not root.below
     assert root.children == {}
 
 

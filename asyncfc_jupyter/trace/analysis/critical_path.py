@@ -2,9 +2,9 @@
 
 A call must follow the calls whose values it takes, and every earlier call that touches the same state in a conflicting way,
 whether or not it happened to wait for one. Comparing all pairs would take quadratic time. The calls are therefore added, in
-order of issue, to a tree of the named state (`core.path_index`), which keeps the longest chain that ends in a reader, and in a
-writer, of each place and of all places below it. Only the longest matters to a later call, so the time for one call is linear in
-the depth of its paths.
+order of issue, to a tree of the named state (`core.path_index`), which keeps the longest chain that ends in a reader, and in
+a writer, of each place and of all places below it. Only the longest matters to a later call, so the time for one call is
+linear in the depth of its paths.
 """
 
 from __future__ import annotations
