@@ -16,7 +16,7 @@ from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.tools.reference_schema import without_nulls
+from asyncfc_jupyter.tools.nulls import without_nulls
 from asyncfc_jupyter.values.snapshot import snapshot
 
 #: What the log keeps of a call's arguments, in characters: enough to recognise the call by.

@@ -6,13 +6,11 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
-
-from pydantic.fields import FieldInfo
 
 from asyncfc_jupyter.core.effects import EffectTemplates, PathTemplate, show_path
 from asyncfc_jupyter.core.events import Limit
@@ -24,7 +22,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Templates = str | Iterable[str] | None
 RunIn = Literal["loop", "thread", "process"]
 
-#: Long enough for a slow service, short enough that a hanging one is noticed within a coffee.
+#: Long enough for a slow service, short enough that a hanging one is noticed soon.
 DEFAULT_TIMEOUT_S = 60.0
 #: Where a function may run by name; any `concurrent.futures.Executor` may stand in their place.
 PLACES: tuple[RunIn, ...] = ("loop", "thread", "process")
@@ -33,6 +31,8 @@ PLACES: tuple[RunIn, ...] = ("loop", "thread", "process")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _MARK = "__asyncfc_tool__"
 _FLAGS = frozenset({"pure", "idempotent", "irreversible", "approve", "detached"})
+#: Options that a tool keeps as they are given.
+_AS_THEY_ARE = frozenset({"timeout_s", "idempotent", "irreversible", "approve", "detached", "retries"})
 
 
 class ToolOptions(TypedDict, total=False):
@@ -45,22 +45,22 @@ class ToolOptions(TypedDict, total=False):
     #: The function touches no state: its calls overlap with all others. With neither this nor reads nor writes, calls are
     #: ordered against every other call that has effects.
     pure: bool
-    #: Calling twice does no more than calling once. Such a call may be retried, and one that repeats a pending call shares
-    #: its outcome. Pure functions are idempotent without saying so.
+    #: Calling twice has the same effect as calling once. Such a call may be retried, and one that repeats a pending call
+    #: shares its outcome. Pure functions are idempotent by nature.
     idempotent: bool
-    #: What it does cannot be taken back: it starts only after every earlier call has succeeded and its own reply has ended
-    #: well; when an earlier one did not, it is skipped and the model is told.
+    #: What it does cannot be undone: it starts only after every earlier call has succeeded and its own reply has ended well.
+    #: When an earlier one did not succeed, it is skipped, and the model gets to know.
     irreversible: bool
-    #: The person is asked before each call, while everything else goes on.
+    #: The user is asked before each call, while everything else continues.
     approve: bool
     #: A run's end does not wait for it.
     detached: bool
-    #: So many of its calls run at once at most; or, by path template such as ``{"api/{host}": 2}``, so many of all calls
-    #: that carry the same path.
+    #: How many of its calls may run at once; or, by path template such as ``{"api/{host}": 2}``, how many of all calls with the
+    #: same path.
     limit: int | Mapping[str, int] | None
     #: Seconds after which an attempt counts as failed; None for no limit. 60 by default.
     timeout_s: float | None
-    #: How often a failed call is made again, after a growing and jittered pause; only where idempotent or pure.
+    #: How often a failed call is retried, after a growing and partly random pause; only where idempotent or pure.
     retries: int
     #: ``loop``, ``thread``, ``process`` or an executor. By default async functions run on the event loop, others in a thread.
     run_in: RunIn | Executor | None
@@ -82,7 +82,7 @@ class LimitTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tool:
-    """A function with what a model and the scheduler must know of it. Made by `make_tool`; fields as in `ToolOptions`."""
+    """A function with what a model and the scheduler must know about it. Made by `make_tool`; fields as in `ToolOptions`."""
 
     name: str
     function: Callable[..., Any]
@@ -100,24 +100,24 @@ class Tool:
     run_in: RunIn | Executor = "thread"
     #: The options it was made with.
     options: ToolOptions = dataclasses.field(default_factory=ToolOptions, repr=False)
-    #: Names of the arguments that name places, in effects and in limits.
+    #: Names of the arguments that paths use, in effects and in limits.
     places_in: frozenset[str] = dataclasses.field(init=False, repr=False)
-    #: Of these, the ones that a model writes under another name; None where there are several such names.
+    #: Of these, the ones that a model writes under another name, an alias; None where there are several aliases.
     written_as: Mapping[str, str | None] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         limited = (template.path.arguments for template in self.resource_limits)
         object.__setattr__(self, "places_in", self.effects.arguments.union(*limited))
-        object.__setattr__(self, "written_as", _aliases(self.parameters_of, self.places_in))
+        object.__setattr__(self, "written_as", self.parameters_of.aliases(self.places_in))
 
     @property
     def repeatable(self) -> bool:
-        """Whether calling twice does no more than calling once."""
+        """Whether calling twice has the same effect as calling once."""
         return self.idempotent or (self.effects.declared and not (self.effects.reads or self.effects.writes))
 
     @property
     def stoppable(self) -> bool:
-        """Whether a call that is given up really stops: code in a thread or another process goes on."""
+        """Whether an abandoned call stops: code in a thread or in another process cannot be stopped."""
         return self.run_in == "loop"
 
     @property
@@ -132,7 +132,7 @@ class Tool:
 
     @property
     def signature(self) -> str:
-        """The function's signature as one writes it, without what a model has no part in."""
+        """The function's name and signature as in its source, without the parameters that a model does not see."""
         return f"{self.name}{self.parameters_of.signature}"
 
     @property
@@ -141,21 +141,14 @@ class Tool:
         return is_async(self.function)
 
     def definition(self, *, references: bool) -> dict[str, Any]:
-        """Return the tool as the Chat Completions API wants it.
+        """Return the tool in the form of the Chat Completions API.
 
         Args:
-            references: Whether the schema is to accept references such as ``$f1`` in the place of values.
+            references: Whether the schema accepts references such as ``$f1`` in place of values.
         """
         parameters = self.parameters_of.widened if references else self.parameters
         function = {"name": self.name, "description": self.description, "parameters": parameters}
         return {"type": "function", "function": function}
-
-
-def _aliases(parameters: Parameters, names: Iterable[str]) -> Mapping[str, str | None]:
-    own = parameters.signature.parameters
-    hints = {name: own[name].annotation for name in names if name in own}  # not what a partial has fixed
-    aliases = {name: FieldInfo.from_annotation(hint).validation_alias for name, hint in hints.items()}
-    return {name: alias if isinstance(alias, str) else None for name, alias in aliases.items() if alias is not None}
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -172,7 +165,7 @@ def make_tool(function: Callable[..., Any], **options: Unpack[ToolOptions]) -> T
         options: See `ToolOptions`.
 
     Raises:
-        ToolDefinitionError: Says what keeps the function from being a tool, and how to mend it.
+        ToolDefinitionError: Says why the function cannot be a tool, and how to fix it.
     """
     inner = function.func if isinstance(function, functools.partial) else function
     name = options.get("name") or str(getattr(inner, "__name__", type(inner).__name__))
@@ -183,10 +176,18 @@ def make_tool(function: Callable[..., Any], **options: Unpack[ToolOptions]) -> T
         raise ToolDefinitionError(
             name, f"the name {reason}", "use up to 64 letters, digits, '_' or '-', and another name"
         )
-    _check(name, options)
+    for problem, remedy in _problems(options):
+        raise ToolDefinitionError(name, problem, remedy)
     parameters = Parameters(name, function)
-    _check_place(name, options.get("run_in"), parameters)
+    run_in = options.get("run_in") or ("loop" if is_async(function) else "thread")
+    if parameters.takes_context and (run_in == "process" or isinstance(run_in, ProcessPoolExecutor)):
+        raise ToolDefinitionError(
+            name,
+            "it takes a ToolContext, which stays in its process, and is to run in another",
+            'drop the parameter, or use run_in="thread"',
+        )
     reads, writes, limit = options.get("reads"), options.get("writes"), options.get("limit")
+    as_they_are: dict[str, Any] = {key: value for key, value in options.items() if key in _AS_THEY_ARE}
     return Tool(
         name=name,
         function=function,
@@ -196,83 +197,56 @@ def make_tool(function: Callable[..., Any], **options: Unpack[ToolOptions]) -> T
             writes=_templates(name, writes, parameters.place_names),
             declared=options.get("pure", False) or reads is not None or writes is not None,
         ),
-        timeout_s=options.get("timeout_s", DEFAULT_TIMEOUT_S),
-        idempotent=options.get("idempotent", False),
-        irreversible=options.get("irreversible", False),
-        approve=options.get("approve", False),
-        detached=options.get("detached", False),
         limit=limit if isinstance(limit, int) else None,
         resource_limits=_resource_limits(name, limit, parameters.place_names),
-        retries=options.get("retries", 0),
-        run_in=options.get("run_in") or ("loop" if is_async(function) else "thread"),
+        run_in=run_in,
         options=options,
+        **as_they_are,
     )
 
 
-def _check(name: str, options: ToolOptions) -> None:
-    """Refuse options that have no meaning, or none together."""
+def _problems(options: ToolOptions) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with options, each with its remedy: those that mean nothing, alone or together."""
     if unknown := sorted(set(options) - ToolOptions.__annotations__.keys()):
-        known = ", ".join(ToolOptions.__annotations__)
-        raise ToolDefinitionError(name, f"there is no option {unknown[0]!r}", f"the options are: {known}")
+        yield f"there is no option {unknown[0]!r}", f"the options are: {', '.join(ToolOptions.__annotations__)}"
     for flag, value in options.items():
         if flag in _FLAGS and not isinstance(value, bool):
-            raise ToolDefinitionError(name, f"{flag} is {value!r}", "give True or False")
-    pure, irreversible = options.get("pure", False), options.get("irreversible", False)
+            yield f"{flag} is {value!r}", "give True or False"
+    pure, irreversible = options.get("pure"), options.get("irreversible")
     if pure and (options.get("reads") or options.get("writes")):
-        raise ToolDefinitionError(name, "it is declared both pure and with effects", "drop pure, or reads and writes")
-    if irreversible and (pure or options.get("idempotent")):
-        raise ToolDefinitionError(
-            name, "it is declared irreversible, and also harmless to call", "drop irreversible, or pure and idempotent"
-        )
-    _check_numbers(name, options)
+        yield "it is declared both pure and with effects", "drop pure, or reads and writes"
+    harmless = pure or options.get("idempotent")
+    if irreversible and harmless:
+        yield "it is declared irreversible, and also harmless to call", "drop irreversible, or pure and idempotent"
+    timeout_s: Any = options.get("timeout_s")
+    if timeout_s is not None and not (_is_number(timeout_s, int | float) and timeout_s > 0):
+        yield f"timeout_s is {timeout_s!r}", "give seconds above 0, or None for no limit"
+    retries: Any = options.get("retries", 0)
+    if not _is_number(retries, int) or retries < 0:
+        yield f"retries is {retries!r}", "give how often to try again: 0 or more"
+    if retries and not harmless:
+        yield "it has retries, and calling it twice may do more than calling it once", "add idempotent, or drop retries"
     run_in = options.get("run_in")
     if run_in is not None and run_in not in PLACES and not isinstance(run_in, Executor):
-        raise ToolDefinitionError(
-            name, f"run_in is {run_in!r}", f"use one of {', '.join(PLACES)}, or a concurrent.futures.Executor"
-        )
-
-
-def _check_numbers(name: str, options: ToolOptions) -> None:
-    timeout_s: Any = options.get("timeout_s")
-    retries: Any = options.get("retries", 0)
-    if timeout_s is not None and not (_is_number(timeout_s, int | float) and timeout_s > 0):
-        raise ToolDefinitionError(name, f"timeout_s is {timeout_s!r}", "give seconds above 0, or None for no limit")
-    if not _is_number(retries, int) or retries < 0:
-        raise ToolDefinitionError(name, f"retries is {retries!r}", "give how often to try again: 0 or more")
-    if retries and not (options.get("pure") or options.get("idempotent")):
-        raise ToolDefinitionError(
-            name,
-            "it has retries, and calling it twice may do more than calling it once",
-            "add idempotent, or drop retries",
-        )
+        yield f"run_in is {run_in!r}", f"use one of {', '.join(PLACES)}, or a concurrent.futures.Executor"
 
 
 def _is_number(value: object, kind: type | UnionType) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def _check_place(name: str, run_in: RunIn | Executor | None, parameters: Parameters) -> None:
-    far = run_in == "process" or isinstance(run_in, ProcessPoolExecutor)
-    if far and parameters.takes_context:
-        raise ToolDefinitionError(
-            name,
-            "it takes a ToolContext, which stays in its process, and is to run in another",
-            'drop the parameter, or use run_in="thread"',
-        )
-
-
 def _resource_limits(tool: str, limit: Any, parameters: Sequence[str]) -> tuple[LimitTemplate, ...]:
     if limit is None:
         return ()
-    each = limit.items() if isinstance(limit, Mapping) else [("", limit)]
-    for _, places in each:
-        if not _is_number(places, int) or places < 1:
+    by_path = isinstance(limit, Mapping)
+    for calls in limit.values() if by_path else [limit]:
+        if not _is_number(calls, int) or calls < 1:
             raise ToolDefinitionError(
                 tool,
                 f"limit is {limit!r}",
                 'give a number of calls of 1 or more, or numbers by path: {"api/{host}": 2}',
             )
-    if not isinstance(limit, Mapping):
+    if not by_path:
         return ()
     paths = _templates(tool, limit, parameters)
     return tuple(LimitTemplate(path=path, places=places) for path, places in zip(paths, limit.values(), strict=True))
@@ -285,15 +259,15 @@ def _templates(tool: str, templates: Templates, parameters: Sequence[str]) -> tu
             tool, f"the path templates are {templates!r}", "write texts such as 'orders/{order_id}'"
         )
     parsed = []
-    for text in map(str, listed):
+    for text in listed:
         try:
             template = PathTemplate.parse(text)
         except ValueError as error:
             raise ToolDefinitionError(tool, str(error), "write it as 'orders/{order_id}'") from None
         for argument in sorted(template.arguments - set(parameters)):
-            listed_names = ", ".join(parameters) or "none"
+            known = ", ".join(parameters) or "none"
             raise ToolDefinitionError(
-                tool, f"path template {text!r} names {argument!r}, which is no parameter", f"use one of: {listed_names}"
+                tool, f"path template {text!r} names {argument!r}, which is not a parameter", f"use one of: {known}"
             )
         parsed.append(template)
     return tuple(parsed)
@@ -304,10 +278,7 @@ def tool(function: Function, /) -> Function: ...
 @overload
 def tool(**options: Unpack[ToolOptions]) -> Callable[[Function], Function]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
-    """Mark a function as a tool and return it as it was: calling it still just calls it.
-
-    Takes the options of `ToolOptions`; may be used with or without them.
-    """
+    """Mark a function as a tool, with or without `ToolOptions`. The function itself is returned unchanged."""
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
         setattr(function, _MARK, make_tool(function, **options))
@@ -325,12 +296,12 @@ def as_tool(function: Callable[..., Any] | Tool) -> Tool:
         return make_tool(function)
     if marked.function is function:
         return marked
-    # A wrapper took the mark over with everything else: it is what is to be called.
+    # A wrapper copied the mark from the function that it wraps. The wrapper is what is to be called.
     return dataclasses.replace(marked, function=function, parameters_of=Parameters(marked.name, function))
 
 
 def marked_options(function: Callable[..., Any]) -> ToolOptions:
-    """Return the options that ``@tool`` has given a function; nothing for a plain one."""
+    """Return the options that ``@tool`` has given a function; an empty mapping for a plain one."""
     marked = getattr(function, _MARK, None)
     return marked.options if isinstance(marked, Tool) else ToolOptions()
 

@@ -104,7 +104,7 @@ def test_a_context_sent_by_a_model_is_refused_as_an_unknown_parameter() -> None:
 
 
 def test_a_path_template_cannot_name_a_context() -> None:
-    with pytest.raises(ToolDefinitionError, match="names 'context', which is no parameter; use one of: pages"):
+    with pytest.raises(ToolDefinitionError, match="names 'context', which is not a parameter; use one of: pages"):
         make_tool(first, reads="pages/{context}")
 
 

@@ -170,7 +170,11 @@ def variadic(*xs: int) -> None:
         (Desk.book, {}, "it is a method without its object; pass the bound method"),
         (silent, {}, "tool 'silent': it has no docstring"),
         (variadic, {}, r"tool 'variadic': \*xs cannot be described"),
-        (search, {"reads": "flights/{town}"}, "names 'town', which is no parameter; use one of: city, max_price, tags"),
+        (
+            search,
+            {"reads": "flights/{town}"},
+            "names 'town', which is not a parameter; use one of: city, max_price, tags",
+        ),
         (search, {"reads": "a//b"}, "empty segment"),
         (search, {"pure": True, "writes": "x"}, "both pure and with effects"),
         (search, {"timeout_s": 0}, "timeout_s is 0"),

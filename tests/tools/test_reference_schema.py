@@ -15,7 +15,8 @@ from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA, Field, Item, Reference, parse_reference
 from asyncfc_jupyter.errors import ArgumentMismatch
 from asyncfc_jupyter.tools.definition import make_tool
-from asyncfc_jupyter.tools.reference_schema import widened, without_nulls
+from asyncfc_jupyter.tools.nulls import without_nulls
+from asyncfc_jupyter.tools.reference_schema import widened
 from tests.tools.kinds import KINDS as KINDS_OF_PARAMETERS
 from tests.tools.kinds import tool_of_all_kinds
 

@@ -43,7 +43,7 @@ def watched(context: ToolContext) -> None:
         ({"limit": True}, "limit is True", "give a number of calls of 1 or more"),
         ({"limit": "2"}, "limit is '2'", "give a number of calls of 1 or more"),
         ({"limit": {"api/{host}": 0}}, r"limit is \{'api/\{host\}': 0\}", "give a number of calls of 1 or more"),
-        ({"limit": {"api/{port}": 2}}, "names 'port', which is no parameter", "use one of: host"),
+        ({"limit": {"api/{port}": 2}}, "names 'port', which is not a parameter", "use one of: host"),
         ({"limit": {5: 2}}, r"the path templates are \{5: 2\}", "write texts such as 'orders/{order_id}'"),
         ({"reads": 5}, "the path templates are 5", "write texts such as"),
         ({"writes": [None]}, r"the path templates are \[None\]", "write texts such as"),

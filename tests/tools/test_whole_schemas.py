@@ -18,7 +18,8 @@ from typing_extensions import TypedDict
 from asyncfc_jupyter import ToolContext
 from asyncfc_jupyter.errors import ArgumentMismatch, ToolDefinitionError
 from asyncfc_jupyter.tools.definition import ToolOptions, make_tool, marked_options, tool
-from asyncfc_jupyter.tools.reference_schema import may_hold_nulls, widened, without_nulls
+from asyncfc_jupyter.tools.nulls import may_hold_nulls, without_nulls
+from asyncfc_jupyter.tools.reference_schema import widened
 from asyncfc_jupyter.tools.schema import Parameters
 from asyncfc_jupyter.tools.signature import EACH_TIME
 from tests.whole_outputs import sections
