@@ -84,7 +84,7 @@ ALLOWED = (
     Allowed("jupyter/completion.py", "_paths", "one directory, listed when the person presses Tab"),
     Allowed(
         "jupyter/display/error_report.py",
-        "_version",
+        "_versions",
         "a few lines of metadata, read where an error inside the package is reported",
     ),
 )

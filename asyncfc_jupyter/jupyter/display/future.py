@@ -1,4 +1,4 @@
-"""A future as a notebook shows it: what has become of it, and its result as the kernel shows any such value."""
+"""How a notebook shows a future: its state, and its result as the kernel shows any such value."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 
 
 def display_future(future: Future) -> None:
-    """Display a future's state and, when it is done, its result below: a figure as a figure, a table as a table."""
+    """Display a future's state and, if it is done, its result below: a figure as a figure, a table as a table."""
     done = future.state is State.DONE
     text = as_screen(repr(future))
-    # Of a result that is shown below, the words that describe it would only say it twice.
+    # The text of a future describes its result too, which a done one shows below.
     head = f"{future.tool} - {future.state}" if done else text.strip("<>").removeprefix(f"Future {future.name} ")
     html = f'<div class="asyncfc-future"><b>{escape(future.name)}</b> {escape(as_screen(head))}</div>'
     publish_display_data({"text/html": html, "text/plain": text})

@@ -1,9 +1,9 @@
-"""The model's Markdown as HTML that cannot do anything.
+"""The model's Markdown as HTML that cannot act.
 
-A notebook trusts the outputs of the cells one has run, so a front end that renders Markdown itself would run the
+A notebook trusts the outputs of the cells that its user has run, so a front end that renders Markdown itself would run the
 scripts in it. A model's text is hostile: it may repeat what a tool read from anywhere. It is therefore rendered here,
 with raw HTML as text, without links that run scripts, and without images, whose addresses could carry data away
-unasked.
+without a click.
 """
 
 from __future__ import annotations
@@ -12,8 +12,14 @@ import functools
 
 from markdown_it import MarkdownIt
 
-#: Brackets in a text that are looked into for links: each may take a tenth of a millisecond, on the loop of the kernel.
+#: Brackets in a text that are searched for links: each may take a tenth of a millisecond, on the kernel's event loop.
 _MOST_BRACKETS = 1_000
+
+
+def to_html(text: str) -> str:
+    """Return Markdown as HTML with Markdown's own elements only."""
+    html: str = _renderer(links=text.count("[") <= _MOST_BRACKETS).render(text)
+    return html
 
 
 @functools.cache
@@ -22,21 +28,10 @@ def _renderer(*, links: bool) -> MarkdownIt:
     return MarkdownIt("js-default").disable("image" if links else ["image", "link"])
 
 
-@functools.cache
-def _outline() -> MarkdownIt:
-    # What stands within a paragraph takes time that grows faster than a hostile text.
-    return MarkdownIt("commonmark").disable("inline")
-
-
-def to_html(text: str) -> str:
-    """Return Markdown as HTML in which only Markdown's own elements occur."""
-    html: str = _renderer(links=text.count("[") <= _MOST_BRACKETS).render(text)
-    return html
-
-
 def fences(text: str) -> list[tuple[str, str]]:
     """Return the fenced blocks of Markdown, each with its language in small letters and its content."""
-    blocks = [token for token in _outline().parse(text) if token.type == "fence"]
+    # Without the content of paragraphs, whose parsing can take a time that grows faster than a hostile text.
+    blocks = [token for token in MarkdownIt("commonmark").disable("inline").parse(text) if token.type == "fence"]
     return [((token.info.split() or [""])[0].lower(), token.content) for token in blocks]
 
 

@@ -1,16 +1,15 @@
-"""Outputs of one cell in an order of their own, shown again as they change.
+"""The outputs of one cell, sorted by place and updated when they change.
 
 Theory of operation
 -------------------
-A front end appends outputs and can replace one by its display id; it cannot put one between two others. So an output here is a
-slot, and what comes in the middle is shown by moving the content of every slot below one further down. Nothing is reserved for
-what may never come, and what is saved is plain outputs in order.
+A front end appends outputs and can replace one by its display id; it cannot insert one between two others. So an output here
+is a slot. To insert an output, the content of every slot below moves one slot down. No slot is reserved for output that may
+never come, and the saved notebook has plain outputs in order.
 
-Updates go out from a thread of their own, in the context of the cell and under its header, so that they find it whoever asks
-for them, and go on while a function blocks the event loop. Older ipykernels send whatever is displayed under the header of the
-cell that runs just then, which is another one once the run goes on in the background. Nobody reads faster than `UPDATES_PER_S`,
-each update is a message that the server counts, and a long text costs time to render, which the tools need too: therefore the
-pauses.
+Updates are sent in a thread of their own, in the context of the cell and under its header. So they reach the cell from any
+thread, also while a function blocks the event loop. Older ipykernels send displays under the header of the cell that runs at
+that moment, which is another one for a run in the background. There are pauses between updates: users cannot read faster than
+`UPDATES_PER_S`, the server counts each update as a message, and rendering a long text takes time that the tools need, too.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ from uuid import uuid4
 from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
-#: Reading goes no faster.
+#: Updates in a second, at most.
 UPDATES_PER_S = 10
-#: A server drops messages past a thousand a second, of all that a kernel sends.
+#: A tenth of what a server accepts: it drops a kernel's messages above a thousand in a second.
 _MESSAGES_PER_S = 100
-#: At most this share of the time goes into rendering.
+#: At most this share of the time is spent on rendering.
 _RENDERING_SHARE = 0.05
 
-#: Where an output stands among the others.
+#: The position of an output among the others, by which they are sorted.
 Place = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a front end is given: a representation by MIME type, and what it should know of each."""
+    """An output for a front end: its representations by MIME type, with metadata for each."""
 
     data: dict[str, Any]
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +48,7 @@ class Bundle:
 
 #: An output of no height.
 NOTHING = Bundle({"text/html": "", "text/plain": ""})
-#: Makes what is to be shown now; None takes the output away.
+#: Returns the current content of an output; None removes the output.
 Render = Callable[[], Bundle | None]
 
 
@@ -60,13 +59,13 @@ class _Slot:
 
 
 class OutputStack:
-    """The outputs of a cell below the one it begins with. Made in the cell's own context; used from any thread."""
+    """The outputs of a cell after its first one. Created in the cell's own context; used in any thread."""
 
     def __init__(self) -> None:
         self._context = contextvars.copy_context()
         self._publisher: Any = getattr(get_ipython(), "display_pub", None)
         self._header = getattr(self._publisher, "parent_header", None)
-        #: Guards what is to be shown; `_sending` is held while it is shown, and may be held long.
+        #: `_lock` protects the attributes. `_sending` is held, perhaps for long, while updates are sent.
         self._lock, self._sending = threading.Lock(), threading.Lock()
         self._changed: dict[Place, Render] = {}
         self._bundles: dict[Place, Bundle] = {}
@@ -75,7 +74,7 @@ class OutputStack:
         self._next_s = 0.0
 
     def show(self, place: Place, render: Render) -> None:
-        """Show an output, or show it again, when the next update is due; what it shows is asked for then."""
+        """Show an output, or update it, with the next update; its content is rendered then."""
         with self._lock:
             self._changed[place] = render
             if self._due:
@@ -86,14 +85,18 @@ class OutputStack:
         timer.start()
 
     def flush(self) -> None:
-        """Show now whatever has changed."""
+        """Send all changes now."""
         with self._sending:
             began_s = time.monotonic()
             with self._lock:
                 changed, self._changed = self._changed, {}
                 self._due = False
             for place, render in changed.items():
-                self._take(place, render())
+                bundle = render()
+                if bundle is None:
+                    self._bundles.pop(place, None)
+                elif self._bundles.get(place) != bundle:
+                    self._bundles[place] = bundle
             with self._under_the_cell():
                 sent = self._send()
             spent_s = time.monotonic() - began_s
@@ -101,7 +104,7 @@ class OutputStack:
             self._next_s = time.monotonic() + pause_s
 
     def reserve(self, place: Place) -> None:
-        """Take a slot now, with nothing in it: the cell may end before there is something."""
+        """Create an empty slot now: the cell may end before the output has content."""
         self.show(place, lambda: NOTHING)
         self._in_cell(self.flush)
 
@@ -110,7 +113,7 @@ class OutputStack:
 
     @contextmanager
     def _under_the_cell(self) -> Iterator[None]:
-        """Send what this thread displays under the header of the cell, whichever cell runs now."""
+        """Send the displays of this thread under the header of the cell, even if another cell runs now."""
         if self._header is None or not hasattr(self._publisher, "register_hook"):
             yield
             return
@@ -124,22 +127,16 @@ class OutputStack:
         finally:
             self._publisher.unregister_hook(moved)
 
-    def _take(self, place: Place, bundle: Bundle | None) -> None:
-        if bundle is None:
-            self._bundles.pop(place, None)
-        elif self._bundles.get(place) != bundle:
-            self._bundles[place] = bundle
-
     def _send(self) -> int:
-        """Bring the slots up to date; return how many messages that took."""
+        """Update the slots, and return the number of messages sent."""
         wanted = [self._bundles[place] for place in sorted(self._bundles)]
         wanted += [NOTHING] * (len(self._slots) - len(wanted))
         old = len(self._slots)
         for bundle in wanted[old:]:
             self._slots.append(_Slot(uuid4().hex, bundle))
             publish(bundle, self._slots[-1].display_id, update=False)
-        # From the bottom up: a text that moves down is there twice for a moment, and never gone, so that a page that is
-        # scrolled to it does not lose its place.
+        # From the bottom up: a text that moves down is then shown twice for a moment. If it were gone for a moment, a page that
+        # is scrolled to it would jump.
         changed = [(slot, bundle) for slot, bundle in zip(self._slots, wanted, strict=True) if slot.shown is not bundle]
         for slot, bundle in reversed(changed):
             slot.shown = bundle
@@ -148,11 +145,11 @@ class OutputStack:
 
 
 def publish(bundle: Bundle, display_id: str, *, update: bool) -> None:
-    """Send an output, or what is to stand in its place from now on; of one that cannot be sent its text, and why."""
+    """Send an output, or an update of it. If it cannot be sent, send its text with the reason."""
     send = partial(publish_display_data, transient={"display_id": display_id}, update=update)
     try:
         send(bundle.data, bundle.metadata)
-    except Exception as error:  # noqa: BLE001 - it is the user's own, and must not take the other outputs with it
+    except Exception as error:  # noqa: BLE001 - an output of the user's must not prevent the other outputs
         why = f"[this output cannot be sent to the notebook: {type(error).__name__}: {error}]"
         text = "\n".join(filter(None, [str(bundle.data.get("text/plain", "")), why]))
         send({"text/plain": text.encode("utf-8", "replace").decode("utf-8")})

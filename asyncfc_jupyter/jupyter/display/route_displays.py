@@ -1,8 +1,8 @@
-"""Displays of tools: each goes to the fold of the call that made it, from whichever thread.
+"""Sends the displays of a tool to the output of the call that made them, in whichever thread it runs.
 
-``display`` ends in the shell's publisher, which sends a message for the cell that runs. Its two methods are replaced by ones
-that look first whether the code runs for a call that has a fold. Hooks of ipykernel's publisher do not serve: they are kept by
-thread, and a tool has one of its own.
+``display`` ends in the shell's publisher, which sends a message for the running cell. Two of its methods are replaced by
+versions that first check whether the code runs for a call. Refused: the hooks of ipykernel's publisher, which are kept by
+thread, while a tool has a thread of its own.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from asyncfc_jupyter.runtime.output_capture import current_sink
 
 
 def route_displays(shell: InteractiveShell) -> None:
-    """Let displays of tools go to their folds from now on. Doing it again changes nothing."""
+    """Send displays of tools to the outputs of their calls from now on. A second call changes nothing."""
     publisher: Any = shell.display_pub
-    if "publish" in vars(publisher) and hasattr(publisher.publish, "_shows_elsewhere"):
+    if _is_routed(publisher):
         return
     publish, clear_output = publisher.publish, publisher.clear_output
 
     def routed(data: Any, metadata: Any = None, *args: Any, **options: Any) -> Any:
-        fold = current_sink()
-        if not isinstance(fold, ToolOutput):
+        output = current_sink()
+        if not isinstance(output, ToolOutput):
             return publish(data, metadata, *args, **options)
         display_id = (options.get("transient") or {}).get("display_id")
-        # As it stands now: the function may go on with its own dictionaries.
+        # Copies: the function may change its own dictionaries later.
         bundle = Bundle(dict(data), dict(metadata or {}))
         if not options.get("update"):
-            return fold.display(bundle, display_id)
-        fold.update(bundle, str(display_id))
-        # It may also stand in another cell.
+            return output.display(bundle, display_id)
+        output.update(bundle, str(display_id))
+        # The display may also be in another cell.
         return publish(data, metadata, *args, **options)
 
-    def cleared(wait: bool = False) -> None:  # noqa: FBT001 - as the publisher has it
-        fold = current_sink()
-        if isinstance(fold, ToolOutput):
-            fold.clear(wait=wait)
+    def cleared(wait: bool = False) -> None:  # noqa: FBT001 - the publisher's own signature
+        output = current_sink()
+        if isinstance(output, ToolOutput):
+            output.clear(wait=wait)
         else:
             clear_output(wait)
 
@@ -50,18 +50,22 @@ def route_displays(shell: InteractiveShell) -> None:
 
 
 def unroute_displays(shell: InteractiveShell) -> None:
-    """Give the publisher its own methods back."""
+    """Restore the publisher's own methods."""
     publisher: Any = shell.display_pub
-    if "publish" in vars(publisher) and hasattr(publisher.publish, "_shows_elsewhere"):
+    if _is_routed(publisher):
         del publisher.publish, publisher.clear_output
 
 
+def _is_routed(publisher: Any) -> bool:
+    return "publish" in vars(publisher) and hasattr(publisher.publish, "_shows_elsewhere")
+
+
 def show_traceback(shell: InteractiveShell, error: BaseException) -> str:
-    """Return an exception as the shell shows it, in the person's own ``%xmode``."""
+    """Return an exception as the shell shows it, in the user's own ``%xmode``."""
     try:
-        # The shell's own formatter keeps state, and may be at work in another thread.
+        # The shell's own formatter keeps state, and another thread may be using it.
         formatter: Any = AutoFormattedTB(mode=shell.InteractiveTB.mode, tb_offset=0)
         lines: list[str] = formatter.structured_traceback(type(error), error, error.__traceback__)
-    except Exception:  # noqa: BLE001 - an exception that cannot be shown is still the tool's failure
+    except Exception:  # noqa: BLE001 - a traceback that fails must not hide that the tool failed
         return show_exception(error)
     return "\n".join(lines)

@@ -163,7 +163,7 @@ class LiveTerminalOutput(TerminalOutput):
             self._timer.cancel()
             self._timer = None
         if self._live is not None:
-            # `stop` draws once more, cut to the screen, before it erases.
+            # `stop` draws the last picture again, cut to the screen, before it erases it.
             self._live.update(Text(""))
             self._live.stop()
             self._live = None

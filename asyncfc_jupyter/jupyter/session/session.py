@@ -35,7 +35,7 @@ _EFFECTS = {"reads", "writes", "pure"}
 
 
 class Session:
-    """The state behind the magics, which lasts from cell to cell."""
+    """The state of the magics, which lasts from cell to cell."""
 
     def __init__(self, shell: InteractiveShell, cells: RunningCells, settings: Settings) -> None:
         self.shell, self.settings = shell, settings
