@@ -70,7 +70,7 @@ def test_code_is_offered_as_a_new_cell_and_is_shown_all_the_same() -> None:
     assert first is not None
     assert '<code class="language-python">x = 1' in first.bundle["text/html"]
     assert second is not None
-    assert second.note == "The answer holds no Python code, so there is no new cell."
+    assert second.note == "The answer has no Python code, so there is no new cell."
 
 
 HOSTILE = [

@@ -1,8 +1,8 @@
-"""The live timeline in a notebook, and the picture that stays when the notebook is saved.
+"""The live timeline in a notebook.
 
-Traffic is kept small: the view as a whole is synchronised once, when the run has ended; until then the front end gets
-custom messages with what changed, at most one in `BATCH_S`. The server drops messages past a thousand a second, and a
-synchronised list of two hundred futures would cost ten times the bytes.
+Traffic is kept small: the whole view is synchronised once, when the run has ended. Until then the front end gets custom
+messages with the changes, at most one in `BATCH_S`. The server drops messages above a thousand in a second, and a synchronised
+list of two hundred futures would cost ten times the bytes.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from asyncfc_jupyter.trace.render.html import script, style
 from asyncfc_jupyter.trace.view.view import LiveTimeline
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 
-#: Seconds between two batches: twenty pictures a second look smooth, since the front end lets bars grow by itself.
+#: Seconds between two batches: twenty in a second look smooth, since the front end animates running bars itself.
 BATCH_S = 0.05
-#: Seconds after which a batch goes out although nothing happened. A front end that hears nothing for some seconds takes
-#: the kernel to be blocked or gone, and stops the clock.
+#: Seconds after which a batch is sent without changes. A front end that gets no message for some seconds assumes that the
+#: kernel is blocked or gone, and stops the clock.
 HEARTBEAT_S = 1.0
 
-#: What a person asks for with a button: ``approve``, ``decline`` and ``cancel`` name a future, ``cancel-run`` none.
+#: Takes the action of a button and its future: ``approve``, ``decline`` and ``cancel`` have one, ``cancel-run`` has None.
 OnAction = Callable[[str, str | None], None]
 _ON_A_FUTURE = frozenset({"approve", "decline", "cancel"})
 
 
 class TimelineWidget(anywidget.AnyWidget):
-    """One timeline: of a run that goes on, fed with its events, or of a view that is complete.
+    """One timeline: of a run, fed with its events, or of a complete view.
 
-    `apply` must be called on the running event loop, for the batches are sent from there. Without one, as in a plain
-    script, nothing is sent until `flush` or `finish`.
+    `apply` must be called on the running event loop, which sends the batches. Without a loop, as in a plain script, nothing is
+    sent until `flush` or `finish`.
 
     Args:
-        view: What to show, of a run that has ended or of several; nothing for a run that begins.
-        on_action: Called with what the person asks for and the future it is about. It is called on the loop that `apply`
-            was last called on, whichever thread the front end's message came in on.
-        clock: Returns seconds, for telling the present.
+        view: The view of a run that has ended, or of several; None for a run that begins.
+        on_action: Called with the action of a button and its future, on the loop that `apply` was last called on, whichever
+            thread received the front end's message.
+        clock: Returns the current time in seconds.
     """
 
     _esm = script()
     _css = style()
     view = traitlets.Dict().tag(sync=True)
-    #: Whether somebody listens to the buttons; without, there are none.
+    #: Whether there are buttons: only if `on_action` is given.
     acts = traitlets.Bool(default_value=False).tag(sync=True)
-    #: The name under which the picture is published that this timeline takes the place of, once there is no more to come.
+    #: The name of the picture of this timeline. The page moves the timeline to where that picture is published.
     place = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
@@ -63,7 +63,7 @@ class TimelineWidget(anywidget.AnyWidget):
         self._timeline: LiveTimeline | None = LiveTimeline() if view is None else None
         self._clock, self._on_action = clock, on_action
         self._loop: asyncio.AbstractEventLoop | None = None
-        #: The clock's time at the run's start: with it the present can be told in seconds since the start.
+        #: The clock's time at the run's start.
         self._origin: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         shown = self._timeline.snapshot() if self._timeline is not None else view
@@ -71,7 +71,7 @@ class TimelineWidget(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def apply(self, stamped: Stamped) -> None:
-        """Take one event of the run, and show it with the next batch."""
+        """Take an event of the run, and show it with the next batch."""
         if self._timeline is None:
             return
         if self._origin is None:
@@ -80,7 +80,7 @@ class TimelineWidget(anywidget.AnyWidget):
         self._schedule(BATCH_S)
 
     def flush(self) -> None:
-        """Send what changed since the last batch, now."""
+        """Send the changes since the last batch now."""
         if self._timeline is None:
             return
         self._cancel()
@@ -89,16 +89,16 @@ class TimelineWidget(anywidget.AnyWidget):
             self._schedule(HEARTBEAT_S)
 
     def restart(self) -> None:
-        """Begin anew, for another run in the same place."""
+        """Show another run in the same output."""
         self._cancel()
         self._timeline, self._origin = LiveTimeline(), None
         self.view = dict(self._timeline.snapshot())
 
     def finish(self, view: View | ComparisonView | None = None) -> None:
-        """Send the whole view once more and stop: the run has ended. Calling it again changes nothing.
+        """Send the whole view and stop: the run has ended. A second call changes nothing.
 
         Args:
-            view: What to show from now on, if not the run itself.
+            view: The view to show from now on, if not that of the run.
         """
         if self._timeline is None:
             return
@@ -108,26 +108,26 @@ class TimelineWidget(anywidget.AnyWidget):
         self.view = dict(timeline.snapshot() if view is None else view)
 
     def close(self) -> None:
-        """Remove the widget from the notebook; no batch is sent any more."""
+        """Remove the widget from the notebook, and send no more batches."""
         self._cancel()
         self._timeline = None
         super().close()
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001
-        """Return the state for the front end, with the view as of now: a page that is reloaded starts from it."""
+        """Return the state for the front end with the current view: a page that is reloaded starts from it."""
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         if "view" in state and self._timeline is not None:
             state["view"] = self._timeline.snapshot(self._now_s())
         return state
 
     def _answer(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        # What a front end asks may be malformed.
+        # A front end's message may be malformed.
         kind = content.get("type") if isinstance(content, dict) else None
         if kind == "hello" and self._timeline is not None:
-            # One that opens in the middle of a run holds an old view.
+            # A page that opens during a run has an old view.
             self.send({"type": "snapshot", "view": self._timeline.snapshot(self._now_s())})
         elif kind == "gone" and self._timeline is None:
-            # What is left in the page needs no kernel.
+            # The timeline in the page needs no kernel any more.
             self.close()
         elif kind == "cancel-run":
             self._act(kind, None)
@@ -135,7 +135,7 @@ class TimelineWidget(anywidget.AnyWidget):
             self._act(kind, content["future"])
 
     def _act(self, kind: str, future: str | None) -> None:
-        # Messages may come in on a thread of their own; what they ask for belongs on the loop of the run.
+        # A message may arrive in a thread of its own; its action belongs on the loop of the run.
         if self._on_action is None or self._timeline is None or self._loop is None or self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._on_action, kind, future)
