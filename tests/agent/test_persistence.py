@@ -147,13 +147,13 @@ def test_what_a_model_wants_to_see_again_comes_back_as_it_was(kept: dict[str, ob
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (called("{oops"), "message 1 calls quick with arguments that are no JSON: Expecting property name"),
-        (called('{"x": NaN}'), "message 1 calls quick with arguments that are no JSON: NaN is no value of JSON"),
-        (called('{"x": 1} {}'), "message 1 calls quick with arguments that are no JSON: Extra data"),
-        (called('{"x": ' + "[" * 100_000), "message 1 calls quick with arguments that are no JSON"),
+        (called("{oops"), "message 1 calls quick with arguments that are not JSON: Expecting property name"),
+        (called('{"x": NaN}'), "message 1 calls quick with arguments that are not JSON: NaN is not a value of JSON"),
+        (called('{"x": 1} {}'), "message 1 calls quick with arguments that are not JSON: Extra data"),
+        (called('{"x": ' + "[" * 100_000), "message 1 calls quick with arguments that are not JSON"),
         (called(" "), "arguments are a JSON object"),
         (called("[]"), "arguments are a JSON object"),
-        (called(replay={"field": "reasoning", "text": "Hm"}), "messages.1.replay: names no model"),
+        (called(replay={"field": "reasoning", "text": "Hm"}), "messages.1.replay: does not name the model"),
         (called(replay={"model": "m", "field": "reasoning"}), "holds neither items of a reply nor the text of a field"),
         (called(replay={"model": "m", "field": "role", "text": "system"}), "holds neither items of a reply nor"),
         (called(replay={"model": "m", "items": {}}), "holds neither items of a reply nor"),
@@ -162,11 +162,11 @@ def test_what_a_model_wants_to_see_again_comes_back_as_it_was(kept: dict[str, ob
         (called(replay={"model": "m", "items": [{"type": "function_call", "call_id": []}]}), "holds neither items"),
         ("not json", "cannot be read as JSON"),
         ("[" * 100_000, "cannot be read as JSON"),
-        ("3", "is no conversation: the file: "),
-        ('{"messages": []}', "is no conversation: format: Field required"),
+        ("3", "is not a conversation: the file: "),
+        ('{"messages": []}', "is not a conversation: format: Field required"),
         (json.dumps([{"role": "robot"}]), "messages.0.role: Input should be 'system', 'user'"),
         (json.dumps([{"role": "user", "content": 3}]), "messages.0.content: Input should be a valid string"),
-        (json.dumps([{"role": "user", "content": "x"}]), "ends with a message of the person"),
+        (json.dumps([{"role": "user", "content": "x"}]), "ends with a message of the user"),
         (
             json.dumps([{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [CALL]}]),
             "holds a history that servers refuse: every tool call is answered before the next request",
@@ -183,7 +183,7 @@ def test_what_a_model_wants_to_see_again_comes_back_as_it_was(kept: dict[str, ob
                     "futures": [{"name": "f2", "tool": "t", "status": "done"}],
                 }
             ),
-            "its futures are not f1, f2, ... in this order",
+            "futures: their names are not f1, f2, ... in this order",
         ),
     ],
 )

@@ -197,7 +197,7 @@ def test_files_that_are_refused_say_why(expected) -> None:
         with pytest.raises(UsageError) as refused:
             from_json(json.dumps(content))
         lines.append(f"{what}: {refused.value}")
-    with pytest.raises(UsageError, match="is no conversation: it cannot be read as JSON: Expecting value"):
+    with pytest.raises(UsageError, match="is not a conversation: it cannot be read as JSON: Expecting value"):
         from_json("nothing")
     expected("refused_files.txt", "\n".join(lines))
 
@@ -225,7 +225,7 @@ def test_the_system_text_of_a_list_is_its_first_message() -> None:
     conversation, system = from_json(json.dumps([{"role": "system", "content": "Be brief."}, ASKED, SAID]))
     assert (conversation.messages, system) == ([ASKED, SAID], "Be brief.")
     assert from_json("[]")[0].messages == []
-    with pytest.raises(UsageError, match=r"is no conversation: messages\.0: "):
+    with pytest.raises(UsageError, match=r"is not a conversation: messages\.0: "):
         from_json("[3]")
 
 

@@ -67,7 +67,7 @@ def test_a_conversation_is_written_to_a_file_and_goes_on_from_it(kernel: Kernel)
     assert "is not an exported conversation" in kernel.run("%agent export other.txt").traceback
     assert kernel.value("open('other.txt').read()") == "'mine'"
     broken = kernel.run("%agent import other.txt").traceback
-    assert broken.startswith("UsageError: %agent import: other.txt is no conversation: it cannot be read as JSON")
+    assert broken.startswith("UsageError: %agent import: other.txt is not a conversation: it cannot be read as JSON")
     assert "\n" not in broken.strip()
     assert "No such file" in kernel.run("%agent import nowhere.json").traceback
 
