@@ -1,4 +1,4 @@
-"""A scripted conversation in virtual time, with three tools, and ways to look at what the model was told."""
+"""A scripted conversation in virtual time with three tools, and functions that show what was sent to the model."""
 
 import asyncio
 import json
@@ -32,14 +32,14 @@ TOOLS = tuple(make_tool(function, pure=True) for function in (slow, shout, fails
 
 
 def play(*replies, prompt="go", mode="async", tools=TOOLS, **options):
-    """Run a script to its end in virtual time, each request held to the rules of the strictest server; return run and model."""
+    """Run a script to its end in virtual time with the strictest server's rules for each request; return run and model."""
     model = StrictModel(*replies)
     agent = Agent(model, tools=tools, mode=mode, **options)
     return run_virtually(agent.run(prompt)), model
 
 
-def told(model, request):
-    """The tool messages of a request that the model had not been told before, decoded, by call id."""
+def new_answers(model, request):
+    """The tool messages that a request adds to the one before, decoded, by call id."""
     before = len(model.requests[request - 1].messages) if request else 0
     new = model.requests[request].messages[before:]
     return {m["tool_call_id"]: json.loads(m["content"]) for m in new if m["role"] == "tool"}
@@ -50,7 +50,7 @@ def times(run, kind):
 
 
 async def interrupted(agent, *, after_s, conversation=None):
-    """Start a run, interrupt it, if after no time then before its first step, and return it once it has ended."""
+    """Start a run, interrupt it after a time (zero: before its first step), and return it when it has ended."""
     run = agent.start("go", conversation=conversation)
     if after_s is not None:
         await asyncio.sleep(after_s)

@@ -1,6 +1,6 @@
-"""A model behind the strictest of servers: it refuses every history that any server would refuse.
+"""A model with the rules of the strictest server: it refuses every history that any server would refuse.
 
-Written apart from the package's own rules, so that a mistake there does not hide here.
+It has rules of its own, so that a mistake in the package's rules does not hide here.
 """
 
 import json
@@ -15,7 +15,7 @@ def is_sound(call):
 
 
 def misplaced(messages):
-    """Yield what is wrong with the order of the roles as a whole."""
+    """Yield each error in the order of the roles."""
     roles = [message["role"] for message in messages]
     if "system" in roles[1:]:
         yield "a system message after the first"

@@ -1,4 +1,4 @@
-"""Calls that a person is asked about first, while everything else goes on."""
+"""Calls that need the user's approval, while all others keep running."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from asyncfc_jupyter.core.events import ApprovalAsked, ApprovalGiven, CallFinish
 from asyncfc_jupyter.errors import AgentInterrupted, ToolSkipped
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, new_answers, play, times
 
 
 async def pay(amount: int) -> str:
@@ -27,7 +27,7 @@ def asked(approver, *, talk=TALK, **options):
     return play(talk, DONE, DONE, tools=[PAY, *TOOLS], approver=approver, **options)
 
 
-def test_a_yes_starts_the_call_and_the_person_sees_what_will_be_called() -> None:
+def test_a_yes_starts_the_call_and_the_question_shows_the_call() -> None:
     requests = []
 
     async def approver(request):
@@ -69,15 +69,15 @@ async def never(_request):
         *((lambda _request, answer=answer: answer, "not approved: the person said no") for answer in ("yes", 1, None)),
     ],
 )
-def test_whatever_is_no_plain_yes_skips_the_call_and_tells_the_model_why(approver, reason) -> None:
+def test_any_answer_but_yes_skips_the_call_and_the_model_sees_why(approver, reason) -> None:
     run, model = asked(approver, approval_timeout_s=2)
     assert (run.futures["f1"].state, times(run, CallStarted)) == ("skipped", [])
-    assert told(model, 1)["s1"]["error"] == reason
+    assert new_answers(model, 1)["s1"]["error"] == reason
     with pytest.raises(ToolSkipped, match="not approved"):
         run.futures["f1"].result()
 
 
-def test_a_plain_approver_is_asked_in_a_thread_while_other_calls_go_on() -> None:
+def test_a_plain_approver_is_asked_in_a_thread_while_other_calls_run() -> None:
     finished = threading.Event()
     where = []
 
@@ -137,11 +137,11 @@ def test_an_interrupt_withdraws_the_question_and_the_next_run_works(kind) -> Non
     conversation.check()
 
 
-def test_what_depends_on_a_refused_call_is_skipped_and_the_rest_goes_on() -> None:
+def test_dependents_of_a_refused_call_are_skipped_and_others_run() -> None:
     talk = [Calls("pay", {"amount": 5}), Calls("shout", {"text": "$f1"}), Calls("shout", {"text": "b"}), Thinks(1)]
     run, model = asked(no, talk=talk)
     assert [str(run.futures[name].state) for name in run.futures] == ["skipped", "skipped", "done"]
-    assert told(model, 1)["s2"]["error"] == "not approved: the person said no"
+    assert new_answers(model, 1)["s2"]["error"] == "not approved: the person said no"
 
 
 @pytest.mark.parametrize("mode", ["sequential", "batch", "eager", "async"])
@@ -166,7 +166,7 @@ def test_one_question_is_asked_for_calls_that_are_the_same() -> None:
     assert run.futures["f2"].result() == "paid 5"
 
 
-def test_a_fault_of_ours_in_a_call_fails_that_call_and_hangs_nothing(monkeypatch) -> None:
+def test_a_bug_of_the_layer_in_a_call_fails_that_call_and_hangs_nothing(monkeypatch) -> None:
     async def faulty(_entry, _asked):
         raise AssertionError("ours")
 

@@ -1,4 +1,4 @@
-"""The async mode, message by message: what the model is told, and when."""
+"""The async mode, message by message: what is sent to the model, and when."""
 
 import json
 
@@ -9,13 +9,13 @@ from asyncfc_jupyter.core.events import AwaitOpened, CallStarted, ResultShown, T
 from asyncfc_jupyter.errors import TurnLimitReached
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, play, slow, times, told
+from tests.agent.scripted_conversation import TOOLS, new_answers, play, slow, times
 
 
 def test_a_pending_call_is_answered_by_a_placeholder() -> None:
     """The placeholder cannot be taken for the result: it has no value, and its note says so."""
     _, model = play([Calls("slow", {"seconds": 5})], [Calls("shout", {"text": "a"})], [Says("done")], [Says("done")])
-    placeholder = told(model, 1)["s1"]
+    placeholder = new_answers(model, 1)["s1"]
     assert placeholder["future"] == "f1"
     assert placeholder["status"] == "pending"
     assert placeholder["value"] is None
@@ -24,7 +24,7 @@ def test_a_pending_call_is_answered_by_a_placeholder() -> None:
 
 def test_a_call_that_settled_during_the_reply_is_answered_by_its_value() -> None:
     _, model = play([Calls("slow", {"seconds": 1}), Thinks(2), Says("...")], [Says("done")])
-    assert told(model, 1)["s1"]["value"] == {"answer": "slept", "seconds": 1.0}
+    assert new_answers(model, 1)["s1"]["value"] == {"answer": "slept", "seconds": 1.0}
     assert len(model.requests) == 2
 
 
@@ -34,14 +34,14 @@ def test_a_call_starts_while_the_reply_that_holds_it_still_streams() -> None:
     assert times(run, TurnEnded)[0] == 3.0
 
 
-def test_a_result_that_became_ready_rides_along_with_the_next_tool_message() -> None:
+def test_a_result_that_became_ready_is_added_to_the_next_tool_message() -> None:
     _, model = play(
         [Calls("slow", {"seconds": 1})],
         [Thinks(2), Calls("slow", {"seconds": 9, "answer": "b"})],
         [Says("done")],
         [Says("done")],
     )
-    second = told(model, 2)["s2"]
+    second = new_answers(model, 2)["s2"]
     assert second["status"] == "pending"
     assert [d["future"] for d in second["delivered"]] == ["f1"]
     assert second["delivered"][0]["value"]["answer"] == "slept"
@@ -57,7 +57,7 @@ def test_a_tool_message_names_what_is_still_pending() -> None:
         [Says("done")],
         tools=[make_tool(slow, pure=True, timeout_s=None)],
     )
-    assert told(model, 2)["s2"]["still_pending"] == ["f1"]
+    assert new_answers(model, 2)["s2"]["still_pending"] == ["f1"]
 
 
 def test_of_many_that_are_pending_the_first_are_named_and_all_are_counted() -> None:
@@ -71,17 +71,17 @@ def test_of_many_that_are_pending_the_first_are_named_and_all_are_counted() -> N
     )
     last = model.requests[3].messages[-1]
     content = json.loads(last["content"])
-    # Sixteen run at once: f31 waits for a place behind all of them, and f32 is what the message itself is about.
+    # Sixteen run at a time: f31 waits for a place after all of them, and f32 is the future of the message itself.
     assert content["future"] == "f32"
     assert content["still_pending"] == [f"f{number}" for number in range(1, 21)]
     assert content["still_pending_in_all"] == 31
 
 
-def test_results_ride_along_in_the_order_of_their_calls() -> None:
+def test_added_results_have_the_order_of_their_calls() -> None:
     """The order in which the calls settled does not count."""
     calls = [Calls("slow", {"seconds": seconds}) for seconds in (4, 3, 2, 60)]
     _, model = play(calls, [Thinks(9), Calls("slow", {"seconds": 70})], [Says("done")], [Says("done")])
-    content = told(model, 2)["s5"]
+    content = new_answers(model, 2)["s5"]
     assert [each["future"] for each in content["delivered"]] == ["f1", "f2", "f3"]
     assert content["still_pending"] == ["f4"]
     assert "still_pending_in_all" not in content
@@ -103,21 +103,21 @@ def test_await_future_waits_without_a_request_and_answers_with_a_list() -> None:
         [Calls("await_future", {"futures": ["$f1"]})],
         [Says("done")],
     )
-    (answer,) = told(model, 2)["s2"]
+    (answer,) = new_answers(model, 2)["s2"]
     assert answer["status"] == "done"
     assert answer["value"]["seconds"] == 5
     assert len(model.requests) == 3
     assert times(run, TurnStarted)[-1] == 5.0
 
 
-def test_await_future_gives_up_at_its_timeout_and_says_pending() -> None:
+def test_await_future_returns_pending_at_its_timeout() -> None:
     _, model = play(
         [Calls("slow", {"seconds": 50})],
         [Calls("await_future", {"futures": "f1", "timeout_s": 1})],
         [Says("done")],
         [Says("done")],
     )
-    assert told(model, 2)["s2"][0]["status"] == "pending"
+    assert new_answers(model, 2)["s2"][0]["status"] == "pending"
 
 
 def test_await_future_any_returns_with_the_first() -> None:
@@ -133,9 +133,9 @@ def test_await_future_any_returns_with_the_first() -> None:
 @pytest.mark.parametrize(
     "arguments", [{"futures": [7]}, {"futures": ["f9"]}, {"futures": ["f1"], "mode": "some"}, "{nonsense"]
 )
-def test_a_wrong_await_is_an_error_for_the_model_and_the_run_goes_on(arguments) -> None:
+def test_an_invalid_await_is_an_error_for_the_model_and_the_run_continues(arguments) -> None:
     run, model = play([Calls("shout", {"text": "a"}), Calls("await_future", arguments)], [Says("done")])
-    assert told(model, 1)["s2"][0]["status"] == "failed"
+    assert new_answers(model, 1)["s2"][0]["status"] == "failed"
     assert run.answer == "done"
 
 
@@ -147,10 +147,10 @@ def test_await_future_without_names_waits_for_every_pending_call() -> None:
         [Calls("await_future", {"futures": []})],
         [Says("done")],
     )
-    answers = told(model, 2)
+    answers = new_answers(model, 2)
     assert answers["s3"]["value"]["seconds"] == 2
     assert [(o["future"], o.get("status")) for o in answers["s4"]] == [("f1", "done"), ("f2", "done"), ("f3", None)]
-    assert "Nothing is pending" in told(model, 3)["s5"][0]["note"]
+    assert "Nothing is pending" in new_answers(model, 3)["s5"][0]["note"]
     assert times(run, TurnStarted)[2] == 9.0 + times(run, TurnStarted)[0]
 
 
@@ -162,11 +162,11 @@ def test_await_future_reports_no_outcome_of_a_call_that_is_still_running(wait) -
         [Says("done")],
         [Says("done")],
     )
-    over, running = told(model, 1)["s3"]
+    over, running = new_answers(model, 1)["s3"]
     assert over == {"future": "f1", "tool": "shout", "note": "Its outcome is in another tool message of this reply."}
     assert (running["future"], running["status"]) == ("f2", "pending")
     assert "still running" in running["note"]
-    assert told(model, 1)["s2"]["status"] == "pending"
+    assert new_answers(model, 1)["s2"]["status"] == "pending"
 
 
 def test_an_answer_is_held_back_until_every_result_was_delivered() -> None:
@@ -190,7 +190,7 @@ def test_a_failed_call_is_reported_to_the_model_and_skips_its_dependents() -> No
         [Calls("fails", {"reason": "no power"}), Calls("shout", {"text": "$f1"}), Calls("shout", {"text": "b"})],
         [Says("ok")],
     )
-    answers = told(model, 1)
+    answers = new_answers(model, 1)
     assert answers["s1"]["error"] == "ValueError: no power"
     assert answers["s2"]["status"] == "skipped"
     assert "f1 (fails) failed: ValueError: no power" in answers["s2"]["error"]
@@ -211,7 +211,7 @@ def test_a_failed_call_is_reported_to_the_model_and_skips_its_dependents() -> No
 )
 def test_an_invalid_call_fails_with_what_was_seen_and_the_remedy(call, error) -> None:
     run, model = play([Calls("slow", {"seconds": 0.01}), call], [Says("sorry")])
-    answer = told(model, 1)["s2"]
+    answer = new_answers(model, 1)["s2"]
     assert (answer["future"], answer["status"]) == ("f2", "failed")
     assert error in answer["error"]
     assert run.answer == "sorry"
@@ -261,7 +261,7 @@ def test_the_turn_limit_stops_a_run_and_keeps_its_results() -> None:
     conversation.check()
 
 
-def test_names_go_on_counting_in_the_next_run_of_a_conversation() -> None:
+def test_names_are_counted_on_in_the_next_run_of_a_conversation() -> None:
     model = ScriptedModel([Calls("shout", {"text": "a"})], [Says("1")], [Calls("shout", {"text": "$f1"})], [Says("2")])
     conversation = Conversation()
     agent = Agent(model, tools=TOOLS)
@@ -274,18 +274,16 @@ def test_names_go_on_counting_in_the_next_run_of_a_conversation() -> None:
     assert run.futures["f2"].result() == "A"
 
 
-def test_an_observer_that_raises_is_dropped_and_the_run_goes_on(caplog) -> None:
+def test_an_observer_that_raises_is_dropped_and_the_run_continues(caplog) -> None:
     model = ScriptedModel([Says("hello")])
-    seen = []
-
-    told = []
+    seen, before_it_broke = [], []
 
     def broken(stamped):
-        told.append(stamped)
+        before_it_broke.append(stamped)
         raise RuntimeError("bad listener")
 
     run = run_virtually(Agent(model).run("go", observers=[broken, seen.append]))
     assert run.answer == "hello"
     assert [s.seq for s in seen] == list(range(len(run.trace)))
     assert "broken" in caplog.text
-    assert len(told) == 1
+    assert len(before_it_broke) == 1

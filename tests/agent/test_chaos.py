@@ -1,4 +1,4 @@
-"""Hundreds of conversations with a server on which everything goes wrong: each ends well, and nothing is left behind.
+"""Hundreds of conversations with a server on which everything goes wrong: each ends well, and no resource leaks.
 
 Client and server talk over real sockets, but on one loop in virtual time: pauses and stalls cost nothing, and however slow a
 machine is, no request runs out of time before its answer could come.
@@ -37,7 +37,7 @@ from tests.suite.long_form import is_long
 
 #: What this process has open, where the system shows it.
 DESCRIPTORS = Path("/proc/self/fd")
-#: Conversations at once: enough to disturb each other, few enough for a client that looks through all its connections.
+#: Conversations at a time: enough to disturb each other, few enough for a client that searches all its connections.
 AT_ONCE = 100
 #: The seeds, and the API through which each half of the conversations goes.
 SEEDS: dict[int, type[Adapter]] = {0: OpenAIChat, 1: OpenAIResponses}
@@ -106,23 +106,23 @@ def open_sockets() -> int:
 
 @contextlib.contextmanager
 def nothing_unseen():
-    """Fail for what would only be printed: warnings, exceptions in finalizers, and those that asyncio finds nobody to tell."""
-    told = []
+    """Fail for what would only be printed: warnings, exceptions in finalizers, and those that asyncio only logs."""
+    printed = []
 
     class Told(logging.Handler):
         def emit(self, record):
-            told.append(self.format(record))
+            printed.append(self.format(record))
 
     logging.getLogger("asyncio").addHandler(Told(logging.ERROR))
-    sys.unraisablehook = told.append
+    sys.unraisablehook = printed.append
     warnings.simplefilter("error")
     yield
     gc.collect()
-    assert told == []
+    assert printed == []
 
 
 def hold(numbers: range, seed: int, kind: type[Adapter]) -> Counter[str]:
-    """Hold these conversations in this process and check that nothing of them is left; return the faults they met."""
+    """Hold these conversations in this process and check that no resource of theirs is left; return the faults they met."""
     faults = Faults(seed)
 
     async def main() -> None:
@@ -161,7 +161,7 @@ def hold(numbers: range, seed: int, kind: type[Adapter]) -> Counter[str]:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_conversations_reach_their_answers_despite_faults(seed) -> None:
-    """Every kind of fault is injected, in a process that has no other threads or sockets, and none are left behind."""
+    """Every kind of fault is injected, in a process that has no other threads or sockets, and none are left."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         numbers = range(seed * EACH, (seed + 1) * EACH)
         met = process.submit(hold, numbers, seed, SEEDS[seed]).result()

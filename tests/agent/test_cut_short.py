@@ -10,7 +10,7 @@ from asyncfc_jupyter.errors import ServerError, ToolSkipped
 from asyncfc_jupyter.runtime.driver import UNWIND_S
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, interrupted, told
+from tests.agent.scripted_conversation import TOOLS, interrupted, new_answers
 
 
 def test_the_next_run_continues_the_history_of_an_interrupted_run() -> None:
@@ -30,7 +30,7 @@ def test_the_next_run_continues_the_history_of_an_interrupted_run() -> None:
     assert run.outcome == "interrupted"
     assert run.futures["f1"].result()["seconds"] == 1
     assert run.futures["f2"].state == "cancelled"
-    assert told(model, 2)["s2"]["status"] == "cancelled"
+    assert new_answers(model, 2)["s2"]["status"] == "cancelled"
     assert after.answer == "as you like"
 
 
@@ -45,7 +45,7 @@ def test_a_future_pending_at_an_interrupt_is_reported_as_cancelled() -> None:
         return await agent.run("and now?", conversation=conversation)
 
     run_virtually(main())
-    (answer,) = [a for a in told(model, 2).values() if isinstance(a, list)]
+    (answer,) = [a for a in new_answers(model, 2).values() if isinstance(a, list)]
     assert [(o["future"], o["status"]) for o in answer] == [("f1", "cancelled")]
 
 
@@ -79,7 +79,7 @@ def test_a_stream_that_breaks_keeps_its_calls_and_a_valid_history() -> None:
 
     run, after = run_virtually(main())
     assert run.futures["f1"].result() == "A"
-    assert told(model, 1)["s1"]["value"] == "A"
+    assert new_answers(model, 1)["s1"]["value"] == "A"
     assert after.answer == "welcome back"
 
 
@@ -110,7 +110,7 @@ def test_the_late_result_of_a_cancelled_tool_is_discarded() -> None:
     """The tool returns in spite of its cancellation."""
 
     async def stubborn() -> str:
-        """Never give up."""
+        """Ignore cancellation."""
         try:
             await asyncio.sleep(50)
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Every kind of cut at every point of a turn: the next request of the conversation is valid, and what had finished is kept."""
+"""Every kind of cut at every point of a turn: the next request is valid, and finished results are kept."""
 
 import asyncio
 
@@ -74,8 +74,8 @@ def test_after_a_cut_the_next_request_is_valid(point, kind, deliver) -> None:
     assert run.trace.end_s == 10.0
     if QUICK in POINTS[point][0]:
         assert run.futures["f1"].result() == "KEPT"
-    told = str(model.requests[-1].messages)
-    assert told.count("cancelled") >= any(LONG in reply for reply in POINTS[point])
+    messages = str(model.requests[-1].messages)
+    assert messages.count("cancelled") >= any(LONG in reply for reply in POINTS[point])
 
 
 @pytest.mark.parametrize("point", IN_THE_STREAM)
@@ -149,7 +149,7 @@ def test_a_history_that_breaks_a_rule_is_an_error_with_its_story(rule) -> None:
 
 
 @pytest.mark.parametrize("rule", BROKEN)
-def test_for_a_user_it_is_mended_with_a_warning_and_the_run_goes_on(rule) -> None:
+def test_for_a_user_the_history_is_repaired_with_a_warning(rule) -> None:
     conversation = holding([*BROKEN[rule]])
     if refusals(BROKEN[rule][:-1]) == [] and BROKEN[rule][-1]["role"] == "assistant":
         conversation.messages.append(ASKED)
@@ -175,7 +175,7 @@ def test_a_good_history_is_left_alone() -> None:
     assert conversation.messages == messages
 
 
-def go_on_from_a_lost_answer():
+def continue_after_a_lost_answer():
     """Run with a history in which a call was never answered; return the run and the model."""
     model, conversation = StrictModel([Says("done")]), holding([ASKED, made(call())])
 
@@ -188,13 +188,13 @@ def go_on_from_a_lost_answer():
 
 
 def test_a_request_with_a_broken_history_never_leaves() -> None:
-    run, model = go_on_from_a_lost_answer()
+    run, model = continue_after_a_lost_answer()
     assert isinstance(run.error, InvariantBroken)
     assert model.requests == []
 
 
-def test_a_run_that_finds_its_history_broken_mends_it_before_it_asks() -> None:
+def test_a_run_repairs_a_broken_history_before_its_request() -> None:
     with pytest.warns(HistoryMended, match="The messages were mended"):
-        run, model = go_on_from_a_lost_answer()
+        run, model = continue_after_a_lost_answer()
     assert run.answer == "done"
     assert [message["role"] for message in model.requests[0].messages] == ["user", "assistant", "tool", "user"]

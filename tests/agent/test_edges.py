@@ -1,4 +1,4 @@
-"""Limits and small figures of runs: at the limit, one below and one above; and what a run and a future say of themselves."""
+"""Limits and small figures of runs: at the limit, one below and one above; and the texts of a run and of a future."""
 
 import asyncio
 import re
@@ -38,7 +38,7 @@ from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, new_answers, play, times
 
 DONE = [Says("done")]
 
@@ -50,11 +50,11 @@ DONE = [Says("done")]
     [
         ([], 1.0, 1.0, 0.0),
         ([0.0, 0.0], 1.0, 1.0, 0.0),
-        # Of two waits that cost the same, the shorter one.
+        # Of two waits with the same cost, the shorter one.
         ([0.25], 0.5, 0.5, 0.0),
         ([0.25], 0.5, 0.53125, 0.25),
         ([0.25], 0.5, 0.46875, 0.0),
-        # One that comes back only after the wait costs the wait and the round trip, less what it takes anyway.
+        # A call that returns only after the wait costs the wait and the round trip, less its own duration.
         ([0.25, 8.0], 1.0, 1.0, 0.25),
         ([0.25, 1.0], 1.0, 0.5, 0.25),
         ([0.25, 1.0], 1.0, 1.5, 1.0),
@@ -78,14 +78,14 @@ def foreseen(durations_s, elapsed_s=None):
         ([foreseen([], 0.1)], [0.2, 0.2, 0.9, 0.9, 2.9, 2.9]),
         ([foreseen([], 3.0)], [3.0] * 6),
         ([foreseen([], None)], [0.001, 0.03, 0.1, 0.3, 1.0, 3.0]),
-        # One that is due this very moment may take as long again.
+        # A call that is due now may take as long again.
         ([foreseen([2.0], 2.0)], [2.0] * 6),
         ([foreseen([2.0], 1.9999)], [0.001] * 6),
         ([foreseen([0.0], 0.0)], [0.001] * 6),
         ([foreseen([6, 5, 4, 3, 2, 1], 0.0)], [1, 2, 3, 4, 5, 6]),
         ([foreseen([1, 2, 3, 4, 5, 6, 7, 8, 9], 0.0)], [1, 2, 4, 5, 7, 8]),
         ([foreseen([1, 2], 0.0)], [1, 1, 1, 2, 2, 2]),
-        # Those that run end with the latest; those that wait come after it.
+        # Running calls end with the latest; waiting calls come after it.
         ([foreseen([1], 0.0), foreseen([3], 0.5), foreseen([1], None)], [3.5] * 6),
         ([foreseen([1], None), foreseen([3], 0.0)], [3] * 6),
     ],
@@ -220,11 +220,11 @@ def test_what_is_repeated_is_named_once_and_cut() -> None:
     calls = [made(each), made(each), made(long), *(AwaitCall(call_id="w", request=request) for request in waits)]
     for _ in range(7):
         progress.note(turn_of(*calls), {})
-    told_all = fails(progress)
-    assert told_all.count('look("item": "x")') == 1
-    assert "await_future(f1, f2), await_future(f0, f1," in told_all
-    assert "…), await_future()" in told_all
-    lengths = [len(inside) for inside in re.findall(r"\(([^()]*…)\)", told_all)]
+    whole_error = fails(progress)
+    assert whole_error.count('look("item": "x")') == 1
+    assert "await_future(f1, f2), await_future(f0, f1," in whole_error
+    assert "…), await_future()" in whole_error
+    lengths = [len(inside) for inside in re.findall(r"\(([^()]*…)\)", whole_error)]
     assert lengths == [80, 80]
 
 
@@ -277,7 +277,7 @@ def test_tokens_are_estimated_at_four_characters_each_and_rounded_up() -> None:
 
 
 @pytest.mark.parametrize("name", ["requests", "tokens", "seconds"])
-def test_a_budget_is_above_nothing(name) -> None:
+def test_a_budget_is_above_zero(name) -> None:
     for limit in (0, -1, float("nan")):
         with pytest.raises(UsageError, match=f"the budget of {name} is {limit}; give a number above 0, or None"):
             Budget(**{name: limit})
@@ -325,22 +325,22 @@ def test_modes_and_deliveries_are_read_by_their_names() -> None:
 
 
 @pytest.mark.parametrize(("limit", "starts"), [(1, [0, 5, 10]), (2, [0, 0, 5]), (3, [0, 0, 0])])
-def test_so_many_calls_run_at_once_as_the_limit_says(limit, starts) -> None:
+def test_as_many_calls_run_at_a_time_as_the_limit_says(limit, starts) -> None:
     run, _ = play(
         [Calls("slow", {"seconds": 5, "answer": str(number)}) for number in range(3)], DONE, DONE, limit=limit
     )
     assert [stamped.at_s for stamped in run.trace if type(stamped.event).__name__ == "CallStarted"] == starts
 
 
-def test_observers_are_told_each_event_as_it_happens() -> None:
+def test_observers_get_each_event_as_it_happens() -> None:
     seen = []
     run = run_virtually(Agent(ScriptedModel(DONE)).run("go", observers=[seen.append]))
     assert tuple(seen) == run.trace.events
     assert [type(stamped.event).__name__ for stamped in seen][-2:] == ["TurnEnded", "RunEnded"]
 
 
-def test_cancelling_who_waits_for_a_run_cancels_the_run() -> None:
-    """For `Agent.run`; somebody who waits for a run that was started is on their own."""
+def test_cancelling_the_task_of_agent_run_cancels_the_run() -> None:
+    """This holds for `Agent.run`; cancelling a waiter of a run that was started leaves the run."""
 
     async def main():
         agent, conversation = Agent(ScriptedModel([Thinks(9)], [Thinks(9), *DONE])), Conversation()
@@ -367,7 +367,7 @@ def test_cancelling_who_waits_for_a_run_cancels_the_run() -> None:
     assert (run.done(), run.elapsed_s, run.outcome, run.error) == (True, 9.0, "answered", None)
 
 
-def test_a_tool_that_keeps_the_loop_is_told_of_beside_the_answer(monkeypatch) -> None:
+def test_a_tool_that_blocks_the_loop_is_reported_beside_the_answer(monkeypatch) -> None:
     async def hog() -> str:
         """Keep the loop."""
         return "x"
@@ -404,7 +404,7 @@ async def chatty(text: str) -> str:
     return text * 400
 
 
-def test_a_future_says_what_it_is_while_it_runs_and_after() -> None:
+def test_a_future_shows_its_state_while_it_runs_and_after() -> None:
     seen = []
 
     async def main():
@@ -455,7 +455,7 @@ def test_a_futures_outcome_is_cut_in_its_repr() -> None:
     assert len(outcome) == 300
 
 
-def test_a_future_that_has_no_value_raises_what_became_of_it() -> None:
+def test_a_future_without_a_value_raises_its_outcome() -> None:
     run, _ = play([Calls("fails", {"reason": "no"}), Calls("shout", {"text": "$f1"})], DONE)
     failed, skipped = run.futures.values()
     with pytest.raises(ToolFailed, match=r"f1 \(fails\) failed: ValueError: no") as raised:
@@ -479,7 +479,7 @@ def test_the_futures_of_a_run_are_a_mapping_by_name() -> None:
         empty.futures["f1"]
 
 
-def test_a_run_says_how_it_stands() -> None:
+def test_a_run_shows_its_state() -> None:
     run, model = play([Calls("shout", {"text": "a"})], [Thinks(2), *DONE])
     assert (run.prompt, run.model, run.mode, run.outcome, run.turns) == ("go", "scripted", "async", "answered", 2)
     assert repr(run) == "<Run answered in 2.0 s: 1 future, model scripted, mode async>"
@@ -492,7 +492,7 @@ def test_a_run_says_how_it_stands() -> None:
 
 
 @pytest.mark.parametrize(("reply", "refused"), [([], True), ([Says("a")], False), ([Thinks(1)], True)])
-def test_a_run_is_refused_when_it_failed_before_a_word(reply, refused) -> None:
+def test_a_run_is_refused_if_it_failed_before_any_reply(reply, refused) -> None:
     async def main():
         run = Agent(ScriptedModel([*reply, Breaks(ServerError("no"))])).start("go")
         assert (run.request, run.turns) == (None, 0)
@@ -552,7 +552,7 @@ def test_an_interrupt_names_what_still_runs_and_cannot_be_stopped() -> None:
 def test_of_many_pending_futures_twenty_are_named_and_all_are_counted(count) -> None:
     many = [Calls("slow", {"seconds": 40, "answer": str(number)}) for number in range(count)]
     _, model = play(many, [Calls("shout", {"text": "a"})], DONE, DONE, limit=99)
-    last = list(told(model, 2).values())[-1]
+    last = list(new_answers(model, 2).values())[-1]
     assert last["still_pending"] == [f"f{number}" for number in range(1, min(count, 20) + 1)]
     assert last.get("still_pending_in_all") == (count if count > 20 else None)
 
@@ -561,14 +561,14 @@ def test_only_the_last_message_of_a_reply_names_what_is_pending() -> None:
     _, model = play(
         [Calls("slow", {"seconds": 40})], [Calls("shout", {"text": "a"}), Calls("shout", {"text": "b"})], DONE, DONE
     )
-    answers = list(told(model, 2).values())
+    answers = list(new_answers(model, 2).values())
     assert [answer.get("still_pending") for answer in answers] == [None, ["f1"]]
     _, model = play([Calls("slow", {"seconds": 40})], DONE, DONE)
-    assert "still_pending" not in told(model, 1)["s1"]
+    assert "still_pending" not in new_answers(model, 1)["s1"]
 
 
-class Foretold(ScriptedModel):
-    """Knows what its requests show, as a conversation that is played back does."""
+class KnowsItsNextRequest(ScriptedModel):
+    """Knows the outcomes in its next request, as a replayed conversation does."""
 
     def __init__(self, *replies, shows):
         super().__init__(*replies)
@@ -588,9 +588,9 @@ class Foretold(ScriptedModel):
         (None, ["done", "done"], None),
     ],
 )
-def test_a_conversation_played_back_shows_what_it_showed_and_no_more(shows, statuses, pending) -> None:
-    """It waits for what had returned by then, and withholds what is there earlier than it was."""
-    model = Foretold(
+def test_a_replayed_conversation_shows_the_recorded_outcomes_and_no_more(shows, statuses, pending) -> None:
+    """It waits for results that had arrived by then, and withholds those that arrive earlier than they did."""
+    model = KnowsItsNextRequest(
         [Calls("slow", {"seconds": 2}), Thinks(3) if shows is None else Thinks(0)],
         [Calls("slow", {"seconds": 1, "answer": "b"}), Thinks(5)],
         DONE,
@@ -598,7 +598,7 @@ def test_a_conversation_played_back_shows_what_it_showed_and_no_more(shows, stat
         shows=lambda messages: frozenset() if len(messages) == 1 and shows is not None else shows,
     )
     run = run_virtually(Agent(model, tools=TOOLS).run("go"))
-    first, second = told(model, 1)["s1"], told(model, 2)["s2"]
+    first, second = new_answers(model, 1)["s1"], new_answers(model, 2)["s2"]
     delivered = [each["future"] for each in second.get("delivered", ())]
     assert [first["status"], second["status"]] == ["done" if shows is None else "pending", statuses[1]]
     assert delivered == (["f1"] if statuses[0] == "done" and shows is not None else [])
@@ -606,12 +606,12 @@ def test_a_conversation_played_back_shows_what_it_showed_and_no_more(shows, stat
     assert run.outcome == "answered"
 
 
-def test_a_conversation_played_back_waits_for_what_had_returned_alone() -> None:
-    model = Foretold(
+def test_a_replayed_conversation_waits_for_recorded_results_only() -> None:
+    model = KnowsItsNextRequest(
         [Calls("slow", {"seconds": 2}), Calls("slow", {"seconds": 9})], DONE, DONE, shows=lambda _: frozenset({"f1"})
     )
     run = run_virtually(Agent(model, tools=TOOLS).run("go"))
-    assert [answer["status"] for answer in told(model, 1).values()] == ["done", "pending"]
+    assert [answer["status"] for answer in new_answers(model, 1).values()] == ["done", "pending"]
     assert times(run, TurnStarted) == [0.0, 2.0, 9.0]
 
 
@@ -639,7 +639,7 @@ def test_await_future_is_read_generously_and_refused_in_one_line(arguments, read
         assert (request.futures, request.mode, request.timeout_s) == read
 
 
-def test_an_outcome_is_told_as_the_object_that_it_is() -> None:
+def test_an_outcome_is_sent_as_a_json_object() -> None:
     done, failed = entry(item="x"), entry(status="failed", error="no")
     assert result_object(done) == {"future": "f1", "tool": "look", "status": "done", "value": 1}
     assert result_object(done, with_arguments=True)["arguments"] == {"item": "x"}

@@ -1,4 +1,4 @@
-"""Whatever a tool returns, raises or does, and whatever a model writes: an outcome of one call, never the end of the run."""
+"""Anything that a tool returns, raises or does, or a model writes, is the outcome of one call, not the end of the run."""
 
 import asyncio
 import contextvars
@@ -18,7 +18,7 @@ from asyncfc_jupyter.core.events import CallStarted
 from asyncfc_jupyter.runtime import attempt as executor
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, new_answers, play, times
 
 
 class Colour(enum.Enum):
@@ -55,7 +55,7 @@ OUTCOME: list[Any] = []
 
 
 async def give() -> Any:
-    """Return or raise what the test wants."""
+    """Return or raise the test's value."""
     value = OUTCOME[-1]()
     if isinstance(value, BaseException):
         raise value
@@ -87,7 +87,7 @@ def giving(outcome, *calls):
         lambda: b"\xff" * 10_000_000,
     ],
 )
-def test_a_strange_outcome_is_one_calls_and_the_next_call_goes_on(outcome) -> None:
+def test_a_strange_outcome_concerns_one_call_and_the_next_call_runs(outcome) -> None:
     run, model = giving(outcome, Calls("give"), Calls("shout", {"text": "a"}))
     assert run.answer == "done"
     assert {future.state.value for future in run.futures.values()} <= {"done", "failed"}
@@ -120,7 +120,7 @@ def test_an_index_beyond_any_list_is_ordinary_text() -> None:
 @pytest.mark.parametrize(
     "outcome", [lambda: ["caf\udce9.txt"], lambda: FileNotFoundError("caf\udce9.txt"), lambda: {"\ud800": 1}]
 )
-def test_names_that_are_no_text_can_be_sent(outcome) -> None:
+def test_names_that_are_not_text_can_be_sent(outcome) -> None:
     _, model = giving(outcome)
     for request in model.requests:
         json.dumps(request.messages, ensure_ascii=False).encode("utf-8")
@@ -128,15 +128,15 @@ def test_names_that_are_no_text_can_be_sent(outcome) -> None:
 
 def test_an_endless_error_text_is_cut() -> None:
     run, model = giving(lambda: ValueError("SELECT " + "x" * 2_000_000))
-    assert len(told(model, 1)["s1"]["error"]) < 2_100
+    assert len(new_answers(model, 1)["s1"]["error"]) < 2_100
     assert len(repr(run.futures)) < 2_500
 
 
-def test_a_long_chain_of_skipped_calls_tells_the_first_cause_once_each() -> None:
+def test_each_call_of_a_long_skipped_chain_names_the_first_cause() -> None:
     calls = [Calls("fails", {"reason": "no power"})]
     calls += [Calls("shout", {"text": f"$f{number}"}) for number in range(1, 200)]
     _, model = play([*calls, Thinks(1)], [Says("done")])
-    errors = [answer["error"] for answer in told(model, 1).values()]
+    errors = [answer["error"] for answer in new_answers(model, 1).values()]
     assert set(errors[1:]) == {"f1 (fails) failed: ValueError: no power"}
 
 
@@ -273,7 +273,7 @@ def test_a_word_that_a_parameter_lists_is_never_taken_for_a_future() -> None:
     assert run.futures["f2"].result() == "f1"
 
 
-def test_a_tool_cancelled_by_somebody_else_settles_and_the_run_goes_on() -> None:
+def test_a_tool_cancelled_from_outside_settles_and_the_run_continues() -> None:
     async def suicidal() -> None:
         """Cancel its own task."""
         asyncio.current_task().cancel()
@@ -297,7 +297,7 @@ def test_cancelling_agent_run_leaves_no_task_and_frees_the_conversation() -> Non
     assert run_virtually(main()).answer == "again"
 
 
-def test_stopping_starts_nothing_that_was_waiting_for_a_place() -> None:
+def test_stopping_starts_no_call_that_waited_for_a_place() -> None:
     began = []
 
     def block() -> None:
@@ -320,7 +320,7 @@ def test_stopping_starts_nothing_that_was_waiting_for_a_place() -> None:
     assert "thread" not in str(run.error)
 
 
-def test_an_interrupt_in_mid_reply_keeps_what_the_person_said() -> None:
+def test_an_interrupt_in_mid_reply_keeps_the_users_message() -> None:
     conversation = Conversation()
     model = ScriptedModel([Says("Let me"), Thinks(60)], [Says("go on")])
     agent = Agent(model, tools=TOOLS)
@@ -364,7 +364,7 @@ def test_an_error_before_the_first_request_fails_the_run() -> None:
 
 @pytest.fixture
 def clock(monkeypatch) -> SimpleNamespace:
-    """Return the clock that steps are measured with, which stands still: on a busy machine any step may take long."""
+    """Return the clock that measures steps, standing still: on a busy machine any step may take long."""
     clock = SimpleNamespace(now_s=0.0)
     monkeypatch.setattr(executor, "time", SimpleNamespace(perf_counter=lambda: clock.now_s))
     return clock

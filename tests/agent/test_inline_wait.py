@@ -1,4 +1,4 @@
-"""The inline wait: what it is worth, how it is learned, and that the async mode loses to no other."""
+"""The inline wait: its value, how it is learned, and that the async mode is never slower than another."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.core.events import TurnStarted
 from asyncfc_jupyter.testing import Calls, Says, Thinks
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, new_answers, play, times
 from tests.benchmarks.policies import LATENCIES_S, POLICIES, TOKENS_PER_S, Reticent, ideal_s, measured_s
 
 THINK = Thinks(0.3)
@@ -56,7 +56,7 @@ def test_a_short_call_of_a_known_tool_is_waited_for_and_a_long_one_is_not() -> N
         [THINK, Calls("slow", {"seconds": 0.1}), Calls("slow", {"seconds": 0.1})],
         [Says("done")],
     )
-    assert [answer["status"] for answer in told(model, 2).values()] == ["done", "done"]
+    assert [answer["status"] for answer in new_answers(model, 2).values()] == ["done", "done"]
     assert times(run, TurnStarted) == pytest.approx([0.0, 1.3, 1.7])
 
 
@@ -74,13 +74,13 @@ def test_a_tool_never_called_is_expected_to_take_as_long_as_the_others() -> None
         [Says("y")],
         tools=[*TOOLS, make_tool(other, pure=True)],
     )
-    assert times(run, TurnStarted)[1:3] == pytest.approx([3.3, 3.6])  # nobody waits for it, as if it might be quick
+    assert times(run, TurnStarted)[1:3] == pytest.approx([3.3, 3.6])  # it is not waited for, although it might be quick
 
 
 def test_a_call_that_returns_at_once_is_answered_by_its_value() -> None:
     """This holds however fast the server is."""
     _, model = play([Calls("shout", {"text": "a"})], [Says("done")])
-    assert told(model, 1)["s1"]["value"] == "A"
+    assert new_answers(model, 1)["s1"]["value"] == "A"
 
 
 def test_nothing_is_waited_for_while_something_long_is_pending() -> None:
@@ -98,7 +98,7 @@ def test_nothing_is_waited_for_while_something_long_is_pending() -> None:
         tools=[*TOOLS, make_tool(brief, pure=True)],
     )
     assert times(run, TurnStarted)[2:4] == pytest.approx([6.6, 6.9])
-    assert told(model, 3)["s3"]["status"] == "pending"
+    assert new_answers(model, 3)["s3"]["status"] == "pending"
 
 
 @pytest.mark.parametrize("latency_s", LATENCIES_S)

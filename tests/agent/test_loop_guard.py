@@ -1,4 +1,4 @@
-"""Bad models, one for each bad habit: the run ends well, with a bounded number of requests."""
+"""Models with one bad habit each: the run ends well, with a bounded number of requests."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS
 
-#: What a model is given before the test fails: far above what any of these runs may take.
+#: Requests before the test fails: far above the number that any of these runs may take.
 PLENTY = 45
 
 
@@ -31,7 +31,7 @@ OFFICE = [*TOOLS, make_tool(order, pure=True), make_tool(ship, pure=True)]
 
 
 def last(request):
-    """What the newest message says, decoded."""
+    """The content of the newest message, decoded."""
     return json.loads(request.messages[-1]["content"])
 
 
@@ -40,19 +40,19 @@ def objects(request):
     for message in request.messages:
         if message["role"] == "tool":
             content = json.loads(message["content"])
-            for told in content if isinstance(content, list) else [content]:
-                yield told
-                yield from told.get("delivered", ())
+            for report in content if isinstance(content, list) else [content]:
+                yield report
+                yield from report.get("delivered", ())
 
 
 def value_of(request, future):
     return next(
-        (told["value"] for told in objects(request) if told.get("future") == future and told.get("value")), None
+        (report["value"] for report in objects(request) if report.get("future") == future and report.get("value")), None
     )
 
 
 def converse(policy, *, tools=OFFICE, mode="async", **options):
-    """Run a model that reads what it is told; return the run once it ended, and the model."""
+    """Run a model that reads its messages; return the run when it has ended, and the model."""
     model = ScriptedModel(*[policy] * PLENTY)
 
     async def main():
@@ -72,10 +72,10 @@ def test_a_placeholder_that_is_used_as_the_result_is_refused() -> None:
     def policy(request):
         if request.messages[-1]["role"] == "user":
             return [SLOW_ORDER]
-        told = last(request)
-        if isinstance(told, dict) and told["future"] == "f1":
-            return [Calls("ship", {"order_id": "pending"}), Calls("ship", {"order_id": json.dumps(told)})]
-        if isinstance(told, dict) and told["status"] == "failed":
+        report = last(request)
+        if isinstance(report, dict) and report["future"] == "f1":
+            return [Calls("ship", {"order_id": "pending"}), Calls("ship", {"order_id": json.dumps(report)})]
+        if isinstance(report, dict) and report["status"] == "failed":
             return [Calls("ship", {"order_id": "$f1.answer"})]
         return [Says(value_of(request, "f4") or "waiting")]
 
@@ -105,9 +105,9 @@ def test_a_future_without_the_dollar_is_refused_with_the_right_form() -> None:
     def policy(request):
         if request.messages[-1]["role"] == "user":
             return [SLOW_ORDER, Calls("ship", {"order_id": "f1.answer"})]
-        told = last(request)
-        if isinstance(told, dict) and told["status"] == "failed":
-            form = told["error"].partition("write ")[2].partition(".answer")[0].strip('"')
+        report = last(request)
+        if isinstance(report, dict) and report["status"] == "failed":
+            form = report["error"].partition("write ")[2].partition(".answer")[0].strip('"')
             return [Calls("ship", {"order_id": f"{form}.answer"})]
         return [Says(value_of(request, "f3") or "waiting")]
 
@@ -139,7 +139,7 @@ def test_polling_costs_a_few_requests_and_leads_to_the_result(arguments) -> None
 
 def test_awaiting_everything_always_is_slow_and_right() -> None:
     def policy(request):
-        made = sum(told.get("tool") == "order" for told in objects(request)) // 2
+        made = sum(report.get("tool") == "order" for report in objects(request)) // 2
         if made == 3:
             return [Says("ordered")]
         return [Calls("order", {"item": str(made)}), Calls("await_future", {"futures": [f"f{made + 1}"]})]
@@ -150,8 +150,8 @@ def test_awaiting_everything_always_is_slow_and_right() -> None:
 
 
 @pytest.mark.parametrize("text", ["All done, your order is A-123.", "I am still waiting, come back later.", ""])
-def test_an_answer_without_the_results_is_requested_once_more_with_them(text) -> None:
-    """It does not matter what the first answer says."""
+def test_an_answer_without_the_results_is_requested_again_with_them(text) -> None:
+    """The first answer may say anything."""
 
     def policy(request):
         if request.messages[-1]["role"] == "user":
@@ -165,7 +165,7 @@ def test_an_answer_without_the_results_is_requested_once_more_with_them(text) ->
     assert len(model.requests) == 3
 
 
-def test_invented_futures_are_refused_with_those_there_are() -> None:
+def test_invented_futures_are_refused_with_the_existing_ones() -> None:
     def policy(request):
         if request.messages[-1]["role"] == "user":
             return [
@@ -173,7 +173,7 @@ def test_invented_futures_are_refused_with_those_there_are() -> None:
                 Calls("ship", {"order_id": "$f9"}),
                 Calls("await_future", {"futures": ["f7"]}),
             ]
-        errors = [told["error"] for told in objects(request) if "error" in told]
+        errors = [report["error"] for report in objects(request) if "error" in report]
         assert all("known: f1" in error for error in errors)
         return [Says("sorry")] if len(errors) == 2 else []
 
@@ -210,24 +210,24 @@ def test_repeating_the_same_await_stops_the_run_and_keeps_its_results(arguments)
     assert len(model.requests) <= 6
 
 
-def test_two_failing_calls_in_turn_are_a_circle_too() -> None:
+def test_two_failing_calls_in_turn_are_a_loop_too() -> None:
     calls = [Calls("fails", {"reason": "a"}), Calls("fails", {"reason": "b"})]
     run, model = converse(lambda request: [calls[len(request.messages) % 4 // 2]])
     assert isinstance(run.error, WentInCircles)
     assert len(model.requests) == 6
 
 
-def test_the_model_is_told_before_it_is_stopped_and_may_mend_its_ways() -> None:
+def test_the_model_is_warned_before_it_is_stopped_and_may_improve() -> None:
     def policy(request):
-        told = last(request) if request.messages[-1]["role"] == "tool" else {}
-        return [Says("I see")] if "Do not repeat" in told.get("warning", "") else [Calls("fails", {"reason": "no"})]
+        report = last(request) if request.messages[-1]["role"] == "tool" else {}
+        return [Says("I see")] if "Do not repeat" in report.get("warning", "") else [Calls("fails", {"reason": "no"})]
 
     run, model = converse(policy)
     assert run.answer == "I see"
     assert len(model.requests) == 4
 
 
-def test_asking_a_tool_whether_a_job_is_done_is_no_circle() -> None:
+def test_asking_a_tool_whether_a_job_is_done_is_not_a_loop() -> None:
     asked = []
 
     async def job_done() -> bool:
@@ -242,7 +242,7 @@ def test_asking_a_tool_whether_a_job_is_done_is_no_circle() -> None:
     assert run.answer == "done"
 
 
-def test_a_tool_that_always_answers_the_same_is_not_asked_for_ever() -> None:
+def test_a_tool_with_the_same_answer_is_not_called_for_ever() -> None:
     run, model = converse(lambda request: [Calls("shout", {"text": "a"})])
     assert isinstance(run.error, WentInCircles)
     assert len(model.requests) <= 18
@@ -265,10 +265,10 @@ def test_a_repeated_pending_call_runs_once_and_its_value_is_the_answer() -> None
     run, model = converse(policy, tools=[make_tool(quote, pure=True)])
     assert (run.answer, made) == ("12", ["x"])
     assert len(model.requests) == 4
-    assert any(told.get("same_call_as") == "f1" for told in objects(model.requests[2]))
+    assert any(report.get("same_call_as") == "f1" for report in objects(model.requests[2]))
 
 
-def test_what_is_detached_is_neither_polled_for_nor_waited_for() -> None:
+def test_a_detached_call_is_neither_polled_for_nor_waited_for() -> None:
     async def backup() -> str:
         """Take long."""
         await asyncio.sleep(50)

@@ -1,4 +1,4 @@
-"""The plain modes, and that all four come to the same end."""
+"""The plain modes, and that all four give the same answer."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ def test_in_a_plain_mode_a_reference_is_ordinary_text(mode) -> None:
 
 
 @pytest.mark.parametrize("mode", ["sequential", "batch", "eager"])
-def test_in_a_plain_mode_an_error_is_told_as_such(mode) -> None:
+def test_in_a_plain_mode_an_error_is_sent_as_an_error(mode) -> None:
     _, model = play(mode, [Calls("slow", {"seconds": "soon"})], [Says("done")])
     assert "'seconds'" in json.loads(model.requests[1].messages[-1]["content"])["error"]
 
@@ -100,7 +100,7 @@ def test_an_empty_prompt_and_a_busy_conversation_are_refused() -> None:
 
 @pytest.mark.parametrize("mode", ["sequential", "batch"])
 def test_a_call_that_is_not_started_when_the_run_stops_never_starts(mode) -> None:
-    """It takes its name all the same: its future has failed, and the model sees why."""
+    """It still gets its name: its future has failed, and the model sees why."""
     model = ScriptedModel([Calls("echo", {"text": "a"}), Thinks(60)], [Says("as you like")])
     conversation = Conversation()
     agent = Agent(model, tools=TOOLS, mode=mode)

@@ -17,7 +17,7 @@ PATIENCE_S = 60.0
 
 
 class Bell:
-    """A tool that says when it began and returns when it is let."""
+    """A tool that signals its start and returns when the test allows it."""
 
     def __init__(self):
         self.began, self.may_return = asyncio.Event(), asyncio.Event()
@@ -52,7 +52,7 @@ def test_a_call_runs_during_the_stream_and_the_next_request_has_its_value() -> N
         run = agent_for(server, bell.ring, echo).start("ring")
         await asyncio.wait_for(
             bell.began.wait(), PATIENCE_S
-        )  # the server is still held at the gate: the reply is not over
+        )  # the server is still held at the gate: the reply has not ended
         bell.may_return.set()
         rest.open()
         return await run.wait()
@@ -72,9 +72,9 @@ def test_a_text_parameter_refuses_other_values_and_the_model_sees_why() -> None:
     ]
     with ScriptedServer(script) as server:
         run = asyncio.run(agent_for(server, echo).run("go"))
-        told = json.loads(server.requests[1].messages[-1]["content"])
-    assert told["status"] == "failed"
-    assert "'text': input should be a valid string, not list" in told["error"]
+        answer = json.loads(server.requests[1].messages[-1]["content"])
+    assert answer["status"] == "failed"
+    assert "'text': input should be a valid string, not list" in answer["error"]
     assert run.answer == "Sorry."
 
 

@@ -1,4 +1,4 @@
-"""Conversations that begin from another one, or from a file."""
+"""Conversations that are forks of another one, or are read from a file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def virtually(main: Callable[[], Awaitable[None]]) -> None:
     run_virtually(main())
 
 
-def test_a_fork_goes_on_by_itself_with_the_values_and_names_so_far() -> None:
+def test_a_fork_continues_alone_with_the_values_and_names_so_far() -> None:
     async def main() -> None:
         first = await ask("a = quick(x=5)\n\nf'{a}'")
         branch = fork(first.conversation)
@@ -56,15 +56,15 @@ def test_a_fork_goes_on_by_itself_with_the_values_and_names_so_far() -> None:
     virtually(main)
 
 
-def test_a_pending_future_stays_behind_and_the_model_is_told() -> None:
+def test_a_pending_future_is_not_in_the_fork_and_the_model_is_informed() -> None:
     async def main() -> None:
         first = await ask("a = slow(x=1)\n\n'later'")
         branch = fork(first.conversation)
         second = await ask("b = quick(x=1)\n\n'done'", branch)
         assert second.futures["f1"].state.value == "cancelled"
         assert not first.futures["f1"].done()
-        told = [message["content"] for message in branch.messages if message["role"] == "tool"]
-        assert any("its result stays there; make the call again" in content for content in told)
+        messages = [message["content"] for message in branch.messages if message["role"] == "tool"]
+        assert any("its result stays there; make the call again" in content for content in messages)
         first.futures["f1"].cancel()
 
     virtually(main)
@@ -82,7 +82,7 @@ def test_a_conversation_in_use_is_neither_forked_nor_written() -> None:
 
 
 def test_a_file_restores_messages_plain_values_and_names() -> None:
-    """It says which values are lost."""
+    """The conversation says which values are lost."""
 
     async def main() -> None:
         run = await ask("a = quick(x=5)\nb = thing(x=1)\n\n'ok'")
@@ -96,7 +96,7 @@ def test_a_file_restores_messages_plain_values_and_names() -> None:
     virtually(main)
 
 
-def test_a_list_of_messages_is_read_too_and_names_go_on_behind_those_in_it() -> None:
+def test_a_list_of_messages_is_read_and_names_continue_after_its_own() -> None:
     async def main() -> None:
         run = await ask("a = quick(x=5)\n\n'ok'")
         messages = [{"role": "system", "content": "be brief"}, *run.conversation.messages]
@@ -187,7 +187,7 @@ def test_what_a_model_wants_to_see_again_comes_back_as_it_was(kept: dict[str, ob
         ),
     ],
 )
-def test_a_file_that_is_none_is_one_clear_line(content: str, says: str) -> None:
+def test_a_file_without_a_conversation_is_refused_in_one_clear_line(content: str, says: str) -> None:
     with pytest.raises(UsageError) as caught:
         from_json(content)
     assert says in str(caught.value)

@@ -1,4 +1,4 @@
-"""Replies that break off are taken up again; budgets end a run cleanly."""
+"""Replies that break off are continued; budgets end a run cleanly."""
 
 import asyncio
 import json
@@ -12,14 +12,14 @@ from asyncfc_jupyter.errors import BudgetSpent, ServerError, ServerTimedOut, Usa
 from asyncfc_jupyter.models.base import Finish, Retrying, Usage
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, play, times, told
+from tests.agent.scripted_conversation import TOOLS, new_answers, play, times
 
 LOST = Breaks(ServerError("the line broke", transient=True))
 CALL = Calls("shout", {"text": "a"})
 
 
 def stopped(model, mode="async", prompt="go", **options):
-    """Run to a stop, then go on with the same conversation; return the run."""
+    """Run to a stop, then run again in the same conversation; return the run."""
     conversation = Conversation()
 
     async def main():
@@ -65,8 +65,8 @@ def test_a_pending_call_survives_a_break_and_its_value_reaches_the_model() -> No
     run, model = play(
         [Calls("slow", {"seconds": 9}), Thinks(1), LOST], [Calls("await_future")], [Says("done")], [Says("x")]
     )
-    assert told(model, 1)["s1"]["status"] == "pending"
-    assert told(model, 2)["s2"][0]["value"]["seconds"] == 9
+    assert new_answers(model, 1)["s1"]["status"] == "pending"
+    assert new_answers(model, 2)["s2"][0]["value"]["seconds"] == 9
     assert run.metrics.makespan_s == 9.0
 
 
@@ -83,13 +83,13 @@ def test_an_irreversible_call_of_a_broken_reply_is_skipped() -> None:
     run, model = play(
         [CALL, mail, Thinks(1), LOST], [mail], [Says("done")], tools=[*TOOLS, make_tool(send, irreversible=True)]
     )
-    answers = told(model, 1)
+    answers = new_answers(model, 1)
     assert (answers["s1"]["status"], answers["s2"]["status"]) == ("done", "skipped")
     assert "cut off" in answers["s2"]["error"]
     assert (run.answer, sent) == ("done", ["hello"])
 
 
-def test_each_break_is_told_with_its_pause_and_pauses_grow() -> None:
+def test_each_break_is_reported_with_its_pause_and_pauses_grow() -> None:
     run, _ = play(*[[Says("x"), LOST]] * 3, [Says("done")])
     retried = [stamped.event for stamped in run.trace if isinstance(stamped.event, RequestRetried)]
     assert [event.attempt for event in retried] == [1, 2, 3]
@@ -97,7 +97,7 @@ def test_each_break_is_told_with_its_pause_and_pauses_grow() -> None:
     assert 0.25 <= retried[0].pause_s <= 0.5 <= retried[1].pause_s <= 1.0 <= retried[2].pause_s <= 2.0
 
 
-def test_a_server_that_says_when_to_come_back_is_believed() -> None:
+def test_the_pause_that_a_server_asks_for_is_kept() -> None:
     run, _ = play([Says("x"), Breaks(ServerError("busy", transient=True, retry_after_s=7))], [Says("done")])
     assert run.metrics.makespan_s == 7.0
 
@@ -111,7 +111,7 @@ def test_a_server_that_says_when_to_come_back_is_believed() -> None:
     ],
     ids=["waited long already", "for good", "too long a pause"],
 )
-def test_what_cannot_pass_soon_is_not_asked_again(reply) -> None:
+def test_an_error_that_will_not_pass_soon_is_not_retried(reply) -> None:
     run = stopped(ScriptedModel(reply))
     assert isinstance(run.error, ServerError)
     assert run.trace.end_s == 0.0
@@ -187,7 +187,7 @@ def test_a_spent_budget_stops_the_run_and_keeps_its_results(mode, budget, option
     assert run.futures["f1"].result()["answer"] == "0"
 
 
-def test_the_servers_own_count_of_tokens_goes_before_the_estimate() -> None:
+def test_the_servers_own_count_of_tokens_overrides_the_estimate() -> None:
     class Counting(ScriptedModel):
         async def stream(self, request):
             async for delta in super().stream(request):
@@ -217,7 +217,7 @@ def test_retried_requests_count_and_broken_turns_do_not() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"requests": 0}, {"tokens": -1}, {"seconds": 0}, {"seconds": float("nan")}])
-def test_a_budget_of_nothing_is_refused(limits) -> None:
+def test_a_budget_of_zero_is_refused(limits) -> None:
     with pytest.raises(UsageError, match="give a number above 0"):
         Budget(**limits)
 
@@ -225,7 +225,7 @@ def test_a_budget_of_nothing_is_refused(limits) -> None:
 # -- deliver ---------------------------------------------------------------------------------------------------------
 
 
-def test_results_can_be_delivered_in_the_persons_place() -> None:
+def test_results_can_be_delivered_in_the_users_place() -> None:
     run, model = play(
         [Calls("slow", {"seconds": 1})],
         [Thinks(2), Calls("slow", {"seconds": 9})],

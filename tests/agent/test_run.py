@@ -1,4 +1,4 @@
-"""A run and its futures, as the person holds them."""
+"""A run and its futures, as the user has them."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from asyncfc_jupyter.tools.definition import make_tool
 
 
 class Table:
-    """Stands for a large object: only ever passed by reference."""
+    """Stands for a large object, which is passed by reference only."""
 
     shape = (1_000_000, 4)
 
@@ -64,10 +64,10 @@ def test_a_large_object_passes_whole_and_the_model_sees_a_summary() -> None:
     run, model = play([Calls("load"), Calls("count", {"table": "$f1"})], [Says("done")])
     assert isinstance(run.futures["f1"].result(), Table)
     assert run.futures["f2"].result() == 1_000_000
-    told = model.requests[1].messages[-2]["content"]
-    assert "Table 1000000 x 4" in told
-    assert '"summarized": true' in told
-    assert len(told) < 1000
+    shown = model.requests[1].messages[-2]["content"]
+    assert "Table 1000000 x 4" in shown
+    assert '"summarized": true' in shown
+    assert len(shown) < 1000
 
 
 def test_a_result_stays_the_same_when_its_tool_changes_it_later() -> None:
@@ -109,7 +109,7 @@ def test_futures_are_found_by_name_with_or_without_the_dollar() -> None:
     assert "f7" not in run.futures
 
 
-def test_a_run_says_in_one_line_what_came_of_it() -> None:
+def test_a_run_reports_its_outcome_in_one_line() -> None:
     run, _ = play([Calls("live")], [Says("done")])
     assert repr(run) == "<Run answered in 0.0 s: 1 future, model scripted, mode async>"
     assert repr(run.futures["f1"]).startswith("<Future f1 live: done: stock: ")

@@ -1,4 +1,4 @@
-"""Conversations as files and as forks, and the histories that are refused or mended, whole."""
+"""Conversations as files and as forks, and the histories that are refused or repaired, compared as a whole."""
 
 import json
 import types
@@ -37,7 +37,7 @@ def messages_text(conversation):
 
 
 def test_a_conversation_is_saved_forked_and_read_as_kept(expected) -> None:
-    """With a failure, a skipped call, something that is still pending, and values that no file can hold."""
+    """The conversation has a failure, a skipped call, a pending call, and values that no file can hold."""
 
     async def main():
         replies = [
@@ -85,7 +85,7 @@ def pending():
     return conversation
 
 
-def test_what_is_pending_counts_as_cancelled_in_a_file_and_in_a_fork() -> None:
+def test_a_pending_call_counts_as_cancelled_in_a_file_and_in_a_fork() -> None:
     futures = json.loads(to_json(pending()))["futures"]
     stays = "it was pending when the conversation was {}, and its result stays there; make the call again"
     assert futures == [
@@ -113,8 +113,8 @@ def test_a_conversation_that_is_used_is_neither_forked_nor_saved() -> None:
         to_json(conversation)
 
 
-def told_of(*contents):
-    """The futures that a list of messages with these answers speaks of."""
+def futures_in(*contents):
+    """The futures of a conversation read from a list of messages with these answers."""
     messages = [ASKED]
     for number, content in enumerate(contents):
         call = {**CALL, "id": f"c{number}"}
@@ -137,8 +137,8 @@ def told_of(*contents):
         (['{"future": "f100001"}', '{"future": "f999999"}', '{"future": "f1000000"}'], []),
     ],
 )
-def test_the_futures_of_a_list_of_messages_are_those_it_speaks_of(contents, futures) -> None:
-    assert told_of(*contents) == futures
+def test_the_futures_of_a_list_of_messages_are_those_it_names(contents, futures) -> None:
+    assert futures_in(*contents) == futures
 
 
 def test_a_number_in_a_file_takes_memory_up_to_a_bound() -> None:
@@ -229,7 +229,7 @@ def test_the_system_text_of_a_list_is_its_first_message() -> None:
         from_json("[3]")
 
 
-def test_a_whole_file_is_a_line_each_and_ends_with_one() -> None:
+def test_a_conversation_file_is_indented_and_ends_with_a_line_break() -> None:
     text = to_json(Conversation())
     assert text == (
         '{\n "format": "asyncfc_jupyter conversation 1",\n "system": null,\n "messages": [],\n "futures": []\n}\n'
@@ -284,7 +284,7 @@ def written(message):
     return json.dumps(message, sort_keys=True)
 
 
-def test_histories_are_accepted_refused_and_mended_as_kept(expected) -> None:
+def test_histories_are_accepted_refused_and_repaired_as_kept(expected) -> None:
     lines = []
     for what, messages in HISTORIES.items():
         try:
@@ -301,15 +301,15 @@ def test_histories_are_accepted_refused_and_mended_as_kept(expected) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "shown"),
     [(0, [0]), (1, [0, 1]), (5, [0, 1, 2, 3, 4, 5]), (6, [1, 2, 3, 4, 5, 6]), (8, [3, 4, 5, 6, 7, 8])],
 )
-def test_the_story_tells_six_messages_up_to_the_one_that_breaks(number, told) -> None:
+def test_the_story_has_six_messages_up_to_the_one_that_breaks(number, shown) -> None:
     messages = [{"role": "user", "content": f"m{each}" + "x" * 400} for each in range(9)]
     story = history._story(messages, number)
     assert story.startswith(f"message {number} of 9: ")
     pieces = story.partition(": ")[2].split("; ")
-    assert [piece.partition(" ")[0] for piece in pieces] == [f"[{each}]" for each in told]
+    assert [piece.partition(" ")[0] for piece in pieces] == [f"[{each}]" for each in shown]
     assert {len(piece.partition(" ")[2]) for piece in pieces} == {300}
 
 
@@ -335,8 +335,8 @@ def test_the_ids_of_calls_differ_from_those_that_were_sent() -> None:
     checker.check([*messages, SAID])
 
 
-def test_a_broken_history_is_mended_with_a_warning_where_it_was_asked() -> None:
-    """And in a test, where warnings are errors, the rule itself is raised."""
+def test_a_broken_history_is_repaired_with_a_warning_at_the_users_line() -> None:
+    """In a test, where warnings are errors, the rule itself is raised."""
     conversation = Conversation()
     conversation.messages = [ASKED, ASKED]
     with pytest.raises(InvariantBroken):
@@ -363,7 +363,7 @@ def settled(conversation, **options):
     )
 
 
-def test_what_the_model_was_not_given_is_told_in_order_and_once() -> None:
+def test_results_that_the_model_did_not_get_are_sent_once_and_in_order() -> None:
     conversation = Conversation()
     one, two = settled(conversation), settled(conversation, value=2)
     assert conversation.undelivered() == (one, two)
@@ -381,7 +381,7 @@ def test_what_the_model_was_not_given_is_told_in_order_and_once() -> None:
     assert conversation.newly_shown == [one]
 
 
-def test_a_gate_takes_an_id_that_nobody_has() -> None:
+def test_a_gate_takes_an_id_that_no_call_has() -> None:
     conversation = Conversation()
     conversation.call_ids = {"asyncfc_gate_1", "asyncfc_gate_2"}
     call = conversation.gate_call(["f1", "f2"])
@@ -393,7 +393,7 @@ def test_a_gate_takes_an_id_that_nobody_has() -> None:
     assert conversation.gate_call([])["id"] == "asyncfc_gate_4"
 
 
-def test_what_was_never_said_is_taken_back_and_replies_are_not() -> None:
+def test_a_prompt_without_a_reply_is_removed_and_replies_are_kept() -> None:
     conversation = Conversation()
     conversation.remove_prompt()
     conversation.append_prompt("go\ud800")
@@ -425,7 +425,7 @@ def test_a_run_that_was_cut_ends_with_a_reply(messages, text, added) -> None:
     assert [message["content"] for message in conversation.messages[len(messages) :]] == added
 
 
-def test_a_run_that_was_cut_tells_what_became_of_its_calls() -> None:
+def test_a_run_that_was_cut_reports_the_outcomes_of_its_calls() -> None:
     conversation = Conversation()
     conversation.messages = [ASKED]
     entry, late = settled(conversation), settled(conversation)
@@ -439,7 +439,7 @@ def test_a_run_that_was_cut_tells_what_became_of_its_calls() -> None:
     assert conversation.undelivered() == (late,)
 
 
-def test_what_a_model_keeps_goes_with_its_next_reply_alone() -> None:
+def test_data_for_replay_belongs_to_its_own_reply_only() -> None:
     conversation = Conversation()
     conversation.keep({"text": "Hm"}, "m")
     conversation.append_reply("a", [CALL], [ANSWERED])

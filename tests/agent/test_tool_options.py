@@ -1,4 +1,4 @@
-"""What a tool's options do to a run: limits, retries, calls that cannot be undone, and calls made once for several."""
+"""The effect of a tool's options on a run: limits, retries, irreversible calls, and one call shared by several."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from asyncfc_jupyter.retry_policy import FIRST_TOOL_PAUSE_S
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, interrupted, play, slow, times, told
+from tests.agent.scripted_conversation import TOOLS, interrupted, new_answers, play, slow, times
 from tests.skipping import skip_s
 
 MODES = ["sequential", "batch", "eager", "async"]
@@ -49,7 +49,7 @@ def started(run):
 # -- limit -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_limit_on_a_tool_lets_so_many_of_its_calls_run_at_once() -> None:
+def test_a_limit_on_a_tool_bounds_its_calls_at_a_time() -> None:
     calls = [Calls("fetch", {"host": str(n)}) for n in range(5)]
     run, _ = play(calls, DONE, DONE, tools=[make_tool(fetch, pure=True, limit=2)])
     assert list(started(run).values()) == [0, 0, 1, 1, 2]
@@ -94,7 +94,7 @@ def test_a_timed_out_call_fails_and_reports_its_timeout_to_the_model() -> None:
         [Calls("fetch", {"host": "a", "seconds": 9}), Thinks(3)], DONE, tools=[make_tool(fetch, pure=True, timeout_s=2)]
     )
     assert times(run, CallStarted) == [0]
-    assert told(model, 1)["s1"] == {
+    assert new_answers(model, 1)["s1"] == {
         "future": "f1",
         "tool": "fetch",
         "status": "timeout",
@@ -130,7 +130,7 @@ def test_retries_follow_growing_pauses_and_each_failure_is_logged() -> None:
 def test_when_every_attempt_fails_the_last_error_is_the_outcome() -> None:
     run, model = play([Calls("breaks"), Thinks(5)], DONE, tools=[make_tool(breaks, pure=True, retries=2)])
     assert len(times(run, CallRetried)) == 2
-    assert told(model, 1)["s1"]["error"] == "ConnectionError: no line"
+    assert new_answers(model, 1)["s1"]["error"] == "ConnectionError: no line"
 
 
 def test_each_attempt_has_its_own_context_that_says_when_it_is_cancelled() -> None:
@@ -165,7 +165,7 @@ def test_cancelling_in_a_pause_between_attempts_leaves_nothing_running() -> None
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_irreversible_call_waits_for_all_earlier_calls(mode) -> None:
-    """It waits for them whatever they touch."""
+    """It waits for them whatever their effects."""
     calls = [Calls("slow", {"seconds": 3}), Calls("send", {"text": "a"}), Thinks(1)]
     run, _ = play(calls, DONE, DONE, mode=mode, tools=[SLOW, SEND])
     assert started(run)["f2"] == {"sequential": 4, "batch": 4}.get(mode, 3)
@@ -186,7 +186,7 @@ def test_an_irreversible_call_is_skipped_when_an_earlier_call_fails(mode, after_
     run, model = play(calls, DONE, DONE, mode=mode, tools=[BREAKS, SEND])
     assert run.futures["f2"].state == "skipped"
     assert "f2" not in started(run)
-    assert told(model, 1)["s2"]["error"] == "f1 (breaks) failed: ConnectionError: no line"
+    assert new_answers(model, 1)["s2"]["error"] == "f1 (breaks) failed: ConnectionError: no line"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -233,7 +233,7 @@ def test_a_repeated_pending_call_shares_the_outcome_under_its_own_name() -> None
     run, model = play(calls, DONE)
     assert list(started(run)) == ["f1", "f3"]
     assert run.futures["f2"].result() == run.futures["f1"].result()
-    answer = told(model, 1)["s2"]
+    answer = new_answers(model, 1)["s2"]
     assert (answer["future"], answer["same_call_as"], answer["status"]) == ("f2", "f1", "done")
     assert run.why("f2") == "f2 (slow) waited 2.0 s: the same call as f1"
 
@@ -260,14 +260,14 @@ def test_a_repeated_call_is_not_shared_across_a_conflicting_call(between, shares
         assert [run.futures[name].result() for name in ("f1", "f3")] == [0, 1]
 
 
-def test_a_repeated_call_that_may_do_more_the_second_time_is_made_twice() -> None:
+def test_a_repeated_call_with_effects_is_made_twice() -> None:
     run, _ = play([Calls("slow", {"seconds": 1})] * 2, DONE, DONE, tools=[make_tool(slow, writes="log")])
     assert started(run) == {"f1": 0, "f2": 1}
 
 
 def test_a_failure_is_shared_too() -> None:
     run, model = play([Calls("breaks", {"after_s": 1})] * 2 + [Thinks(2)], DONE, tools=[BREAKS])
-    assert told(model, 1)["s2"] == told(model, 1)["s1"] | {"future": "f2", "same_call_as": "f1"}
+    assert new_answers(model, 1)["s2"] == new_answers(model, 1)["s1"] | {"future": "f2", "same_call_as": "f1"}
     assert not times(run, CallSkipped)
 
 
@@ -287,7 +287,7 @@ async def report(seconds: float = 50.0, stubborn: bool = False) -> str:
 REPORT = make_tool(report, pure=True, detached=True)
 
 
-def test_a_run_ends_without_its_detached_calls_and_they_go_on() -> None:
+def test_a_run_ends_without_its_detached_calls_and_they_keep_running() -> None:
     agent = Agent(ScriptedModel([Calls("report")], DONE), tools=[REPORT])
 
     async def main():
@@ -334,7 +334,7 @@ def test_an_interrupt_leaves_a_detached_call_running_for_the_next_run() -> None:
 
     states, second = run_virtually(main())
     assert states == ["running", "cancelled"]
-    (answer,) = [each for each in told(model, 2).values() if each["future"] == "f4"]
+    (answer,) = [each for each in new_answers(model, 2).values() if each["future"] == "f4"]
     assert [(each["future"], each["value"]) for each in answer["delivered"]] == [("f1", "a report")]
     assert second.futures["f1"].result() == "a report"
 

@@ -1,6 +1,6 @@
-"""Whole conversations in each mode: what the model is sent, request by request, and what happened when.
+"""Whole conversations in each mode: what is sent to the model, request by request, and when each event happened.
 
-The files beside this one hold them as text. A word, a time or an order that changes anywhere on the way shows there.
+The files in `expected` hold them as text. A change of a word, a time or an order shows there.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ async def late(seconds: float) -> str:
 
 
 def tools():
-    """Tools of every kind, new ones for each run."""
+    """Tools of every kind, made for each run."""
     return [
         *TOOLS,
         make_tool(order, reads="stock", writes="orders/{item}"),
@@ -114,7 +114,7 @@ def message_text(message):
 
 
 def requests_text(model):
-    """Each request, by what it adds to the one before; what was sent before is there unchanged."""
+    """What each request adds to the one before, whose messages must be there unchanged."""
     before, lines = [], []
     for number, request in enumerate(model.requests, start=1):
         assert request.messages[: len(before)] == before
@@ -129,7 +129,7 @@ def effects_text(effects):
 
 
 def events_text(run):
-    """Each event with what is not as it is by default."""
+    """Each event with the fields that do not have their default."""
     for stamped in run.trace:
         event = stamped.event
         values = ((field, getattr(event, field.name)) for field in dataclasses.fields(event))
@@ -152,11 +152,11 @@ def run_text(run, model):
 
 
 def talk(*replies, system=None, model=ScriptedModel, then=(), cancel_at=None, **options):
-    """A run of these replies in one mode, and of those behind it with another prompt in the same conversation."""
+    """Run these replies in one mode, and the later ones with another prompt in the same conversation."""
 
     async def played(mode):
-        told, texts, conversation = model(*replies, *then), [], Conversation()
-        agent = Agent(told, tools=tools(), mode=mode, system=system, **options)
+        scripted, texts, conversation = model(*replies, *then), [], Conversation()
+        agent = Agent(scripted, tools=tools(), mode=mode, system=system, **options)
         for prompt in ("go", "and now?")[: 2 if then else 1]:
             run = agent.start(prompt, conversation=conversation)
             if cancel_at is not None and prompt == "go":
@@ -164,8 +164,8 @@ def talk(*replies, system=None, model=ScriptedModel, then=(), cancel_at=None, **
                 run.cancel()
             await run.ended()
             conversation.check()
-            texts.append(run_text(run, told))
-            told.requests.clear()
+            texts.append(run_text(run, scripted))
+            scripted.requests.clear()
         for entry in list(conversation.driver.pending()):
             conversation.driver.cancel(entry.name)
         await conversation.driver.unwound()
@@ -175,7 +175,7 @@ def talk(*replies, system=None, model=ScriptedModel, then=(), cancel_at=None, **
 
 
 class Detailed(ScriptedModel):
-    """Thinks aloud, counts its tokens, and is asked again before its first reply."""
+    """Sends reasoning and token counts, and is retried before its first reply."""
 
     async def stream(self, request):
         first = not self.requests
@@ -367,11 +367,11 @@ REPLIES = {
 
 
 @pytest.mark.parametrize("name", REPLIES)
-def test_a_conversation_is_sent_and_goes_as_kept(name, expected, monkeypatch) -> None:
-    """In each mode; where two modes do the same, the second says so."""
+def test_a_conversation_has_the_expected_requests_and_events(name, expected, monkeypatch) -> None:
+    """This holds in each mode; if two modes do the same, the second file says so."""
     monkeypatch.setattr("random.random", lambda: 0.5)  # the random part of the pauses: of tools, and of servers
     monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
-    monkeypatch.setattr(driver, "_NOTICEABLE_BLOCK_S", float("inf"))  # measured by the clock on the wall
+    monkeypatch.setattr(driver, "_NOTICEABLE_BLOCK_S", float("inf"))  # measured by the wall clock
     texts, seen = [], {}
     for mode in (Mode.BATCH, Mode.ASYNC) if name.endswith("circle") else Mode:
         text = "\n\n".join(run_virtually(REPLIES[name](mode.value)))
@@ -381,8 +381,8 @@ def test_a_conversation_is_sent_and_goes_as_kept(name, expected, monkeypatch) ->
     expected(f"conversation_{name}.txt", "\n\n".join(texts))
 
 
-def test_each_mode_opens_a_conversation_as_kept(expected) -> None:
-    """The system text and the tools as they are offered; with no tools there is nothing to be explained."""
+def test_each_mode_opens_a_conversation_as_expected(expected) -> None:
+    """The files hold the system text and the tools as offered; without tools nothing needs explaining."""
     lines = []
     for mode in Mode:
         for system, offered in ((None, []), ("Be brief.", []), (None, tools()[:2]), ("Be brief.", tools())):
