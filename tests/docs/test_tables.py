@@ -46,8 +46,8 @@ def options_page() -> str:
     lines = [
         "# Options of the magics",
         "",
-        "This page is written from the parsers' own tables. An option takes its default from the [settings](settings.md), if the",
-        "settings have it.",
+        "This page is written from the parsers' own tables. An option takes its default from the [settings](settings.md),",
+        "if the settings have it.",
         "",
         "## `%%agent`",
         "",
