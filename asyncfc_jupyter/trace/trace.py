@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NewType, TypeGuard, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from asyncfc_jupyter.core import events
 from asyncfc_jupyter.core.events import Event, Stamped
 from asyncfc_jupyter.errors import UsageError
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 #: Says at a glance, to people and to `file`-like tools, what the file is.
 FORMAT = "asyncfc-trace"
-#: Raised when a reader of the old version would misread a new file. Adding a class of events or a field with a default
-#: is no reason.
+#: Increased when a reader of the old version would misread a new file. A new class of events or a new field with a default
+#: needs no new version.
 VERSION = 1
 
 
@@ -53,7 +55,11 @@ class Trace:
 
     def to_json(self) -> str:
         """Return the trace as JSON, one event a line, so that two traces can be compared with a line diff."""
-        lines = ",\n".join(json.dumps(_encode_stamped(stamped), allow_nan=False) for stamped in self.events)
+        items = (
+            {"seq": s.seq, "at_s": s.at_s, "type": type(s.event).__name__, "data": _encode(s.event)}
+            for s in self.events
+        )
+        lines = ",\n".join(json.dumps(item, allow_nan=False) for item in items)
         return f'{{"format": "{FORMAT}", "version": {VERSION}, "events": [\n{lines}\n]}}\n'
 
     @classmethod
@@ -81,7 +87,7 @@ class Trace:
         items = document.get("events")
         if not isinstance(items, list):
             raise TraceFileError(where, '"events" is not a list')
-        return cls(tuple(_decode_stamped(item, f"{where}, event {number}") for number, item in enumerate(items)))
+        return cls(tuple(_decode(item, f"{where}, event {number}") for number, item in enumerate(items)))
 
     def save(self, path: str | Path) -> None:
         """Write the trace to a file."""
@@ -109,16 +115,8 @@ def event_types() -> dict[str, type[Event]]:
     Not ``Event.__subclasses__()``: a dataclass with slots replaces the class it decorates, and the one it replaced stays
     on that list until it is collected.
     """
-    return {kind.__name__: kind for kind in vars(events).values() if _is_event(kind)}
-
-
-def _is_event(value: object) -> TypeGuard[type[Event]]:
-    return isinstance(value, type) and issubclass(value, Event) and value is not Event
-
-
-def _encode_stamped(stamped: Stamped) -> dict[str, Any]:
-    event = stamped.event
-    return {"seq": stamped.seq, "at_s": stamped.at_s, "type": type(event).__name__, "data": _encode(event)}
+    classes = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)]
+    return {kind.__name__: kind for kind in classes if kind is not Event}
 
 
 def _encode(value: Any) -> Any:
@@ -131,65 +129,43 @@ def _encode(value: Any) -> Any:
     return value
 
 
-def _decode_stamped(item: object, where: str) -> Stamped:
+def _decode(item: object, where: str) -> Stamped:
     if not isinstance(item, dict) or not {"seq", "at_s", "type", "data"} <= item.keys():
         raise TraceFileError(where, "an event has seq, at_s, type and data")
     kind = event_types().get(str(item["type"]))
     if kind is None:
-        raise TraceFileError(where, f"{item['type']!r} is no class of events", "update asyncfc-jupyter")
+        raise TraceFileError(where, f"the class of events {item['type']!r} is unknown", "update asyncfc-jupyter")
     return Stamped(
-        seq=_decode(int, item["seq"], f"{where}.seq"),
-        at_s=_decode(float, item["at_s"], f"{where}.at_s"),
-        event=_decode(kind, item["data"], f"{where}.{kind.__name__}"),
+        seq=_validated(int, item["seq"], f"{where}.seq", strict=True),
+        at_s=_validated(float, item["at_s"], f"{where}.at_s", strict=True),
+        event=_validated(kind, item["data"], f"{where}.{kind.__name__}"),
     )
 
 
-@cache
-def _hints(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)
+def _validated(kind: type, value: object, where: str, *, strict: bool = False) -> Any:
+    """Return ``value`` as an instance of ``kind``, or name the first place where it does not fit."""
+    from pydantic import ValidationError  # noqa: PLC0415 - see `_adapter`
 
-
-def _decode(kind: Any, value: Any, where: str) -> Any:
-    """Return ``value`` as an instance of the annotated type ``kind``, or say where it does not fit."""
-    while isinstance(kind, NewType):
-        kind = kind.__supertype__
-    origin = get_origin(kind)
-    if origin in {Union, types.UnionType}:
-        return _decode_optional(kind, value, where)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_decode(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(value))
-    if origin is Literal and value in get_args(kind):
-        return value
-    if isinstance(kind, type):
-        return _decode_plain(kind, value, where)
-    raise TraceFileError(where, f"it holds {value!r:.60}")
-
-
-def _decode_optional(kind: Any, value: Any, where: str) -> Any:
-    if value is None:
-        return None
-    (inner,) = (option for option in get_args(kind) if option is not type(None))
-    return _decode(inner, value, where)
-
-
-def _decode_plain(kind: type, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        return _decode_fields(kind, value, where)
-    if issubclass(kind, Enum) and any(value == member.value for member in kind):
-        return kind(value)
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is kind:
-        return value
-    raise TraceFileError(where, f"it holds {value!r:.60}, not {kind.__name__}")
-
-
-def _decode_fields(kind: type, value: dict[str, Any], where: str) -> Any:
-    hints = _hints(kind)
-    if unknown := value.keys() - hints.keys():
-        raise TraceFileError(where, f"unknown field {min(unknown)!r}", "update asyncfc-jupyter")
-    given = {name: _decode(hints[name], item, f"{where}.{name}") for name, item in value.items()}
     try:
-        return kind(**given)
-    except TypeError:
-        raise TraceFileError(where, f"it holds only {', '.join(sorted(given)) or 'nothing'}") from None
+        return _adapter(kind, strict=strict).validate_python((value,))[0]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        # The first part of a place is the number in the tuple.
+        parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:]]
+        where += "".join(parts)
+        if first["type"] == "missing":
+            raise TraceFileError(where, "this field is missing") from None
+        if first["type"] == "unexpected_keyword_argument":
+            raise TraceFileError(where, "this field is unknown", "update asyncfc-jupyter") from None
+        rule = first["msg"].replace("Input should be", "it should be")
+        raise TraceFileError(where, f"{rule}, and is {first['input']!r:.60}") from None
+
+
+@cache
+def _adapter(kind: type, *, strict: bool) -> TypeAdapter[Any]:
+    # Loading pydantic takes longer than drawing a small trace: only the reading of a file needs it.
+    from pydantic import ConfigDict, TypeAdapter  # noqa: PLC0415
+
+    # Of a dataclass itself no configuration may be given; that of the tuple around it holds for all that is in it.
+    config = ConfigDict(extra="forbid", strict=strict)
+    return TypeAdapter(tuple[kind], config=config)  # type: ignore[valid-type]

@@ -78,16 +78,25 @@ GOOD = {"seq": 0, "at_s": 0.0, "type": "AwaitAnswered", "data": {"call": "c1"}}
         ('{"cells": []}', 'it lacks "format": "asyncfc-trace"'),
         ({"version": 99, "events": []}, "it has version 99, this reads version 1; update asyncfc-jupyter"),
         ({"version": 1, "events": {}}, '"events" is not a list'),
-        ({"version": 1, "events": [7]}, "event 0 is not a readable trace: an event has seq, at_s, type and data"),
-        ({"version": 1, "events": [{**GOOD, "type": "Later"}]}, "'Later' is no class of events; update"),
-        ({"version": 1, "events": [GOOD, {**GOOD, "data": {}}]}, "event 1.AwaitAnswered is not a readable trace"),
+        (
+            {"version": 1, "events": [7]},
+            "event 0 is not a readable trace: an event has seq, at_s, type and data",
+        ),
+        ({"version": 1, "events": [{**GOOD, "type": "Later"}]}, "the class of events 'Later' is unknown; update"),
+        ({"version": 1, "events": [GOOD, {**GOOD, "data": {}}]}, "event 1.AwaitAnswered.call is not a readable trace"),
         (
             {"version": 1, "events": [{**GOOD, "data": {"call": 3}}]},
-            "call is not a readable trace: it holds 3, not str",
+            "call is not a readable trace: it should be a valid string, and is 3; pass",
         ),
-        ({"version": 1, "events": [{**GOOD, "data": {"call": "c", "new": 1}}]}, "unknown field 'new'; update"),
-        ({"version": 1, "events": [{**GOOD, "seq": True}]}, "seq is not a readable trace: it holds True, not int"),
-        ({"version": 1, "events": [{**GOOD, "data": []}]}, "it holds [], not AwaitAnswered"),
+        (
+            {"version": 1, "events": [{**GOOD, "data": {"call": "c", "new": 1}}]},
+            "new is not a readable trace: this field",
+        ),
+        (
+            {"version": 1, "events": [{**GOOD, "seq": True}]},
+            "seq is not a readable trace: it should be a valid integer",
+        ),
+        ({"version": 1, "events": [{**GOOD, "data": []}]}, "it should be a dictionary or an instance of AwaitAnswered"),
     ],
 )
 def test_a_foreign_or_damaged_file_is_refused_by_name_place_and_remedy(
