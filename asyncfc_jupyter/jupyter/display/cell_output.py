@@ -80,9 +80,9 @@ def output_for(shell: InteractiveShell, form: AnswerFormat = MARKDOWN, *, compar
         comparing: Whether the cell has several runs, which are compared at the end.
     """
     if getattr(shell, "kernel", None) is None:
-        from asyncfc_jupyter.jupyter.display.terminal import terminal_output  # noqa: PLC0415 - no notebook needs it
+        from asyncfc_jupyter.jupyter.display.terminal import TerminalOutput  # noqa: PLC0415 - no notebook needs it
 
-        return terminal_output(shell, form, comparing=comparing)
+        return TerminalOutput(shell, form, comparing=comparing)
     return NotebookOutput(shell, form, comparing=comparing)
 
 

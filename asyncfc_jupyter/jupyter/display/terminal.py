@@ -14,7 +14,6 @@ import asyncio
 import sys
 import time
 from functools import partial
-from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from rich.console import Console, Group
@@ -49,13 +48,6 @@ _AROUND = 12
 _LEAST_ROWS = 3
 
 
-def terminal_output(shell: InteractiveShell, form: AnswerFormat, *, comparing: bool) -> TerminalOutput:
-    """Return the output for a terminal: live if stdout is a terminal that can erase lines."""
-    console = Console(file=sys.stdout)
-    live = console.is_terminal and not console.is_dumb_terminal
-    return (LiveTerminalOutput if live else TerminalOutput)(shell, form, comparing=comparing)
-
-
 class TerminalOutput:
     """The answer as plain text, the output of each call after its end, and the timeline as text after the run."""
 
@@ -64,23 +56,49 @@ class TerminalOutput:
         self._turn = 0
         self._runs: list[Run] = []
         self._in_line = False
+        self._console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        #: Whether lines can be erased, as a live timeline needs it.
+        self._erases = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._live: Live | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timeline, self._began_s = LiveTimeline(), 0.0
+        #: The last line of the printed text while there is a live timeline: it is not complete.
+        self._line = ""
+        self._asked: set[FutureName] = set()
 
     def begin(self, on_action: object = None, *, name: str = DEFAULT_OUT) -> None:  # noqa: ARG002 - there are no buttons
-        """Show nothing yet: what is printed stays."""
+        """Show the live timeline of a run that has done nothing yet."""
         self._turn = 0
         self.tool_outputs = ToolOutputs(None, partial(show_traceback, self._shell), run=name)
+        self._timeline, self._asked = LiveTimeline(), set()
+        self._began_s = asyncio.get_running_loop().time()
+        self._show()
 
     def observe(self, stamped: Stamped) -> None:
-        """Print text as it arrives, that of each turn in a paragraph of its own, and the output of a call that has ended."""
+        """Print the text of an event, draw the rest of it soon, and hide the live timeline during a question."""
         event = stamped.event
+        if self._erases:
+            self._timeline.apply(stamped)
         if isinstance(event, TextStreamed):
             self._write("\n\n" * (self._turn not in {0, event.turn}) + printable(event.text))
             self._turn = event.turn
         elif isinstance(event, CALL_ENDED) and (output := self.tool_outputs.end(event.future, closes=True)):
             self._write("\n" * self._in_line + output.data["text/plain"] + "\n")
+        match event:
+            case ApprovalAsked(future=future):
+                self._asked.add(future)
+                self._hide()
+            case ApprovalGiven(future=future) | CallSkipped(future=future) | CallCancelled(future=future):
+                if future in self._asked:
+                    self._asked.discard(future)
+                    if not self._asked:
+                        self._show()
+            case RunEnded():  # here and not only in `end`, which is not called for a run that was abandoned
+                self._hide()
 
     def end(self, run: Run) -> None:
-        """Print the notes on a run and its timeline."""
+        """Print the rest of the answer, the notes on the run and its whole timeline."""
+        self._hide()
         if not run.refused:
             self._runs.append(run)
             shown = self._form.show(run.answer) if run.answer else None
@@ -98,62 +116,16 @@ class TerminalOutput:
     def _write(self, text: str) -> None:
         if text:
             self._in_line = not text.endswith("\n")
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-
-class LiveTerminalOutput(TerminalOutput):
-    """The same with a live timeline below the text, until the run ends."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-        self._live: Live | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timeline, self._began_s = LiveTimeline(), 0.0
-        #: The last line of the printed text, which is not complete.
-        self._line = ""
-        self._asked: set[FutureName] = set()
-
-    def begin(self, *args: Any, **options: Any) -> None:
-        """Show the timeline of a run that has done nothing yet."""
-        super().begin(*args, **options)
-        self._timeline, self._asked = LiveTimeline(), set()
-        self._began_s = asyncio.get_running_loop().time()
-        self._show()
-
-    def observe(self, stamped: Stamped) -> None:
-        """Take an event: text is printed, a question hides the timeline, and all else is drawn soon."""
-        self._timeline.apply(stamped)
-        super().observe(stamped)
-        match stamped.event:
-            case ApprovalAsked(future=future):
-                self._asked.add(future)
-                self._hide()
-            case ApprovalGiven(future=future) | CallSkipped(future=future) | CallCancelled(future=future):
-                if future in self._asked:
-                    self._asked.discard(future)
-                    if not self._asked:
-                        self._show()
-            case RunEnded():  # here and not only in `end`, which is not called for a run that was abandoned
-                self._hide()
-
-    def end(self, run: Run) -> None:
-        """Print the rest of the answer and the whole timeline."""
-        self._hide()
-        super().end(run)
-
-    def _write(self, text: str) -> None:
         if self._live is None:
-            super()._write(text)
+            sys.stdout.write(text)
+            sys.stdout.flush()
             return
-        self._in_line = not text.endswith("\n")
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
             self._console.print(Text(line), soft_wrap=True)
 
     def _show(self) -> None:
-        if self._live is None:
+        if self._erases and self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         self._draw()
