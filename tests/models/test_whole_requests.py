@@ -249,10 +249,10 @@ def test_every_profile_of_a_server_reaches_the_same_place_by_each_api(expected: 
                 api_key=KEY,
             )
             model = open_model("m", where=where, options={"seed": 1})
-            key = model.secrets[0]
+            key, connection = model.secrets[0], model._connection
             lines.append(
-                f"  {api}: {type(model).__name__} {model.name} at {model._line.base_url} ({address_of(where)}), {key.variable} "
-                f"{key.reveal()}, {model._options}, {model._line._timeout_s} s, {model._line._policy.retries} retries"
+                f"  {api}: {type(model).__name__} {model.name} at {connection.base_url} ({address_of(where)}), {key.variable} "
+                f"{key.reveal()}, {model._options}, {connection._timeout_s} s, {connection._policy.retries} retries"
             )
     for spelled in ("llama.cpp", "LLAMA-CPP", " lm-studio ", "LM Studio", "Ollama"):
         lines.append(f"{spelled!r} is {profile_named(spelled).name}")

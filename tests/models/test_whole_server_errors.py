@@ -15,7 +15,7 @@ from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models.base import Retrying
 from asyncfc_jupyter.models.openai import connection, server_errors
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
-from asyncfc_jupyter.models.openai.connection import Line, show_address
+from asyncfc_jupyter.models.openai.connection import Connection, show_address
 from asyncfc_jupyter.models.openai.server_errors import interruption, is_timeout, refused_option, retry_after_s, said
 from asyncfc_jupyter.models.secret import Secret
 from tests.models.scripted_model import ask
@@ -189,13 +189,23 @@ def test_each_repetition_is_told_before_its_pause(pauses: list[float]) -> None:
     assert pauses == [0.375, 2.0]
 
 
-def test_an_error_asked_for_several_times_says_so_and_keeps_the_rest() -> None:
+def test_an_error_asked_for_several_times_says_so_and_keeps_the_rest(monkeypatch, pauses: list[float]) -> None:
+    def failure(error: ServerError, retries: int) -> ServerError:
+        async def refuse(*_: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(Connection, "_open", refuse)
+        with pytest.raises(ServerError) as caught:
+            asyncio.run(ask(OpenAIChat("m", api_key=KEY, retries=retries)))
+        return caught.value
+
     error = ServerError("busy.", status=503, transient=True, retry_after_s=9.0)
-    told = connection._asked(error, 2)
+    told = failure(error, 1)
     assert (str(told), told.status, told.transient, told.retry_after_s) == ("busy (asked 2 times).", 503, True, 9.0)
-    assert connection._asked(error, 1) is error
+    assert failure(error, 0) is error
     unanswered = ServerError("nobody.", transient=True)
-    assert connection._asked(unanswered, 3) is unanswered
+    assert failure(unanswered, 2) is unanswered
+    assert pauses == [9.0, 0.375, 0.75]
 
 
 # -- replies that are cut off ----------------------------------------------------------------------------------------
@@ -258,7 +268,7 @@ def refused(
     message: str, *, status: int = 400, names: tuple[str, ...] = ("top_k", "seed", "n"), **body: Any
 ) -> str | None:
     error = types.SimpleNamespace(status_code=status, body={"message": message, **body})
-    return refused_option(error, iter(names))
+    return refused_option(error, dict.fromkeys(names))
 
 
 @pytest.mark.parametrize(
@@ -331,7 +341,7 @@ def test_a_pause_that_is_asked_for_is_read_in_all_its_forms(monkeypatch: pytest.
     assert retry_after_s(types.SimpleNamespace()) is None
 
 
-# -- the line --------------------------------------------------------------------------------------------------------
+# -- the connection --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -348,17 +358,17 @@ def test_an_address_is_shown_without_what_it_may_carry(url: str, shown: str) -> 
 
 
 @pytest.mark.parametrize("url", ["", "host", "ftp://host", "http://", "https:///v1", "http://[::1"])
-def test_what_is_no_address_of_the_web_is_refused_by_the_line(url: str) -> None:
+def test_what_is_no_address_of_the_web_is_refused_by_the_connection(url: str) -> None:
     with pytest.raises(UsageError, match=r"base_url is not an address; write one such as http://127\.0\.0\.1:8000/v1"):
-        Line("m", base_url=url, api_key=KEY)
+        Connection("m", base_url=url, api_key=KEY)
 
 
-def test_a_line_takes_what_it_is_given_and_defaults_for_the_rest() -> None:
-    plain = Line("m", base_url=None, api_key=None)
+def test_a_connection_takes_what_it_is_given_and_defaults_for_the_rest() -> None:
+    plain = Connection("m", base_url=None, api_key=None)
     assert (plain.key, plain.address, plain.refused) == (None, "the model's server", set())
     assert (plain._timeout_s, plain._policy.retries) == (300.0, 2)
     secret = Secret(KEY)
-    given = Line("m", base_url="http://u@host/v1", api_key=secret, timeout_s=0.0, retries=0)
+    given = Connection("m", base_url="http://u@host/v1", api_key=secret, timeout_s=0.0, retries=0)
     assert given.key is secret
     assert (given.address, given._timeout_s, given._policy.retries) == ("http://host/v1", 0.0, 0)
 
@@ -385,17 +395,17 @@ def test_a_request_waits_for_a_connection_five_seconds_at_most(monkeypatch, time
     model = OpenAIChat("m", api_key=KEY, timeout_s=timeout_s)
     assert len(asyncio.run(ask(model))) == 1
     assert (sent[0].connect, sent[0].read) == (connect_s, timeout_s or 300.0)
-    assert model._line.address == "http://x/v1"
+    assert model._connection.address == "http://x/v1"
 
 
 def test_what_a_server_says_of_nothing_to_leave_out_is_an_error() -> None:
     """A pattern counts only with a status that says so, and a name only once."""
     error = types.SimpleNamespace(status_code=500, body={"message": "unknown: async"})
     patterns = {"async": re.compile("async"), "seed": None}
-    assert connection._refused(error, patterns) is None
+    assert refused_option(error, patterns) is None
     for status in (400, 422):
         error = types.SimpleNamespace(status_code=status, body={"message": "async is bad"})
-        assert connection._refused(error, patterns) == "async"
+        assert refused_option(error, patterns) == "async"
         error = types.SimpleNamespace(status_code=status, body={"message": "unknown seed"})
-        assert connection._refused(error, patterns) == "seed"
-    assert connection._refused(error, {"async": patterns["async"]}) is None
+        assert refused_option(error, patterns) == "seed"
+    assert refused_option(error, {"async": patterns["async"]}) is None

@@ -1,1 +1,1 @@
-"""Models behind openai-python: the Chat Completions API and the Responses API, and the connection that both use."""
+"""Models reached through openai-python: by the Chat Completions API, the Responses API, and asynchronous tools."""

@@ -1,6 +1,6 @@
-"""What the adapters of all APIs do alike: options, the request, and a reply that must come to an end of its own.
+"""The common part of the adapters for APIs of OpenAI's kind: options, the request, and the check that a reply is complete.
 
-An adapter of one API says what goes into the body, which of it may be left out, and what a chunk of the reply means.
+The adapter of one API adds the body of a request, the fields that may be left out, and the meaning of the chunks of a reply.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 
 from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
-from asyncfc_jupyter.models.openai.connection import Line
+from asyncfc_jupyter.models.openai.connection import Connection
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.retry_policy import REQUESTS
 
-#: Yields what a chunk of one reply says.
+#: Yields the deltas in a chunk of one reply.
 Read = Callable[[Any], Iterator[Delta]]
 
 
 class Adapter(ABC):
-    """A model behind an OpenAI-compatible server.
+    """A model of an OpenAI-compatible server.
 
     Args:
         model: The name the server knows it by.
@@ -30,18 +30,20 @@ class Adapter(ABC):
         api_key: The key; None for the one in ``OPENAI_API_KEY``.
         options: Fields of the request's body, such as ``temperature`` or ``tool_choice``, sent as they are.
         timeout_s: Seconds without any data after which a request fails; five minutes by default.
-        retries: How often a request that failed before its reply began is made again.
+        retries: How often a request that fails before its reply begins is retried.
 
     Raises:
         UsageError: The address, the key or an option cannot be used.
     """
 
-    #: Where the API takes requests.
+    #: The endpoint of the API.
     path: ClassVar[str]
-    #: What the adapter itself decides, so that no option may.
+    #: Fields that the adapter itself sets, so that no option may.
     reserved: ClassVar[frozenset[str]]
-    #: How a reply ends that did not end well, and what to do if that stays so.
+    #: What is wrong with a reply that is not complete, and what to do if that happens again.
     unfinished: ClassVar[str]
+    #: What may be left out besides options, with how a server words that it refuses it.
+    patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {}
 
     def __init__(
         self,
@@ -53,21 +55,21 @@ class Adapter(ABC):
         timeout_s: float | None = None,
         retries: int = REQUESTS.retries,
     ) -> None:
-        self._line = Line(model, base_url=base_url, api_key=api_key, timeout_s=timeout_s, retries=retries)
+        self._connection = Connection(model, base_url=base_url, api_key=api_key, timeout_s=timeout_s, retries=retries)
         self._options = self._checked(options or {})
 
     @property
     def name(self) -> str:
         """The name the server knows the model by."""
-        return self._line.model
+        return self._connection.model
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The keys that must not show in what is kept of its requests."""
-        return (self._line.key,) if self._line.key else ()
+        """The keys that must not appear in recordings of its requests."""
+        return (self._connection.key,) if self._connection.key else ()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
-        """Ask for a reply and yield its deltas as they arrive; closing the generator hangs up.
+        """Ask for a reply and yield its deltas as they arrive. Closing the generator closes the connection.
 
         Raises:
             ServerError: The server cannot be reached, refuses the request, or breaks off in the middle of the reply.
@@ -80,10 +82,10 @@ class Adapter(ABC):
             body = self._body(request, options, refused)
             return {name: value for name, value in body.items() if name not in refused}
 
-        optional = {**dict.fromkeys([*options, *unasked]), **self._patterns()}
+        optional = {**dict.fromkeys([*options, *unasked]), **self.patterns}
         quiet = frozenset(unasked) - options.keys()
         read, ended = self._reader(), False
-        async with aclosing(self._line.chunks(self.path, build, optional=optional, quiet=quiet)) as chunks:
+        async with aclosing(self._connection.chunks(self.path, build, optional=optional, quiet=quiet)) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, Retrying):
                     yield chunk
@@ -92,13 +94,13 @@ class Adapter(ABC):
                     ended = ended or isinstance(delta, Finish)
                     yield delta
         if not ended:
-            raise ServerError(f"the stream from {self._line.address} {self.unfinished}", transient=True)
+            raise ServerError(f"the stream from {self._connection.address} {self.unfinished}", transient=True)
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options, none of which may be what the adapter decides.
+        """Return the options as a dict.
 
         Raises:
-            UsageError: One is.
+            UsageError: One of them is a field that the adapter itself sets.
         """
         if taken := sorted(self.reserved & options.keys()):
             listed = ", ".join(sorted(self.reserved))
@@ -107,16 +109,12 @@ class Adapter(ABC):
 
     @abstractmethod
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
-        """Return the body of a request; fields that the server has refused are taken out of it afterwards."""
+        """Return the body of a request. Fields that the server has refused are removed from it afterwards."""
 
     @abstractmethod
     def _reader(self) -> Read:
-        """Return what reads the chunks of one reply, in order."""
+        """Return a reader for the chunks of one reply, in order."""
 
     def _unasked(self, request: ChatRequest) -> Iterable[str]:  # noqa: ARG002
-        """Return fields that are sent although nobody asked, and left out without a word where they are refused."""
+        """Return fields that are sent although the user did not set them, and left out without a warning if refused."""
         return ()
-
-    def _patterns(self) -> dict[str, re.Pattern[str] | None]:
-        """Return what else may be left out, by name, with how a server sounds that refuses it."""
-        return {}

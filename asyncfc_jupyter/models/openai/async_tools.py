@@ -1,18 +1,18 @@
 """Asynchronous tools of the Responses API (``"async": true``), with this package's scheduler, references and ordering.
 
-The conversation still holds a placeholder for a call that has not finished. Here it becomes what the API has for it: the
-call stands in the input without an output, marked ``"async": true``, and its ``function_call_output`` follows where the
-conversation delivers the value: with another tool message, in the answer to an ``await_future``, in a message that the
-layer writes in the person's place, or at the end gate, whose own call is not sent at all. The model needs no note that a
-placeholder is none. Names, references and ``await_future`` stay as they are: the API has none of them.
+The conversation holds a placeholder for a call that has not finished. Here the placeholder becomes the API's own form: the call
+is in the input without an output, marked ``"async": true``, and its ``function_call_output`` follows where the conversation
+delivers the value. That may be another tool message, the answer to an ``await_future``, a message that the layer writes in the
+user's place, or the end gate, whose own call is not sent at all. The model needs no note about placeholders. Names, references
+and ``await_future`` stay as they are: the API has none of them.
 
 A server or model that refuses asynchronous tools is sent placeholders from then on, with a warning.
 
 What is known of this API, and from where: openai-python 3.57 has ``async: bool`` on ``FunctionToolParam`` and on
 ``ResponseFunctionToolCallParam`` ("Whether the function tool call runs asynchronously", ``response_function_tool_call.py``);
-OpenAI's newest models have it since September 2026. What could not be tried, for want of a key: a server of OpenAI's
-itself. That a call may stand without an output while others go on, that its output may come later by its call id, and
-how a refusal sounds (``_REFUSED``) are read from those types alone; the scripted server of the tests behaves so.
+OpenAI's newest models have it since September 2026. It could not be tried with a server of OpenAI's, for want of a key. Three
+facts come from those types alone: that a call may be without an output while others run, that its output may come later by its
+call id, and how a refusal is worded (``_REFUSED``). The scripted server of the tests behaves so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from asyncfc_jupyter.core.protocol import (
     AWAIT_FUTURE,
@@ -45,10 +45,12 @@ _REFUSED = re.compile(r"\basync(hronous)?\b|no tool output (was )?found", re.IGN
 class OpenAINative(OpenAIResponses):
     """A model whose tools are asynchronous at the server, too; the arguments are those of `OpenAIResponses`."""
 
+    patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {_ASYNC: _REFUSED}
+
     @property
     def is_native(self) -> bool:
-        """Whether the server has taken asynchronous tools so far."""
-        return _ASYNC not in self._line.refused
+        """Whether the server has accepted asynchronous tools so far."""
+        return _ASYNC not in self._connection.refused
 
     def _input(self, messages: Sequence[Message], refused: frozenset[str]) -> list[Item]:
         return input_items(messages, self.name) if _ASYNC in refused else list(native_items(messages, self.name))
@@ -58,9 +60,6 @@ class OpenAINative(OpenAIResponses):
         if _ASYNC in refused:
             return flat
         return [tool if tool["name"] == AWAIT_FUTURE else {**tool, _ASYNC: True} for tool in flat]
-
-    def _patterns(self) -> dict[str, re.Pattern[str] | None]:
-        return {_ASYNC: _REFUSED}
 
 
 def native_items(messages: Sequence[Message], model: str) -> Iterator[Item]:
@@ -76,7 +75,7 @@ def native_items(messages: Sequence[Message], model: str) -> Iterator[Item]:
         elif delivered := read_delivery(message):
             outputs = list(_outputs(delivered, open_calls))
             yield from outputs
-            if len(outputs) < len(delivered):  # else nothing is left to be said in the user's place
+            if len(outputs) < len(delivered):  # else every result became an output
                 yield from message_items(message, model)
         else:
             for item in message_items(message, model):

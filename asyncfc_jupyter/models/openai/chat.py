@@ -1,16 +1,16 @@
-"""Any server that speaks the Chat Completions API, through openai-python.
+"""Any server with the Chat Completions API, through openai-python.
 
-What goes out, and why in this form:
+What is sent, and why in this form:
 
-* Nothing optional is sent that the user did not set: strict servers refuse what they do not know. When one refuses an
-  option that the user did set, as something it does not know or support at all, the request is made once more without
-  it, with a warning, and the option stays out from then on. A value out of range is the user's to mend, and an error.
-* Reasoning goes back, in the field in which it came, with the replies that made calls, and with no others. DeepSeek's
-  newer models demand it of those, its older ones, which make no calls, refuse it; vLLM and llama.cpp hand it to the
-  model's own template, which drops what it does not want. A server that refuses the field is sent it no more.
+* Nothing optional is sent that the user did not set: strict servers refuse fields that they do not know. If a server refuses an
+  option that the user did set because it does not support it, the request is sent again without it, with a warning, and the
+  option is left out from then on. A value out of range is an error, which the user must fix.
+* Reasoning is sent back in the field in which it came, with the replies that made calls, and with no others. DeepSeek's newer
+  models require it; its older models, which make no calls, refuse it; vLLM and llama.cpp pass it to the model's own template,
+  which drops what it does not use. A server that refuses the field is not sent it again.
 
-Depends on nothing below openai-python: version 3 sits on another HTTP library than version 2. Chunks are dicts, or any objects
-with the fields used.
+This depends on openai-python and not on its own dependencies: version 3 uses another HTTP library than version 2. Chunks are
+dicts, or any objects with the fields used.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from asyncfc_jupyter.models.base import (
 from asyncfc_jupyter.models.openai.adapter import Adapter, Read
 from asyncfc_jupyter.models.openai.lenient import get, number, several, text
 
-#: Where servers put reasoning in a delta: vLLM now and OpenRouter, then DeepSeek, llama.cpp and older vLLM.
+#: The fields of a delta with reasoning: of vLLM and OpenRouter; of DeepSeek, llama.cpp and older vLLM.
 _REASONING_FIELDS = ("reasoning", "reasoning_content")
 
 
 class OpenAIChat(Adapter):
-    """A model behind a server with the Chat Completions API; the arguments are those of `Adapter`."""
+    """A model of a server with the Chat Completions API; the arguments are those of `Adapter`."""
 
     path = "/chat/completions"
     reserved = frozenset({"messages", "model", "n", "stream", "tools"})
@@ -47,47 +47,36 @@ class OpenAIChat(Adapter):
     )
 
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
-        messages = [_sent(each, self.name, refused) if REPLAY in each else each for each in request.messages]
+        messages: list[Message] = []
+        for message in request.messages:
+            if REPLAY in message:
+                reasoning = _reasoning(message, self.name)
+                plain = {name: value for name, value in message.items() if name != REPLAY}
+                messages.append(plain | {name: words for name, words in reasoning.items() if name not in refused})
+            else:
+                messages.append(message)
         tools = {"tools": request.tools} if request.tools else {}
         return {"messages": messages, **tools, **options}
 
     def _unasked(self, request: ChatRequest) -> Iterable[str]:
-        return _fields_of(request.messages, self.name)
+        return dict.fromkeys(field for message in request.messages for field in _reasoning(message, self.name))
 
     def _reader(self) -> Read:
         return _deltas
 
 
-# -- reasoning, on its way back --------------------------------------------------------------------------------------
-
-
-def _fields_of(messages: Any, model: str) -> list[str]:
-    kept = [message for message in messages if REPLAY in message]
-    found = (message[REPLAY].get("field") for message in kept if _is_replayed(message, model))
-    return list(dict.fromkeys(field for field in found if field))
-
-
-def _is_replayed(message: Message, model: str) -> bool:
+def _reasoning(message: Message, model: str) -> dict[str, str]:
+    """Return the reasoning that is sent back with a message, by the name of its field; empty for most messages."""
     kept = message.get(REPLAY)
-    return bool(kept and kept.get("model") == model and message.get("tool_calls"))
-
-
-def _sent(message: Message, model: str, refused: frozenset[str]) -> Message:
-    """Return a message that carries what is only kept as the server gets it."""
-    plain = {name: value for name, value in message.items() if name != REPLAY}
-    field = message[REPLAY].get("field")
-    if field and field not in refused and _is_replayed(message, model):
-        plain[field] = message[REPLAY]["text"]
-    return plain
-
-
-# -- what comes in ---------------------------------------------------------------------------------------------------
+    if kept and kept.get("field") and kept.get("model") == model and message.get("tool_calls"):
+        return {kept["field"]: kept["text"]}
+    return {}
 
 
 def _deltas(chunk: Any) -> Iterator[Delta]:
-    """Yield what a chunk says. Of several choices, which nobody asked for, only the first counts."""
+    """Yield the deltas in a chunk. Only the first choice counts: no request asks for several."""
     for choice in several(get(chunk, "choices"))[:1]:
-        yield from _said(get(choice, "delta"))
+        yield from _reply_deltas(get(choice, "delta"))
         if reason := get(choice, "finish_reason"):
             yield Finish(reason=str(reason))
     if usage := get(chunk, "usage"):
@@ -95,7 +84,7 @@ def _deltas(chunk: Any) -> Iterator[Delta]:
         yield Usage(input_tokens=sent, output_tokens=written)
 
 
-def _said(delta: Any) -> Iterator[Delta]:
+def _reply_deltas(delta: Any) -> Iterator[Delta]:
     for field in _REASONING_FIELDS:
         reasoning = get(delta, field)
         if reasoning and isinstance(reasoning, str):

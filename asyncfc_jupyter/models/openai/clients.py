@@ -1,7 +1,7 @@
 """One client of openai-python per event loop, server and key, so that turns and runs share its open connections.
 
-The library takes half a second to import and some 30 ms to make a client, which reads the certificates of the machine. The loop
-has tools and a view to run meanwhile: both are done in a thread, when the first request is made.
+The library takes half a second to import and some 30 ms to make a client, which reads the certificates of the machine. Both are
+done in a thread, at the first request, so that the loop can run tools and the view meanwhile.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from asyncfc_jupyter.models.secret import Secret
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_Held = tuple["AsyncOpenAI", AsyncGenerator["AsyncOpenAI", None]]
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str | None, Secret | None], _Held]] = (
+_Client = tuple["AsyncOpenAI", AsyncGenerator["AsyncOpenAI", None]]
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str | None, Secret | None], _Client]] = (
     WeakKeyDictionary()
 )
 
 
 def library() -> Any:
-    """Return openai-python, imported now if it was not."""
-    import openai  # noqa: PLC0415 - takes half a second, which only those who use it should pay
+    """Return openai-python, and import it first if needed."""
+    import openai  # noqa: PLC0415 - takes half a second, and a rehearsal does not need it
 
     return openai
 
@@ -38,14 +38,14 @@ async def client_for(base_url: str | None, api_key: Secret | None) -> AsyncOpenA
     """
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        # A client holds on to its loop, so the entry of a loop that was closed rudely would never go away by itself.
+        # A client refers to its loop, so a loop that was closed without closing its generators is never collected.
         for closed in [other for other in _clients if other.is_closed()]:
             del _clients[closed]
         _clients[loop] = {}
     held = _clients[loop]
     if (base_url, api_key) not in held:
         client = await asyncio.to_thread(_made, base_url, api_key)
-        if (base_url, api_key) not in held:  # still: another request may have been faster
+        if (base_url, api_key) not in held:  # another request may have been faster
             keeper = _keep(client, loop, base_url, api_key)
             held[base_url, api_key] = (await anext(keeper), keeper)
         else:
@@ -66,7 +66,7 @@ def _made(base_url: str | None, api_key: Secret | None) -> AsyncOpenAI:
 async def _keep(
     client: AsyncOpenAI, loop: asyncio.AbstractEventLoop, base_url: str | None, api_key: Secret | None
 ) -> AsyncGenerator[AsyncOpenAI, None]:
-    """Hold a client and close it with its loop: at its end a loop closes its asynchronous generators, nothing else."""
+    """Keep a client and close it with its loop: when a loop ends, it closes its asynchronous generators and nothing else."""
     try:
         yield client
     finally:

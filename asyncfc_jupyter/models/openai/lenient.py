@@ -1,33 +1,33 @@
-"""What servers send, taken as it comes: fields of any kind, read without trust. Nothing here ever raises."""
+"""Readers for fields that servers send in any type. Nothing here ever raises."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Values whose attributes are methods, and no fields of what a server sent.
+#: Types whose attributes are methods, and not fields that a server sent.
 _PLAIN = (str, bytes, int, float, list, tuple, type(None))
-#: A number that is longer is none that anybody counts with.
+#: A longer number is not a count or an index.
 _DIGITS = 18
 
 
 def get(thing: Any, name: str) -> Any:
-    """Return a field of an object of the library's, or of a dict; None where it has none."""
-    # Some ten fields are asked for with every token, of dicts: what is none is found out slowly.
+    """Return a field of a dict or of an object of the library's; None where it is missing."""
+    # Some ten fields are read for every token, nearly all of dicts: the check against the abstract class is slow.
     if isinstance(thing, (dict, Mapping)):
         return thing.get(name)
     return None if isinstance(thing, _PLAIN) else getattr(thing, name, None)
 
 
 def several(value: Any) -> Sequence[Any]:
-    """Return what should be a list: one thing in the place of a list is a list of one, and anything else is empty."""
+    """Return a list as it is, a single object as a list of one, and anything else as an empty list."""
     if isinstance(value, (list, tuple)):
         return value
     return () if isinstance(value, _PLAIN) else (value,)
 
 
 def number(value: Any) -> int | None:
-    """Return a whole number from 0 on, also one that was sent as text or with a decimal point; None for anything else."""
+    """Return a whole number of 0 or more, also if it was sent as text or with a decimal point; None for anything else."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -36,7 +36,7 @@ def number(value: Any) -> int | None:
 
 
 def text(value: Any) -> str | None:
-    """Return text, or a number as text, as some servers send for an id; None for anything else."""
+    """Return text, or a number as text, since some servers send a number as an id; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return value if isinstance(value, str) else str(value)

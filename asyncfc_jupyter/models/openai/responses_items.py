@@ -1,11 +1,11 @@
 """From messages in the form of Chat Completions to the input items of the Responses API.
 
-The conversation is kept in one form, which is only appended to, and converted at each request. The conversion is a fold
-from left to right: what more messages follow never changes an item that stands already, so prompt caches stay warm.
+The conversation is kept in one form, which is only appended to, and converted at each request. The conversion is a fold from
+left to right: later messages never change an earlier item, so prompt caches stay valid.
 
-A reply of a reasoning model goes back in its own order: its reasoning items stand where they stood among its text and
-calls (`Reply.replay`), since the API wants each before the item that came of it. Reasoning of another model is left out,
-and so is one that the server gave without its content: it could only be found by an id, and nothing is stored there.
+A reply of a reasoning model is sent back in its own order, with the reasoning items among its text and calls (`Reply.replay`):
+the API requires each before the item that it led to. Reasoning of another model is left out. So is reasoning without its
+content: it could only be found by its id at the server, which stores nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def function_tool(tool: Mapping[str, Any]) -> Item:
 
 
 def kept_item(item: Mapping[str, Any]) -> Item | None:
-    """Return what to keep of an item of a reply, to put the reply back in its order; None for what cannot go back."""
+    """Return what to keep of an item of a reply, to send the reply back in its order; None for what cannot be sent back."""
     match item.get("type"):
         case "reasoning" if item.get("encrypted_content") or item.get("content"):
             fields = ("id", "summary", "content", "encrypted_content")
@@ -79,19 +79,15 @@ def _reply_items(message: Message, model: str) -> Iterator[Item]:
             continue
         made: Item | None = None
         if item["type"] == "message" and words:
-            # Of several messages, whose texts are one here, in the place of the first.
-            made, words = _text_item(words), None
+            # Here the texts of several messages are one, at the position of the first.
+            made, words = {"type": "message", "role": "assistant", "content": words}, None
         elif item["type"] == "function_call" and item.get("call_id") in calls:
             made = call_item(calls.pop(item["call_id"]))
         if made is not None:
             yield from pending
             yield made
             pending = []
-    # Reasoning that nothing came of, as when the reply was cut off, is refused: it stays out.
+    # Reasoning without a following item, as in a reply that was cut off, would be refused: it is left out.
     if words:
-        yield _text_item(words)
+        yield {"type": "message", "role": "assistant", "content": words}
     yield from map(call_item, calls.values())
-
-
-def _text_item(words: str) -> Item:
-    return {"type": "message", "role": "assistant", "content": words}

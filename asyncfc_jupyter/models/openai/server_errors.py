@@ -1,7 +1,7 @@
-"""What a server's refusal means: for the person, as one line with the way out, and for whoever may ask again.
+"""From a server's error to ours: one line for the user that says what to do, and whether a retry may help.
 
-Whatever openai-python raises is turned into a `ServerError` here and goes no further: the library's own exceptions hold
-the request, with key and messages.
+Every exception of openai-python becomes a `ServerError` here. None is passed on, since they hold the request with its key and
+messages.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import datetime as dt
 import email.utils
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut
@@ -19,22 +19,22 @@ from asyncfc_jupyter.models.openai.lenient import get
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.text import shorten
 
-#: Where openai-python looks for a key when it is given none.
+#: The variable in which openai-python looks for a key when none is passed.
 _KEY_VARIABLE = "OPENAI_API_KEY"
 #: Characters of a server's message that are shown: some send a whole page.
 _SAID_CHARS = 300
-#: How servers say that they do not know an option, as opposed to not liking its value.
+#: How servers word that they do not know an option. An error about an option's value is worded differently.
 _UNKNOWN = re.compile(
     r"un(known|supported|recogni[sz]ed|expected)|not (supported|permitted|allowed)|forbidden", re.IGNORECASE
 )
-#: Statuses after which the same request may succeed; so may it after any that begins with 5.
+#: Statuses after which the same request may succeed, as after any that begins with 5.
 _PASSING = frozenset({408, 409, 425, 429})
-#: Codes of errors that asking again does not mend, whatever their status.
+#: Codes of errors that a retry does not fix, whatever their status.
 _LASTING = re.compile(r"quota|billing|invalid|context_length|content|policy|not_found|unsupported", re.IGNORECASE)
 
 
 def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> ServerError:
-    """Return what became of a request to which no reply began."""
+    """Return the error for a request to which no reply began."""
     openai, status = library(), get(error, "status_code")
     if is_timeout(error):
         return ServerTimedOut(
@@ -57,7 +57,7 @@ def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> Serv
 
 
 def interruption(error: Any, *, address: str, key: Secret | None, timeout_s: float) -> ServerError:
-    """Return what cut a reply off that had begun: an exception of the library's, or the server's own error."""
+    """Return the error for a reply that broke off: because of an exception of the library's, or an error of the server's."""
     if is_timeout(error):
         return ServerTimedOut(
             f"{address} began to reply and then sent nothing for {timeout_s:g} s; look whether it hangs, or raise timeout_s.",
@@ -75,29 +75,38 @@ def interruption(error: Any, *, address: str, key: Secret | None, timeout_s: flo
 
 
 def is_timeout(error: Any) -> bool:
-    """Return whether an exception means that time ran out: also the HTTP library's own, which older versions let through."""
+    """Return whether an exception is a time-out; older versions of the library raise that of the HTTP library."""
     return "Timeout" in type(error).__name__
 
 
-def refused_option(error: Any, names: Iterable[str]) -> str | None:
-    """Return the option that a server refused because it does not know or support it, if that is what happened."""
+def refused_option(error: Any, optional: Mapping[str, re.Pattern[str] | None]) -> str | None:
+    """Return the option that a server refused because it does not know or support it, or None.
+
+    Args:
+        error: What the library raised.
+        optional: The options of the request, by name. A pattern says how servers word the refusal of one; without a pattern
+            the refusal must name the option.
+    """
     if get(error, "status_code") not in {400, 422}:
         return None
     body = get(error, "body")
-    text = f"{error} {body}"
-    if not _UNKNOWN.search(text):
+    words = f"{error} {body}"
+    for name, pattern in optional.items():
+        if pattern is not None and pattern.search(words):
+            return name
+    if not _UNKNOWN.search(words):
         return None
-    known = tuple(names)
-    if (param := get(body, "param")) in known:
+    names = [name for name, pattern in optional.items() if pattern is None]
+    if (param := get(body, "param")) in names:
         return str(param)
-    return next((name for name in known if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)), None)
+    return next((name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words)), None)
 
 
 def said(error: Any, key: Secret | None) -> str:
-    """Return the server's own words as ``: words``, on one bounded line without the key; or nothing."""
+    """Return the server's message as ``: message``, shortened to one line and without the key; empty if there is none."""
     body = get(error, "body") or error
     text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
-    if isinstance(text, list):  # a validator's list of problems, each of which may quote the request beside its message
+    if isinstance(text, list):  # of a validator; each problem may quote the request beside its message
         text = "; ".join(str(words) for problem in text if (words := get(problem, "msg")))
     line = shorten(key.hide(str(text)) if key else str(text), _SAID_CHARS)
     return f": {line}" if line and not line.startswith("<") else ""
@@ -115,13 +124,13 @@ def retry_after_s(error: Any) -> float | None:
         try:
             seconds = float(value) / divisor
         except ValueError:
-            seconds = _until(value)
+            seconds = _seconds_until(value)
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
     return None
 
 
-def _until(date: str) -> float:
+def _seconds_until(date: str) -> float:
     try:
         when = email.utils.parsedate_to_datetime(date)
     except (TypeError, ValueError):
@@ -133,9 +142,9 @@ def _until(date: str) -> float:
 
 def _may_pass(error: Any, status: int | None) -> bool:
     headers = get(get(error, "response"), "headers") or {}
-    wish = headers.get("x-should-retry")  # OpenAI's own word goes before ours
-    if wish in {"true", "false"}:
-        return bool(wish == "true")
+    advice = headers.get("x-should-retry")  # sent by OpenAI; overrides our own rule
+    if advice in {"true", "false"}:
+        return bool(advice == "true")
     passing = status is not None and (status in _PASSING or status >= 500)
     return passing and not (status == 429 and _LASTING.search(_code(error)))
 
@@ -146,7 +155,7 @@ def _code(error: Any) -> str:
 
 
 def _explain(status: int | None, address: str, model: str, words: str, *, variable: str) -> str:
-    """Return what a status means for the person, and what to do."""
+    """Return what a status means for the user, and what to do."""
     if status == 401:
         return f"{address} does not accept the key (401); set {variable} to a valid one, or pass api_key."
     if status == 403:
@@ -154,7 +163,7 @@ def _explain(status: int | None, address: str, model: str, words: str, *, variab
     if status == 404:
         return (
             f"{address} does not know the model {model} (404){words}; name one that it serves with model (--model), "
-            "or mend base_url (--base-url), which usually ends in /v1."
+            "or fix base_url (--base-url), which usually ends in /v1."
         )
     if status == 429:
         return f"{address} limits requests (429){words}; wait, or raise the limit."
