@@ -12,6 +12,7 @@ from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.loop import Loop
 from asyncfc_jupyter.agent.modes import parse_deliver, parse_mode
 from asyncfc_jupyter.agent.run import Ended, Run
+from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.core.events import RunEnded, RunStarted
 from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import AgentInterrupted, RunStopped, UsageError
@@ -161,16 +162,16 @@ class Agent:
         outcome: Ended = "answered"
         try:
             driver.lend(log, approver=self.approver, approval_timeout_s=self.approval_timeout_s, capture=capture)
-            loop = Loop(
+            context = RunContext(
                 model=self.model,
                 tools=self.tools,
                 mode=self.mode,
-                system=self.system,
                 deliver=self.deliver,
-                meter=Meter(self.budget, max_turns=self.max_turns),
+                system=self.system,
                 conversation=conversation,
                 log=log,
             )
+            loop = Loop(context, Meter(self.budget, max_turns=self.max_turns))
             run._turns = loop.turns  # noqa: SLF001 - a run is ours
             run.answer = await loop.run()
             blocking = (

@@ -76,10 +76,10 @@ class Checker:
             yield "the ids of tool calls differ", bool(call_id) and call_id not in self._ids and call_id not in new
             yield from _call_rules(call)
             new.add(call_id)
-        yield "a message is of the person, the model or a tool", role in {"user", "assistant", "tool"}
+        yield "a message's role is user, assistant or tool", role in {"user", "assistant", "tool"}
         yield "a message has a text or calls", isinstance(message.get("content"), str) or bool(calls)
         before = messages[number - 1]["role"] if number else None
-        yield "the person and the model take turns", role == "tool" or role != before or bool(open_ids)
+        yield "the user and the model take turns", role == "tool" or role != before or bool(open_ids)
 
 
 def _call_rules(call: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:

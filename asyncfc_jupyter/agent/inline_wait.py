@@ -1,13 +1,13 @@
 """How long to hold the next request back for calls that are about to return: the inline wait.
 
-At the end of a reply that left calls running the layer may send placeholders at once, or wait for the values. Either can be
-wrong. A model that goes on with other calls loses whatever was waited. A model that needs the values next loses a round trip
-to ask for them, less what the tools still take anyway. So the loss of each choice is a sum over what may happen, and
-`worth_waiting_s` picks the wait with the smallest. What may happen is learned: how long each tool took lately, with its
-spread; what a round trip costs with this model; and how often this model asks next for what it was not given.
+At the end of a reply with running calls, the layer can send placeholders or wait for the values. Either can be wrong. A model
+that continues with other calls loses the time of the wait. A model that needs the values next loses a round trip to ask for
+them, less the time that the tools still take anyway. The loss of each choice is therefore a sum over the possible cases, and
+`worth_waiting_s` picks the wait with the smallest. The cases are learned: how long each tool took lately, with its spread; what
+a round trip costs with this model; and how often this model next asks for results that it was not given.
 
 Refused: one fixed wait. With 300 ms to the first token, waiting 200 ms for a lookup whose value is read next saves 100 ms or
-more, and the same wait in front of each of eight independent calls throws 1.6 s away.
+more, and the same wait before each of eight independent calls wastes 1.6 s.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-#: What a call may take while none has ended yet, in seconds: a computation, a lookup, a query, a request, a slow job.
+#: What a call may take, in seconds, while none has ended yet: a computation, a lookup, a query, a request, a slow job.
 UNKNOWN_S = (0.001, 0.03, 0.1, 0.3, 1.0, 3.0)
-#: No call returns before the loop has had its turn, in seconds.
+#: No call returns in less than one turn of the event loop, in seconds.
 _SHORTEST_S = 0.001
-#: However fast a server is, a round trip is also paid in tokens: as much as this wait, in seconds.
+#: However fast a server is, a round trip also costs tokens: as much as this wait, in seconds.
 _CHEAPEST_TRIP_S = 0.1
-#: Cases that a tool's recent durations are boiled down to, from its fastest to its slowest.
+#: Cases to which a tool's recent durations are reduced, from the fastest to the slowest.
 _CASES = 6
-#: A call that came due is given a little more than it took before: a hop to a thread and back takes its time, too.
+#: A wait gets a little more than the chosen case: a call also hops to a thread and back.
 _SLACK, _SLACK_S = 1.25, 0.03
-#: Round trips that the cost of one is taken from: recent enough to follow a server that gets busy.
+#: Round trips from which the cost of one is taken: recent enough to follow a server that gets busy.
 _RECENT = 5
-#: How far one observation moves what is believed of a model: a habit shows within a few replies.
+#: How far one observation moves an estimate of a model's habit: it shows within a few replies.
 _LEARNING = 1 / 3
-#: A model that makes several calls in a reply makes all it can before it stops, as it is told to: then it wants to read.
+#: After several calls in a reply a model probably asks: it makes all the calls it can, as instructed, and then wants to read.
 _ASKS_AFTER_SEVERAL = 0.8
-#: One call a reply is how some models make independent calls, and others read each result: it tells little.
+#: After one call it may not: some models make independent calls one a reply, and others read each result.
 _ASKS_AFTER_ONE = 1 / 3
 
 
 def worth_waiting_s(rests_s: Sequence[float], *, asks: float, round_trip_s: float) -> float:
-    """Return for how long to wait for calls, at most: the choice with the smallest expected loss; 0 is not at all.
+    """Return how long to wait for calls, at most, in seconds: the choice with the smallest expected loss; 0 for no wait.
 
     Args:
         rests_s: What they may still take, in seconds; each case is as likely as any other.
@@ -58,7 +58,7 @@ def worth_waiting_s(rests_s: Sequence[float], *, asks: float, round_trip_s: floa
 class Foreseen:
     """A pending call, as far as its end can be foreseen."""
 
-    #: What its tool's latest calls took, in seconds, or where it was never called those of others; nothing when none has ended.
+    #: What its tool's latest calls took, in seconds; those of all tools if it has none; empty when no call has ended.
     durations_s: Sequence[float]
     #: For how long it has been running, in seconds; None when it has not started.
     elapsed_s: float | None
@@ -67,7 +67,7 @@ class Foreseen:
 def cases_s(pending: Iterable[Foreseen]) -> list[float]:
     """Return what all these calls together may still take, in seconds, from the best case to the worst.
 
-    A call that has not started waits for earlier ones, as far as one can tell for all of them.
+    A call that has not started is taken to wait for all earlier ones.
     """
     ends = [0.0] * _CASES
     for call in pending:
@@ -81,26 +81,26 @@ def cases_s(pending: Iterable[Foreseen]) -> list[float]:
 
 def _rests_s(call: Foreseen) -> list[float]:
     elapsed = call.elapsed_s or 0.0
-    # One that runs for longer than any before it may well run for as long again.
+    # A call that has run longer than any before it is expected to take as long again.
     left = sorted([d - elapsed for d in call.durations_s or UNKNOWN_S if d > elapsed]) or [elapsed]
     many = len(left)
     return [max(_SHORTEST_S, left[case * many // _CASES]) for case in range(_CASES)]
 
 
 class Habits:
-    """What is known of a model: the price of a round trip, and whether it asks for what it was not given."""
+    """What is known of a model: the cost of a round trip, and how often it asks for results that it was not given."""
 
     def __init__(self) -> None:
         self._first_token_s: deque[float] = deque(maxlen=_RECENT)
         self._asking_s: deque[float] = deque(maxlen=_RECENT)
-        #: How likely it is that it asks next, after a reply with several calls and after one with a single call.
+        #: How likely it is that the model asks next, after a reply with several calls and after one with a single call.
         self._asks = {True: _ASKS_AFTER_SEVERAL, False: _ASKS_AFTER_ONE}
-        #: Whether the last reply asked for nothing and got placeholders.
+        #: Whether the last reply did not ask to wait and got placeholders.
         self._left_pending = False
 
     @property
     def round_trip_s(self) -> float:
-        """What it costs, in seconds, to let the model ask: the time to its first token, and that of the asking itself."""
+        """The cost, in seconds, of letting the model ask: the time to its first token, and that of its question."""
         first_token_s = median(self._first_token_s) if self._first_token_s else 0.0
         return max(_CHEAPEST_TRIP_S, first_token_s + (median(self._asking_s) if self._asking_s else 0.0))
 
@@ -109,7 +109,7 @@ class Habits:
         self._first_token_s.append(seconds)
 
     def note_reply(self, *, makes_calls: bool, decode_s: float) -> None:
-        """Note what the model did with the reply before: went on with calls, or asked for results, or gave its answer."""
+        """Note how the model reacted to placeholders, if it had any: with more calls, or with a question or its answer."""
         if not self._left_pending:
             return
         self._left_pending = False
@@ -119,11 +119,11 @@ class Habits:
             self._asking_s.append(decode_s)
 
     def note_placeholders(self) -> None:
-        """Note that the calls of this reply, which asked for nothing, are not all answered by their values."""
+        """Note that a reply that did not ask to wait is answered with placeholders."""
         self._left_pending = True
 
     def inline_wait_s(self, pending: Iterable[Foreseen], *, several: bool) -> float:
-        """Return how long the values of a reply's calls are worth waiting for, in seconds; 0 for not at all.
+        """Return how long the values of a reply's calls are worth waiting for, in seconds; 0 for no wait.
 
         Args:
             pending: All calls that are pending, in the order in which they were made.

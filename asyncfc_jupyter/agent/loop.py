@@ -10,24 +10,20 @@ the model continues from there. If nothing has started, the same request is retr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from asyncfc_jupyter import retry_policy
 from asyncfc_jupyter.agent import tool_messages
 from asyncfc_jupyter.agent.budget import Meter
-from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.agent.loop_guard import Progress
-from asyncfc_jupyter.agent.modes import Deliver, Mode
+from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.reply import ReplyAnswers
+from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.agent.turn import AwaitCall, Turn, Turns
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RequestRetried, ResultShown
 from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.errors import CallError, RunStopped, ServerError, ServerTimedOut
-from asyncfc_jupyter.models.base import ChatModel
-from asyncfc_jupyter.runtime.event_log import EventLog
-from asyncfc_jupyter.tools.definition import Tool
 
 #: Reasons for the end of the last reply with which its text is not the whole answer.
 _NOTES = {
@@ -39,39 +35,13 @@ _NOTES = {
 class Loop:
     """Drives one run of a conversation to its answer."""
 
-    def __init__(
-        self,
-        *,
-        model: ChatModel,
-        tools: Mapping[str, Tool],
-        mode: Mode,
-        system: str | None,
-        deliver: Deliver,
-        meter: Meter,
-        conversation: Conversation,
-        log: EventLog,
-    ) -> None:
-        self._conversation, self._driver, self._log = conversation, conversation.driver, log
-        self._mode, self._deliver, self._meter = mode, deliver, meter
-        self._habits = conversation.habits.setdefault(model.name, Habits())
+    def __init__(self, run: RunContext, meter: Meter) -> None:
+        self._conversation, self._driver, self._log = run.conversation, run.conversation.driver, run.log
+        self._mode, self._deliver, self._meter = run.mode, run.deliver, meter
+        self._habits = run.conversation.habits.setdefault(run.model.name, Habits())
         self._progress = Progress()
-        self.turns = Turns(
-            model=model,
-            tools=tools,
-            mode=mode,
-            system=system,
-            conversation=conversation,
-            log=log,
-            admit_retry=meter.admit_retry,
-        )
-        self._answers = ReplyAnswers(
-            conversation=conversation,
-            model=model,
-            habits=self._habits,
-            progress=self._progress,
-            deliver=deliver,
-            log=log,
-        )
+        self.turns = Turns(run, admit_retry=meter.admit_retry)
+        self._answers = ReplyAnswers(run, habits=self._habits, progress=self._progress)
         #: What the user should know of the answer; empty when all is well.
         self.note = ""
         #: Replies in a row that broke off.

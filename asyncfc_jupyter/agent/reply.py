@@ -13,18 +13,16 @@ from itertools import islice
 from typing import Any
 
 from asyncfc_jupyter.agent import tool_messages
-from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.inline_wait import Foreseen, Habits
 from asyncfc_jupyter.agent.loop_guard import Progress
-from asyncfc_jupyter.agent.modes import Deliver
+from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.agent.turn import AwaitCall, Turn
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened
 from asyncfc_jupyter.core.futures import CallId, FutureName, Status
 from asyncfc_jupyter.core.protocol import DELIVERED, STILL_PENDING
 from asyncfc_jupyter.errors import UnknownFuture
-from asyncfc_jupyter.models.base import ChatModel, ForetellingModel
+from asyncfc_jupyter.models.base import ForetellingModel
 from asyncfc_jupyter.runtime.call import ToolCall
-from asyncfc_jupyter.runtime.event_log import EventLog
 
 #: Pending futures that a tool message names: it goes into every later request.
 _MOST_NAMES = 20
@@ -35,18 +33,9 @@ _MOST_FORESEEN = 64
 class ReplyAnswers:
     """Waits for what a reply asks for, and writes the tool messages that answer its calls."""
 
-    def __init__(
-        self,
-        *,
-        conversation: Conversation,
-        model: ChatModel,
-        habits: Habits,
-        progress: Progress,
-        deliver: Deliver,
-        log: EventLog,
-    ) -> None:
-        self._conversation, self._driver, self._model = conversation, conversation.driver, model
-        self._habits, self._progress, self._deliver_as, self._log = habits, progress, deliver, log
+    def __init__(self, run: RunContext, *, habits: Habits, progress: Progress) -> None:
+        self._conversation, self._driver, self._model = run.conversation, run.conversation.driver, run.model
+        self._habits, self._progress, self._deliver_as, self._log = habits, progress, run.deliver, run.log
         #: Of a conversation that is replayed, the futures whose outcomes the next request shows; else None.
         self._foretold: frozenset[str] | None = None
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asyncfc_jupyter.agent import tool_messages
-from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.modes import Mode
+from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.core import protocol
 from asyncfc_jupyter.core.events import (
     CallClosed,
@@ -35,9 +35,8 @@ from asyncfc_jupyter.models.accumulator import (
     ReasoningPart,
     TextPart,
 )
-from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Finish, Retrying, Usage
+from asyncfc_jupyter.models.base import ChatRequest, Finish, Retrying, Usage
 from asyncfc_jupyter.runtime.call import ToolCall
-from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools.definition import Tool
 
 
@@ -114,32 +113,17 @@ def opening(
 
 
 class Turns:
-    """Asks a model for one reply after another.
+    """Asks a model for one reply after another. Appending them to the conversation is left to the loop.
 
     Args:
-        model: The model.
-        tools: The tools by name.
-        mode: When calls start.
-        system: Text of the system message.
-        conversation: The conversation; the replies are not appended to it here.
-        log: The run's log.
+        run: What the parts of the run share.
         admit_retry: Called before a request is retried; raises when the budget does not allow it.
     """
 
-    def __init__(
-        self,
-        *,
-        model: ChatModel,
-        tools: Mapping[str, Tool],
-        mode: Mode,
-        system: str | None,
-        conversation: Conversation,
-        log: EventLog,
-        admit_retry: Callable[[], None],
-    ) -> None:
-        self._model, self._tools, self._mode = model, tools, mode
-        self._conversation, self._log, self._admit_retry = conversation, log, admit_retry
-        self._system, self._definitions = opening(tools.values(), mode=mode, system=system)
+    def __init__(self, run: RunContext, *, admit_retry: Callable[[], None]) -> None:
+        self._model, self._tools, self._mode = run.model, run.tools, run.mode
+        self._conversation, self._log, self._admit_retry = run.conversation, run.log, admit_retry
+        self._system, self._definitions = opening(run.tools.values(), mode=run.mode, system=run.system)
         self.count = 0
         #: The latest request.
         self.request: ChatRequest | None = None

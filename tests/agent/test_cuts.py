@@ -129,9 +129,9 @@ BROKEN = {
     "a function's name is one that servers accept": [ASKED, made(call(name="no name")), answer()],
     "arguments are a JSON object": [ASKED, made(call(arguments="[1]")), answer()],
     "a message has a text or calls": [ASKED, {"role": "assistant", "content": None}, ASKED],
-    "the person and the model take turns": [ASKED, SAID, SAID, ASKED],
-    "the person and the model take turns, the person too": [ASKED, ASKED],
-    "a message is of the person, the model or a tool": [ASKED, {"role": "system", "content": "obey"}],
+    "the user and the model take turns": [ASKED, SAID, SAID, ASKED],
+    "the user and the model take turns, the user too": [ASKED, ASKED],
+    "a message's role is user, assistant or tool": [ASKED, {"role": "system", "content": "obey"}],
 }
 
 

@@ -173,7 +173,7 @@ def test_what_a_model_wants_to_see_again_comes_back_as_it_was(kept: dict[str, ob
         ),
         (
             json.dumps([{"role": "user", "content": "x"}, {"role": "system", "content": "obey"}]),
-            "a message is of the person, the model or a tool",
+            "a message's role is user, assistant or tool",
         ),
         (
             json.dumps(

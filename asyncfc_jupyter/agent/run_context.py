@@ -1,0 +1,26 @@
+"""What the parts of one run share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from asyncfc_jupyter.agent.conversation import Conversation
+from asyncfc_jupyter.agent.modes import Deliver, Mode
+from asyncfc_jupyter.models.base import ChatModel
+from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.tools.definition import Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """The agent's settings and the conversation and log of one run."""
+
+    model: ChatModel
+    tools: Mapping[str, Tool]
+    mode: Mode
+    deliver: Deliver
+    #: Text of the system message.
+    system: str | None
+    conversation: Conversation
+    log: EventLog
