@@ -145,7 +145,7 @@ def holding(messages):
 def test_a_history_that_breaks_a_rule_is_an_error_with_its_story(rule) -> None:
     with pytest.raises(InvariantBroken, match=r"please report it: .* Story: message \d of \d") as caught:
         holding(BROKEN[rule]).make_valid()
-    assert caught.value.rule == rule.partition(", also")[0].partition(", the person too")[0]
+    assert caught.value.rule == rule.partition(", also")[0].partition(", the user too")[0]
 
 
 @pytest.mark.parametrize("rule", BROKEN)
