@@ -13,16 +13,30 @@ ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
 #: Each room and the rooms below it. A room that nobody placed fails the test.
-_AGENT = {"text", "errors", "retry_policy", "core", "values", "tools", "runtime", "models", "trace"}
+_AGENT = {
+    "text",
+    "defaults",
+    "errors",
+    "modes",
+    "retry_policy",
+    "core",
+    "values",
+    "tools",
+    "runtime",
+    "models",
+    "trace",
+}
 BELOW = {
     "text": set(),
+    "defaults": set(),
     "errors": {"text"},
+    "modes": {"text", "errors"},
     "retry_policy": {"text", "errors"},
-    "core": {"text", "errors"},
+    "core": {"text", "errors", "defaults"},
     "values": {"text", "errors", "core"},
-    "tools": {"text", "errors", "core", "values"},
-    "runtime": {"text", "errors", "retry_policy", "core", "values", "tools"},
-    "models": {"text", "errors", "retry_policy", "core"},
+    "tools": {"text", "defaults", "errors", "core", "values"},
+    "runtime": {"text", "defaults", "errors", "retry_policy", "core", "values", "tools"},
+    "models": {"text", "defaults", "errors", "retry_policy", "core"},
     "trace": {"text", "errors", "core"},
     "agent": _AGENT,
     "jupyter": {*_AGENT, "agent"},

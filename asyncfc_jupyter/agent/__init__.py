@@ -4,7 +4,7 @@ from asyncfc_jupyter.agent.agent import Agent
 from asyncfc_jupyter.agent.budget import Budget
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.future import Future
-from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.run import Run
+from asyncfc_jupyter.modes import Mode
 
 __all__ = ["Agent", "Budget", "Conversation", "Future", "Mode", "Run"]

@@ -10,24 +10,21 @@ from typing import Any
 from asyncfc_jupyter.agent.budget import Budget, Meter
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.loop import Loop
-from asyncfc_jupyter.agent.modes import parse_deliver, parse_mode
 from asyncfc_jupyter.agent.run import Ended, Run
 from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.core.events import RunEnded, RunStarted
-from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT
+from asyncfc_jupyter.defaults import DEFAULT_LIMIT, DEFAULT_MAX_TURNS
 from asyncfc_jupyter.errors import AgentInterrupted, RunStopped, UsageError
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import Taping, Where, open_model
 from asyncfc_jupyter.models.secret import Secret
+from asyncfc_jupyter.modes import parse_deliver, parse_mode
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
 from asyncfc_jupyter.runtime.call import Approver
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog, Observer
 from asyncfc_jupyter.runtime.output_capture import Capture
 from asyncfc_jupyter.tools.definition import Tool, as_tools
-
-#: Far above what a sensible plan needs, low enough to end a model that goes in circles.
-DEFAULT_MAX_TURNS = 50
 
 
 class Agent:

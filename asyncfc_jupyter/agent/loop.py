@@ -17,13 +17,13 @@ from asyncfc_jupyter.agent import tool_messages
 from asyncfc_jupyter.agent.budget import Meter
 from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.agent.loop_guard import Progress
-from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.reply import ReplyAnswers
 from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.agent.turn import AwaitCall, Turn, Turns
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RequestRetried, ResultShown
 from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.errors import CallError, RunStopped, ServerError, ServerTimedOut
+from asyncfc_jupyter.modes import Mode
 
 #: Reasons for the end of the last reply with which its text is not the whole answer.
 _NOTES = {

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from asyncfc_jupyter.agent.conversation import Conversation
-from asyncfc_jupyter.agent.modes import Deliver, Mode
 from asyncfc_jupyter.models.base import ChatModel
+from asyncfc_jupyter.modes import Deliver, Mode
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools.definition import Tool
 

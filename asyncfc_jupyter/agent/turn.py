@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asyncfc_jupyter.agent import tool_messages
-from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.core import protocol
 from asyncfc_jupyter.core.events import (
@@ -36,6 +35,7 @@ from asyncfc_jupyter.models.accumulator import (
     TextPart,
 )
 from asyncfc_jupyter.models.base import ChatRequest, Finish, Retrying, Usage
+from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.tools.definition import Tool
 

@@ -61,10 +61,9 @@ from asyncfc_jupyter.core.futures import TRANSITIONS, FutureName, State
 from asyncfc_jupyter.core.limits import Places, tightest
 from asyncfc_jupyter.core.path_index import Accesses
 from asyncfc_jupyter.core.waits import Wait
+from asyncfc_jupyter.defaults import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import InvariantBroken
 
-#: Enough to keep a few slow services busy at once, few enough not to look like an attack to any one of them.
-DEFAULT_LIMIT = 16
 #: Values that a call still misses up to which each arrival is told anew; of more, only when half are there, as a thousand
 #: values would be told of a thousand times.
 _FEW = 8

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
+from asyncfc_jupyter.defaults import DEFAULT_TIMEOUT_S, RUN_IN
 from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.jupyter.settings.table import (
     FLAG,
@@ -30,9 +31,6 @@ from asyncfc_jupyter.jupyter.settings.table import (
 )
 
 Magic = TypeVar("Magic", bound=Callable[..., Any])
-
-#: Where a tool may run; a copy of the engine's, which is not loaded with the extension.
-PLACES = ("loop", "thread", "process")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +49,10 @@ class ToolOptions:
         "how often a failed call is retried; if idempotent or pure",
         Rule("a whole number, 0 or more", int, fits=lambda number: number >= 0), value="N",
     )  # fmt: skip
-    run_in: str | None = option("where it runs", one_of(PLACES), usual="async on the loop, others in a thread")
+    run_in: str | None = option("where it runs", one_of(RUN_IN), usual="async on the loop, others in a thread")
     timeout_s: float | None = option(
         "seconds after which a call fails",
-        Rule("a number of seconds above 0", float, fits=lambda number: number > 0), value="S", usual="60",
+        Rule("a number of seconds above 0", float, fits=lambda number: number > 0), value="S", usual=DEFAULT_TIMEOUT_S,
     )  # fmt: skip
 
 

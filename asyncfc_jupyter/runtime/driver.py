@@ -17,7 +17,8 @@ from asyncfc_jupyter.core.effects import Effects
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
 from asyncfc_jupyter.core.malformed_references import Situation
 from asyncfc_jupyter.core.references import Reference
-from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT, Scheduler
+from asyncfc_jupyter.core.scheduler import Scheduler
+from asyncfc_jupyter.defaults import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import AgentInterrupted, CallError
 from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S, declined, question

@@ -10,22 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from asyncfc_jupyter.core.effects import EffectTemplates, PathTemplate, show_path
 from asyncfc_jupyter.core.events import Limit
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
+from asyncfc_jupyter.defaults import DEFAULT_TIMEOUT_S, RUN_IN, RunIn
 from asyncfc_jupyter.errors import ToolDefinitionError
 from asyncfc_jupyter.tools.schema import Parameters
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Templates = str | Iterable[str] | None
-RunIn = Literal["loop", "thread", "process"]
-
-#: Long enough for a slow service, short enough that a hanging one is noticed soon.
-DEFAULT_TIMEOUT_S = 60.0
-#: Where a function may run by name; any `concurrent.futures.Executor` may stand in their place.
-PLACES: tuple[RunIn, ...] = ("loop", "thread", "process")
 
 #: What the function-calling protocol allows as a name.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -227,8 +222,8 @@ def _problems(options: ToolOptions) -> Iterator[tuple[str, str]]:
     if retries and not harmless:
         yield "it has retries, and calling it twice may do more than calling it once", "add idempotent, or drop retries"
     run_in = options.get("run_in")
-    if run_in is not None and run_in not in PLACES and not isinstance(run_in, Executor):
-        yield f"run_in is {run_in!r}", f"use one of {', '.join(PLACES)}, or a concurrent.futures.Executor"
+    if run_in is not None and run_in not in RUN_IN and not isinstance(run_in, Executor):
+        yield f"run_in is {run_in!r}", f"use one of {', '.join(RUN_IN)}, or a concurrent.futures.Executor"
 
 
 def _is_number(value: object, kind: type | UnionType) -> bool:

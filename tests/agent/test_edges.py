@@ -8,11 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Budget, Conversation
-from asyncfc_jupyter.agent.agent import DEFAULT_MAX_TURNS
 from asyncfc_jupyter.agent.budget import Meter
 from asyncfc_jupyter.agent.inline_wait import Foreseen, Habits, cases_s, worth_waiting_s
 from asyncfc_jupyter.agent.loop_guard import WARNING, Progress
-from asyncfc_jupyter.agent.modes import Mode, parse_deliver, parse_mode
 from asyncfc_jupyter.agent.tool_messages import (
     AwaitRequest,
     encodable,
@@ -35,6 +33,7 @@ from asyncfc_jupyter.errors import (
     WentInCircles,
 )
 from asyncfc_jupyter.models.base import ChatRequest
+from asyncfc_jupyter.modes import Mode, parse_deliver, parse_mode
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
@@ -300,7 +299,7 @@ def test_a_time_out_of_something_else_is_not_the_budgets(seconds) -> None:
 
 def test_an_agent_takes_one_turn_and_one_place_and_no_fewer() -> None:
     agent = Agent(ScriptedModel())
-    assert (DEFAULT_MAX_TURNS, agent.max_turns, agent.limit, agent.approval_timeout_s) == (50, 50, 16, 300)
+    assert (agent.max_turns, agent.limit, agent.approval_timeout_s) == (50, 16, 300)
     assert (agent.mode, agent.deliver, agent.system, agent.budget) == (Mode.ASYNC, "tool", None, Budget())
     assert (Agent(ScriptedModel(), max_turns=1).max_turns, Agent(ScriptedModel(), limit=1).limit) == (1, 1)
     with pytest.raises(UsageError, match="max_turns is 0; a run needs at least 1"):

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from asyncfc_jupyter.agent.inline_wait import Foreseen, Habits, cases_s, worth_waiting_s
-from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.core.events import TurnStarted
+from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.testing import Calls, Says, Thinks
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, new_answers, play, times

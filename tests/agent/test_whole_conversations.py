@@ -10,12 +10,12 @@ import json
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Budget, Conversation
-from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.turn import opening
 from asyncfc_jupyter.core.effects import Effects, show_path
 from asyncfc_jupyter.core.protocol import INSTRUCTIONS
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut
 from asyncfc_jupyter.models.base import Finish, ReasoningDelta, Retrying, Usage
+from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.runtime import driver
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool

@@ -22,8 +22,9 @@ from asyncfc_jupyter.core.events import (
 from asyncfc_jupyter.core.futures import TRANSITIONS, CallId, FutureName, State
 from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.core.limits import Places, tightest
-from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT, Scheduler
+from asyncfc_jupyter.core.scheduler import Scheduler
 from asyncfc_jupyter.core.waits import Wait
+from asyncfc_jupyter.defaults import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import InvariantBroken
 
 A, B = ("a",), ("b",)

@@ -13,7 +13,7 @@ from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.magics import AgentMagics
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice, Settings
-from asyncfc_jupyter.jupyter.settings.table import MODES, AgentOptions
+from asyncfc_jupyter.jupyter.settings.table import AgentOptions
 
 AGENT: MagicArgumentParser = AgentMagics.agent.parser
 TOOL: MagicArgumentParser = AgentMagics.tool.parser
@@ -123,12 +123,11 @@ def test_a_wrong_tool_line_is_one_line_that_says_what_would_be_right(line: str, 
     assert "\n" not in str(caught.value)
 
 
-def test_every_option_of_a_tool_has_its_flag_and_its_places_are_the_same() -> None:
-    from asyncfc_jupyter.tools.definition import PLACES, ToolOptions
+def test_every_option_of_a_tool_has_its_flag() -> None:
+    from asyncfc_jupyter.tools.definition import ToolOptions
 
     flags = {name.lstrip("-").replace("-", "_") for name in TOOL._option_string_actions} - {"h", "help"}
     assert flags | {"name"} == set(ToolOptions.__annotations__)
-    assert options.PLACES == PLACES
 
 
 @pytest.mark.parametrize(
@@ -151,18 +150,9 @@ def test_a_limit_that_is_no_number_is_shown_with_the_right_forms() -> None:
         tool("--limit api")
 
 
-def test_the_defaults_are_those_of_the_engine() -> None:
-    from asyncfc_jupyter.agent.agent import DEFAULT_MAX_TURNS
-    from asyncfc_jupyter.core.scheduler import DEFAULT_LIMIT
-
+def test_what_no_line_and_no_setting_says_is_the_default_of_the_engine() -> None:
     given = agent("")
-    assert (given.max_turns, given.limit) == (DEFAULT_MAX_TURNS, DEFAULT_LIMIT)
-
-
-def test_the_modes_are_those_of_the_engine() -> None:
-    from asyncfc_jupyter.agent import Mode
-
-    assert list(MODES) == [mode.value for mode in Mode]
+    assert (given.mode, given.max_turns, given.limit) == ("async", 50, 16)
 
 
 def test_modes_to_compare_are_several_and_known() -> None:

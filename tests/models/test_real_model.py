@@ -21,7 +21,6 @@ from jsonschema import validate
 from pydantic import Field
 
 from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.turn import opening
 from asyncfc_jupyter.models.accumulator import Accumulator, CallClosedPart, CallOpenedPart, Part
 from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, Delta, Finish, TextDelta
@@ -30,6 +29,7 @@ from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
+from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel
 from asyncfc_jupyter.tools.definition import Tool, make_tool
 from tests.servers.llama_server import SLOTS, RealModelUnavailable, llama_server

@@ -82,9 +82,9 @@ PLANTED = (
     ),
     Fault(
         name="fewer calls run at once than the help says",
-        file="asyncfc_jupyter/jupyter/settings/table.py",
-        old='"calls of a conversation that may run at once", COUNT, 16',
-        new='"calls of a conversation that may run at once", COUNT, 8',
+        file="asyncfc_jupyter/jupyter/session/session.py",
+        old="limit=options.limit,",
+        new="limit=options.limit // 2,",
         tests=("tests/jupyter", "-m", "not old_kernel"),
     ),
     Fault(

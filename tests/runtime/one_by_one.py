@@ -7,7 +7,7 @@ the person took back, which failures the model had heard of before it wrote each
 import re
 from dataclasses import dataclass, field
 
-from asyncfc_jupyter.tools.definition import DEFAULT_TIMEOUT_S
+from asyncfc_jupyter.defaults import DEFAULT_TIMEOUT_S
 from tests.runtime.stateful_tools import FAMILIES, LEAVES, PLACES, World, approves, below, result
 
 IN_THREADS = ("look_in_thread", "add_in_thread")

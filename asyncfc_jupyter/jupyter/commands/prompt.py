@@ -12,10 +12,10 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asyncfc_jupyter.agent.modes import Mode
 from asyncfc_jupyter.agent.turn import opening
 from asyncfc_jupyter.jupyter.session.conversations import MAIN
 from asyncfc_jupyter.models.base import ChatRequest
+from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.text import count
 
 if TYPE_CHECKING:

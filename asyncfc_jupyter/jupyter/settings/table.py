@@ -22,13 +22,15 @@ from IPython.core.magic_arguments import argument
 from traitlets import Enum, Float, Int, TraitType, Unicode
 from traitlets.config import Configurable
 
+from asyncfc_jupyter.defaults import DEFAULT_LIMIT, DEFAULT_MAX_TURNS, DEFAULT_TOKENS_PER_S, DEFAULT_TTFT_MS
 from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.registry import APIS, api_named
 from asyncfc_jupyter.models.secret import hide_keys
+from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.text import truncate
 
-MODES = ("sequential", "batch", "eager", "async")
+MODES = tuple(mode.value for mode in Mode)
 #: How an answer may be shown.
 FORMATS = ("markdown", "code", "json", "html", "text")
 #: The run's name in the user's namespace when ``--out`` gives none.
@@ -114,8 +116,8 @@ class Option:
     help: str
     rule: Rule
     default: Any
-    #: The default in words, where it is not a value.
-    usual: str = ""
+    #: What holds without a value where `default` is None: a number, or words.
+    usual: float | str = ""
     #: What its value is called in the help; the Tab key offers values of that name (`completion`).
     value: str | None = None
     #: Takes several values, separated by spaces or commas.
@@ -138,7 +140,8 @@ class Option:
     @property
     def built_in(self) -> str:
         """What holds where nothing is set, in words; empty for nothing."""
-        return self.usual or ("" if self.default in (None, False, ()) else str(self.default))
+        value = self.usual or self.default
+        return f"{value:g}" if isinstance(value, float) else str(value or "")
 
     def argument(self) -> argument:
         """Return the argument of the magic's parser."""
@@ -169,7 +172,7 @@ def option(
     default: Any = None,
     *,
     value: str | None = None,
-    usual: str = "",
+    usual: float | str = "",
     several: bool = False,
     short: str | None = None,
     setting: bool = False,
@@ -214,12 +217,14 @@ class AgentOptions:
         "environment variable that holds the key",
         VARIABLE, value="VARIABLE", usual="the server's", setting=True,
     )  # fmt: skip
-    mode: str = option("how calls and decoding interleave", one_of(MODES), "async", value="MODE", setting=True)
+    mode: str = option("how calls and decoding interleave", one_of(MODES), Mode.ASYNC.value, value="MODE", setting=True)
     compare: tuple[str, ...] = option(
         "run the cell in each of these modes, and compare", one_of(MODES), (), value="MODE", several=True
     )
     tools: tuple[str, ...] | None = option("offer these tools only", value="TOOL", several=True)
-    max_turns: int = option("turns of the model after which the run stops", COUNT, 50, value="N", setting=True)
+    max_turns: int = option(
+        "turns of the model after which the run stops", COUNT, DEFAULT_MAX_TURNS, value="N", setting=True
+    )
     max_requests: int | None = option(
         "requests after which the run stops, retries included", COUNT, value="N", setting=True
     )
@@ -227,7 +232,7 @@ class AgentOptions:
         "tokens in and out, of all requests, after which the run stops", COUNT, value="N", setting=True
     )
     max_seconds: float | None = option("seconds after which the run stops", SECONDS, value="S", setting=True)
-    limit: int = option("calls of a conversation that may run at once", COUNT, 16, value="N", setting=True)
+    limit: int = option("calls of a conversation that may run at once", COUNT, DEFAULT_LIMIT, value="N", setting=True)
     out: str = option("the run's name in the notebook", default=DEFAULT_OUT, value="RUN")
     system: str | None = option("text for the system role; kept by the conversation", value="TEXT", setting=True)
     file: str | None = option("a file that holds the prompt; the cell's text follows it", value="FILE")
@@ -238,9 +243,15 @@ class AgentOptions:
     record: str | None = option("write requests and replies to a cassette", value="FILE")
     replay: str | None = option("answer from a cassette: no server, no key", value="FILE")
     speed: str | None = option("replay: times as fast as recorded, or instant", value="SPEED", usual="1")
-    tokens_per_s: float | None = option("rehearsal: speed of decoding", SPEED, value="N", usual="60", setting=True)
+    tokens_per_s: float | None = option(
+        "rehearsal: speed of decoding", SPEED, value="N", usual=DEFAULT_TOKENS_PER_S, setting=True
+    )
     ttft_ms: float | None = option(
-        "rehearsal: milliseconds to the first token", MILLISECONDS, value="MS", usual="300", setting=True
+        "rehearsal: milliseconds to the first token",
+        MILLISECONDS,
+        value="MS",
+        usual=DEFAULT_TTFT_MS,
+        setting=True,
     )
 
 

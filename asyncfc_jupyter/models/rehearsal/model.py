@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncGenerator, Iterator
 
 from asyncfc_jupyter.core.protocol import text_of
+from asyncfc_jupyter.defaults import DEFAULT_TOKENS_PER_S, DEFAULT_TTFT_MS
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta, Usage
 from asyncfc_jupyter.models.json_object import encodable_json
@@ -35,7 +36,7 @@ class RehearsalModel:
         UsageError: An argument is not a finite number in its range.
     """
 
-    def __init__(self, *, ttft_ms: float = 300, tokens_per_s: float = 60) -> None:
+    def __init__(self, *, ttft_ms: float = DEFAULT_TTFT_MS, tokens_per_s: float = DEFAULT_TOKENS_PER_S) -> None:
         if not 0 <= ttft_ms < math.inf:
             raise UsageError(f"ttft_ms is {ttft_ms!r}; give the milliseconds to the first token, 0 or more.")
         if not 0 < tokens_per_s < math.inf:
