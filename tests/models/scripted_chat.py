@@ -1,4 +1,4 @@
-"""A few words with a model behind the scripted server, and what must never show of them."""
+"""A short exchange with a model of the scripted server, and the texts that must never appear."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers.scripted_server import Answer, ScriptedServer
 KEY = "sk-very-secret-0123456789"
 MESSAGES = [{"role": "user", "content": "private words"}]
 TOOL = {"type": "function", "function": {"name": "get", "description": "", "parameters": {"type": "object"}}}
-#: Makes the library ask again at once: its own pauses are for real servers.
+#: Makes the library retry without its pauses, which are for real servers.
 AT_ONCE = {"retry-after-ms": "1"}
 
 

@@ -36,7 +36,7 @@ def call(index: int | None = None, call_id: str | None = None, name: str | None 
 
 
 def accumulate(deltas: Iterable[Delta]) -> tuple[list[Part], Reply]:
-    """All parts in the order in which they came, neighbouring texts joined, and the reply without those of its end."""
+    """All parts in order, with neighbouring texts joined, and the reply without the parts of its end."""
     accumulator, parts = Accumulator("call_"), list[Part]()
     for delta in deltas:
         parts += accumulator.feed(delta)
@@ -58,7 +58,7 @@ def closed(call_id: str, name: str, arguments: dict[str, Any]) -> list[Part]:
 
 
 def meaning(deltas: Iterable[Delta]) -> tuple[list[Part], Reply]:
-    """What a stream means: openings before ends, because smaller pieces can tell of a call's name a little earlier."""
+    """The meaning of a stream: openings before ends, because smaller pieces can show a call's name a little earlier."""
     parts, reply = accumulate(deltas)
     return sorted(parts, key=lambda part: not isinstance(part, CallOpenedPart)), reply
 
@@ -67,7 +67,7 @@ ONE = [*closed("a", "get", TRICKY)]
 TWO = [*closed("a", "get", {"x": 1}), *closed("b", "put", {"y": 2})]
 UNNAMED_TWO = [*closed("call_1", "get", {"x": 1}), *closed("call_2", "get", {"y": 2})]
 
-#: Streams as servers send them, each with the calls that it means.
+#: Streams as servers send them, each with its calls.
 STREAMS: dict[str, tuple[list[Delta], list[Part]]] = {
     "text alone": ([TextDelta(text="It is 12° 🙂."), STOP], [TextPart(text="It is 12° 🙂.")]),
     "the form in the books": (
@@ -121,7 +121,7 @@ STREAMS: dict[str, tuple[list[Delta], list[Part]]] = {
          CallOpenedPart(call_id="b", name="put"), CallClosedPart(call_id="b", name="put", arguments={"y": 2})],
     ),
     "whitespace around the object": ([call(0, "a", "get", f" \n{TRICKY_JSON}\n "), CALLS], ONE),
-    "the object once more": ([call(0, "a", "get", TRICKY_JSON), call(0, "a", "get", TRICKY_JSON), CALLS], ONE),
+    "the object again": ([call(0, "a", "get", TRICKY_JSON), call(0, "a", "get", TRICKY_JSON), CALLS], ONE),
     "usage after the end": ([call(0, "a", "get", TRICKY_JSON), CALLS, Usage(input_tokens=9, output_tokens=4)], ONE),
     "text before and after a call": (
         [TextDelta(text="So: "), call(0, "a", "get", TRICKY_JSON), TextDelta(text="done"), STOP],
@@ -164,7 +164,7 @@ def by_characters(deltas: list[Delta]) -> Iterator[Delta]:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_stream_means_its_calls_in_whatever_form_it_comes(stream: str) -> None:
+def test_a_stream_means_its_calls_in_every_form(stream: str) -> None:
     parts, reply = accumulate(STREAMS[stream][0])
     assert parts == STREAMS[stream][1]
     ends = [part for part in parts if isinstance(part, CallClosedPart)]
@@ -291,7 +291,7 @@ def test_an_id_used_before_in_the_reply_or_the_conversation_is_replaced() -> Non
 
 
 def test_an_invalid_name_is_made_safe_in_the_history_and_kept_for_errors() -> None:
-    """No server takes such a name back."""
+    """No server accepts such a name in the history."""
     parts, reply = accumulate([call(0, "a", "functions.get\n" + "x" * 99, "{}"), CALLS])
     assert isinstance(parts[1], CallClosedPart)
     assert parts[1].name.startswith("functions.get\n")

@@ -15,7 +15,7 @@ PENDING = {"future": "f1", "tool": "slow", "status": "pending", "value": None, "
 
 
 class Door:
-    """A tool that returns when it is let."""
+    """A tool that returns when the test allows it."""
 
     def __init__(self):
         self.open = asyncio.Event()
@@ -55,7 +55,7 @@ def play(answers, *, names=("slow",), **options):
 
 
 def test_a_pending_call_stays_open_until_its_value_is_delivered() -> None:
-    """Its output follows in the place of the delivery."""
+    """Its output follows instead of the delivery."""
     script = [
         response(call_item("a", "slow", {}, **{"async": True})),
         response(text_item("Waiting.")),
@@ -68,7 +68,7 @@ def test_a_pending_call_stays_open_until_its_value_is_delivered() -> None:
     assert tools == {"slow": True, "await_future": None}
     second, third = (request.messages for request in server.requests[1:])
     assert second[-1] == {"type": "function_call", "call_id": "a", "name": "slow", "arguments": "{}", "async": True}
-    assert third[: len(second)] == second  # what was sent is never changed
+    assert third[: len(second)] == second  # sent messages never change
     assert [item["type"] for item in third[len(second) :]] == ["message", "function_call_output"]
     assert third[-1]["call_id"] == "a"
     assert json.loads(third[-1]["output"])["value"] == {"price": 12}
@@ -80,7 +80,7 @@ def test_a_pending_call_stays_open_until_its_value_is_delivered() -> None:
     ["Unknown parameter: 'tools[0].async'.", "Model m does not support asynchronous function tools."],
 )
 def test_a_server_that_refuses_asynchronous_tools_is_sent_placeholders(message) -> None:
-    """It is sent them from the refusal on."""
+    """This begins with the refusal."""
     script = [
         HttpError(status=400, message=message),
         response(call_item("a", "slow", {})),
@@ -97,7 +97,7 @@ def test_a_server_that_refuses_asynchronous_tools_is_sent_placeholders(message) 
     assert json.loads(placeholder["output"])["status"] == "pending"
 
 
-def test_a_call_that_may_not_stand_open_is_a_refusal_too() -> None:
+def test_a_refusal_of_an_open_call_is_a_refusal_too() -> None:
     script = [
         response(call_item("a", "slow", {})),
         HttpError(status=400, message="No tool output found for function call a."),
@@ -173,7 +173,7 @@ def test_results_delivered_as_the_user_become_the_outputs_of_open_calls() -> Non
     assert (third[-1]["call_id"], json.loads(third[-1]["output"])["value"]) == ("a", {"price": 12})
 
 
-def test_what_closes_no_call_is_said_in_the_persons_place_as_it_is() -> None:
+def test_results_that_close_no_call_stay_in_the_users_message() -> None:
     def delivery(*results):
         return {"role": "user", "content": json.dumps({"delivered": results, "note": "From the tools"})}
 
@@ -204,7 +204,7 @@ def test_what_closes_no_call_is_said_in_the_persons_place_as_it_is() -> None:
         [{"future": "f1"}],
     ],
 )
-def test_what_a_tool_itself_returned_is_not_taken_for_what_the_layer_says(value) -> None:
+def test_a_tools_own_value_is_not_taken_for_a_message_of_the_layer(value) -> None:
     history = [
         {"role": "assistant", "content": None, "tool_calls": [call("a")]},
         {"role": "tool", "tool_call_id": "a", "content": json.dumps(value)},

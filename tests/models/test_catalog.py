@@ -59,7 +59,7 @@ def test_a_local_server_needs_no_key_and_the_environment_may_name_it(monkeypatch
 
 @pytest.mark.usefixtures("_no_environment")
 @pytest.mark.parametrize("base_url", ["file:///etc", "http://", "http://[::1", "http:///v1"])
-def test_an_address_that_is_none_is_refused_at_once(base_url: str) -> None:
+def test_an_invalid_address_is_refused_when_the_model_is_opened(base_url: str) -> None:
     with pytest.raises(UsageError, match="base_url is not an address"):
         open_model("m", where=Where(base_url=base_url, api_key=KEY), options={})
 
@@ -85,7 +85,7 @@ def test_the_catalogue_has_the_rehearsal_model_which_refuses_other_options() -> 
 
 
 @pytest.mark.usefixtures("_no_environment")
-def test_an_address_without_a_scheme_is_given_back_with_one() -> None:
+def test_the_error_of_an_address_without_a_scheme_suggests_one() -> None:
     with pytest.raises(UsageError, match=r"write http://127\.0\.0\.1:8080/v1"):
         open_model("m", where=Where(base_url="127.0.0.1:8080/v1"), options={})
 

@@ -1,4 +1,4 @@
-"""The adapter for Chat Completions against a real HTTP server: what it sends, and what it makes of what comes."""
+"""The adapter for Chat Completions against a real HTTP server: its requests, and how it reads the replies."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def test_only_what_the_user_set_is_sent_and_messages_arrive_as_they_are() -> Non
 def test_requests_and_events_bypass_the_objects_of_the_client_library(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They go out and come in as they are."""
+    """They are sent and received unchanged."""
     sent: dict[str, Any] = {}
 
     class Chunks:
-        """Any asynchronous iterable with a ``close`` does for a response."""
+        """Stands for a response: any asynchronous iterable with a ``close`` can."""
 
         async def __aiter__(self) -> AsyncIterator[Any]:
             yield {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}
@@ -110,7 +110,7 @@ def test_an_error_among_the_events_ends_the_reply_and_closes_the_response(monkey
     assert closed == [True]
 
 
-def test_the_options_of_a_request_go_before_those_of_the_model() -> None:
+def test_the_options_of_a_request_override_those_of_the_model() -> None:
     with ScriptedServer([reply(text_chunks("Hi"))]) as server:
         model = OpenAIChat("m", base_url=server.base_url, api_key=KEY, options={"temperature": 0, "seed": 1})
         asyncio.run(ask(model, options={"temperature": 1}))
@@ -212,7 +212,7 @@ def test_requests_of_a_loop_share_a_connection_and_the_loop_closes_it() -> None:
         assert not any(clients._clients.values())
         asyncio.run(ask(OpenAIChat("m", base_url=server.base_url, api_key=KEY)))
         assert server.requests[2].connection > server.requests[1].connection
-    gc.collect()  # a socket left open would warn here, and warnings are errors
+    gc.collect()  # an open socket would warn here, and warnings are errors
 
 
 def test_the_client_of_a_rudely_closed_loop_is_forgotten_with_the_next() -> None:
@@ -256,7 +256,7 @@ def test_reasoning_has_its_own_deltas_and_goes_back_only_with_calls() -> None:
     assert "replay" in history[1]
 
 
-def test_a_server_that_sends_its_reasoning_under_both_names_is_heard_once() -> None:
+def test_reasoning_that_a_server_sends_under_two_names_is_read_once() -> None:
     deltas, _ = talk([reply(chunk({"reasoning": "Hm", "reasoning_content": "Hm"}), text_chunks("a"))])
     assert deltas[0] == ReasoningDelta(text="Hm", field="reasoning")
     assert deltas[1] == TextDelta(text="a")

@@ -1,6 +1,6 @@
 """A corpus of streams, odd and malformed, as servers send them: whole, cut at every point, and byte by byte over HTTP.
 
-Each file of ``corpus/`` holds what it is and what must come of it on its first line, then a chunk or event a line.
+The first line of each file in ``corpus/`` says what it is and its expected outcome; each further line is a chunk or event.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ def load(path):
 
 
 def outcome(deltas):
-    """What a stream of deltas means, in the terms of the corpus."""
+    """The outcome of a stream of deltas, in the terms of the corpus."""
     accumulator, parts = Accumulator("call_"), []
     for delta in deltas:
         parts += accumulator.feed(delta)
@@ -62,7 +62,7 @@ def parse(api, chunks):
 
 
 def pieces(api, chunk, at):
-    """A chunk as two, its piece of arguments or text cut at a place; None where it holds none that long."""
+    """A chunk as two, its piece of arguments or text cut at a position; None if it has no piece that long."""
     if not isinstance(chunk, dict):
         return None
     halves = [json.loads(json.dumps(chunk)) for _ in range(2)]
@@ -108,7 +108,7 @@ def test_it_means_the_same_with_any_chunk_cut_at_any_point(path) -> None:
 
 
 def over_http(api, stream):
-    """The outcome over a real connection, and what the stream ended with."""
+    """The outcome over a real connection, and the end of the stream."""
 
     async def listen(base_url):
         deltas, error = [], None
@@ -170,7 +170,7 @@ def test_a_refusal_of_any_class_is_one_line_with_its_status(api, status) -> None
 
 @pytest.mark.parametrize("api", MODELS)
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
-def test_a_refusal_that_may_pass_is_asked_again_and_told_each_time(api, status) -> None:
+def test_a_transient_refusal_is_retried_and_each_retry_is_reported(api, status) -> None:
     refusal = HttpError(status=status, message="later", headers={"retry-after-ms": "1"})
     with ScriptedServer([refusal] * 3) as server:
         seen = []

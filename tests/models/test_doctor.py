@@ -1,4 +1,4 @@
-"""The doctor, against the scripted server: it sees what a server does, recommends what follows, and keeps it."""
+"""The doctor, against the scripted server: it sees what a server does, recommends options, and keeps the report."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ NO_RESPONSES = HttpError(status=404, message="no such path")
 
 
 def server_of(kind):
-    """A policy: the server does what the kind of server says, whichever API is asked."""
+    """A policy: the server behaves as its kind says, for either API."""
 
     def policy(body):
         chat = "messages" in body
@@ -36,7 +36,7 @@ def server_of(kind):
 
 
 def plain(body, *, chat, answered):
-    """Chat Completions alone, usage when it is asked for."""
+    """Chat Completions only; usage if it is asked for."""
     if not chat:
         return NO_RESPONSES
     usage = [usage_chunk(40, 12)] if "stream_options" in body else []
@@ -49,7 +49,7 @@ def examined(kind, **options):
     return report, server
 
 
-def test_a_plain_server_is_seen_for_what_it_does() -> None:
+def test_the_behaviour_of_a_plain_server_is_detected() -> None:
     report, _ = examined(plain)
     seen = report.seen["chat"]
     assert (seen.calls, seen.forced, seen.own_ids, seen.indexes, seen.argument_pieces) == (2, False, 2, [0, 1], 8)
@@ -102,7 +102,7 @@ def get_weather(city: str, days: Annotated[int, Field(ge=0)] = 0) -> str:
 
 
 def test_the_doctor_shows_a_server_the_schemas_that_a_run_shows_it() -> None:
-    """The doctor may not import what makes them, so it holds them written out."""
+    """The doctor may not import the code that makes them, so it has them written out."""
     tool = make_tool(get_weather)
     for references, shown in ((True, doctor._WIDENED), (False, doctor._PLAIN)):
         assert tool.definition(references=references) == shown[0]
@@ -123,7 +123,7 @@ def test_a_server_that_refuses_schemas_with_references_is_used_without(status) -
 
 
 @pytest.mark.parametrize("marks", [True, False])
-def test_asynchronous_tools_are_recommended_where_calls_are_marked_so(marks) -> None:
+def test_asynchronous_tools_are_recommended_if_calls_are_marked_so(marks) -> None:
     def modern(body, *, chat, answered):
         if chat:
             return plain(body, chat=True, answered=answered)
@@ -179,7 +179,7 @@ def test_the_command_prints_the_report_or_its_json(capsys) -> None:
     assert "there is no server 'olama'" in capsys.readouterr().err
 
 
-def test_a_model_that_only_talks_is_cut_short_and_then_told_to_call() -> None:
+def test_a_model_that_only_talks_is_cut_short_and_then_forced_to_call() -> None:
     def talkative(body, *, chat, answered):
         if answered or "tool_choice" in body:
             return plain(body, chat=chat, answered=answered)
@@ -203,27 +203,29 @@ def test_the_answer_to_a_placeholder_is_limited_to_a_few_tokens() -> None:
     report, server = examined(both)
     limits = [{name: body[name] for name in body if "tokens" in name} for body in (r.body for r in server.requests)]
     assert limits == [{}, {"max_tokens": 16}, {}, {"max_output_tokens": 16}, {}]
-    assert report.seen["native"].placeholder is False  # not asked: nobody would use it
+    assert report.seen["native"].placeholder is False  # not asked: it would not be used
 
 
-def test_one_api_alone_is_looked_at_whole_and_whoever_waits_is_told(home) -> None:
+def test_a_single_api_is_examined_in_full_and_progress_is_reported(home) -> None:
     def calls(body, *, chat, answered):
         return response(text_item("Sunny.")) if answered else response(call_item("a", "get_weather", CITY))
 
-    told: list[str] = []
+    steps_reported: list[str] = []
     with ScriptedServer(server_of(calls)) as server:
         where = Where(base_url=server.base_url, api="native")
-        report = asyncio.run(examine("m", where=where, progress=told.append))
-        steps = [doing for doing in told if ";" not in doing]  # on a busy machine also how many pieces have come
+        report = asyncio.run(examine("m", where=where, progress=steps_reported.append))
+        steps = [
+            doing for doing in steps_reported if ";" not in doing
+        ]  # on a busy machine also how many pieces have come
         assert steps == ["asynchronous tools: asks for two calls", "asynchronous tools: gives a placeholder"]
         assert report.seen["native"].placeholder
-        told.clear()
-        asyncio.run(examine("m", where=where, progress=told.append))
-    assert told == []  # what is kept needs no waiting
+        steps_reported.clear()
+        asyncio.run(examine("m", where=where, progress=steps_reported.append))
+    assert steps_reported == []  # a kept report needs no waiting
 
 
 def test_a_cache_that_cannot_be_written_does_not_fail_the_examination(home, monkeypatch) -> None:
-    """It costs only the next one, which has to ask again."""
+    """Only the next examination has to ask again."""
     (home / "a file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a file"))
     assert examined(plain)[0].api == "chat"

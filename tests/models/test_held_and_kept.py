@@ -1,4 +1,4 @@
-"""What is held and kept of servers and their users: clients, keys, aliases and files; each at its edges."""
+"""What is kept for servers and users: clients, keys, aliases and files; each at its edges."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Client:
-    """What stands for a client of the library's."""
+    """Stands for a client of the library."""
 
     def __init__(self) -> None:
         self.made_in = threading.current_thread()
@@ -55,7 +55,7 @@ class Client:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, Client]]:
-    """The clients that are made, each with the server and key it is for."""
+    """The clients that are made, each with its server and key."""
     clients_made: list[tuple[Any, Any, Client]] = []
 
     def make(base_url: str | None, api_key: Secret | None) -> Client:
@@ -176,10 +176,10 @@ def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path: Path, monkeypa
     with pytest.raises(OSError, match="full"):
         replace_file(path, "new")
     assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]  # nothing is left beside it
+    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]  # no other file is left
 
 
-def test_a_link_goes_on_pointing_at_the_file_that_is_replaced(tmp_path: Path) -> None:
+def test_a_link_still_points_to_the_file_that_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     path, link = tmp_path / "deep" / "a.txt", tmp_path / "link"
     path.write_text("old")
@@ -188,7 +188,7 @@ def test_a_link_goes_on_pointing_at_the_file_that_is_replaced(tmp_path: Path) ->
     assert (link.is_symlink(), path.read_text()) == (True, "new")
 
 
-def test_a_file_that_was_not_there_is_made(tmp_path: Path) -> None:
+def test_a_missing_file_is_created(tmp_path: Path) -> None:
     replace_file(tmp_path / "a.txt", "new")
     assert (tmp_path / "a.txt").read_text() == "new"
 
@@ -198,7 +198,7 @@ def test_a_file_that_was_not_there_is_made(tmp_path: Path) -> None:
 
 def test_a_secret_is_equal_to_itself_alone_and_shows_a_mask() -> None:
     secret = Secret(KEY, variable="MINE")
-    assert secret == Secret(KEY)  # the variable is no part of it
+    assert secret == Secret(KEY)  # the variable is not a part of it
     assert hash(secret) == hash(Secret(KEY))
     assert secret != Secret(KEY + "0")
     assert secret != KEY
@@ -213,12 +213,12 @@ def test_a_secret_is_equal_to_itself_alone_and_shows_a_mask() -> None:
 
 
 @pytest.mark.parametrize("key", ["!", "~", "!~", "a" * 5000])
-def test_any_key_that_a_header_can_carry_is_one(key: str) -> None:
+def test_any_key_that_a_header_can_carry_is_accepted(key: str) -> None:
     assert Secret(key).reveal() == key
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "\x7f", "é", "a\x00"])
-def test_a_key_that_no_header_can_carry_is_none(key: str) -> None:
+def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
     with pytest.raises(
         UsageError, match=r"^the key is empty or holds characters that no key has; set it again \(MINE\)\.$"
     ):
@@ -312,7 +312,7 @@ def test_a_file_that_its_owner_alone_can_read_is_read(mode: int) -> None:
 
 @POSIX
 @pytest.mark.parametrize("bit", [0o040, 0o020, 0o010, 0o004, 0o002, 0o001])
-def test_a_file_that_anybody_else_can_do_anything_with_is_refused(bit: int) -> None:
+def test_a_file_that_other_users_can_read_or_write_is_refused(bit: int) -> None:
     path = keep('vllm = "mine"', 0o600 | bit)
     with pytest.raises(UsageError) as caught:
         found()
@@ -322,7 +322,7 @@ def test_a_file_that_anybody_else_can_do_anything_with_is_refused(bit: int) -> N
     )
 
 
-def test_a_file_of_keys_that_cannot_be_read_is_told_by_its_form() -> None:
+def test_a_broken_file_of_keys_is_refused_with_its_right_form() -> None:
     path = keep("vllm = mine")
     with pytest.raises(UsageError) as caught:
         found()
@@ -386,7 +386,7 @@ def test_aliases_are_kept_in_order_one_a_line(home) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".a", "-a", "_a", "a b", "a/b", "é", "rehearsal", "a\n"])
-def test_what_cannot_be_an_alias_is_refused_in_the_same_words(name: str) -> None:
+def test_an_invalid_alias_is_refused_in_the_same_words(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         aliases.set_alias(name, "m")
     assert str(caught.value) == (
@@ -405,7 +405,7 @@ def test_what_cannot_be_an_alias_is_refused_in_the_same_words(name: str) -> None
         (b'{"a": "m", "b": null}', "are not an object of names and models"),
     ],
 )
-def test_aliases_that_are_none_are_refused_and_left_as_they_are(data: bytes, says: str) -> None:
+def test_invalid_aliases_are_refused_and_left_unchanged(data: bytes, says: str) -> None:
     path = aliases.alias_file()
     path.parent.mkdir(parents=True)
     path.write_bytes(data)
@@ -444,7 +444,7 @@ def refused(*, model: Any = "m", where: Where | None = None, options: Any = None
     return str(caught.value)
 
 
-def test_what_cannot_be_opened_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_opened_is_refused_with_the_way_out(tmp_path: Path) -> None:
     offline = 'for a model without key and network: --model rehearsal, or model="rehearsal"'
     assert refused(model=" \n") == f"no model is named; set one with model (--model); {offline}."
     assert refused() == (
@@ -473,7 +473,7 @@ def test_what_cannot_be_opened_is_refused_with_the_way_out(tmp_path: Path) -> No
     assert refused(model=Plays(), options={"seed": 1}).startswith("model_options: a model")
 
 
-def test_what_asks_for_nothing_opens_as_it_is() -> None:
+def test_a_model_without_options_opens_unchanged() -> None:
     for speed in (1, "1", 1.0):
         assert open_model("rehearsal", options={}, taping=Taping(speed=speed)).name == "rehearsal"
     given = Plays()
@@ -487,7 +487,7 @@ def test_what_asks_for_nothing_opens_as_it_is() -> None:
     assert address_of(Where(base_url="http://user:pass@host/v1/")) == "http://host/v1"
 
 
-def test_a_model_is_recorded_and_replayed_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_model_is_recorded_or_replayed_if_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     recording = open_model(Plays(), options={}, taping=Taping(record=path))
     asyncio.run(ask(recording))
@@ -607,7 +607,7 @@ def test_half_a_character_is_held_for_the_next_piece(held: str, piece: str, whol
         ({"tokens_per_s": float("nan")}, "tokens_per_s is nan; give a speed above 0, such as 60."),
     ],
 )
-def test_a_speed_of_the_rehearsal_that_is_none_is_refused(options: dict[str, float], says: str) -> None:
+def test_an_invalid_speed_of_the_rehearsal_model_is_refused(options: dict[str, float], says: str) -> None:
     with pytest.raises(UsageError) as caught:
         RehearsalModel(**options)
     assert str(caught.value) == says

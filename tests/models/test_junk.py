@@ -1,6 +1,6 @@
-"""Junk in every place of every stream of the corpus: nothing but what an adapter promises comes of it, and never a crash.
+"""Junk in every place of every stream of the corpus: the adapter keeps its promises and never crashes.
 
-Each value in each chunk is replaced in turn by values of every other type, and left out. What may come is deltas of the
+Each value in each chunk is replaced in turn by values of every other type, and removed. Allowed are deltas of the
 right types, a reply whose history is valid, and input items that can be sent again.
 """
 
@@ -37,7 +37,7 @@ def places(value: Any, path: tuple = ()) -> Iterator[tuple]:
 
 
 def spoiled(chunk: Any, path: tuple) -> Iterator[Any]:
-    """The chunk with junk in one place, of every kind, and with nothing there."""
+    """The chunk with one value replaced by junk of every kind, and removed."""
     for junk in [*JUNK, "left out"]:
         copied = copy.deepcopy(chunk)
         holder = copied
@@ -51,7 +51,7 @@ def spoiled(chunk: Any, path: tuple) -> Iterator[Any]:
 
 
 def check(deltas: list[Delta]) -> None:
-    """Check what an adapter promises of its deltas, and what the layer makes of them."""
+    """Check the adapter's promises for its deltas, and the reply that the layer makes of them."""
     accumulator = Accumulator("call_")
     for delta in deltas:
         if isinstance(delta, CallDelta):
@@ -90,7 +90,7 @@ def test_junk_in_any_place_of_a_stream_is_survived(path, form) -> None:
 
 
 @pytest.mark.parametrize("junk", ["null", "[]", "5", '"x"', "true", "{}", '{"choices": {"a": 1}}', '{"choices": "x"}'])
-def test_a_chunk_that_is_none_changes_nothing_of_the_reply(junk) -> None:
+def test_a_chunk_that_is_not_an_object_changes_nothing_of_the_reply(junk) -> None:
     async def ask(base_url: str) -> list[Delta]:
         model = OpenAIChat("m", base_url=base_url, api_key="k")
         return [d async for d in model.stream(ChatRequest(messages=[{"role": "user", "content": "go"}]))]

@@ -1,4 +1,4 @@
-"""A key is planted, and everything that leaves the process is searched for it: output, logs, traces, cassettes, errors."""
+"""Everything that leaves the process is searched for a planted key: output, logs, traces, cassettes, errors."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.servers.scripted_server import CUT, HttpError, ScriptedServer, call_c
 
 KEY = "sk-planted-0123456789-never-to-be-seen"
 
-#: What a person does, and what may be kept of it. Runs in a process of its own, whose every word is caught.
+#: What a user does, and what may be kept of it. It runs in its own process, whose whole output is captured.
 PROGRAM = """
     import asyncio, logging, pickle, sys, traceback
     from pathlib import Path
@@ -46,8 +46,8 @@ PROGRAM = """
                 await agent.run(prompt)
             except Exception as error:
                 print(repr(error), vars(error))
-                told = traceback.TracebackException.from_exception(error, capture_locals=True)
-                print("".join(told.format()))
+                shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+                print("".join(shown.format()))
         try:
             pickle.dumps(agent.model)
         except TypeError as error:
@@ -59,7 +59,7 @@ PROGRAM = """
 
 @pytest.fixture
 def spoken(tmp_path):
-    """All that a run with a planted key said and left, by where it was."""
+    """All texts that a run with a planted key wrote, by their place."""
     quotes = f"Incorrect API key provided: {KEY}"
     ends = {
         "refuse": HttpError(status=401, message=quotes),

@@ -56,7 +56,7 @@ def test_an_address_overrides_the_profile_and_unknown_servers_are_refused() -> N
         opened(server="ollama", api="rest")
 
 
-def test_each_server_has_the_api_that_suits_it_unless_told_otherwise(monkeypatch) -> None:
+def test_each_server_has_its_best_api_by_default(monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     assert type(opened()) is OpenAIResponses
     assert type(opened(server="openai", api="chat")) is OpenAIChat
@@ -87,7 +87,7 @@ def test_a_key_kept_for_a_server_is_not_sent_to_one_known_by_its_address(monkeyp
     assert opened().secrets == opened(base_url="http://gpu:2/v1").secrets == (Secret("for-any-other"),)
 
 
-def test_openai_by_its_name_is_openai_whatever_address_the_environment_has(monkeypatch) -> None:
+def test_openai_by_name_is_openai_for_any_address_in_the_environment(monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu:1/v1")
     own = "https://api.openai.com/v1"
@@ -137,7 +137,7 @@ def test_the_error_for_a_refused_key_names_the_variable_it_belongs_in(monkeypatc
             assert "wrong-key" not in str(caught.value)
 
 
-def test_a_machine_without_a_working_keyring_goes_on_to_the_file(monkeypatch) -> None:
+def test_without_a_working_keyring_the_file_is_read(monkeypatch) -> None:
     def fails(*_):
         raise RuntimeError("no backend")
 
@@ -156,7 +156,7 @@ def test_a_file_that_others_can_read_is_refused_with_the_remedy(mode) -> None:
     assert KEY not in str(caught.value)
 
 
-def test_a_file_that_is_no_toml_is_refused_without_being_quoted() -> None:
+def test_a_file_that_is_not_toml_is_refused_without_being_quoted() -> None:
     write_keys(f"openai = {KEY}", 0o600)
     with pytest.raises(UsageError, match="cannot be read as TOML") as caught:
         opened()
@@ -171,7 +171,7 @@ def test_without_a_key_every_way_to_give_one_is_named() -> None:
         assert way in str(caught.value)
 
 
-def test_a_secret_shows_itself_nowhere() -> None:
+def test_a_secret_appears_nowhere() -> None:
     secret = Secret(KEY)
     assert KEY not in f"{secret} {secret!r} {[secret]} {vars(opened(server='ollama', api_key=secret)._connection)}"
     with pytest.raises(TypeError, match="a key is not pickled"):
@@ -192,7 +192,7 @@ def test_an_alias_is_kept_listed_resolved_and_removed(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "two words", "rehearsal", "../up"])
-def test_a_name_that_is_none_is_no_alias(name) -> None:
+def test_an_invalid_name_of_an_alias_is_refused(name) -> None:
     with pytest.raises(UsageError, match="cannot be an alias"):
         aliases.set_alias(name, "m")
 

@@ -22,7 +22,7 @@ FILES = (
 @pytest.mark.old_client
 def test_the_adapters_pass_their_tests_on_the_old_major_version_too() -> None:
     python = python_holding("openai-2", "openai>=2.8,<3")
-    # What a run writes down of itself is the outer one's to write.
+    # Only the outer run writes its reports.
     without = [f"no:{name}" for name in ("cacheprovider", "tests.suite.order", "tests.suite.second_run")]
     run = [str(python), "-m", "pytest", "-q", *(f"-p{name}" for name in without), *(f"tests/{name}" for name in FILES)]
     done = subprocess.run(

@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.real_model, pytest.mark.timeout(900)]
 
 #: Two cores decode 60 tokens a second, shared by all streams, beside whatever else runs, and may read a prompt for a minute.
 PATIENCE_S = 300.0
-#: Far less than four times 1500 tokens take, so slots that are free by then were freed by closing.
+#: Far less than the time of four times 1500 tokens, so slots that are free by then were freed by closing.
 FREED_S = 20.0
 QUESTION = "What will the weather be in Lisbon for 3 days?"
 
@@ -139,7 +139,7 @@ def test_several_streams_at_once_make_progress_in_turns(model: OpenAIChat) -> No
     for number in range(3):
         mine = [place for place, owner in enumerate(order) if owner == number]
         assert len(mine) >= 8
-        assert set(order[mine[0] : mine[-1]]) == {0, 1, 2}  # the others spoke between its first and its last word
+        assert set(order[mine[0] : mine[-1]]) == {0, 1, 2}  # the others streamed between its first and its last word
 
 
 def test_closing_streams_frees_their_slots_for_the_next_request(model: OpenAIChat, base_url: str) -> None:
@@ -209,7 +209,7 @@ def test_a_tool_with_parameters_of_every_kind_is_taken(model: OpenAIChat) -> Non
 
 
 def test_every_request_of_a_whole_run_is_accepted(model: OpenAIChat) -> None:
-    """They hold a placeholder, a delivery behind another result, and the layer's own wait for what the answer lacked."""
+    """They have a placeholder, a delivery after another result, and the layer's own wait for missing results."""
     may_return = asyncio.Event()
 
     async def rate(city: str) -> dict[str, int]:
@@ -228,8 +228,8 @@ def test_every_request_of_a_whole_run_is_accepted(model: OpenAIChat) -> None:
     )
     tools = [make_tool(function, pure=True) for function in (rate, get_weather)]
     asyncio.run(Agent(scripted, tools=tools, mode="async").run(QUESTION))
-    told = json.dumps([request.messages for request in scripted.requests])
-    assert all(word in told for word in ('\\"pending\\"', "sunny in LIS", "asyncfc_gate_", '\\"stars\\": 4'))
+    messages = json.dumps([request.messages for request in scripted.requests])
+    assert all(word in messages for word in ('\\"pending\\"', "sunny in LIS", "asyncfc_gate_", '\\"stars\\": 4'))
 
     async def answers() -> list[Delta]:
         ends = []

@@ -124,7 +124,7 @@ def test_a_class_without_a_profile_is_used_at_the_usual_address(install: Install
     assert address_of(Where(api="messages")) == "http://gpu:1/v1"
 
 
-def test_a_built_in_api_is_not_replaced_and_a_model_is_no_api(install: Install) -> None:
+def test_a_built_in_api_is_not_replaced_and_a_model_is_not_an_api(install: Install) -> None:
     install("their-package", "chat = their_package:Messages", "Messages = their_package:Messages")
     assert api_named("chat") is BUILT_IN["chat"]
     assert api_names() == (*APIS, "Messages")
@@ -184,7 +184,7 @@ def test_an_entry_point_that_is_broken_names_its_package(install: Install, point
     assert said.endswith("; update or uninstall the package 'their-package', which registers it.")
 
 
-def test_a_class_that_makes_no_chat_model_is_refused(install: Install) -> None:
+def test_a_class_that_is_not_a_chat_model_is_refused(install: Install) -> None:
     install("their-package", "messages = their_package:Messages", source=MODULE.replace("stream", "flow"))
     assert refused("messages") == (
         "the api 'messages' of the package 'their-package' made a Messages, which is not a ChatModel: it needs name and "

@@ -1,4 +1,4 @@
-"""The Responses API against a real HTTP server: what goes out, what comes in, and how reasoning finds its way back."""
+"""The Responses API against a real HTTP server: requests, replies, and how reasoning is sent back."""
 
 import asyncio
 import json
@@ -89,7 +89,7 @@ def test_text_calls_reasoning_and_usage_come_as_deltas_in_stream_order() -> None
     ]
 
 
-def test_the_last_call_of_a_response_closes_before_the_text_behind_it_ends() -> None:
+def test_the_last_call_of_a_response_closes_before_the_next_text_ends() -> None:
     gate = Gate()
 
     async def closes(base_url):
@@ -97,7 +97,7 @@ def test_the_last_call_of_a_response_closes_before_the_text_behind_it_ends() -> 
         deltas = OpenAIResponses("m", base_url=base_url, api_key=KEY).stream(ChatRequest(messages=MESSAGES))
         async for delta in deltas:
             if any(isinstance(part, CallClosedPart) for part in accumulator.feed(delta)):
-                gate.open()  # only now does the server go on
+                gate.open()  # only now does the server continue
         return accumulator.finish()
 
     events = call_item("a", "get", {"x": 1})
@@ -194,7 +194,7 @@ def test_stateless_options_unknown_to_the_server_are_left_out_silently() -> None
 
 
 @pytest.mark.parametrize("name", ["input", "previous_response_id", "tools"])
-def test_what_the_adapter_decides_is_no_option(name) -> None:
+def test_a_field_that_the_adapter_decides_is_refused_as_an_option(name) -> None:
     with pytest.raises(UsageError, match=f"'{name}' is not yours to set"):
         OpenAIResponses("m", api_key=KEY, options={name: 1})
 
@@ -223,7 +223,7 @@ def test_reasoning_goes_back_in_its_place_and_is_logged() -> None:
     assert (retried.turn, retried.attempt, retried.pause_s) == (1, 1, 0.001)
 
 
-def test_another_model_is_not_sent_the_reasoning_of_the_one_before() -> None:
+def test_the_reasoning_of_one_model_is_not_sent_to_another() -> None:
     call = {"id": "a", "type": "function", "function": {"name": "get", "arguments": "{}"}}
     items = [{"type": "reasoning", "id": "rs", "summary": []}, {"type": "function_call", "call_id": "a"}]
     history = [

@@ -1,4 +1,4 @@
-"""What the adapter does and says when a server refuses, breaks off, stalls or is not there."""
+"""The adapter's behaviour and errors when a server refuses, breaks off, stalls or is missing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_value_out_of_range_or_anything_the_user_did_not_set_is_an_error(messa
 
 
 @pytest.mark.parametrize("name", ["messages", "model", "n", "stream", "tools"])
-def test_what_the_adapter_decides_is_no_option(name: str) -> None:
+def test_a_field_that_the_adapter_decides_is_refused_as_an_option(name: str) -> None:
     with pytest.raises(UsageError, match=f"model option '{name}' is not yours to set"):
         OpenAIChat("m", api_key=KEY, options={name: 1})
 
@@ -88,7 +88,7 @@ def test_a_server_that_redirects_to_itself_is_not_taken_for_a_dead_one() -> None
         (503, ("failed (503)", "no good", "later")),
     ],
 )
-def test_a_refused_request_says_what_to_do_and_keeps_the_status(status: int, parts: tuple[str, ...]) -> None:
+def test_the_error_of_a_refusal_names_the_remedy_and_has_the_status(status: int, parts: tuple[str, ...]) -> None:
     answer = HttpError(status=status, message=f"no\ngood {KEY} here", headers=AT_ONCE)
     error = failure(answer, times=3 if status in {429, 503} else 1)
     assert error.status == status
@@ -97,13 +97,13 @@ def test_a_refused_request_says_what_to_do_and_keeps_the_status(status: int, par
         assert part in str(error)
 
 
-def test_a_page_in_the_place_of_an_error_is_not_shown() -> None:
+def test_a_page_instead_of_an_error_is_not_shown() -> None:
     assert "html" not in str(failure(HttpError(status=404, body="<html><body>lost</body></html>")))
     long = str(failure(HttpError(status=400, message="x" * 5000)))
     assert len(long) < 500
 
 
-def test_a_rate_limit_is_waited_out_for_as_long_as_the_server_says() -> None:
+def test_after_a_rate_limit_the_pause_of_the_server_is_kept() -> None:
     limited = HttpError(status=429, headers={"retry-after": "0.25"})
 
     async def measure(model: OpenAIChat) -> float:
@@ -132,7 +132,7 @@ def test_a_rate_limit_is_waited_out_for_as_long_as_the_server_says() -> None:
         ('event: error\ndata: {"error": "gone"}\n\n', "ended the reply with an error: gone"),
     ],
 )
-def test_a_stream_that_breaks_gives_what_came_and_then_one_clear_error(end: Any, message: str) -> None:
+def test_a_stream_that_breaks_gives_its_deltas_and_then_one_clear_error(end: Any, message: str) -> None:
     got: list[Delta] = []
 
     async def collect(model: OpenAIChat) -> None:
@@ -153,11 +153,11 @@ def test_a_server_that_never_answers_runs_into_the_time_limit() -> None:
             asyncio.run(ask(model))
 
 
-def test_a_stalled_stream_gives_what_came_and_a_transient_error() -> None:
+def test_a_stalled_stream_gives_its_deltas_and_a_transient_error() -> None:
     got: list[Delta] = []
 
     async def time_flies() -> None:
-        while not got:  # noqa: ASYNC110 - what comes is not told before the next is waited for
+        while not got:  # noqa: ASYNC110 - nothing signals the arrival of the next piece
             await asyncio.sleep(0.01)
         # As often as it takes: the wait for the next piece may begin after a jump.
         while True:
@@ -176,7 +176,7 @@ def test_a_stalled_stream_gives_what_came_and_a_transient_error() -> None:
         model = OpenAIChat("m", base_url=server.base_url, api_key=KEY, timeout_s=20)
         with pytest.raises(ServerTimedOut, match=r"sent nothing for 20 s") as caught:
             asyncio.run(collect(model))
-        assert len(server.requests) == 1  # never asked again: its calls may have started
+        assert len(server.requests) == 1  # not retried: its calls may have started
     assert got == [TextDelta(text="a")]
     assert caught.value.transient
 

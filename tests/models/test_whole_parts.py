@@ -1,4 +1,4 @@
-"""What each delta of a stream completes, and the reply in the end, whole: for every stream of the corpus and many others."""
+"""The parts that each delta of a stream completes, and the final reply: for every stream of the corpus and many others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EDGES: dict[str, list[Delta]] = {
     ],
     "an id after the end with blanks begins none": [call(0, None, "get", "{}"), call(0, "a", None, " \n"), CALLS],
     "a nameless call with an id that comes late": [call(0, None, None, "{}"), call(0, "a", "get"), CALLS],
-    "another name before any arguments goes on": [
+    "another name before any arguments continues the call": [
         call(0, None, "get"),
         call(0, None, "_it"),
         call(0, None, None, "{}"),
@@ -54,7 +54,7 @@ EDGES: dict[str, list[Delta]] = {
     "an object without a name begins none": [call(0, None, "get", "{}"), call(0, None, None, '{"x": 1}'), CALLS],
     "the name with something else than an object": [call(0, None, "get", "{}"), call(0, None, "get", "[1]"), CALLS],
     "the id comes between the arguments": [call(0, None, "get", '{"x"'), call(0, "a", None, ": 1}"), CALLS],
-    "no index, and an id nobody had": [
+    "no index, and an unknown id": [
         call(None, "a", "get", "{"),
         call(None, "b", None, "}"),
         call(None, "a", None, "}"),
@@ -71,7 +71,7 @@ EDGES: dict[str, list[Delta]] = {
     "empty calls, filtered": [call(0, "a", "get"), Finish(reason="content_filter")],
     "empty calls, an end of the server's own": [call(0, "a", "get"), Finish(reason="whatever")],
     "a begun call, an end of the server's own": [call(0, "a", "get", "{"), Finish(reason="whatever")],
-    "a call that is behind an open one waits for it": [
+    "a call after an open one waits for it": [
         call(0, "a", "get", '{"x"'),
         call(1, "b", "put", "{}"),
         call(2, "c", "add", "{"),
@@ -93,8 +93,8 @@ EDGES: dict[str, list[Delta]] = {
     ],
     "nested objects": [call(0, "a", "get", '{"x": {"y": {}}'), call(0, None, None, "}"), CALLS],
     "constants that JSON lacks": [call(0, "a", "get", '{"x": NaN}'), call(1, "b", "get", '{"x": -Infinity}'), CALLS],
-    "the object once more, in other words": [call(0, "a", "get", '{"x": 1} {"x":1}'), CALLS],
-    "the object once more, with blanks": [call(0, "a", "get", '{"x": 1} \n{"x": 1} \n'), CALLS],
+    "the object again, in other words": [call(0, "a", "get", '{"x": 1} {"x":1}'), CALLS],
+    "the object again, with blanks": [call(0, "a", "get", '{"x": 1} \n{"x": 1} \n'), CALLS],
     "a trailing brace": [call(0, "a", "get", "{}}"), call(0, None, None, " }"), CALLS],
     "a name of 64 and one of 65 characters": [call(0, "a", "n" * 64, "{}"), call(1, "b", "n" * 64 + "m", "{}"), CALLS],
     "a name that servers refuse": [call(0, "a", "a.b c-d_é9", "{}"), CALLS],
@@ -122,7 +122,7 @@ EDGES: dict[str, list[Delta]] = {
         STOP,
     ],
     "reasoning under two fields": [ReasoningDelta(text="H", field="a"), ReasoningDelta(text="m", field="b"), STOP],
-    "items go before reasoning": [
+    "items override reasoning": [
         ReasoningDelta(text="H", field="a"),
         ReplyItem(item={"type": "message"}),
         ReplyItem(item={"type": "reasoning"}),
@@ -139,14 +139,14 @@ EDGES: dict[str, list[Delta]] = {
 
 
 def shown(delta: object) -> str:
-    """A delta or part without the fields that are nothing."""
+    """A delta or part without its empty fields."""
     fields = ((name, getattr(delta, name)) for name in delta.__dataclass_fields__)  # type: ignore[attr-defined]
     given = ", ".join(f"{name}={value!a}" for name, value in fields if value not in (None, ()))
     return f"{type(delta).__name__}({given})"
 
 
 def traced(deltas: Iterable[Delta]) -> Iterator[str]:
-    """Yield each delta with what it completed, and then the reply."""
+    """Yield each delta with the parts that it completed, and then the reply."""
     accumulator = Accumulator("call_", taken={"old", "call_2"})
     for delta in deltas:
         parts = accumulator.feed(delta)
@@ -175,14 +175,14 @@ def test_every_stream_on_either_side_of_a_rule_completes_the_same_parts(expected
 
 
 @pytest.mark.parametrize(("length", "kept"), [(1999, 1999), (2000, 2000), (2001, 2000)])
-def test_of_what_cannot_be_read_two_thousand_characters_are_kept(length: int, kept: int) -> None:
+def test_two_thousand_characters_of_unreadable_arguments_are_kept(length: int, kept: int) -> None:
     for whole_text in ("{" + "x" * (length - 2) + "}", "{" + "x" * (length - 1)):
         accumulator = Accumulator("call_")
         parts = [*accumulator.feed(call(0, "a", "get", whole_text)), *accumulator.finish().parts]
         assert parts[-1].text == whole_text[:kept]
 
 
-def test_of_what_follows_an_object_two_thousand_characters_are_kept() -> None:
+def test_two_thousand_characters_after_an_object_are_kept() -> None:
     for pieces in (["x" * 1999], ["x" * 2000], ["x" * 2001], ["x" * 1999, "yz"], ["x" * 2000, "y"]):
         accumulator = Accumulator("call_")
         accumulator.feed(call(0, "a", "get", "{}"))

@@ -167,7 +167,7 @@ GOOD = [
 
 
 def outcome(text: str) -> str:
-    """An error as its line and its text; what Python itself says of its syntax changes from version to version."""
+    """An error as its line and its text, without Python's own words, which change from version to version."""
     try:
         plan = read_plan(text)
         check_plan(plan, PARAMETERS, ("known",))

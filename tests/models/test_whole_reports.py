@@ -1,4 +1,4 @@
-"""The doctor's report, whole: as text and behind a magic, for every kind of server; and what it sees, at each of its limits."""
+"""The doctor's whole report, as text and from a magic, for every kind of server; and its measurements, at each limit."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ REPORTS: dict[str, Report] = {
 }
 
 
-def test_every_kind_of_report_reads_as_it_did(expected: Compare) -> None:
+def test_every_kind_of_report_reads_as_expected(expected: Compare) -> None:
     texts = []
     for name, each in REPORTS.items():
         magic = [line for line in each.text(magic=True).splitlines() if line not in each.text().splitlines()]
@@ -122,7 +122,7 @@ def modern(body, *, chat, answered):
 
 
 def unmarked(body, *, chat, answered):
-    """Both APIs; asynchronous tools are taken, and nothing comes of them."""
+    """Both APIs; asynchronous tools are accepted but never used."""
     return (
         plain(body, chat=True, answered=answered)
         if chat
@@ -138,7 +138,7 @@ def without_async(body, *, chat, answered):
 
 
 def strict(body, *, chat, answered):
-    """One whole call without id and index, if it must; placeholders are refused."""
+    """One whole call without id and index, if forced; placeholders are refused."""
     if not chat:
         return NO_RESPONSES
     if answered:
@@ -149,7 +149,7 @@ def strict(body, *, chat, answered):
 
 
 def mute(body, *, chat, answered):
-    """No calls, and an error when it is told to make some."""
+    """No calls, and an error when calls are forced."""
     if not chat:
         return NO_RESPONSES
     return (
@@ -179,7 +179,7 @@ KINDS = [plain, modern, unmarked, strict, mute, responses_alone, repeats]
 
 
 def still(each: Report, address: str) -> Report:
-    """A report without what changes from run to run."""
+    """A report without the figures that change from run to run."""
     seen = {
         api: dataclasses.replace(one, first_token_s=None if one.first_token_s is None else 0.5, tokens_per_s=None)
         for api, one in each.seen.items()
@@ -189,8 +189,8 @@ def still(each: Report, address: str) -> Report:
     return dataclasses.replace(each, seen=seen, address="ADDRESS", examined_at="then")
 
 
-def test_every_kind_of_server_is_reported_as_it_was(expected: Compare) -> None:
-    """And is asked what it was: the questions without the dummy tools, which may change."""
+def test_every_kind_of_server_has_the_expected_report(expected: Compare) -> None:
+    """The questions are the expected ones, too, compared without the dummy tools, which may change."""
     texts = []
     for kind in KINDS:
         with ScriptedServer(server_of(kind)) as server:
@@ -215,14 +215,14 @@ def test_a_server_that_refuses_asynchronous_tools_is_used_without_them() -> None
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_is_refused_at_first_is_an_error_at_once(status: int) -> None:
+def test_a_key_that_the_first_request_refuses_is_an_error(status: int) -> None:
     with ScriptedServer([HttpError(status=status)]) as server, pytest.raises(ServerError) as caught:
         asyncio.run(examine("m", where=Where(base_url=server.base_url)))
     assert caught.value.status == status
 
 
 def test_a_server_that_refuses_every_api_fails_as_the_first_did() -> None:
-    # What is refused with 400 is asked once more, with schemas that take no references.
+    # A request that is refused with 400 is repeated with schemas that take no references.
     second = HttpError(status=400, message="second")
     answers = iter([HttpError(status=404, message="first"), second, second])
     with ScriptedServer(lambda _: next(answers)) as server, pytest.raises(ServerError, match="first") as caught:
@@ -254,7 +254,7 @@ def looked_at(*deltas: tuple[float, Delta], calls: int = 0, **flags: bool) -> Se
     return TimedReply(deltas, made).seen(**(given | flags))
 
 
-def test_what_is_seen_of_a_reply_is_counted_in_every_column(expected: Compare) -> None:
+def test_the_figures_of_a_reply_are_counted_in_every_column(expected: Compare) -> None:
     calls = [(1.0, piece(0, "a", "get", "")), (1.5, piece(0, None, None, "{")), (2.0, piece(1, "b", "put", "{}"))]
     replies: dict[str, Seen] = {
         "nothing": looked_at(),
@@ -288,7 +288,7 @@ def test_what_is_seen_of_a_reply_is_counted_in_every_column(expected: Compare) -
 
 
 class Streams:
-    """A model that gives these deltas for every request, each so many seconds after the one before."""
+    """A model that yields these deltas for every request, with so many seconds between them."""
 
     name = "m"
 
@@ -322,21 +322,21 @@ TEXT, ARGUMENT = TextDelta(text="a"), piece(0, None, None, " ")
         ([Retrying(attempt=1, message="", pause_s=0)] * 9 + [TEXT] * 81, 89),
     ],
 )
-def test_no_more_of_a_reply_is_read_than_it_takes(deltas: list[Delta], read: int) -> None:
+def test_a_reply_is_read_only_as_far_as_needed(deltas: list[Delta], read: int) -> None:
     model = Streams(deltas)
     heard = run_virtually(Examination(model, "chat", lambda _: None)._ask("asks"))
     assert model.given == [read]
     assert len(heard.deltas) == read - sum(isinstance(delta, Retrying) for delta in deltas)
 
 
-def test_a_brief_question_is_read_however_much_is_said() -> None:
+def test_the_answer_to_a_brief_question_is_read_at_any_length() -> None:
     model = Streams([TEXT] * 401)
     run_virtually(Examination(model, "chat", lambda _: None)._ask("asks", briefly=True))
     assert model.given == [400]
 
 
 @pytest.mark.parametrize(
-    ("every_s", "told"),
+    ("every_s", "reported"),
     [
         (
             0.5,
@@ -350,10 +350,10 @@ def test_a_brief_question_is_read_however_much_is_said() -> None:
         (0.1, []),
     ],
 )
-def test_whoever_waits_is_told_every_half_second(every_s: float, told: list[str]) -> None:
+def test_progress_is_reported_every_half_second(every_s: float, reported: list[str]) -> None:
     steps: list[str] = []
     run_virtually(Examination(Streams([TEXT] * 3, every_s), "chat", steps.append)._ask("asks"))
-    assert steps == ["Chat Completions: asks", *told]
+    assert steps == ["Chat Completions: asks", *reported]
 
 
 def test_each_delta_has_the_seconds_since_its_request() -> None:
@@ -377,8 +377,10 @@ def test_calls_are_answered_by_one_placeholder_and_one_value() -> None:
         assert question["role"] == "user"
         assert [call["function"]["name"] for call in reply_message["tool_calls"]] == tools
         assert [call["id"] for call in reply_message["tool_calls"]] == [answer["tool_call_id"] for answer in answers]
-        told = [json.loads(answer["content"]) for answer in answers]
-        assert [(each["tool"], each["status"]) for each in told] == list(zip(tools, ["pending", "done"], strict=False))
+        reported = [json.loads(answer["content"]) for answer in answers]
+        assert [(each["tool"], each["status"]) for each in reported] == list(
+            zip(tools, ["pending", "done"], strict=False)
+        )
         assert model.requests[-1].options == {"max_tokens": 16, "stream_options": {"include_usage": True}}
 
 
@@ -390,7 +392,7 @@ def test_usage_is_asked_for_of_chat_completions_alone(api: str, limit: str) -> N
     assert (seen.placeholder, seen.usage_when_asked, seen.native) == (True, False, False)
 
 
-def test_asynchronous_tools_that_nobody_will_use_are_not_answered() -> None:
+def test_asynchronous_tools_that_will_not_be_used_are_not_answered() -> None:
     model = Streams([piece(0, "a", "get", "{}")])
     seen = run_virtually(Examination(model, "native", lambda _: None).run(compared=True))
     assert (len(model.requests), seen.placeholder) == (1, False)
@@ -402,7 +404,7 @@ def test_asynchronous_tools_that_nobody_will_use_are_not_answered() -> None:
 # -- the cache -------------------------------------------------------------------------------------------------------
 
 
-def test_a_report_is_kept_by_server_model_and_api_and_comes_back_whole(home, monkeypatch) -> None:
+def test_a_report_is_kept_by_server_model_and_api_and_read_unchanged(home, monkeypatch) -> None:
     monkeypatch.setattr(doctor, "open_model", lambda *_, **__: Streams([TEXT]))
     for model in ("m", "n"):
         for url in ("http://host/v1", "http://other/v1"):

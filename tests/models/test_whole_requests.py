@@ -1,4 +1,4 @@
-"""Whole requests, as they leave the process: of each API, with each option and history, and by each profile of a server."""
+"""Whole requests as they leave the process: of each API, with each option and history, and for each profile of a server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def asked(*calls: dict[str, Any], content: str | None = None, **more: Any) -> di
     return {"role": "assistant", "content": content, "tool_calls": list(calls), **more}
 
 
-def told(call_id: str, content: Any) -> dict[str, Any]:
+def answer_to(call_id: str, content: Any) -> dict[str, Any]:
     return {
         "role": "tool",
         "tool_call_id": call_id,
@@ -79,10 +79,20 @@ ITEMS = [
 
 HISTORIES: dict[str, list[dict[str, Any]]] = {
     "a question": [{"role": "system", "content": "Be kind."}, GO],
-    "calls and their values": [GO, asked(call("a"), call("b", "put")), told("a", "1"), told("b", {"x": 2}), GO],
-    "text with calls": [GO, asked(call("a"), content="So"), told("a", "1")],
+    "calls and their values": [
+        GO,
+        asked(call("a"), call("b", "put")),
+        answer_to("a", "1"),
+        answer_to("b", {"x": 2}),
+        GO,
+    ],
+    "text with calls": [GO, asked(call("a"), content="So"), answer_to("a", "1")],
     "text alone": [GO, {"role": "assistant", "content": "So"}, GO],
-    "reasoning as text, with calls": [GO, asked(call("a"), replay=kept(field="reasoning", text="Hm")), told("a", "1")],
+    "reasoning as text, with calls": [
+        GO,
+        asked(call("a"), replay=kept(field="reasoning", text="Hm")),
+        answer_to("a", "1"),
+    ],
     "reasoning as text, without calls": [
         GO,
         {"role": "assistant", "content": "So", "replay": kept(field="reasoning", text="Hm")},
@@ -90,75 +100,79 @@ HISTORIES: dict[str, list[dict[str, Any]]] = {
     "reasoning as text, of another model": [
         GO,
         asked(call("a"), replay=kept("n", field="reasoning", text="Hm")),
-        told("a", "1"),
+        answer_to("a", "1"),
     ],
     "reasoning as items": [
         GO,
         asked(call("a"), call("b"), call("c"), content="So", replay=kept(items=ITEMS)),
-        told("a", "1"),
+        answer_to("a", "1"),
     ],
-    "reasoning as items, of another model": [GO, asked(call("a"), replay=kept("n", items=ITEMS)), told("a", "1")],
-    "items without text": [GO, asked(call("a"), replay=kept(items=ITEMS)), told("a", "1")],
-    "an empty replay": [GO, asked(call("a"), replay={}), told("a", "1")],
-    "a placeholder, open": [GO, asked(call("a")), told("a", pending("f1"))],
+    "reasoning as items, of another model": [GO, asked(call("a"), replay=kept("n", items=ITEMS)), answer_to("a", "1")],
+    "items without text": [GO, asked(call("a"), replay=kept(items=ITEMS)), answer_to("a", "1")],
+    "an empty replay": [GO, asked(call("a"), replay={}), answer_to("a", "1")],
+    "a placeholder, open": [GO, asked(call("a")), answer_to("a", pending("f1"))],
     "delivered with another": [
         GO,
         asked(call("a")),
-        told("a", pending("f1")),
+        answer_to("a", pending("f1")),
         asked(call("b")),
-        told("b", done("f2", delivered=[done("f1", arguments={"x": 1})], still_pending=[])),
+        answer_to("b", done("f2", delivered=[done("f1", arguments={"x": 1})], still_pending=[])),
     ],
     "delivered with a placeholder": [
         GO,
         asked(call("a")),
-        told("a", pending("f1")),
+        answer_to("a", pending("f1")),
         asked(call("b")),
-        told("b", pending("f2", delivered=[done("f1")], still_pending=["f2"])),
+        answer_to("b", pending("f2", delivered=[done("f1")], still_pending=["f2"])),
     ],
     "awaited": [
         GO,
         asked(call("a")),
-        told("a", pending("f1")),
+        answer_to("a", pending("f1")),
         asked(call("w", "await_future")),
-        told("w", [done("f1")]),
+        answer_to("w", [done("f1")]),
     ],
     "awaited in vain": [
         GO,
         asked(call("a")),
-        told("a", pending("f1")),
+        answer_to("a", pending("f1")),
         asked(call("w", "await_future")),
-        told("w", [pending("f1")]),
+        answer_to("w", [pending("f1")]),
     ],
     "the gate": [
         GO,
         asked(call("a")),
-        told("a", pending("f1")),
+        answer_to("a", pending("f1")),
         asked(call("asyncfc_gate_1", "await_future"), content="So"),
-        told("asyncfc_gate_1", [done("f1")]),
+        answer_to("asyncfc_gate_1", [done("f1")]),
     ],
-    "delivered in the person's place": [GO, asked(call("a")), told("a", pending("f1")), delivery(done("f1"))],
-    "delivered in the person's place, one unknown": [
+    "delivered in the user's place": [GO, asked(call("a")), answer_to("a", pending("f1")), delivery(done("f1"))],
+    "delivered in the user's place, one unknown": [
         GO,
         asked(call("a")),
-        told("a", pending("f1")),
+        answer_to("a", pending("f1")),
         delivery(done("f1"), done("f2")),
     ],
-    "delivered in the person's place, nothing": [GO, asked(call("a")), told("a", pending("f1")), delivery()],
-    "failed": [GO, asked(call("a")), told("a", {"future": "f1", "tool": "get", "status": "failed", "error": "broke"})],
+    "delivered in the user's place, nothing": [GO, asked(call("a")), answer_to("a", pending("f1")), delivery()],
+    "failed": [
+        GO,
+        asked(call("a")),
+        answer_to("a", {"future": "f1", "tool": "get", "status": "failed", "error": "broke"}),
+    ],
     "a tool's own words": [
         GO,
         asked(call("a")),
-        told("a", {"future": "f1", "tool": "put", "status": "pending", "value": 1}),
+        answer_to("a", {"future": "f1", "tool": "put", "status": "pending", "value": 1}),
         asked(call("b")),
-        told("b", pending("f2", note="Nothing.")),
+        answer_to("b", pending("f2", note="Nothing.")),
         asked(call("c")),
-        told("c", "not JSON"),
+        answer_to("c", "not JSON"),
         asked(call("d")),
-        told("d", {"future": "f0", "tool": "get", "status": "done", "value": 1, "delivered": []}),
+        answer_to("d", {"future": "f0", "tool": "get", "status": "done", "value": 1, "delivered": []}),
         asked(call("e")),
-        told("e", {"future": "f1", "tool": "get", "status": "done", "delivered": []}),
+        answer_to("e", {"future": "f1", "tool": "get", "status": "done", "delivered": []}),
     ],
-    "the person in the form of a delivery": [GO, {"role": "user", "content": '{"delivered": '}],
+    "the user in the form of a delivery": [GO, {"role": "user", "content": '{"delivered": '}],
 }
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -173,7 +187,7 @@ def ends(body: dict[str, Any]) -> Stream:
 
 
 def lines_of(body: dict[str, Any]) -> list[str]:
-    """A body, a field a line, and of a list an item a line."""
+    """A body with one line for each field and for each item of a list."""
     lines: list[str] = []
     for name, value in body.items():
         if isinstance(value, list):
@@ -189,7 +203,7 @@ async def ask(model: Any, *, options: Any = None, messages: Any = (GO,), tools: 
 
 
 @pytest.mark.parametrize("api", MODELS)
-def test_every_request_leaves_the_process_as_it_did(api: str, expected: Compare) -> None:
+def test_every_request_leaves_the_process_as_expected(api: str, expected: Compare) -> None:
     async def each(base_url: str) -> list[str]:
         model = MODELS[api]("m", base_url=base_url, api_key=KEY)
         for messages in HISTORIES.values():
@@ -211,8 +225,8 @@ def test_every_request_leaves_the_process_as_it_did(api: str, expected: Compare)
 
 
 @pytest.mark.parametrize("api", MODELS)
-def test_every_request_to_a_server_that_refuses_a_field_is_made_as_it_was(api: str, expected: Compare) -> None:
-    """Each field is refused once by its name, and stays out; the person hears of those that it asked for."""
+def test_every_request_to_a_server_that_refuses_a_field_is_as_expected(api: str, expected: Compare) -> None:
+    """Each field is refused once by its name, and stays out; the user is warned of fields that were asked for."""
     refusable = ("store", "include", "top_k", "reasoning", "async", "stream_options")
 
     def policy(body: dict[str, Any]) -> Any:
@@ -298,12 +312,14 @@ def test_an_option_that_the_adapter_decides_is_refused_in_a_request_too() -> Non
         ({}, None),
     ],
 )
-def test_of_an_item_is_kept_what_can_go_back(item: dict[str, Any], keeps: dict[str, Any] | None) -> None:
+def test_the_fields_of_an_item_that_can_be_sent_back_are_kept(
+    item: dict[str, Any], keeps: dict[str, Any] | None
+) -> None:
     assert kept_item(item) == keeps
 
 
 @pytest.mark.parametrize("history", HISTORIES)
-def test_more_messages_change_no_item_that_went_out_before(history: str) -> None:
+def test_more_messages_change_no_item_that_was_sent_before(history: str) -> None:
     messages = HISTORIES[history]
     items = list(native_items(messages, "m"))
     for length in range(len(messages)):

@@ -1,4 +1,4 @@
-"""Every refusal and every end of a reply that a server can make, whole: text, whether it may pass, how often it was asked."""
+"""Every refusal and every end of a reply by a server: the text, whether it is transient, and the number of requests."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ WORDINGS: dict[str, HttpError] = {
     "a number": HttpError(status=400, body="5"),
     "too much by one": HttpError(status=400, message="x" * 301),
 }
-#: The code or type of an error, and other headers that change whether it may pass.
+#: The code or type of an error, and headers that decide whether it is transient.
 CODES = [
     "insufficient_quota",
     "billing_hard_limit",
@@ -93,7 +93,7 @@ def outcome(error: ServerError, address: str) -> str:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between attempts, none of which is waited for; chance takes the middle."""
+    """The pauses between attempts; none is waited for, and the random part is its middle."""
     taken: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -105,7 +105,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def asked(answers: list[HttpError], pauses: list[float], **options: Any) -> Iterator[str]:
-    """Yield a line for each answer: what became of it, how often it was asked, and the pauses between."""
+    """Yield a line for each answer: the outcome, the number of requests, and the pauses between them."""
     current: list[HttpError] = []
 
     async def each(server: ScriptedServer) -> list[str]:
@@ -128,18 +128,18 @@ def asked(answers: list[HttpError], pauses: list[float], **options: Any) -> Iter
         yield from asyncio.run(each(server))
 
 
-def test_every_status_is_told_and_asked_again_as_it_was(expected: Compare, pauses: list[float]) -> None:
+def test_every_status_is_reported_and_retried_as_expected(expected: Compare, pauses: list[float]) -> None:
     answers = [HttpError(status=status, message="no good") for status in STATUSES]
     lines = [f"{status}: {shown}" for status, shown in zip(STATUSES, asked(answers, pauses), strict=True)]
     expected("refusals-by-status.txt", "\n".join(lines))
 
 
-def test_every_wording_of_a_server_is_told_as_it_was(expected: Compare, pauses: list[float]) -> None:
+def test_every_wording_of_a_server_is_reported_as_expected(expected: Compare, pauses: list[float]) -> None:
     lines = [f"{name}: {shown}" for name, shown in zip(WORDINGS, asked([*WORDINGS.values()], pauses), strict=True)]
     expected("refusals-by-wording.txt", "\n".join(lines))
 
 
-def test_every_code_and_header_decides_whether_it_may_pass(expected: Compare, pauses: list[float]) -> None:
+def test_every_code_and_header_decides_whether_an_error_is_transient(expected: Compare, pauses: list[float]) -> None:
     answers = {
         **{f"429 code {code}": HttpError(status=429, fields={"code": code}) for code in CODES},
         **{f"429 type {code}": HttpError(status=429, fields={"type": code}) for code in CODES},
@@ -165,13 +165,13 @@ def test_every_code_and_header_decides_whether_it_may_pass(expected: Compare, pa
 @pytest.mark.parametrize(
     ("retries", "expects"), [(0, []), (1, [0.375]), (2, [0.375, 0.75]), (4, [0.375, 0.75, 1.5, 3.0])]
 )
-def test_a_request_is_made_again_as_often_as_is_set(retries, expects, pauses) -> None:
+def test_a_request_is_retried_as_often_as_is_set(retries, expects, pauses) -> None:
     (told,) = asked([HttpError(status=503)], pauses, retries=retries)
     assert told.endswith(f"| asked {retries + 1}, pauses {expects}")
     assert (f"(asked {retries + 1} times)" in told) == (retries > 0)
 
 
-def test_each_repetition_is_told_before_its_pause(pauses: list[float]) -> None:
+def test_each_retry_is_reported_before_its_pause(pauses: list[float]) -> None:
     busy, answer = HttpError(status=503, message="busy"), reply(text_chunks("a"))
 
     with ScriptedServer([busy, HttpError(status=429, headers={"retry-after": "2"}), answer]) as server:
@@ -212,7 +212,7 @@ def test_an_error_asked_for_several_times_says_so_and_keeps_the_rest(monkeypatch
 
 
 class ReadTimeout(Exception):
-    """An error of the HTTP library's."""
+    """An error of the HTTP library."""
 
 
 class Broke(Exception):
@@ -223,7 +223,7 @@ class Broke(Exception):
         self.body = body
 
 
-def test_every_end_of_a_reply_by_an_error_is_told_as_it_was(expected: Compare) -> None:
+def test_every_end_of_a_reply_by_an_error_is_reported_as_expected(expected: Compare) -> None:
     ends = [
         ReadTimeout(),
         Broke(),
@@ -254,7 +254,7 @@ def test_every_end_of_a_reply_by_an_error_is_told_as_it_was(expected: Compare) -
     expected("replies-cut-off.txt", "\n".join(lines))
 
 
-def test_time_runs_out_in_whatever_class_says_so() -> None:
+def test_a_time_out_is_recognised_by_each_of_its_classes() -> None:
     assert is_timeout(ReadTimeout())
     assert is_timeout(TimeoutError())
     assert not is_timeout(ConnectionError())
@@ -330,7 +330,7 @@ def test_a_pause_that_is_asked_for_is_read_in_all_its_forms(monkeypatch: pytest.
     monkeypatch.setattr(server_errors, "dt", stopped)
     assert seconds(retry_after="Tue, 01 Jan 2030 12:00:30 GMT") == 30.0
     assert seconds(retry_after="Tue, 01 Jan 2030 13:00:30 +0100") == 30.0
-    assert seconds(retry_after="Tue, 01 Jan 2030 12:00:30 -0000") == 30.0  # without a zone: taken for UTC
+    assert seconds(retry_after="Tue, 01 Jan 2030 12:00:30 -0000") == 30.0  # without a zone it is UTC
     assert seconds(retry_after="Tue, 01 Jan 2030 11:00:30 GMT") == 0.0
     assert seconds(retry_after="Tue, 99 Jan 2030") is None
     assert seconds(retry_after_ms="1500", retry_after="9") == 1.5
@@ -353,17 +353,17 @@ def test_a_pause_that_is_asked_for_is_read_in_all_its_forms(monkeypatch: pytest.
         ("host:8080/v1", "host:8080/v1"),
     ],
 )
-def test_an_address_is_shown_without_what_it_may_carry(url: str, shown: str) -> None:
+def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert show_address(url) == shown
 
 
 @pytest.mark.parametrize("url", ["", "host", "ftp://host", "http://", "https:///v1", "http://[::1"])
-def test_what_is_no_address_of_the_web_is_refused_by_the_connection(url: str) -> None:
+def test_a_text_that_is_not_a_web_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match=r"base_url is not an address; write one such as http://127\.0\.0\.1:8000/v1"):
         Connection("m", base_url=url, api_key=KEY)
 
 
-def test_a_connection_takes_what_it_is_given_and_defaults_for_the_rest() -> None:
+def test_a_connection_takes_its_settings_and_defaults_for_the_rest() -> None:
     plain = Connection("m", base_url=None, api_key=None)
     assert (plain.key, plain.address, plain.refused) == (None, "the model's server", set())
     assert (plain._timeout_s, plain._policy.retries) == (300.0, 2)
@@ -382,7 +382,7 @@ def test_a_request_waits_for_a_connection_five_seconds_at_most(monkeypatch, time
             yield {"choices": [{"finish_reason": "stop"}]}
 
         async def close(self) -> None:
-            raise OSError("the line is gone already")  # what the reply said stands
+            raise OSError("the line is gone already")  # the reply's own text is kept
 
     async def post(path: str, **parameters: Any) -> Chunks:
         sent.append(parameters["options"]["timeout"])
@@ -398,8 +398,8 @@ def test_a_request_waits_for_a_connection_five_seconds_at_most(monkeypatch, time
     assert model._connection.address == "http://x/v1"
 
 
-def test_what_a_server_says_of_nothing_to_leave_out_is_an_error() -> None:
-    """A pattern counts only with a status that says so, and a name only once."""
+def test_a_refusal_without_a_field_to_leave_out_is_an_error() -> None:
+    """A pattern counts only with the right status, and a name only once."""
     error = types.SimpleNamespace(status_code=500, body={"message": "unknown: async"})
     patterns = {"async": re.compile("async"), "seed": None}
     assert refused_option(error, patterns) is None
