@@ -144,8 +144,8 @@ def test_every_code_and_header_decides_whether_an_error_is_transient(expected: C
         **{f"429 code {code}": HttpError(status=429, fields={"code": code}) for code in CODES},
         **{f"429 type {code}": HttpError(status=429, fields={"type": code}) for code in CODES},
         "503 code insufficient_quota": HttpError(status=503, fields={"code": "insufficient_quota"}),
-        "400 to be asked again": HttpError(status=400, headers={"x-should-retry": "true"}),
-        "503 not to be asked again": HttpError(status=503, headers={"x-should-retry": "false"}),
+        "400 to be retried": HttpError(status=400, headers={"x-should-retry": "true"}),
+        "503 not to be retried": HttpError(status=503, headers={"x-should-retry": "false"}),
         "503 with a wish of another kind": HttpError(status=503, headers={"x-should-retry": "maybe"}),
         **{
             f"429 retry-after{unit} {value}": HttpError(status=429, headers={f"retry-after{unit}": value})
