@@ -10,7 +10,7 @@ import pytest
 from asyncfc_jupyter import agent, core
 
 #: Classes that change during a conversation.
-GROWING = {"Record", "_Node", "Turn", "Made", "Awaited"}
+GROWING = {"Record", "_Node", "Turn", "RequestedCall", "AwaitCall"}
 #: What is written so often, or has so few fields, that it is made without their names.
 BY_PLACE = {
     *("AskApproval", "CopyOutcome", "Field", "HoldCall", "Item", "PathTemplate", "Reference", "ResolveArguments"),
