@@ -1,4 +1,4 @@
-"""Where a signal finds the program, and a press that comes before the run has begun."""
+"""Which code a signal interrupts, and a press that comes before the run has begun."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pytest
 from asyncfc_jupyter.agent import Agent, Run
 from asyncfc_jupyter.errors import AgentInterrupted
 from asyncfc_jupyter.jupyter.cells import interrupt
-from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts, Place, contain, place
+from asyncfc_jupyter.jupyter.cells.interrupt import Code, Interrupts, contain, running_code
 from asyncfc_jupyter.tools.definition import make_tool
 
 
-def here() -> Place:
-    return place(sys._getframe())
+def here() -> Code:
+    return running_code(sys._getframe())
 
 
-def test_a_frame_is_placed_by_the_nearest_border_around_it() -> None:
-    def deep(levels: int) -> Place:
+def test_the_nearest_border_around_a_frame_says_what_code_it_runs() -> None:
+    def deep(levels: int) -> Code:
         return deep(levels - 1) if levels else here()
 
     async def tool(levels: int) -> str:

@@ -134,14 +134,14 @@ class Stack(OutputStack):
     """Keeps what is to be shown, in its order."""
 
     def __init__(self) -> None:
-        self.places: dict[module.Place, Bundle | None] = {}
+        self.positions: dict[module.Position, Bundle | None] = {}
 
-    def show(self, place: module.Place, render: module.Render) -> None:
-        self.places[place] = render()
+    def show(self, position: module.Position, render: module.Render) -> None:
+        self.positions[position] = render()
 
     @property
     def outputs(self) -> list[str]:
-        bundles = (self.places[place] for place in sorted(self.places))
+        bundles = (self.positions[position] for position in sorted(self.positions))
         return [bundle.data["text/plain"] for bundle in bundles if bundle]
 
 

@@ -35,7 +35,7 @@ from asyncfc_jupyter.errors import AgentInterrupted
 from asyncfc_jupyter.tools.definition import Tool
 
 #: What code a frame runs: the event loop, a tool, code of this package that a tool has called, or any other code.
-Place = Literal["loop", "tool", "ours", "code"]
+Code = Literal["loop", "tool", "ours", "code"]
 
 #: Seconds after which a tool that has not returned to the loop counts as blocking it: the steps of other tools are shorter.
 _STEP_S = 0.03
@@ -67,9 +67,9 @@ def contain(tool: Tool) -> Tool:
 _BORDERS: set[CodeType] = set()
 
 
-def place(frame: FrameType | None) -> Place:
-    """Return what code a frame runs, decided by the nearest frame around it that belongs to a known place."""
-    in_tool: Place = "tool"
+def running_code(frame: FrameType | None) -> Code:
+    """Return what code a frame runs, decided by the nearest frame around it that is known."""
+    in_tool: Code = "tool"
     while frame is not None:
         code = frame.f_code
         if code in _BORDERS:
@@ -111,7 +111,7 @@ class Interrupts:
             AgentInterrupted: A tool still blocks the loop a moment later, or other code does at the third press.
             KeyboardInterrupt: From the second press on, in a tool that blocks the loop.
         """
-        where = place(frame)
+        where = running_code(frame)
         if self._looks_again:
             self._looks_again = False
             if where == "ours":

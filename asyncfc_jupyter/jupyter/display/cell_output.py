@@ -20,7 +20,7 @@ from asyncfc_jupyter.agent import Run
 from asyncfc_jupyter.core.events import AwaitOpened, CallOpened, RequestRetried, Stamped, TextStreamed
 from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat
 from asyncfc_jupyter.jupyter.display.markdown import quoted, to_html
-from asyncfc_jupyter.jupyter.display.output_slots import NOTHING, Bundle, OutputStack, Place, publish
+from asyncfc_jupyter.jupyter.display.output_slots import NOTHING, Bundle, OutputStack, Position, publish
 from asyncfc_jupyter.jupyter.display.route_displays import route_displays, show_traceback
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
 from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.display.widget import OnAction
 
 #: The answer is below everything else; in another format than Markdown, below the text of earlier turns.
-_ANSWER: Place = (math.inf,)
-_FORMATTED: Place = (math.inf, 1.0)
+_ANSWER: Position = (math.inf,)
+_FORMATTED: Position = (math.inf, 1.0)
 
 
 def timeline_widget(view: View | ComparisonView | None = None, on_action: OnAction | None = None) -> Any:

@@ -37,7 +37,7 @@ Magic = TypeVar("Magic", bound=Callable[..., Any])
 _OURS = str(Path(__file__).resolve().parents[2])
 _STANDARD = sysconfig.get_paths()["stdlib"]
 #: The attribute of an error that says which line it is about.
-_PLACE = "_asyncfc_place"
+_LINE_OF_ERROR = "_asyncfc_place"
 _PLAIN = AsyncFCError._render_traceback_
 #: The last events of a run that a bug report lists.
 _EVENTS = 12
@@ -47,7 +47,7 @@ def show_in_cells(shell: InteractiveShell) -> None:
     """Show this package's errors with the line of the cell that they are about, while the extension is loaded."""
 
     def render(error: AsyncFCError) -> list[str]:
-        place = getattr(error, _PLACE, None) or _place_of_code(shell, error)
+        place = getattr(error, _LINE_OF_ERROR, None) or _place_of_code(shell, error)
         line = _one_line(error) + (f" ({place})" if place else "")
         if not isinstance(error, ToolFailed) or error.__cause__ is None:
             return [line]
@@ -132,7 +132,7 @@ def about(function: Any) -> Iterator[None]:
         code = getattr(function, "__code__", None)
         if code is not None:
             text = linecache.getline(code.co_filename, code.co_firstlineno).strip()
-            setattr(error, _PLACE, f"line {code.co_firstlineno}: {text}")
+            setattr(error, _LINE_OF_ERROR, f"line {code.co_firstlineno}: {text}")
         raise
 
 
@@ -206,7 +206,7 @@ def _one_line(error: BaseException) -> str:
 def _place_in_cell(error: UsageError, cells: RunningCells) -> None:
     """Record which line of a cell magic's cell an error is about: the line with the options, or one of a plan."""
     cell, number = cells.outermost, cells.line_of("%%agent", "%%tool")
-    if cell is None or number is None or hasattr(error, _PLACE) or isinstance(error, SettingsError):
+    if cell is None or number is None or hasattr(error, _LINE_OF_ERROR) or isinstance(error, SettingsError):
         return
     lines = str(cell.raw_cell).splitlines()
     if isinstance(error, PlanError):
@@ -214,7 +214,7 @@ def _place_in_cell(error: UsageError, cells: RunningCells) -> None:
         if number > len(lines) or error.source.strip() not in lines[number - 1]:
             return  # the plan is not in the cell
     if len(lines) > 1:
-        setattr(error, _PLACE, f"line {number} of the cell")
+        setattr(error, _LINE_OF_ERROR, f"line {number} of the cell")
 
 
 def _place_of_code(shell: InteractiveShell, error: BaseException) -> str | None:

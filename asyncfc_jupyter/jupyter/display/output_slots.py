@@ -1,4 +1,4 @@
-"""The outputs of one cell, sorted by place and updated when they change.
+"""The outputs of one cell, sorted by position and updated when they change.
 
 Theory of operation
 -------------------
@@ -35,7 +35,7 @@ _MESSAGES_PER_S = 100
 _RENDERING_SHARE = 0.05
 
 #: The position of an output among the others, by which they are sorted.
-Place = tuple[float, ...]
+Position = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,16 @@ class OutputStack:
         self._header = getattr(self._publisher, "parent_header", None)
         #: `_lock` protects the attributes. `_sending` is held, perhaps for long, while updates are sent.
         self._lock, self._sending = threading.Lock(), threading.Lock()
-        self._changed: dict[Place, Render] = {}
-        self._bundles: dict[Place, Bundle] = {}
+        self._changed: dict[Position, Render] = {}
+        self._bundles: dict[Position, Bundle] = {}
         self._slots: list[_Slot] = []
         self._due = False
         self._next_s = 0.0
 
-    def show(self, place: Place, render: Render) -> None:
+    def show(self, position: Position, render: Render) -> None:
         """Show an output, or update it, with the next update; its content is rendered then."""
         with self._lock:
-            self._changed[place] = render
+            self._changed[position] = render
             if self._due:
                 return
             self._due = True
@@ -91,21 +91,21 @@ class OutputStack:
             with self._lock:
                 changed, self._changed = self._changed, {}
                 self._due = False
-            for place, render in changed.items():
+            for position, render in changed.items():
                 bundle = render()
                 if bundle is None:
-                    self._bundles.pop(place, None)
-                elif self._bundles.get(place) != bundle:
-                    self._bundles[place] = bundle
+                    self._bundles.pop(position, None)
+                elif self._bundles.get(position) != bundle:
+                    self._bundles[position] = bundle
             with self._under_the_cell():
                 sent = self._send()
             spent_s = time.monotonic() - began_s
             pause_s = max(1 / UPDATES_PER_S, sent / _MESSAGES_PER_S, spent_s / _RENDERING_SHARE)
             self._next_s = time.monotonic() + pause_s
 
-    def reserve(self, place: Place) -> None:
+    def reserve(self, position: Position) -> None:
         """Create an empty slot now: the cell may end before the output has content."""
-        self.show(place, lambda: NOTHING)
+        self.show(position, lambda: NOTHING)
         self._in_cell(self.flush)
 
     def _in_cell(self, work: Callable[[], None]) -> None:
@@ -129,7 +129,7 @@ class OutputStack:
 
     def _send(self) -> int:
         """Update the slots, and return the number of messages sent."""
-        wanted = [self._bundles[place] for place in sorted(self._bundles)]
+        wanted = [self._bundles[position] for position in sorted(self._bundles)]
         wanted += [NOTHING] * (len(self._slots) - len(wanted))
         old = len(self._slots)
         for bundle in wanted[old:]:

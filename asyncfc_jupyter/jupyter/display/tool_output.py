@@ -226,9 +226,9 @@ class ToolOutputs:
             displays = list(output.displays)
             return displays[index].bundle if index < len(displays) else None
 
-        place = (self._number, int(output.name[1:]))
-        self._stack.show((*place, 0), output.heading)
+        position = (self._number, int(output.name[1:]))
+        self._stack.show((*position, 0), output.heading)
         number = len(output.displays)
         for index in range(max(number, self._displays.get(output.name, 0))):
-            self._stack.show((*place, index + 1), partial(display_at, index))
+            self._stack.show((*position, index + 1), partial(display_at, index))
         self._displays[output.name] = number
