@@ -47,7 +47,7 @@ SCREENS = ((400, 1), (900, 1), (1800, 1), (3840, 2))
 #: As `mount`, with somebody who listens to the buttons.
 ANSWERABLE = (
     "((host, view) => { const timeline = new Timeline(host, () => undefined);"
-    " timeline.title.setAttribute('aria-level', '1'); timeline.setView(view, false); })"
+    " timeline.head.title.setAttribute('aria-level', '1'); timeline.setView(view, false); })"
 )
 
 

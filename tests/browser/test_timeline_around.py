@@ -26,10 +26,10 @@ def test_what_is_told_at_the_pointer_is_whole_wherever_it_is(page: Page) -> None
         assert box is not None
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= 800
-        last = "(([x, y]) => document.elementsFromPoint(x, y).length > 0 && shown.tip.matches(':popover-open'))"
+        last = "(([x, y]) => document.elementsFromPoint(x, y).length > 0 && shown.pointer.tip.matches(':popover-open'))"
         assert page.evaluate(last, [box["x"] + 5, box["y"] + box["height"] - 5])
     page.evaluate(
-        """() => shown.showTip(Array.from({ length: 200 }, (_, n) =>
+        """() => shown.pointer.showTip(Array.from({ length: 200 }, (_, n) =>
         Object.assign(document.createElement("div"), { textContent: n })), 20, 700)"""
     )
     box = page.get_by_role("tooltip").bounding_box()

@@ -24,6 +24,47 @@ const MOST_QUESTIONS = 5;
 const REACTION_MS = 400;
 /** How often the table is written again while a run goes on, in milliseconds: nobody reads faster. */
 const TABLE_MS = 1000;
+
+/** The title, the line below it, and the figures. */
+export class Head {
+  constructor() {
+    // Plain boxes with roles: notebooks style headings, lists and definitions in ways of their own.
+    this.title = box("div", "afc-title");
+    this.title.setAttribute("role", "heading");
+    this.title.setAttribute("aria-level", "3");
+    this.subtitle = box("div", "afc-subtitle");
+    this.figures = box("div", "afc-figures");
+    const texts = box("div", "afc-texts");
+    texts.append(this.title, this.subtitle);
+    this.root = box("header", "afc-head");
+    this.root.append(texts, this.figures);
+  }
+
+  /** @param {Story} story @param {number} clock */
+  show(story, clock) {
+    say(this.title, story.title);
+    say(this.subtitle, story.subtitle);
+    const key = JSON.stringify(story.figures.map((figure) => [figure.clock ? "" : figure.value, figure.label]));
+    if (this.figures.dataset.key === key) return;
+    this.figures.dataset.key = key;
+    this.figures.replaceChildren(
+      ...story.figures.map((figure) => {
+        const pair = box("div", "afc-figure");
+        const value = box("div", "afc-value", figure.clock ? showSeconds(clock) : figure.value);
+        if (figure.clock) value.dataset.clock = "";
+        pair.append(value, box("div", "afc-label", figure.label));
+        return pair;
+      }),
+    );
+  }
+
+  /** Set the figure that is the time since the start, where there is one. @param {number} clock */
+  showClock(clock) {
+    const value = this.figures.querySelector("[data-clock]");
+    if (value !== null) say(value, showSeconds(clock));
+  }
+}
+
 /** The questions that wait for the person: nobody may miss them, so they stand above everything else. */
 export class Questions {
   /** @param {Act} act */

@@ -1,48 +1,345 @@
 // @ts-check
 /**
- * What a person can do with the timeline: move through time, point, pin, search, and all of it by keys.
+ * What is on the page, and when it is drawn again. Python computes, this draws: what arrives is a view (see `format.js`), first whole, then as changes in
+ * batches. Between batches only what is still open grows, by the clock.
  *
+ * @typedef {import("./controls.js").Act} Act
+ * @typedef {import("./format.js").Changes} Changes
+ * @typedef {import("./format.js").Comparison} Comparison
  * @typedef {import("./format.js").Row} Row
+ * @typedef {import("./format.js").Story} Story
+ * @typedef {import("./format.js").View} View
+ * @typedef {import("./layout.js").Sheet} Sheet
+ * @typedef {import("./paint.js").Scene} Scene
  * @typedef {import("./time.js").Window} Window
  */
 
-import { printed, storyLines } from "./controls.js";
-import { box, say } from "./elements.js";
-import { copyImage } from "./image.js";
-import { AXIS, firstEnding, keyOf } from "./layout.js";
+import { Bar, Card, Head, KEYS_IN_WORDS, Keys, Questions, Table } from "./controls.js";
+import { box, keepKeys, ruler, say } from "./elements.js";
+import { applyChanges, storyOf } from "./format.js";
+import { copyImage, drawScene } from "./image.js";
+import { readInk } from "./ink.js";
 import { extent } from "./lanes.js";
-import { Stage } from "./stage.js";
-import { cells, tellSpan } from "./tell.js";
-import { pan, position, timeAt, zoom } from "./time.js";
+import { AXIS, keyOf, stack } from "./layout.js";
+import { Legend } from "./legend.js";
+import { Painter } from "./paint.js";
+import { Pointer } from "./pointer.js";
+import { cells, matches } from "./tell.js";
+import { MARGIN, liveDomain, pan, position, zoom } from "./time.js";
 
-/** Lines of what a function printed, in the tooltip. */
-const PRINTED_LINES = 3;
+/** Python reports at least once a second while a run goes on. When it has been silent for this long, in seconds, the
+ * kernel is blocked or gone, and growing on would be invention. */
+const SILENCE_S = 4;
+/** The picture grows to this height, in pixels, and scrolls beyond. */
+const TALLEST = 640;
+/** Pixels of the printed picture for each of the page. */
+const PAPER_RATIO = 3;
 
-export class Timeline extends Stage {
-  /** @override */
-  does() {
+export class Timeline {
+  /** @param {HTMLElement} host @param {Act|null} act what a button does; nothing where nobody listens */
+  constructor(host, act) {
+    this.act = act;
+    /** @type {View|Comparison|null} */
+    this.view = null;
+    /** @type {Story|null} */
+    this.story = null;
+    /** @type {Sheet|null} */
+    this.sheet = null;
+    /** The seconds that the person chose to see; null for all of them. @type {Window|null} */
+    this.chosen = null;
+    /** @type {boolean|null} */
+    this.packed = null;
+    this.following = true;
+    this.domain = 0;
+    this.drawnDomain = 0;
+    /** When the last news came, and what time it was in the run then. @type {{now: number, at: number}|null} */
+    this.anchor = null;
+    this.clock = 0;
+    this.frameRequest = 0;
+    /** @type {string|null} */
+    this.hovered = null;
+    /** @type {string|null} */
+    this.pinned = null;
+    /** @type {HTMLCanvasElement|null} */
+    this.paper = null;
+    /** @type {WeakMap<View, Map<string, Row>>} */
+    this.index = new WeakMap();
+    this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
+    /** @type {Act} */
+    const tell = act ?? (() => undefined);
+    this.root = box("section", "asyncfc-timeline");
+    this.questions = new Questions((action) => {
+      tell(action);
+      this.takeFocus();  // its buttons are done with
+    });
+    this.head = new Head();
+    this.bar = new Bar({
+      search: () => this.draw(),
+      fit: () => this.fit(),
+      zoom: (factor) => this.zoomBy(factor),
+      follow: () => this.follow(),
+      lanes: () => this.switchLanes(),
+      copy: () => void this.copy(),
+      keys: () => this.showKeys(),
+      cancel: () => this.act?.({ type: "cancel-run" }),
+    });
+    this.keys = new Keys();
+    this.scroller = box("div", "afc-view");
+    this.canvas = /** @type {HTMLCanvasElement} */ (box("canvas", "afc-canvas"));
+    this.spacer = box("div", "afc-spacer");
+    this.marker = box("div", "afc-marker");
+    this.card = new Card(tell, () => this.pin(null));
+    this.legend = new Legend();
+    this.table = new Table();
+    this.voice = box("div", "afc-voice");
+    this.family = "sans-serif";
+    this.measure = ruler(() => this.family);
+    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { alpha: false }));
+    this.painter = new Painter(context, this.measure);
+    this.ratio = 0;
+    this.painted = -1;
+    this.asked = false;
+    this.leaving = new AbortController();
+    this.pointer = new Pointer(this, this.leaving.signal);
+    this.resized = new ResizeObserver(() => this.draw());
+    this.themed = new MutationObserver(() => this.readTheme());
+    this.assemble(host);
+    this.watch();
+  }
+
+  /** @param {HTMLElement} host */
+  assemble(host) {
+    this.scroller.tabIndex = 0;
+    for (const element of [this.scroller, this.bar.search, this.bar.tool, this.table.summary]) keepKeys(element);
+    this.scroller.setAttribute("role", "group");
+    this.canvas.setAttribute("aria-hidden", "true");
+    this.scroller.append(this.canvas, this.spacer, this.marker);
+    this.table.root.addEventListener("toggle", () => this.draw());
+    this.voice.setAttribute("aria-live", "polite");
+    const { questions, head, bar, keys, scroller, card, legend, table, voice, pointer } = this;
+    this.root.append(questions.root, head.root, bar.root, keys.root, scroller, card.root, legend.root, table.root, voice, pointer.tip);
+    host.append(this.root);
+  }
+
+  watch() {
+    const { signal } = this.leaving;
+    this.resized.observe(this.root);
+    this.themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "class"] });
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.readTheme(), { signal });
+    this.scroller.addEventListener("scroll", () => this.request(), { passive: true, signal });
+    window.addEventListener("beforeprint", () => this.forPaper(), { signal });
+    window.addEventListener("afterprint", () => this.fromPaper(), { signal });
+    this.scroller.addEventListener("dblclick", () => this.fit(), { signal });
+    this.root.addEventListener("keydown", (event) => this.key(event), { signal });
+  }
+
+  // -- news --
+
+  /** @param {View|Comparison} view @param {boolean} fresh whether it has just come from a kernel */
+  setView(view, fresh) {
+    this.view = view;
+    this.story = storyOf(view);
+    if (this.story === null) {
+      say(this.head.title, "This timeline was made by another version of asyncfc-jupyter: reload the page.");
+      return;
+    }
+    this.news(fresh);
+  }
+
+  /** Forget what belonged to the run that was shown. */
+  restart() {
+    this.clock = this.domain = this.drawnDomain = 0;
+    this.anchor = this.chosen = this.hovered = this.pinned = null;
+  }
+
+  /** @param {Changes} changes */
+  change(changes) {
+    if (this.view === null || "runs" in this.view) return;
+    this.setView(applyChanges(this.view, changes), true);
+  }
+
+  /** @param {boolean} fresh */
+  news(fresh) {
+    const story = /** @type {Story} */ (this.story);
+    const now = Math.max(...story.runs.map(({ view }) => view.now));
+    if (fresh && story.live) this.anchor = { now, at: performance.now() };
+    this.clock = story.live ? Math.max(now, this.clock) : now;
+    this.domain = story.live ? liveDomain(this.clock, this.domain) : Math.max(story.span, 0.001) * (1 + MARGIN);
+    if (this.drawnDomain === 0 || this.still.matches) this.drawnDomain = this.domain;
+    this.draw();
+    this.schedule();
+  }
+
+  // -- time --
+
+  request() {
+    this.asked = true;
+    if (this.frameRequest === 0) this.frameRequest = requestAnimationFrame(() => this.tick());
+  }
+
+  schedule() {
+    const moving = this.drawnDomain !== this.domain || (this.anchor !== null && this.story?.live && !this.still.matches);
+    if (moving && this.frameRequest === 0) this.frameRequest = requestAnimationFrame(() => this.tick());
+  }
+
+  tick() {
+    this.frameRequest = 0;
+    if (this.story === null || !this.root.isConnected) return;
+    let silent = false;
+    if (this.story.live && this.anchor !== null && !this.still.matches) {
+      const since = (performance.now() - this.anchor.at) / 1000;
+      silent = since > SILENCE_S;
+      if (!silent) this.clock = Math.max(this.clock, this.anchor.now + since);
+      this.domain = liveDomain(this.clock, this.domain);
+    }
+    const rest = this.domain - this.drawnDomain;
+    if (rest !== 0) this.drawnDomain = Math.abs(rest) < 0.004 * this.domain ? this.domain : this.drawnDomain + rest * 0.2;
+    const grown = position(this.scale, this.clock) - this.painted;
+    // A picture whose bars would grow by a part of a pixel stays.
+    if (this.asked || rest !== 0 || Math.abs(grown) >= 0.5) this.paint();
+    this.head.showClock(this.clock);
+    if (!silent) this.schedule();
+  }
+
+  get whole() {
+    return Math.max(this.drawnDomain, 0.001);
+  }
+
+  get scale() {
+    const width = this.scroller.clientWidth;
+    const left = this.sheet?.left ?? 0;
+    const { start, end } = this.chosen ?? { start: 0, end: this.whole };
+    return { left, right: Math.max(left + 40, width - 2), start, end };
+  }
+
+  // -- drawing --
+
+  /** Put the whole picture, in the colours of paper, in the place of what a screen shows of it. */
+  forPaper() {
+    if (this.story === null || this.sheet === null || this.paper !== null) return;
+    this.root.dataset.paper = "";
+    const ink = readInk(this.root, this.painter.context, PAPER_RATIO);
+    const scene = { ...this.scene(this.scroller.clientWidth, this.sheet.height, 0), focus: null };
+    this.paper = drawScene(scene, ink, this.measure, PAPER_RATIO);
+    this.paper.className = "afc-paper";
+    this.paper.setAttribute("aria-hidden", "true");
+    this.scroller.before(this.paper);
+    this.legend.show(this.story, this.sheet.packed, ink, PAPER_RATIO);
+  }
+
+  fromPaper() {
+    delete this.root.dataset.paper;
+    this.paper?.remove();
+    this.paper = null;
+    this.draw();
+  }
+
+  readTheme() {
+    this.painter.ink = readInk(this.root, this.painter.context, window.devicePixelRatio || 1);
+    this.ratio = window.devicePixelRatio || 1;
+    this.family = this.painter.ink.family;
+    this.draw();
+  }
+
+  draw() {
+    const { story } = this;
+    if (story === null || this.scroller.clientWidth < 80) return;
+    if (this.ratio !== (window.devicePixelRatio || 1)) return this.readTheme();
+    const held = this.root.contains(document.activeElement);
+    this.root.dataset.live = String(story.live);
+    this.scroller.setAttribute("aria-label", `${story.title}; ${story.subtitle}. ${KEYS_IN_WORDS}`);
+    this.head.show(story, this.clock);
+    const { scrollTop, clientHeight, scrollHeight } = this.scroller;
+    const atEnd = story.live && this.following && scrollTop + clientHeight >= scrollHeight - 4;
+    this.sheet = stack(story, this.scroller.clientWidth, this.packed, this.measure);
+    const height = Math.min(TALLEST, this.sheet.height);
+    this.scroller.style.height = `${height}px`;
+    this.spacer.style.height = `${this.sheet.height}px`;
+    if (atEnd) this.scroller.scrollTop = this.sheet.height;
+    this.questions.show(story.runs.flatMap(({ view }) => (view.live ? view.rows.filter((row) => row.asks !== undefined) : [])), this.act !== null);
+    this.bar.show(story, this.act !== null, this.sheet.packed, this.following && this.chosen === null);
+    const filter = this.filter();
+    const found = filter === null ? "" : `${story.runs.reduce((sum, { view }) => sum + view.rows.filter(filter).length, 0)} found`;
+    say(this.bar.found, found);
+    this.card.show(this.rowAt(this.pinned), this.presentOf(this.pinned), this.act !== null && story.live);
+    this.legend.show(story, this.sheet.packed, this.painter.ink, this.ratio);
+    this.table.show(story, filter ?? (() => true), this.clock, JSON.stringify([this.bar.search.value, this.bar.tool.value]));
+    this.paint();
+    if (held && (!this.root.contains(document.activeElement) || document.activeElement?.closest("[hidden]"))) this.takeFocus();
+    this.pointer.pointAgain();
+  }
+
+  /** Keep the keyboard here: a notebook takes keys that go nowhere for commands of its own. */
+  takeFocus() {
+    this.scroller.focus({ preventScroll: true });
+  }
+
+  paint() {
+    const { story, sheet } = this;
+    if (story === null || sheet === null) return;
+    this.asked = false;
+    this.follows();
+    const { clientWidth: width, clientHeight: height, scrollTop } = this.scroller;
+    const ratio = this.ratio || 1;
+    const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.canvas.width !== wide || this.canvas.height !== tall) {
+      [this.canvas.width, this.canvas.height] = [wide, tall];
+      this.canvas.style.width = `${width}px`;
+      this.canvas.style.height = `${height}px`;
+    }
+    this.painter.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.painter.paint(this.scene(width, height, scrollTop));
+    this.painted = position(this.scale, this.clock);
+    // More lies below: the picture fades out instead of being cut.
+    this.scroller.toggleAttribute("data-more", scrollTop + height < sheet.height - 4);
+  }
+
+  /** @param {number} width @param {number} height @param {number} scroll @returns {Scene} */
+  scene(width, height, scroll) {
+    const filter = this.filter();
     return {
-        search: () => this.draw(),
-        fit: () => this.fit(),
-        zoom: (/** @type {number} */ factor) => this.zoomBy(factor),
-        follow: () => this.follow(),
-        lanes: () => this.switchLanes(),
-        copy: () => void this.copy(),
-        keys: () => this.showKeys(),
-        cancel: () => this.act?.({ type: "cancel-run" }),
+      story: /** @type {Story} */ (this.story),
+      sheet: /** @type {Sheet} */ (this.sheet),
+      scale: this.scale,
+      scroll,
+      width,
+      height,
+      clock: this.clock,
+      focus: this.hovered ?? this.pinned,
+      isDim: filter === null ? () => false : (row) => !filter(row),
+      rowsOf: (run) => this.rowsOf(run),
     };
   }
 
-  /** @override @param {AbortSignal} signal */
-  listen(signal) {
-    this.scroller.addEventListener("wheel", (event) => this.wheel(event), { passive: false, signal });
-    this.scroller.addEventListener("pointerdown", (event) => this.grab(event), { signal });
-    this.scroller.addEventListener("pointermove", (event) => this.point(event), { signal });
-    this.scroller.addEventListener("scroll", () => this.pointAgain(), { passive: true, signal });
-    this.scroller.addEventListener("pointerleave", () => this.leave(), { signal });
-    this.scroller.addEventListener("dblclick", () => this.fit(), { signal });
-    this.scroller.addEventListener("blur", () => this.leave(), { signal });
-    this.root.addEventListener("keydown", (event) => this.key(event), { signal });
+  /** Which futures are looked for; null when nothing is. @returns {((row: Row) => boolean)|null} */
+  filter() {
+    const [search, tool] = [this.bar.search.value.trim(), this.bar.tool.value];
+    return search === "" && tool === "" ? null : (row) => matches(row, search, tool);
+  }
+
+  /** @param {number} run */
+  rowsOf(run) {
+    const view = /** @type {Story} */ (this.story).runs[run].view;
+    let rows = this.index.get(view);
+    if (rows === undefined) {
+      rows = new Map(view.rows.map((row) => [row.future, row]));
+      this.index.set(view, rows);
+    }
+    return rows;
+  }
+
+  /** @param {string|null} key @returns {Row|null} */
+  rowAt(key) {
+    if (key === null || this.story === null) return null;
+    const space = key.indexOf(" ");
+    const run = Number(key.slice(0, space));
+    return run < this.story.runs.length ? (this.rowsOf(run).get(key.slice(space + 1)) ?? null) : null;
+  }
+
+  /** @param {string|null} key */
+  presentOf(key) {
+    const view = this.story?.runs[Number(key?.split(" ")[0] ?? 0)]?.view;
+    return view === undefined || view.live ? this.clock : view.span;
   }
 
   // -- moving --
@@ -59,7 +356,7 @@ export class Timeline extends Stage {
     this.draw();
   }
 
-  /** @override A chosen window moves with the present, when it is followed. */
+  /** A chosen window moves with the present, when it is followed. */
   follows() {
     if (this.chosen === null || !this.following || this.story?.live !== true) return;
     const length = this.chosen.end - this.chosen.start;
@@ -98,154 +395,11 @@ export class Timeline extends Stage {
     this.choose(pan(this.chosen, seconds, this.whole));
   }
 
-  /** @param {WheelEvent} event */
-  wheel(event) {
-    const { scale } = this;
-    const unit = event.deltaMode === 1 ? 16 : 1;
-    if (event.ctrlKey || event.metaKey || event.altKey) {
-      event.preventDefault();
-      this.zoomBy(Math.exp(-event.deltaY * unit * 0.004), timeAt(scale, this.inside(event)[0]));
-    } else {
-      // Some browsers turn the wheel themselves when Shift is held.
-      const by = (event.deltaX || (event.shiftKey ? event.deltaY : 0)) * unit;
-      if (by === 0 || this.chosen === null) return;
-      event.preventDefault();
-      this.panBy((by / (scale.right - scale.left)) * (scale.end - scale.start));
-    }
-  }
-
-  /** @param {PointerEvent} event */
-  grab(event) {
-    if (event.button !== 0 || this.inside(event)[0] >= this.scroller.clientWidth) return;  // there is the scroll bar
-    const begun = { x: event.clientX, y: event.clientY, window: this.chosen, scroll: this.scroller.scrollTop };
-    let moved = false;
-    const drag = new AbortController();
-    const move = (/** @type {PointerEvent} */ now) => {
-      const [dx, dy] = [now.clientX - begun.x, now.clientY - begun.y];
-      moved ||= Math.hypot(dx, dy) > 4;
-      if (!moved) return;
-      const { left, right, start, end } = this.scale;
-      this.scroller.scrollTop = begun.scroll - dy;
-      if (begun.window === null) return;
-      this.following = false;
-      this.choose(pan(begun.window, (-dx / (right - left)) * (end - start), this.whole));
-    };
-    const drop = (/** @type {PointerEvent} */ now) => {
-      drag.abort();
-      if (!moved && now.type === "pointerup") this.pin(this.keyAt(now));
-    };
-    window.addEventListener("pointermove", move, { signal: drag.signal });
-    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) window.addEventListener(end, drop, { signal: drag.signal });
-  }
-
-  // -- pointing --
-
-  /** @override What the pointer rests on may have changed, or have become another. */
-  draw() {
-    super.draw();
-    this.pointAgain();
-  }
-
-  pointAgain() {
-    if (this.resting !== null && !this.tip.hidden) this.point(this.resting);
-  }
-
-  /** @param {MouseEvent} event @returns {[number, number]} */
-  inside(event) {
-    const { left, top } = this.canvas.getBoundingClientRect();
-    return [event.clientX - left, event.clientY - top];
-  }
-
-  /** The strip under a pixel of the canvas. @param {number} y */
-  stripAt(y) {
-    const { sheet } = this;
-    if (sheet === null) return undefined;
-    const fixed = sheet.strips[sheet.fixed - 1];
-    if (y < (fixed === undefined ? AXIS : fixed.top + fixed.height)) return fixed !== undefined && y >= fixed.top ? fixed : undefined;
-    const at = y + this.scroller.scrollTop;
-    return sheet.strips.find((strip, index) => index >= sheet.fixed && at >= strip.top && at < strip.top + strip.height);
-  }
-
-  /** The future under the pointer. @param {MouseEvent} event @returns {string|null} */
-  keyAt(event) {
-    const [x, y] = this.inside(event);
-    const strip = this.stripAt(y);
-    if (strip?.kind === "row") return keyOf(strip.run, strip.rows[0].future);
-    if (strip?.kind !== "lane") return null;
-    const { scale } = this;
-    const slack = ((scale.end - scale.start) / (scale.right - scale.left)) * 2;
-    const time = timeAt(scale, x);
-    const ends = strip.rows.map((row) => ({ end: extent(row)[1] }));
-    const row = strip.rows[firstEnding(ends, time - slack)];
-    return row !== undefined && extent(row)[0] <= time + slack ? keyOf(strip.run, row.future) : null;
-  }
-
-  /** @param {PointerEvent} event */
-  point(event) {
-    this.resting = event;
-    const key = this.keyAt(event);
-    const row = this.rowAt(key);
-    if (key !== this.hovered) {
-      this.hovered = key;
-      this.request();
-    }
-    this.scroller.style.cursor = row !== null ? "pointer" : this.chosen !== null ? "grab" : "";
-    if (row !== null) this.showTip(this.tipLines(row, key), event.clientX, event.clientY);
-    else this.pointAtSpan(event);
-  }
-
-  /** @param {PointerEvent} event */
-  pointAtSpan(event) {
-    const [x, y] = this.inside(event);
-    const strip = this.stripAt(y);
-    const { scale, story } = this;
-    if (strip?.kind !== "decode" || story === null || x < scale.left) return this.hideTip();
-    const { view } = story.runs[strip.run];
-    const span = view.decode[firstEnding(view.decode, timeAt(scale, x))];
-    if (span === undefined || span.start > timeAt(scale, x)) return this.hideTip();
-    this.showTip([box("div", "afc-name", tellSpan(span, view.live ? this.clock : view.span))], event.clientX, event.clientY);
-  }
-
-  /** The story of a future with the last of what it printed; all that is known of that is on the card. @param {Row} row @param {string|null} key */
-  tipLines(row, key) {
-    const lines = storyLines(row, this.presentOf(key));
-    return row.prints ? [...lines, printed(row.prints.split("\n").slice(-PRINTED_LINES).join("\n"))] : lines;
-  }
-
-  leave() {
-    this.resting = null;
-    this.hovered = null;
-    this.hideTip();
-    this.request();
-  }
-
-  /** @override @param {string|null} key */
+  /** @param {string|null} key */
   pin(key) {
     this.pinned = key === this.pinned ? null : key;
-    this.hideTip();
+    this.pointer.hideTip();
     this.draw();
-  }
-
-  /** @param {HTMLElement[]} lines @param {number} x @param {number} y */
-  showTip(lines, x, y) {
-    this.tip.replaceChildren(...lines);
-    // Above everything: a notebook cuts off what an output shows beyond its own edge.
-    if (this.tip.hidden) {
-      this.tip.hidden = false;
-      this.tip.showPopover();
-    }
-    const { width, height } = this.tip.getBoundingClientRect();
-    const [widest, lowest] = [window.innerWidth - width - 4, window.innerHeight - height - 4];
-    const below = y + 16;
-    const top = below > lowest && y - height - 12 > 0 ? y - height - 12 : below;
-    this.tip.style.left = `${Math.round(Math.max(4, Math.min(x + 14, widest)))}px`;
-    this.tip.style.top = `${Math.round(Math.max(4, Math.min(top, lowest)))}px`;
-  }
-
-  hideTip() {
-    if (this.tip.hidden) return;
-    this.tip.hidePopover();
-    this.tip.hidden = true;
   }
 
   // -- keys --
@@ -255,7 +409,7 @@ export class Timeline extends Stage {
     if (event.key === "Escape") {
       if (event.target === this.bar.search) this.bar.search.value = "";
       this.pinned = this.hovered = null;
-      this.hideTip();
+      this.pointer.hideTip();
       this.draw();
       this.scroller.focus();
       return;
@@ -310,7 +464,7 @@ export class Timeline extends Stage {
     if (this.chosen !== null && (start < this.chosen.start || start > this.chosen.end)) {
       this.panBy(start - this.chosen.start - (this.chosen.end - this.chosen.start) / 4);
     }
-    this.resting = null;
+    this.pointer.resting = null;
     this.marker.style.top = `${strip.top}px`;
     this.marker.style.height = `${strip.height}px`;
     this.marker.scrollIntoView({ block: "nearest" });
@@ -318,7 +472,7 @@ export class Timeline extends Stage {
     this.paint();
     const { left, top } = this.canvas.getBoundingClientRect();
     const x = Math.max(this.scale.left, Math.min(this.scale.right, position(this.scale, start)));
-    this.showTip(this.tipLines(row, key), left + x, top + strip.top + strip.height - this.scroller.scrollTop - 12);
+    this.pointer.showTip(this.pointer.tipLines(row, key), left + x, top + strip.top + strip.height - this.scroller.scrollTop - 12);
   }
 
   async copy() {
@@ -328,5 +482,13 @@ export class Timeline extends Stage {
     const done = await copyImage(scene, this.painter.ink, this.measure, this.legend.shown);
     say(this.bar.copy, done);
     setTimeout(() => say(this.bar.copy, "Copy"), 2000);
+  }
+
+  destroy() {
+    cancelAnimationFrame(this.frameRequest);
+    this.leaving.abort();
+    this.resized.disconnect();
+    this.themed.disconnect();
+    this.root.remove();
   }
 }

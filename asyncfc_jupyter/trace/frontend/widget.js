@@ -20,7 +20,7 @@ import { Timeline } from "./timeline.js";
 export function mount(host, view) {
   const timeline = new Timeline(host, null);
   // In a notebook it stands below headings of the person's own, here below none.
-  timeline.title.setAttribute("aria-level", "1");
+  timeline.head.title.setAttribute("aria-level", "1");
   timeline.setView(view, false);
   return () => timeline.destroy();
 }
