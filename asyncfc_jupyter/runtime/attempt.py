@@ -1,41 +1,43 @@
-"""Calling a tool's function: on the loop, in a thread, in another process or in any executor, as the tool says.
+"""Calls a tool's function: on the event loop, in a thread, in another process or in any executor, as the tool says.
 
 Theory of operation
 -------------------
-An `Attempt` is one call of the function that is under way. Whoever waits for it waits for a future that always gets a value,
-`Returned` or `Raised`, and never an exception: nothing that a tool raises may end a run, or be lost with its thread. Giving an
-attempt up cancels what can be cancelled. A function in a thread or another process goes on, and so does a coroutine that
-swallows its cancellation; what comes of them later is told to whoever asked for it with `Attempt.when_late`.
+An `Attempt` is one running call of the function. Its outcome is always a value, `Returned` or `Raised`, and never an exception:
+an exception of a tool must not end the run, and must not be lost with its thread. When an attempt is abandoned, what can be
+cancelled is cancelled. A function in a thread or in another process runs on, and so does a coroutine that ignores its
+cancellation; their late outcomes are passed to `Attempt.when_late`.
 
-A thread carries the context of the caller: in a notebook, that is how what a tool prints finds its way into the cell that
-asked for it. Another process gets copies of the arguments and gives a copy of the result.
+A thread carries the context of the caller: in a notebook, this is how a tool's output reaches its cell. Another process gets
+copies of the arguments and returns a copy of the result.
 
-Methods of one object that declare nothing about what they touch take turns on that object (`runtime.exclusive`), also across
-conversations: an object is seldom made for several threads at once.
+Methods of one object that declare no effects take turns on that object (`runtime.object_lock`), also across conversations: few
+objects are made for several threads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import functools
 import inspect
 import pickle
 import time
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from asyncfc_jupyter.runtime.object_lock import exclusive_of
-from asyncfc_jupyter.runtime.output_buffer import Stream, listening, print_here
+from asyncfc_jupyter.runtime.object_lock import turn_of
+from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
 from asyncfc_jupyter.runtime.output_capture import LISTENER, Printed, context_of
 from asyncfc_jupyter.runtime.pools import THREADS, Noting, processes
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.definition import Tool
 
-#: What a model and a person are told of an exception, in characters: a tool may put a whole page into one.
+#: Characters of an exception's text that are shown to the model and the user: a tool may put a whole page into one.
 _MESSAGE_CHARACTERS = 2_000
 
 
@@ -55,7 +57,7 @@ class Raised:
     kind: Literal["error", "timeout"]
     message: str
     error: BaseException | None = None
-    #: Its time was up, and its function goes on all the same.
+    #: Its time was up, and its function runs on.
     still_running: bool = False
 
 
@@ -74,18 +76,16 @@ class Attempt:
 
     def __init__(self, tool: Tool, bound: inspect.BoundArguments, printed: Printed | None = None) -> None:
         self._tool, self._bound = tool, bound
-        self._exclusive = exclusive_of(tool)
+        self._turn = turn_of(tool)
         self._abandoned = False
         self._notify: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        #: Whether what another process prints is sent back; else it appears as it comes, wherever that process prints.
+        #: Whether the output of another process is sent back; else it goes to the streams of that process.
         self._collects = printed is not None and printed.sink is not None
         #: The work that an executor has, from when it is submitted until its result has arrived: only this cannot be stopped.
         self._sent: Future[Any] | None = None
-        begin = {"loop": self._on_loop, "thread": self._in_thread, "process": self._elsewhere}
-        work = begin.get(tool.run_in, self._elsewhere) if isinstance(tool.run_in, str) else self._elsewhere
         self._work: asyncio.Task[Outcome] = asyncio.get_running_loop().create_task(
-            _as_value(work), name=f"asyncfc call of {tool.name}", context=context_of(printed)
+            self._run(), name=f"asyncfc call of {tool.name}", context=context_of(printed)
         )
         if printed is not None:
             # Until nothing of it is left, which may be long after it was abandoned.
@@ -186,30 +186,17 @@ class Attempt:
 
     # -- where it runs -----------------------------------------------------------------------------------------------
 
-    async def _on_loop(self) -> Outcome:
-        if self._exclusive is None:
-            return await _on_this_loop(_begun(self._tool.function, self._bound))
-        await self._exclusive.enter()
+    async def _run(self) -> Outcome:
+        run_in = self._tool.run_in
         try:
-            return await _on_this_loop(_begun(self._tool.function, self._bound))
-        finally:
-            self._exclusive.leave()
-
-    async def _in_thread(self) -> Outcome:
-        return await self._in_this_process(THREADS)
-
-    async def _elsewhere(self) -> Outcome:
-        where = None if isinstance(self._tool.run_in, str) else self._tool.run_in
-        if isinstance(where, ThreadPoolExecutor):
-            return await self._in_this_process(where)
-        if self._collects and (where is None or isinstance(where, ProcessPoolExecutor)):
-            # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
-            outcome, printed = await self._send(
-                where, call_and_listen, self._tool.function, self._bound.args, self._bound.kwargs
-            )
-            print_here(printed)
-            return outcome
-        return await self._send(where, call_far_away, self._tool.function, self._bound.args, self._bound.kwargs)
+            if run_in == "loop":
+                async with self._turn or contextlib.nullcontext():
+                    return await _on_this_loop(_awaited(self._tool.function, *self._bound.args, **self._bound.kwargs))
+            if run_in == "thread" or isinstance(run_in, ThreadPoolExecutor):
+                return await self._in_this_process(run_in if isinstance(run_in, Executor) else THREADS)
+            return await self._elsewhere(run_in if isinstance(run_in, Executor) else None)
+        except Exception as error:  # noqa: BLE001 - no thread can be started, say, or the arguments cannot be sent
+            return raised(error)
 
     async def _in_this_process(self, threads: Executor) -> Outcome:
         call = _call_whole if self._tool.is_async else _guarded
@@ -217,31 +204,39 @@ class Attempt:
         outcome: Outcome = await self._send(
             threads, context.run, call, self._tool.function, self._bound.args, self._bound.kwargs
         )
-        if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):
+        if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):  # of a plain function
             if not self._abandoned:
-                return await _on_this_loop(_waited(outcome.value))  # a plain function that returned a coroutine
+                return await _on_this_loop(_awaited(lambda: outcome.value))
             if inspect.iscoroutine(outcome.value):
                 outcome.value.close()
         return outcome
 
+    async def _elsewhere(self, executor: Executor | None) -> Outcome:
+        # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
+        collects = self._collects and (executor is None or isinstance(executor, ProcessPoolExecutor))
+        call = functools.partial(call_far_away, collects=collects)
+        outcome, printed = await self._send(executor, call, self._tool.function, self._bound.args, self._bound.kwargs)
+        print_here(printed)
+        return outcome
+
     async def _send(self, executor: Executor | None, function: Callable[..., T], *args: Any) -> T:
-        """Have an executor call a function; None stands for our own processes."""
-        exclusive = self._exclusive
-        if exclusive is not None:
-            await exclusive.enter()
+        """Have an executor call a function; None stands for this package's own processes."""
+        turn = self._turn
+        if turn is not None:
+            await turn.enter()
 
         def sent(future: Future[Any]) -> None:
             self._sent = future
-            if exclusive is not None:
-                future.add_done_callback(lambda _: exclusive.leave())
+            if turn is not None:
+                future.add_done_callback(lambda _: turn.leave())
 
         try:
             if executor is None:  # within the turn, so that turns are taken in the order of the calls
                 executor = await asyncio.to_thread(processes)
             waiting = asyncio.get_running_loop().run_in_executor(Noting(executor, sent), function, *args)
         except BaseException:
-            if exclusive is not None:
-                exclusive.leave()  # an executor that takes no more work, say
+            if turn is not None:
+                turn.leave()  # the executor takes no more work, say
             raise
         outcome: T = await waiting
         self._sent = None
@@ -249,44 +244,39 @@ class Attempt:
 
 
 async def _on_this_loop(work: Coroutine[Any, Any, Any]) -> Outcome:
+    current = asyncio.current_task()
     longest = [0.0]
-    outcome = await _awaited(_stepped(work, longest))
-    return Returned(value=outcome.value, blocked_s=longest[0]) if isinstance(outcome, Returned) else outcome
+    try:
+        return Returned(value=await _stepped(work, longest), blocked_s=longest[0])
+    except asyncio.CancelledError as error:
+        if current is None or current.cancelling():
+            raise
+        return raised(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit in a tool is the tool's failure, not the kernel's end
+        return raised(error)
 
 
-async def _begun(function: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
-    value = function(*bound.args, **bound.kwargs)
+async def _awaited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    value = function(*args, **kwargs)
     return await value if inspect.isawaitable(value) else value
 
 
-async def _waited(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
-
-
 def still_running(tool: Tool) -> str:
-    """Return what to say of a call that was given up and cannot be stopped."""
+    """Return the note on an abandoned call that cannot be stopped."""
     place = {"thread": "its thread", "process": "its process"}.get(str(tool.run_in), "its executor")
     return f"It still runs in {place}; the result will be discarded."
 
 
 async def ask_in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function in a thread with the context of the caller, and return or raise what it does."""
+    """Call a function in a thread with the context of the caller; return its result, or raise its exception."""
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
     outcome = await loop.run_in_executor(THREADS, context.run, _guarded, function, args, {})
     if isinstance(outcome, Raised):
         raise outcome.error or RuntimeError(outcome.message)
     return outcome.value
-
-
-# -- whatever a tool raises is a value -------------------------------------------------------------------------------
-
-
-async def _as_value(work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
-    try:
-        return await work()
-    except Exception as error:  # noqa: BLE001 - such as no thread to be had, or arguments that cannot be sent away
-        return raised(error)
 
 
 @types.coroutine
@@ -304,68 +294,56 @@ def _stepped(coroutine: Coroutine[Any, Any, Any], longest: list[float]) -> Gener
             longest[0] = max(longest[0], time.perf_counter() - began)
         try:
             step, argument = coroutine.send, (yield waits_for)
-        except BaseException as error:  # noqa: BLE001 - a cancellation, say: the coroutine's own to answer
+        except BaseException as error:  # noqa: BLE001 - a cancellation, say: the coroutine handles it
             step, argument = coroutine.throw, error
 
 
-async def _awaited(awaitable: Awaitable[Any]) -> Outcome:
-    current = asyncio.current_task()
-    try:
-        return Returned(value=await awaitable)
-    except asyncio.CancelledError as error:
-        if current is None or current.cancelling():
-            raise
-        return raised(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - SystemExit in a tool is the tool's failure, not the kernel's end
-        return raised(error)
-
-
 def _guarded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
-    # An exception is carried as a value: a StopIteration cannot be set on a future, and would hang its waiter for ever.
+    # An exception is carried as a value: a StopIteration cannot be set on a future, and its waiter would hang for ever.
     try:
         return Returned(value=function(*args, **kwargs))
-    except BaseException as error:  # noqa: BLE001 - nothing a tool raises may be lost with its thread
+    except BaseException as error:  # noqa: BLE001 - no exception of a tool may be lost with its thread
         return raised(error)
 
 
 def _call_whole(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
-    """Call a function, and run the coroutine it may return on a loop of its own: where it is called there is none."""
+    """Call a function where there is no event loop, and run the coroutine that it may return on a new one."""
     outcome = _guarded(function, args, kwargs)
     if isinstance(outcome, Raised) or not inspect.iscoroutine(outcome.value):
         return outcome
     return _guarded(asyncio.run, (outcome.value,), {})
 
 
-def call_far_away(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
-    """Call a function where only copies arrive, and return what can be sent back."""
-    outcome = _call_whole(function, args, kwargs)
+def call_far_away(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, collects: bool = False
+) -> tuple[Outcome, list[Piece]]:
+    """Call a function in another process; return an outcome that can be sent back, and what was printed.
+
+    Args:
+        function: The function.
+        args: Its positional arguments.
+        kwargs: Its other arguments.
+        collects: Whether to collect what is printed, in a process that makes one call at a time; else it goes to the
+            process's own streams.
+    """
+    with listening() if collects else contextlib.nullcontext() as kept:
+        outcome = _call_whole(function, args, kwargs)
     if isinstance(outcome, Raised):
         note_traceback(outcome.error)
         try:
-            pickle.loads(pickle.dumps(outcome.error))  # noqa: S301 - our own bytes of a moment ago
-        except Exception:  # noqa: BLE001 - an exception that cannot travel is told by its text
-            return replace(outcome, error=None)
-    return outcome
-
-
-def call_and_listen(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Outcome, list[tuple[str, Stream]]]:
-    """Call a function in a process that makes one call at a time, and return what it printed as well."""
-    with listening() as kept:
-        outcome = call_far_away(function, args, kwargs)
-    return outcome, kept.pieces
+            pickle.loads(pickle.dumps(outcome.error))  # noqa: S301 - bytes that were made a moment ago
+        except Exception:  # noqa: BLE001 - of an exception that cannot be sent, the text is sent
+            outcome = replace(outcome, error=None)
+    return outcome, [] if kept is None else kept.pieces
 
 
 def raised(error: BaseException) -> Raised:
-    """Return an exception as a value, with the frames of its traceback that are the user's."""
+    """Return an exception as a value. Its traceback keeps the user's frames only."""
     return Raised(kind="error", message=show_exception(error), error=own_frames(error))
 
 
 def show_exception(error: BaseException) -> str:
-    """Return an exception's type and text on one bounded line, whatever its text does."""
+    """Return an exception's type and text on one bounded line. A text that raises is replaced by a note."""
     name = type(error).__name__
     try:
         text = shorten(str(error), _MESSAGE_CHARACTERS)

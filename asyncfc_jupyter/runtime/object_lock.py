@@ -1,8 +1,8 @@
-"""One at a time: undeclared methods of one object take turns on it, also across conversations and event loops.
+"""Turns on an object: its methods that declare no effects run one at a time, also across conversations and event loops.
 
-A turn is waited for on the event loop and never in a thread, so a call that is given up meanwhile leaves no thread and takes no
-turn, and calls that hold a place in a pool never wait there for each other. A function that goes on in its thread after a
-time-out keeps its turn until it returns, also when the loop that asked has ended.
+A call waits for its turn on the event loop and never in a thread. So a call that is abandoned meanwhile leaves no thread and
+takes no turn, and calls that hold a place in a pool never wait there for each other. A function that runs on in its thread
+after a time-out keeps its turn until it returns, even if the loop that called it has ended.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from weakref import WeakValueDictionary
 from asyncfc_jupyter.tools.definition import Tool
 
 
-class Exclusive:
-    """Lets one in at a time, first come, first served."""
+class Turn:
+    """Lets one in at a time, first come, first served. Also an async context manager."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +27,7 @@ class Exclusive:
         self._waiting: deque[Future[None]] = deque()
 
     async def enter(self) -> None:
-        """Return when nobody else is in; `leave` must follow, from whatever thread."""
+        """Return when no other is in; `leave` must follow, from any thread."""
         with self._lock:
             if not self._taken:
                 self._taken = True
@@ -38,7 +38,7 @@ class Exclusive:
             await asyncio.wrap_future(turn)
         except BaseException:
             if not turn.cancel():
-                self.leave()  # the turn came, and the news of it did not arrive any more
+                self.leave()  # the turn was given, and its receiver was cancelled before it knew
             raise
 
     def leave(self) -> None:
@@ -53,19 +53,25 @@ class Exclusive:
                 return
         turn.set_result(None)
 
+    async def __aenter__(self) -> None:
+        await self.enter()
 
-#: By the object's identity, which stays its own for as long as a tool holds the object and a call this.
-_EXCLUSIVES: WeakValueDictionary[int, Exclusive] = WeakValueDictionary()
-_EXCLUSIVES_LOCK = threading.Lock()
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
 
 
-def exclusive_of(tool: Tool) -> Exclusive | None:
-    """Return what keeps the undeclared methods of a tool's object apart; None for every other tool."""
+#: By the object's identity, which no other object has while a tool holds the object and a call this.
+_TURNS: WeakValueDictionary[int, Turn] = WeakValueDictionary()
+_TURNS_LOCK = threading.Lock()
+
+
+def turn_of(tool: Tool) -> Turn | None:
+    """Return the turn that the methods of a tool's object take; None for a function, and for a tool that declares effects."""
     function = tool.function
     while isinstance(function, functools.partial):
         function = function.func
     owner = getattr(function, "__self__", None)
     if tool.effects.declared or owner is None or isinstance(owner, types.ModuleType):
         return None
-    with _EXCLUSIVES_LOCK:
-        return _EXCLUSIVES.setdefault(id(owner), Exclusive())
+    with _TURNS_LOCK:
+        return _TURNS.setdefault(id(owner), Turn())

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from asyncfc_jupyter.runtime.attempt import Attempt, Raised
-from asyncfc_jupyter.runtime.object_lock import Exclusive, exclusive_of
+from asyncfc_jupyter.runtime.object_lock import Turn, turn_of
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.runtime.outcomes import ended
@@ -85,9 +85,9 @@ def test_the_turn_goes_on_however_a_call_ends(ending) -> None:
 
     outcome = run_virtually(main())
     assert not isinstance(outcome, Raised) or outcome.kind == "timeout"
-    exclusive = exclusive_of(tool)
-    assert exclusive is not None
-    assert run_virtually(asyncio.wait_for(exclusive.enter(), 1)) is None, "nobody is left inside"
+    turn = turn_of(tool)
+    assert turn is not None
+    assert run_virtually(asyncio.wait_for(turn.enter(), 1)) is None, "nobody is left inside"
 
 
 def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> None:
@@ -118,15 +118,15 @@ def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> No
 
 def test_a_turn_that_comes_in_the_moment_of_a_cancellation_is_handed_on() -> None:
     async def main():
-        exclusive = Exclusive()
-        await exclusive.enter()
-        second = asyncio.ensure_future(exclusive.enter())
+        turn = Turn()
+        await turn.enter()
+        second = asyncio.ensure_future(turn.enter())
         await asyncio.sleep(0)
-        exclusive.leave()  # the turn is the second's, which has not heard of it yet
+        turn.leave()  # the turn is the second's, which has not heard of it yet
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
         assert second.cancelled()
-        await asyncio.wait_for(exclusive.enter(), 1)
+        await asyncio.wait_for(turn.enter(), 1)
 
     run_virtually(main())
 

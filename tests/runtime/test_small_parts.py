@@ -28,7 +28,6 @@ from asyncfc_jupyter.runtime.attempt import (
     Raised,
     Returned,
     ask_in_thread,
-    call_and_listen,
     call_far_away,
     show_exception,
     still_running,
@@ -37,7 +36,7 @@ from asyncfc_jupyter.runtime.call import Approval, Lease, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog
-from asyncfc_jupyter.runtime.object_lock import exclusive_of
+from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.output_buffer import Kept
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
 from asyncfc_jupyter.runtime.restore import adopt
@@ -418,15 +417,15 @@ class Desk:
 
 def test_only_undeclared_methods_of_one_object_take_turns() -> None:
     desk, other = Desk(), Desk()
-    one = exclusive_of(make_tool(desk.book))
+    one = turn_of(make_tool(desk.book))
     assert one is not None
-    assert exclusive_of(make_tool(desk.book)) is one
-    assert exclusive_of(make_tool(functools.partial(functools.partial(desk.book), day=1), name="book")) is one
-    assert exclusive_of(make_tool(other.book)) not in (None, one)
-    assert exclusive_of(make_tool(desk.book, pure=True)) is None
-    assert exclusive_of(PAY) is None
+    assert turn_of(make_tool(desk.book)) is one
+    assert turn_of(make_tool(functools.partial(functools.partial(desk.book), day=1), name="book")) is one
+    assert turn_of(make_tool(other.book)) not in (None, one)
+    assert turn_of(make_tool(desk.book, pure=True)) is None
+    assert turn_of(PAY) is None
     assert isinstance(math_like.__self__, type(sys))
-    assert exclusive_of(make_tool(math_like)) is None
+    assert turn_of(make_tool(math_like)) is None
 
 
 class _OfAModule:
@@ -605,10 +604,10 @@ async def give(value):
 
 
 def test_what_comes_back_from_far_away_can_be_sent() -> None:
-    assert call_far_away(divmod, (7, 2), {}) == Returned(value=(3, 1))
-    lost = call_far_away(stays, (), {})
+    assert call_far_away(divmod, (7, 2), {}) == (Returned(value=(3, 1)), [])
+    lost, _ = call_far_away(stays, (), {})
     assert (lost.message, lost.error, lost.kind) == ("Stays: here", None, "error")
-    kept = call_far_away(fails, (), {"value": 1})
+    kept, _ = call_far_away(fails, (), {"value": 1})
     assert isinstance(kept.error, LookupError)
     assert kept.error.__notes__[0].startswith("In its own process")
 
@@ -620,7 +619,7 @@ def speak(times: int) -> int:
 
 
 def test_what_a_call_far_away_prints_comes_back_with_its_outcome(capsys) -> None:
-    outcome, printed = call_and_listen(speak, (2,), {})
+    outcome, printed = call_far_away(speak, (2,), {}, collects=True)
     assert outcome == Returned(value=2)
     assert printed == [("outout\n", "stdout"), ("err\n", "stderr")]
     assert capsys.readouterr() == ("", "")
