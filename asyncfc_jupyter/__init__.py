@@ -1,4 +1,4 @@
-"""Asynchronous function calling for language models: every tool call is a future, and decoding goes on.
+"""Asynchronous function calling for language models: every tool call is a future, and decoding continues.
 
 In a notebook, ``%load_ext asyncfc_jupyter``; in a script::
 
@@ -78,5 +78,5 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """Take the magics back: called by ``%unload_ext asyncfc_jupyter``."""
+    """Remove the magics: called by ``%unload_ext asyncfc_jupyter``."""
     importlib.import_module(f"{__name__}.jupyter").unload_ipython_extension(shell)

@@ -19,7 +19,7 @@ from rich.text import Text
 from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.agent import Mode
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, CallStarted, Stamped, TurnStarted
-from asyncfc_jupyter.demo import MODES, Comparison, Played, play_all
+from asyncfc_jupyter.demo.play import Comparison, play_all
 from asyncfc_jupyter.errors import AsyncFCError
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
@@ -33,7 +33,7 @@ from asyncfc_jupyter.trace.trace import Trace
 
 #: Tool calls in the demonstration's plan, for the progress bar.
 _CALLS = 9
-#: The timeline is drawn no wider, since longer lines are hard to follow with the eye.
+#: Columns of the timeline at most: longer lines are hard to follow with the eye.
 _WIDEST = 120
 
 
@@ -58,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     demo = commands.add_parser(
         "demo",
-        help="play one plan in every mode, offline, and compare",
-        description="Plays one plan against real tools in the modes sequential, batch, eager and async. Needs no key and no "
+        help="run one plan in every mode, offline, and compare",
+        description="Runs one plan with real tools in the modes sequential, batch, eager and async. Needs no key and no "
         "network; takes about half a minute.",
     )
     demo.add_argument("--json", metavar="FILE", type=Path, help="write the figures as JSON")
@@ -67,24 +67,24 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     doctor = commands.add_parser(
         "doctor",
-        help="find out what a model's server can do, and which options suit it",
-        description="Asks the model for two calls of dummy tools, answers one with a placeholder, and reports what it saw. "
+        help="examine what a model's server can do, and which options suit it",
+        description="Asks the model for two calls of dummy tools, answers one with a placeholder, and reports the result. "
         "The report is kept per server and model.",
     )
     doctor.add_argument("model", metavar="MODEL", help="the name by which the server knows its model, or an alias")
     doctor.add_argument("--server", metavar="NAME", help=", ".join(PROFILES))
     doctor.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
     doctor.add_argument(
-        "--api", metavar="API", help=f"look at this API only: {', '.join(APIS)}, or one of another package"
+        "--api", metavar="API", help=f"examine this API only: {', '.join(APIS)}, or one of another package"
     )
     doctor.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
-    doctor.add_argument("--fresh", action="store_true", help="ask again, although a report is kept")
+    doctor.add_argument("--fresh", action="store_true", help="examine again, although a report is kept")
     doctor.add_argument("--json", action="store_true", help="print the report as JSON")
     doctor.set_defaults(run=_doctor)
     trace = commands.add_parser(
         "trace",
         help="draw saved traces",
-        description="Draws a trace that Trace.save wrote, or several on one time axis, as text unless told otherwise.",
+        description="Draws a trace that Trace.save wrote, or several on one time axis, as text by default.",
     )
     trace.add_argument(
         "files", metavar="FILE", nargs="+", type=Path, help="a saved trace; of several, a comparison is drawn"
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 def _doctor(options: argparse.Namespace) -> int:
     key = api_key_in(options.api_key_env)
     where = Where(server=options.server, base_url=options.base_url, api=options.api, api_key=key)
-    # To the other stream, and only where a person looks: what is printed may be read by a program.
+    # The progress goes to stderr, since a program may read stdout; it shows on a terminal only.
     with Console(stderr=True).status(f"examines {escape(options.model)}") as status:
         report = asyncio.run(
             examine(options.model, where=where, fresh=options.fresh, progress=lambda doing: status.update(Text(doing)))
@@ -150,7 +150,7 @@ def _demo(options: argparse.Namespace) -> int:
         options.html.write_text(comparison.of(Mode.ASYNC).run.timeline().html(), encoding="utf-8")
         console.print(f"timeline: {options.html}", highlight=False)
     if not comparison.agree:
-        console.print("The modes do not agree: this is a bug, please report it.", style="bold red")
+        console.print("The modes disagree: this is a bug, please report it.", style="bold red")
         return 1
     return 0
 
@@ -164,14 +164,14 @@ def _play(console: Console) -> Comparison:
         TextColumn("{task.fields[now]}"),
     )
     with Progress(*columns, console=console) as progress:
-        bars = {mode: progress.add_task(mode.value, total=_CALLS, start=False, now="") for mode in MODES}
+        bars = {mode: progress.add_task(mode.value, total=_CALLS, start=False, now="") for mode in Mode}
 
         def watch(mode: Mode) -> Callable[[Stamped], None]:
             progress.start_task(bars[mode])
             if not console.is_terminal:
                 console.print(f"{mode.value} ...", highlight=False)
 
-            def tell(stamped: Stamped) -> None:
+            def observe(stamped: Stamped) -> None:
                 match stamped.event:
                     case TurnStarted(turn=turn):
                         progress.update(bars[mode], now=f"turn {turn}")
@@ -180,10 +180,10 @@ def _play(console: Console) -> Comparison:
                     case CallFinished() | CallFailed() | CallSkipped():
                         progress.update(bars[mode], advance=1)
 
-            return tell
+            return observe
 
         comparison = asyncio.run(play_all(watch))
-        for mode in MODES:
+        for mode in Mode:
             progress.update(bars[mode], completed=_CALLS, now=f"{comparison.of(mode).run.metrics.makespan_s:.1f} s")
     return comparison
 
@@ -194,13 +194,20 @@ def _show(console: Console, comparison: Comparison) -> None:
     console.print(Text(fastest.run.timeline().text(width=min(console.width, _WIDEST))))
     console.print()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("mode")
-    for heading in ("seconds", "speed-up", "turns", "decoding waited"):
-        table.add_column(heading, justify="right")
-    table.add_column("for (seconds)")
-    slowest = comparison.of(Mode.SEQUENTIAL).run.metrics.makespan_s
+    for heading in ("mode", "seconds", "speed-up", "turns", "decoding waited", "for (seconds)"):
+        table.add_column(heading, justify="left" if heading in {"mode", "for (seconds)"} else "right")
+    slowest_s = comparison.of(Mode.SEQUENTIAL).run.metrics.makespan_s
     for played in comparison.played:
-        table.add_row(*_row(played, slowest), style="bold" if played is fastest else None)
+        makespan_s = played.run.metrics.makespan_s
+        table.add_row(
+            played.mode.value,
+            f"{makespan_s:.2f}",
+            f"{slowest_s / makespan_s:.2f}x",
+            str(played.run.turns),
+            f"{sum(stall.seconds for stall in played.stalls):.2f}",
+            ", ".join(map(str, played.stalls)) or "nothing",
+            style="bold" if played is fastest else None,
+        )
     console.print(table)
     console.print()
     console.print(
@@ -214,25 +221,6 @@ def _show(console: Console, comparison: Comparison) -> None:
             highlight=False,
         )
         console.print(Text(fastest.run.answer, style="italic"))
-
-
-def _row(played: Played, slowest_s: float) -> tuple[str, ...]:
-    makespan_s = played.run.metrics.makespan_s
-    return (
-        played.mode.value,
-        f"{makespan_s:.2f}",
-        f"{slowest_s / makespan_s:.2f}x",
-        str(played.run.turns),
-        f"{sum(stall.seconds for stall in played.stalls):.2f}",
-        ", ".join(f"{_range(stall.futures)} ({stall.seconds:.1f})" for stall in played.stalls) or "nothing",
-    )
-
-
-def _range(futures: Sequence[str]) -> str:
-    numbers = sorted(int(future.removeprefix("f")) for future in futures)
-    if len(numbers) > 1 and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return f"f{numbers[0]}-f{numbers[-1]}"
-    return " ".join(f"f{number}" for number in numbers)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Plays the demonstration's plan in every mode and compares what came of it."""
+"""Runs the demonstration's plan in every mode and compares the outcomes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any
 from asyncfc_jupyter.agent import Agent, Mode, Run
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, Stamped, TurnEnded, TurnStarted
 from asyncfc_jupyter.demo.trip import TravelOffice
-
-MODES: tuple[Mode, ...] = (Mode.SEQUENTIAL, Mode.BATCH, Mode.EAGER, Mode.ASYNC)
 
 PLAN = """\
 # Two seats, the weather, one service down
@@ -32,21 +30,25 @@ f"Ada flies {orders[0].flight} (order {first.order}, {orders[0].state}) and {ord
 {orders[1].state}); Lisbon will be {weather.sky}. The rate of gold: {rate}."
 """
 
-#: A fast hosted model: about what the small models of the large vendors do.
+#: As fast as the small hosted models of the large vendors.
 _MODEL_OPTIONS = {"ttft_ms": 250, "tokens_per_s": 80}
-
-
-#: A pause between two turns below this is the layer's own work.
+#: A shorter pause between two turns, in seconds, is the layer's own work.
 _NOTICEABLE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
-    """A stretch between two turns."""
+    """A pause between two turns, in which the model waited for results."""
 
     seconds: float
     #: The futures that settled in it, in that order.
     futures: tuple[str, ...]
+
+    def __str__(self) -> str:
+        numbers = sorted(int(future.removeprefix("f")) for future in self.futures)
+        consecutive = len(numbers) > 1 and numbers[-1] - numbers[0] == len(numbers) - 1
+        names = f"f{numbers[0]}-f{numbers[-1]}" if consecutive else " ".join(f"f{number}" for number in numbers)
+        return f"{names} ({self.seconds:.1f})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class Played:
 
     @property
     def stalls(self) -> list[Stall]:
-        """The stretches in which nothing was decoded, because the next turn waited for results."""
+        """The pauses in which nothing was decoded, because the next turn waited for results."""
         stalls: list[Stall] = []
         since_s, settled = 0.0, list[str]()
         for stamped in self.run.trace:
@@ -81,17 +83,17 @@ class Comparison:
     played: Sequence[Played]
 
     def of(self, mode: Mode) -> Played:
-        """Return what came of one mode."""
+        """Return the outcome in one mode."""
         return next(played for played in self.played if played.mode is mode)
 
     @property
     def speedup(self) -> float:
-        """Measured: seconds one by one over seconds with futures."""
+        """The measured speed-up: seconds in the sequential mode over seconds in the async mode."""
         return self.of(Mode.SEQUENTIAL).run.metrics.makespan_s / self.of(Mode.ASYNC).run.metrics.makespan_s
 
     @property
     def bound(self) -> float:
-        """AsyncFC's upper bound on the speed-up, from the async run: the only one whose trace knows what needs what."""
+        """AsyncFC's upper bound on the speed-up, from the async run: only its trace records which call needs which."""
         return self.of(Mode.ASYNC).run.metrics.bound
 
     @property
@@ -116,19 +118,17 @@ class Comparison:
         }
 
 
-async def play(mode: Mode, observers: Sequence[Callable[[Stamped], None]] = ()) -> Played:
-    """Play the plan in one mode, with a database of its own."""
-    with tempfile.TemporaryDirectory(prefix="asyncfc-demo-") as folder:
-        office = TravelOffice(Path(folder) / "orders.sqlite")
-        agent = Agent(model="rehearsal", tools=office.tools(), mode=mode, model_options=_MODEL_OPTIONS)
-        run = await agent.run(PLAN, observers=observers)
-        return Played(mode=mode, run=run, database=[dict(row) for row in office.rows()])
-
-
 async def play_all(watch: Callable[[Mode], Callable[[Stamped], None]]) -> Comparison:
-    """Play the plan in every mode, one after the other.
+    """Run the plan in every mode, one after the other, each with a database of its own.
 
     Args:
-        watch: Called with each mode as it begins; returns who is to be told of that run's events.
+        watch: Called with each mode when it begins; returns the observer of that run's events.
     """
-    return Comparison(played=[await play(mode, [watch(mode)]) for mode in MODES])
+    played = []
+    for mode in Mode:
+        with tempfile.TemporaryDirectory(prefix="asyncfc-demo-") as folder:
+            office = TravelOffice(Path(folder) / "orders.sqlite")
+            agent = Agent(model="rehearsal", tools=office.tools(), mode=mode, model_options=_MODEL_OPTIONS)
+            run = await agent.run(PLAN, observers=[watch(mode)])
+            played.append(Played(mode=mode, run=run, database=[dict(row) for row in office.rows()]))
+    return Comparison(played=played)

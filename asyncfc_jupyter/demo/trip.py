@@ -1,7 +1,7 @@
-"""The tools of the demonstration: a small travel office with a real SQLite file behind it.
+"""The tools of the demonstration: a small travel office with a real SQLite file.
 
-Some are async, some plain and blocking, one always fails. Each takes about as long as a web service would; what they return
-depends on their arguments and the database alone, so that every mode must come to the same answer.
+Some are async, some plain and blocking, one always fails. Each takes about as long as a web service would. Their results depend
+on their arguments and the database alone, so every mode must give the same answer.
 """
 
 from __future__ import annotations

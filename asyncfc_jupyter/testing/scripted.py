@@ -1,4 +1,4 @@
-"""A model that says what a test tells it to, and remembers what it was asked."""
+"""A model that gives scripted replies and records the requests."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ class Breaks:
 
 
 Piece = Says | Calls | Thinks | Breaks
-#: A reply, or a function from the request to one, for a model that reads what it is told.
+#: A reply, or a function from the request to one, for a model that reads its request.
 ScriptedReply = Sequence[Piece] | Callable[[ChatRequest], Sequence[Piece]]
 
 
 class ScriptedModel:
-    """Gives one scripted reply after another; raises when it is asked for more than there are."""
+    """Gives one scripted reply after another; raises when the script has no more."""
 
     def __init__(self, *replies: ScriptedReply) -> None:
         self._replies = list(replies)
         #: The requests so far, each with its messages as they were then.
         self.requests: list[ChatRequest] = []
-        #: Streams that were closed, by their end or by whoever read them.
+        #: Streams that were closed, at their end or by their reader.
         self.closed = 0
         self._calls = 0
 

@@ -1,9 +1,8 @@
 """Virtual time: an event loop whose clock jumps to the next timer, so that an hour of sleeping tools tests in milliseconds.
 
-The loop is an ordinary selector loop. Only two things differ: ``time()`` is a number that we keep, and where the loop would
-sleep until its next timer, the number jumps there instead. Real work in threads is real: while a thread's result is
-outstanding the loop waits for it, and no virtual time passes. A loop with nothing to wait for at all can never go on; it raises
-instead of hanging.
+The loop is an ordinary selector loop with two differences: ``time()`` is a number that we keep, and where the loop would sleep
+until its next timer, the number jumps to it instead. Work in threads takes real time: the loop waits for a thread's result, and
+no virtual time passes. A loop that waits while no thread runs and no timer is set raises instead of hanging.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ _THREAD_PATIENCE_S = 20.0
 
 
 class Stalled(RuntimeError):
-    """Everything waits and nothing is due: outside a test this would hang for ever."""
+    """Everything waits, and no timer is set: outside a test this would hang for ever."""
 
 
 class _JumpingSelector:
-    """Polls, and instead of sleeping moves the clock."""
+    """Polls, and moves the clock instead of sleeping."""
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         self._selector = selectors.DefaultSelector()
@@ -43,7 +42,7 @@ class _JumpingSelector:
                 )
             return ready
         if timeout is None:
-            raise Stalled("nothing is running and no timer is set: whatever is awaited will never come")
+            raise Stalled("nothing is running and no timer is set, so the wait would never end")
         self._loop.now += timeout
         return []
 
@@ -74,7 +73,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return future
 
     async def shutdown_default_executor(self, *args: Any) -> None:
-        """End the default executor, whose threads a thread waits for."""
+        """End the default executor; a thread waits for its threads."""
         self.threads += 1
         try:
             await super().shutdown_default_executor(*args)
@@ -89,7 +88,7 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in virtual time.
 
     Raises:
-        Stalled: It waits for something that can never come.
+        Stalled: It waits for something that can never happen.
     """
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
