@@ -6,16 +6,19 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from asyncfc_jupyter.core.effects import Effects, Hazard, Path, meet
+from asyncfc_jupyter.core.effects import Effects, Hazard, meet
 from asyncfc_jupyter.core.events import CallIssued
-from asyncfc_jupyter.core.futures import FutureName, State
+from asyncfc_jupyter.core.futures import TRANSITIONS, FutureName, State
 from asyncfc_jupyter.core.limits import Limits
 from asyncfc_jupyter.core.path_index import Conflict
 from asyncfc_jupyter.core.waits import Wait
+from asyncfc_jupyter.errors import InvariantBroken
+
+_FUTURE = re.compile(r"\$(f\d+)")
 
 
 class Gate(Enum):
-    """Which gate a pending call stands before."""
+    """The gate that a pending call waits at."""
 
     DATA = auto()
     ARGUMENTS = auto()
@@ -31,7 +34,7 @@ class Record:
     """What the scheduler knows of one call."""
 
     issued: CallIssued
-    #: Place in the order of emission, from 0.
+    #: Number in the order of emission, from 0.
     order: int
     effects: Effects
     #: Its reply has not ended yet.
@@ -41,31 +44,46 @@ class Record:
     gate: Gate = Gate.DATA
     #: Futures whose values are still missing.
     missing: set[FutureName] = field(default_factory=set)
-    #: How many of them there were when the reason to wait was last told.
-    told: int = 0
+    #: How many values were missing when the reason to wait was last reported.
+    reported: int = 0
     #: Calls that take this one's value.
     dependents: list[Record] = field(default_factory=list)
     #: Calls that repeat this one.
     repeats: list[Record] = field(default_factory=list)
-    #: Calls that look again when this one settles or narrows.
+    #: Calls that are checked again when this one settles or narrows.
     watchers: list[Record] = field(default_factory=list)
     #: Whether it is among the watchers of another.
     watches: bool = False
-    story: list[str] = field(default_factory=lambda: ["issued"])
+    #: What happened to the call, in order, for bug reports.
+    steps: list[str] = field(default_factory=lambda: ["issued"])
 
     @property
     def future(self) -> FutureName:
         """The name of its future."""
         return self.issued.future
 
+    @property
+    def story(self) -> str:
+        """All that happened to the call, in order, on one line."""
+        return f"{self.future} ({self.issued.tool}), {self.state}: " + ", then ".join(self.steps)
+
+    def move(self, state: State) -> None:
+        """Change the state.
+
+        Raises:
+            InvariantBroken: The new state never follows the present one.
+        """
+        if state not in TRANSITIONS[self.state]:
+            raise InvariantBroken(f"{self.state} is never followed by {state}", self.story)
+        self.state = state
+        self.steps.append(state.value)
+
 
 def hazard_wait(conflict: Conflict, blocker: Record, held: Record) -> Wait:
-    """Return what to say of a call that is held by an earlier one, and no more of that one than is known."""
+    """Return why an earlier call holds a later one, with the path of the earlier one if that is still widened."""
     effects = blocker.effects
-    meeting: list[Path] = []
-    if effects.widened:
-        touched = effects.reads if conflict.hazard is Hazard.WAR else effects.writes
-        meeting = [path for path in touched if meet(path, conflict.path)]
+    touched = effects.reads if conflict.hazard is Hazard.WAR else effects.writes
+    meeting = [path for path in touched if meet(path, conflict.path)] if effects.widened else []
     widened = bool(meeting) and all(path in effects.widened for path in meeting)
     return Wait(
         kind="hazard",
@@ -77,10 +95,7 @@ def hazard_wait(conflict: Conflict, blocker: Record, held: Record) -> Wait:
     )
 
 
-_FUTURE = re.compile(r"\$(f\d+)")
-
-
 def future_of(reference: str) -> str:
-    """Return the name of the future in a reference as it is written; nothing where there is none."""
+    """Return the name of the future in a reference as it is written, or an empty text for any other text."""
     match = _FUTURE.match(reference)
     return match.group(1) if match else ""

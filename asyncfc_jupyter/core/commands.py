@@ -10,9 +10,9 @@ from asyncfc_jupyter.core.waits import Wait
 
 @dataclass(frozen=True, slots=True)
 class ResolveArguments:
-    """Replace the references, check the values; answer with `ArgumentsResolved` or `CallFailed`.
+    """Replace the references and check the values; answer with `ArgumentsResolved` or `CallFailed`.
 
-    Not when an answer to an earlier command has settled the future in the meantime.
+    Do nothing if an answer to an earlier command has settled the future in the meantime.
     """
 
     future: FutureName
@@ -27,7 +27,7 @@ class StartCall:
 
 @dataclass(frozen=True, slots=True)
 class HoldCall:
-    """Note why the future cannot start yet. It replaces what was noted before."""
+    """Log why the future cannot start yet. This reason replaces the one before."""
 
     future: FutureName
     wait: Wait
@@ -35,26 +35,26 @@ class HoldCall:
 
 @dataclass(frozen=True, slots=True)
 class AskApproval:
-    """Ask the person; answer with `ApprovalGiven`, or with `CallSkipped` when the answer is no or does not come."""
+    """Ask the user; answer with `ApprovalGiven`, or with `CallSkipped` if the user declines or does not answer."""
 
     future: FutureName
 
 
 @dataclass(frozen=True, slots=True)
 class SkipCall:
-    """Settle the future without calling anything.
+    """Settle the future without a call of the function.
 
-    One that it needs did not succeed; or it is irreversible, and an earlier one did not, or its reply was cut off.
+    A call that it needs did not succeed; or it is irreversible, and an earlier call did not succeed or its reply was cut off.
     """
 
     future: FutureName
-    #: The call that did not succeed; None when its own reply is the reason.
+    #: The call that did not succeed; None if the reason is the call's own reply.
     because: FutureName | None
 
 
 @dataclass(frozen=True, slots=True)
 class CopyOutcome:
-    """Settle the future as the call that it repeats was settled, with that one's value or error."""
+    """Settle the future with the value or error of the call that it repeats."""
 
     future: FutureName
     of: FutureName

@@ -1,17 +1,17 @@
 """What a call reads and writes, and which pairs of calls may therefore not overlap.
 
 State is a tree of named places, as a file system is: ``orders/42`` lies below ``orders``. A path stands for the place and
-all that lies below it, so two paths meet when one is a prefix of the other. Two calls conflict when their paths meet and one
-of the two is written.
+all places below it, so two paths meet if one is a prefix of the other. Two calls conflict if a path of one meets a path of the
+other and at least one of the two is written.
 
 A template such as ``orders/{order_id}`` becomes a path when a call's arguments are known. While ``order_id`` is still a
-future, the path is cut in front of it: the call then stands for the whole family ``orders/*``. An optional argument that was
-not given, or is empty, cuts it there too. A value such as ``src/main.py`` stands for a place below ``src``.
+future, the path ends before it: the call then stands for the whole family ``orders/*``. The path also ends before an optional
+argument that was not given, or that is empty. A value such as ``src/main.py`` stands for a place below ``src``.
 
-One place must have one path, or two calls that meet there would overlap; two places with one path cost only time. So ``.`` and
-empty segments are dropped, a backslash parts segments as a slash does, and numbers that are equal have one text. What may be
-written in several ways that cannot be told from its text cuts the path as an unknown argument does: a value with ``..`` in it,
-or one that is no single text, number or the like, such as a list.
+One place must have one path, or two calls that meet there would overlap. Two places with one path cost only time. So ``.`` and
+empty segments are dropped, a backslash separates segments as a slash does, and equal numbers have one text. A value whose text
+does not say which place it is ends the path, as an unknown argument does: text with ``..`` in it, or a value that is not a
+single text or number, such as a list.
 
 Source: the data hazards of Hennessy and Patterson, applied to named state instead of registers; AsyncFC's state tree.
 """
@@ -30,7 +30,7 @@ Path = tuple[str, ...]
 ROOT: Path = ()
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-#: From here on a float stands for several whole numbers.
+#: From this number on, one float stands for several whole numbers.
 _EXACT = 2.0**53
 
 
@@ -44,13 +44,13 @@ class Hazard(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """The places one call reads and writes. Nothing at all is a pure call."""
+    """The places that one call reads and writes. A pure call touches none."""
 
     reads: tuple[Path, ...] = ()
     writes: tuple[Path, ...] = ()
-    #: False when nobody declared them: the call is then taken to write everything.
+    #: False if the tool declares none: the call is then taken to write everything.
     declared: bool = True
-    #: Of these places, the ones that stand for a family only until an argument is known.
+    #: Those of these paths that stand for a family only until an argument is known.
     widened: tuple[Path, ...] = ()
 
     @property
@@ -119,7 +119,7 @@ class PathTemplate:
         return frozenset(name for segment in self.segments for name in _PLACEHOLDER.findall(segment))
 
     def expand(self, arguments: Mapping[str, Any], unresolved: Set[str] = frozenset()) -> Path:
-        """Return the path for these arguments, cut in front of the first one that is not known.
+        """Return the path for these arguments. It ends before the first one that is not known.
 
         Args:
             arguments: The call's arguments by name.
@@ -127,8 +127,13 @@ class PathTemplate:
         """
         path: list[str] = []
         for segment in self.segments:
-            places = _filled(segment, arguments, unresolved)
-            if places is None:
+            parts = _PLACEHOLDER.split(segment)  # literal text and names of arguments in turn
+            texts = [None if name in unresolved else _as_text(arguments.get(name)) for name in parts[1::2]]
+            if None in texts:
+                break
+            parts[1::2] = texts
+            places = _places("".join(parts))
+            if ".." in places or (texts and not places):
                 break
             path += places
         return tuple(path)
@@ -137,22 +142,12 @@ class PathTemplate:
         return "/".join(self.segments)
 
 
-def _filled(segment: str, arguments: Mapping[str, Any], unresolved: Set[str]) -> list[str] | None:
-    """Return the places that a segment of a template becomes; None where the path is to be cut in front of it."""
-    names = _PLACEHOLDER.findall(segment)
-    texts = {name: None if name in unresolved else _as_text(arguments.get(name)) for name in names}
-    if None in texts.values():
-        return None
-    places = _places(_PLACEHOLDER.sub(lambda match: texts[match.group(1)] or "", segment))
-    return None if ".." in places or (names and not places) else places
-
-
 def _places(text: str) -> list[str]:
     return [place for place in text.replace("\\", "/").split("/") if place not in ("", ".")]
 
 
 def _as_text(value: Any) -> str | None:
-    """Return the text that an argument has in a path, equal values the same; None where a text would not tell its place."""
+    """Return the text of an argument in a path, one text for equal values; None if a text would not identify the place."""
     try:
         text = _text_of(value.value if isinstance(value, Enum) else value)
     except Exception:  # noqa: BLE001 - the value's own code, which may do anything
@@ -169,9 +164,9 @@ def _text_of(value: Any) -> str | None:
     if isinstance(value, float):
         return _number(value)
     if value is None or kind.__hash__ is None or hasattr(kind, "__iter__") or kind.__str__ is object.__str__:
-        return None  # parts in any order, or a text that tells of the object rather than of what it stands for
+        return None  # its parts may be in any order, or its text is about the object and not about what it stands for
     if getattr(value, "tzinfo", None) is not None:
-        return None  # one moment, as many texts as there are time zones
+        return None  # one moment has as many texts as there are time zones
     return _number(float(value)) if hasattr(kind, "__float__") else str(value)
 
 
@@ -209,5 +204,5 @@ class EffectTemplates:
 
 
 def show_path(path: Path) -> str:
-    """Return a path as people write it; the root is ``everything``."""
+    """Return a path as text; the root is ``everything``."""
     return "/".join(path) or "everything"

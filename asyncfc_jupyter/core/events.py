@@ -1,7 +1,7 @@
 """The facts of a run, in the past tense. The log of them is the product: timeline, metrics and exports are folds over it.
 
-An event carries no time and no value. The log stamps it with both a sequence number, which orders, and a time, which only
-measures (`Stamped`); results stay in memory, where they are passed by reference.
+An event holds no time and no value. The log adds a sequence number, which gives the order, and a time, which is for measuring
+only (`Stamped`). Results stay in memory, where they are passed by reference.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.core.waits import Wait
 
-#: Ends of a reply after which it is not what the model meant to say, in the servers' own words; ``cut`` is ours.
+#: The reasons, in the servers' words, for which a reply ends before the model has finished it. ``cut`` is this package's word.
 BROKEN_ENDS = frozenset({"cut", "length", "max_tokens", "content_filter", "error"})
 
 
@@ -27,7 +27,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """The person asked for something. Always the first event, at 0 seconds."""
+    """The user sent a prompt. Always the first event, at 0 seconds."""
 
     prompt: str
     model: str
@@ -36,10 +36,10 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
-    """The run is over. Only what detached calls and late results still bring about may follow."""
+    """The run ended. Only events of detached calls and of late results may follow."""
 
     outcome: Literal["answered", "failed", "interrupted", "stopped"]
-    #: The error's one line, or nothing.
+    #: The error on one line, or an empty text.
     detail: str = ""
 
 
@@ -87,7 +87,7 @@ class CallOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallClosed(Event):
-    """The arguments of a tool call closed: the call can be read, though the reply may go on."""
+    """The arguments of a tool call are complete. The reply may continue."""
 
     turn: int
     call: CallId
@@ -98,16 +98,16 @@ class TurnEnded(Event):
     """The model's reply ended, or was cut off."""
 
     turn: int
-    #: The server's own word: ``stop``, ``tool_calls``, ``length``, ...; or ``cut`` when the stream did not end by itself.
+    #: The server's word: ``stop``, ``tool_calls``, ``length``, ...; or ``cut`` if the stream broke off.
     reason: str
     calls: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRetried(Event):
-    """A request failed, or its reply broke off in the middle, and the model is asked again after a pause.
+    """A request failed, or its reply broke off, and the request is retried after a pause.
 
-    What had started of the reply by then goes on; text of a reply that made no call is no longer valid.
+    Calls of the reply that have started continue. If the reply made no call, its text is no longer valid.
     """
 
     turn: int
@@ -119,7 +119,7 @@ class RequestRetried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokensCounted(Event):
-    """What a turn took, as the server counts it."""
+    """The tokens of a turn, as the server counts them."""
 
     turn: int
     input_tokens: int
@@ -133,20 +133,20 @@ class AwaitOpened(Event):
     turn: int
     call: CallId
     futures: tuple[FutureName, ...]
-    #: True when the layer itself asked, at the end of a reply without calls, rather than the model.
+    #: True if not the model but the layer itself asked, at the end of a reply without calls.
     by_layer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitAnswered(Event):
-    """The wait that `AwaitOpened` began is over."""
+    """The wait that `AwaitOpened` began has ended."""
 
     call: CallId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultShown(Event):
-    """A settled future's value or error is in the messages of this turn's request: from here on the model has seen it."""
+    """The value or error of a settled future is in this turn's request. From now on the model has seen it."""
 
     future: FutureName
     turn: int
@@ -157,9 +157,9 @@ class ResultShown(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A call that carries this starts only while fewer than so many calls run that carry the same name."""
+    """A call under this limit starts only while fewer than ``places`` calls under a limit of the same name run."""
 
-    #: What is limited, for people: ``the run``, a tool's name, or a path such as ``api/github``.
+    #: What is limited, as users read it: ``the run``, a tool's name, or a path such as ``api/github``.
     name: str
     places: int
 
@@ -179,17 +179,17 @@ class CallIssued(Event):
     arguments: str
     #: Futures whose values the arguments take.
     needs: tuple[FutureName, ...] = ()
-    #: The references as written, for telling why it waits.
+    #: The references as written, for the reason to wait.
     references: tuple[str, ...] = ()
     #: What the call touches, as far as its arguments are known: widened where they are not.
     effects: Effects = PURE
     #: It starts only after every earlier call has succeeded, and its own reply has ended well.
     irreversible: bool = False
-    #: The person is asked before it starts.
+    #: The user is asked before it starts.
     approve: bool = False
-    #: The run's end does not wait for it.
+    #: The end of the run does not wait for it.
     detached: bool = False
-    #: The pending call that this one repeats: it is not made again, and takes that one's outcome.
+    #: The pending call that this one repeats: this one is not made, and takes the outcome of that one.
     same_as: FutureName | None = None
 
 
@@ -203,26 +203,26 @@ class CallHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArgumentsResolved(Event):
-    """Every reference in the arguments was replaced by its value, and the values fit the tool."""
+    """Every reference in the arguments was replaced with its value, and the values fit the tool."""
 
     future: FutureName
     effects: Effects
-    #: The limits that the call's arguments put it under, beside the run's own.
+    #: The limits for these arguments, beside that of the run.
     limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalAsked(Event):
-    """The person was asked whether the call may be made. Everything else goes on meanwhile."""
+    """The user was asked whether the call may be made. All other calls continue meanwhile."""
 
     future: FutureName
-    #: The arguments as the function will get them, such as ``euros=5``, bounded: a reference would say nothing to a person.
+    #: The arguments as the function will get them, such as ``euros=5``, bounded. References would say nothing to the user.
     arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalGiven(Event):
-    """The person said yes. A no, and no answer in time, is a `CallSkipped`."""
+    """The user approved. If the user declines, or does not answer in time, a `CallSkipped` follows instead."""
 
     future: FutureName
 
@@ -236,10 +236,10 @@ class CallStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallProgressed(Event):
-    """The running function told how far it is, through its ``ToolContext``."""
+    """The running function reported its progress through its ``ToolContext``."""
 
     future: FutureName
-    #: From 0 to 1; None when it told only what it is at.
+    #: From 0 to 1; None if it reported a text only.
     fraction: float | None
     text: str = ""
 
@@ -255,14 +255,14 @@ class CallPrinted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRetried(Event):
-    """An attempt failed, and the call is made again after a pause; it stays running meanwhile."""
+    """An attempt failed, and the call is retried after a pause. It stays running meanwhile."""
 
     future: FutureName
     #: The attempt that failed, from 1.
     attempt: int
     message: str
     pause_s: float
-    #: True when the attempt ran out of time, and its function cannot be stopped and still runs.
+    #: True if the attempt ran out of time and its function still runs, since it cannot be stopped.
     still_running: bool = False
 
 
@@ -271,7 +271,7 @@ class CallFinished(Event):
     """The tool returned. An exception is a `CallFailed`, not a value here."""
 
     future: FutureName
-    #: A short text for people, such as ``3 flights``. The result itself stays out of the log.
+    #: A short text for users, such as ``3 flights``. The result itself is not in the log.
     summary: str = ""
 
 
@@ -282,7 +282,7 @@ class CallFailed(Event):
     future: FutureName
     kind: Literal["error", "timeout", "arguments"]
     message: str
-    #: True when it ran out of time, and its function cannot be stopped and still runs.
+    #: True if it ran out of time and its function still runs, since it cannot be stopped.
     still_running: bool = False
 
 
@@ -290,30 +290,31 @@ class CallFailed(Event):
 class CallSkipped(Event):
     """The call was not made.
 
-    One whose value it needs did not succeed; or it is irreversible and an earlier one did not; or it was not approved.
+    A call whose value it needs did not succeed; or it is irreversible and an earlier call did not succeed; or it was not
+    approved.
     """
 
     future: FutureName
-    #: The call whose failure is the reason; None when the person, or the end of its reply, is.
+    #: The call whose failure is the reason; None if the user, or the end of its reply, is the reason.
     because: FutureName | None
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCancelled(Event):
-    """The person or the run's end took the call back. What it still returns is discarded."""
+    """The user, or the end of the run, cancelled the call. What it still returns is discarded."""
 
     future: FutureName
-    #: True when its function cannot be stopped and still runs in its thread.
+    #: True if its function still runs in its thread, since it cannot be stopped.
     still_running: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultDiscarded(Event):
-    """A function returned or raised after its call had timed out or been cancelled: nobody sees what came of it."""
+    """A function returned or raised after its call had timed out or been cancelled. Its result was discarded."""
 
     future: FutureName
-    #: A short text for people, as in `CallFinished`; of an exception its one line.
+    #: A short text for users, as in `CallFinished`; for an exception its message on one line.
     summary: str
     #: Whether it raised.
     raised: bool = False
@@ -321,7 +322,7 @@ class ResultDiscarded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamped:
-    """An event in its place in the log."""
+    """An event with its place in the log."""
 
     #: From 0, without gaps: the order of the facts.
     seq: int

@@ -1,44 +1,43 @@
 """What a reference finds inside a result: the data of objects, never their methods.
 
-A step asks an object of unknown make for a field, a key or an item. The rules, in the order in which they apply:
+A step asks an object of any class for a field, a key or an item. The rules, in the order in which they apply:
 
-* A **mapping** has its keys and nothing else. A key that is not text answers to the text a model was shown for it,
-  since JSON has text keys only: ``["3"]`` finds ``3`` and ``[3]`` finds ``"3"``, when just one key reads so. Nothing is
-  ever added to a mapping by being asked, so a ``defaultdict`` stays as it is.
+* A **mapping** has its keys and nothing else. A key that is not text can be written as the text that the model saw for it,
+  since JSON has text keys only: ``["3"]`` finds ``3`` and ``[3]`` finds ``"3"``, if only one key has this text. A reference
+  never adds a key to a mapping, so a ``defaultdict`` stays as it is.
 * A **table** (pandas, polars, pyarrow, a structured array, a database row) has its columns, and then its public data:
   ``.price``, ``["price"]``, ``.shape``. A row of a pandas table is ``.iloc[0]``.
-* A **sequence** (list, tuple, array, Series) has items by *position*, from 0, or from -1 at the end. That goes for a
-  pandas Series with an integer index too, where pandas itself would take the number for a label: a model counts what it
-  was shown, and ``[-1]`` is the last item of everything. A label is reached by ``["label"]`` or ``.loc[7]``. A set has
-  no positions.
+* A **sequence** (list, tuple, array, Series) has items by *position*, from 0, or from -1 at the end. This holds for a pandas
+  Series with an integer index too, where pandas itself would take the number for a label: a model counts what it was shown, and
+  ``[-1]`` is always the last item. A label is reached by ``["label"]`` or ``.loc[7]``. A set has no positions.
 * A **record** (dataclass, pydantic model, named tuple, slots, attrs, any instance) has its public data: fields,
-  attributes and properties. What a class defines as callable is a method and is not data. Nothing that begins with
-  ``_`` is reached.
-* **Modules, classes and Python's own machinery** (functions, generators, frames) have nothing: from there a way leads
-  to everything in the process.
+  attributes and properties. What a class defines as callable is a method and is not data. Names that begin with ``_`` are
+  never reached.
+* **Modules, classes and Python's own machinery** (functions, generators, frames) have nothing: from there every object of the
+  process could be reached.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+import itertools
+from collections.abc import Collection, Mapping, Sequence, Set
 from enum import Enum
 from typing import Any
 
 from asyncfc_jupyter.errors import MissingField
-from asyncfc_jupyter.text import list_names, shorten, truncate
+from asyncfc_jupyter.text import count, list_names, shorten, truncate
 
-#: Names of what an object has are listed in an error up to this many, so that it stays one readable line.
+#: An error lists up to this many names of what an object has, so that it stays one readable line.
 _MOST_NAMES = 12
 #: Characters shown of one name: a key may be a whole page.
 _NAME_CHARACTERS = 40
 #: Names among which the nearest to a wrong one is looked for: comparing costs some microseconds each.
 _MOST_COMPARED = 500
-#: What models ask a future for when they mean its result: the names under which they were shown it.
+#: Fields that models name when they mean the result itself: the names under which it was shown to them.
 _THE_RESULT_ITSELF = frozenset({"value", "result", "output", "data", "content", "response", "return_value"})
-
-#: Kinds of class attributes, beside `property` and its subclasses, that are there to be read from an instance.
+#: Kinds of class attributes, beside `property` and its subclasses, that are read from an instance as data.
 _READ_LIKE_DATA = frozenset({"property", "cached_property", "getset_descriptor", "member_descriptor"})
 
 _NOTHING: Any = object()
@@ -50,24 +49,24 @@ def reach_field(value: Any, name: str, where: str) -> Any:
     Args:
         value: The object that is asked.
         name: The field's name.
-        where: The way to the object, such as ``f1.items[0]``, for the error.
+        where: The path of the object, such as ``f1.items[0]``, for the error.
 
     Raises:
         MissingField: There is no such field, or the object's own code raised; the error says what there is.
     """
     found = _field(value, name, where)
     if found is _NOTHING:
-        raise _missing(value, name, f"field {_quoted(name)}", where)
+        raise _missing(value, name, f"field {_shown(name)!r}", where)
     return found
 
 
 def reach_item(value: Any, key: int | str, where: str) -> Any:
     """Return what the step ``[key]`` finds; see `reach_field`."""
-    found = _position(value, key) if isinstance(key, int) else _key(value, key)
-    if found is _NOTHING and isinstance(key, str):
-        found = _field(value, key, where)
+    if isinstance(key, int):
+        step, found = f"item [{key}]", _position(value, key)
+    else:
+        step, found = f"key {_shown(key)!r}", _field(value, key, where)
     if found is _NOTHING:
-        step = f"item [{key}]" if isinstance(key, int) else f"key {_quoted(key)}"
         raise _missing(value, str(key), step, where)
     return found
 
@@ -76,14 +75,14 @@ def field_names(value: Any) -> tuple[str, ...]:
     """Return the names of a record's public data: what its class declares, what the instance has, and properties."""
     if _closed(value):
         return ()
-    names = dict.fromkeys((*_declared(value), *_slots(value), *getattr(value, "__dict__", ())))
+    names = _own_names(value)
     for kind in type(value).__mro__:
         names |= dict.fromkeys(name for name, attribute in vars(kind).items() if _is_property(attribute))
     return tuple(name for name in names if isinstance(name, str) and not name.startswith("_"))
 
 
 def has_field(value: Any, name: str) -> bool:
-    """Return whether an object lists a key or field of this name, without asking for it."""
+    """Return whether an object lists a key or field of this name, without reading it."""
     try:
         keys = _keys(value)
         return name in keys if keys is not None else name in field_names(value)
@@ -102,15 +101,15 @@ def key_text(key: Any) -> str:
     return str(key.isoformat()) if hasattr(key, "isoformat") else str(key)
 
 
-# -- how each kind of object is asked --------------------------------------------------------------------------------
+# -- each kind of object ---------------------------------------------------------------------------------------------
 
 
 def _field(value: Any, name: str, where: str) -> Any:
     found = _key(value, name)
     if found is not _NOTHING or isinstance(value, Mapping) or name.startswith("_") or _closed(value):
         return found
-    listed = name in _declared(value) or name in _slots(value) or name in getattr(value, "__dict__", ())
-    attribute = _of_class(value, name)
+    listed = name in _own_names(value)
+    attribute = next((vars(kind)[name] for kind in type(value).__mro__ if name in vars(kind)), _NOTHING)
     if not listed and (attribute is _NOTHING or callable(attribute)):
         return _NOTHING
     try:
@@ -118,9 +117,9 @@ def _field(value: Any, name: str, where: str) -> Any:
     except AttributeError:  # declared, and never set
         return _NOTHING
     except Exception as error:  # noqa: BLE001 - a property is the object's own code
-        raise MissingField(where, f"field {_quoted(name)}", f"reading it raised {type(error).__name__}") from None
-    bound = not listed and callable(found) and not _is_property(attribute)
-    return _NOTHING if bound else found
+        raise MissingField(where, f"field {_shown(name)!r}", f"reading it raised {type(error).__name__}") from None
+    is_method = not listed and callable(found) and not _is_property(attribute)
+    return _NOTHING if is_method else found
 
 
 def _key(value: Any, key: str) -> Any:
@@ -132,9 +131,9 @@ def _key(value: Any, key: str) -> Any:
             return value[key]
         if not isinstance(value, Mapping):
             return _NOTHING
-        alike = [each for each in keys if not isinstance(each, str) and key_text(each) == key]
-        return value[alike[0]] if len(alike) == 1 else _NOTHING
-    except Exception:  # noqa: BLE001 - the object's own code decides what it raises where there is nothing
+        same_text = [each for each in keys if not isinstance(each, str) and key_text(each) == key]
+        return value[same_text[0]] if len(same_text) == 1 else _NOTHING
+    except Exception:  # noqa: BLE001 - the object's own code decides what it raises for a missing key
         return _NOTHING
 
 
@@ -150,52 +149,44 @@ def _position(value: Any, position: int) -> Any:
 
 
 def _keys(value: Any) -> Any:
-    """Return the keys of a mapping or the columns of a table, to be searched; None where there are none."""
+    """Return the keys of a mapping or the columns of a table; None for any other object."""
     if isinstance(value, Mapping):
         return value.keys()
     if _closed(value) or not hasattr(type(value), "__getitem__"):
         return None
     try:
-        return _columns(value)
-    except Exception:  # noqa: BLE001 - a method that happens to be called so
+        names = getattr(getattr(value, "dtype", None), "names", None)
+        if isinstance(names, tuple):
+            return names
+        if callable(getattr(value, "keys", None)):
+            return value.keys()
+        lists = (getattr(value, columns, None) for columns in ("column_names", "columns"))
+        return next((names for names in lists if isinstance(names, Sequence)), None)
+    except Exception:  # noqa: BLE001 - a method that happens to have this name
         return None
 
 
-def _columns(value: Any) -> Any:
-    names = getattr(getattr(value, "dtype", None), "names", None)
-    if isinstance(names, tuple):
-        return names
-    if callable(getattr(value, "keys", None)):
-        return value.keys()
-    lists = (getattr(value, columns, None) for columns in ("column_names", "columns"))
-    return next((names for names in lists if isinstance(names, Sequence)), None)
-
-
 def _closed(value: Any) -> bool:
-    """Return whether an object has no fields for a reference, whatever Python would find in it."""
+    """Return whether a reference finds no fields in an object, whatever Python would find in it."""
     return isinstance(value, type) or (type(value).__module__ == "builtins" and not isinstance(value, BaseException))
 
 
-def _declared(value: Any) -> Iterable[str]:
+def _own_names(value: Any) -> dict[Any, None]:
+    """Return the names that an object's class declares as fields or slots, and those of the instance, in this order."""
+    names: dict[Any, None] = {}
     if dataclasses.is_dataclass(value):
-        return tuple(field.name for field in dataclasses.fields(value))
-    kind = type(value)
-    for declared in ("model_fields", "_fields", "__struct_fields__"):
-        names = getattr(kind, declared, None)
-        if isinstance(names, Mapping | tuple):
-            extra = getattr(value, "model_extra", None) if declared == "model_fields" else None
-            return (*names, *(extra or ()))
-    return ()
-
-
-def _slots(value: Any) -> Iterator[str]:
+        names |= dict.fromkeys(field.name for field in dataclasses.fields(value))
+    else:
+        for attribute in ("model_fields", "_fields", "__struct_fields__"):
+            declared = getattr(type(value), attribute, None)
+            if isinstance(declared, Mapping | tuple):
+                extra = getattr(value, "model_extra", None) if attribute == "model_fields" else None
+                names |= dict.fromkeys((*declared, *(extra or ())))
+                break
     for kind in type(value).__mro__:
         slots = vars(kind).get("__slots__", ())
-        yield from (slots,) if isinstance(slots, str) else slots
-
-
-def _of_class(value: Any, name: str) -> Any:
-    return next((vars(kind)[name] for kind in type(value).__mro__ if name in vars(kind)), _NOTHING)
+        names |= dict.fromkeys((slots,) if isinstance(slots, str) else slots)
+    return names | dict.fromkeys(getattr(value, "__dict__", ()))
 
 
 def _is_property(attribute: Any) -> bool:
@@ -215,46 +206,35 @@ def _missing(value: Any, name: str, step: str, where: str) -> MissingField:
 
 
 def _what_it_has(value: Any, wanted: str) -> str:
+    kind = type(value)
     if isinstance(value, str | bytes | bytearray):
         return f"it is text of {len(value)} characters" if isinstance(value, str) else f"it is {len(value)} bytes"
     try:
         keys = _keys(value)
         if keys is not None and (len(keys) or isinstance(value, Mapping)):
-            return f"it has: {_listing(keys, len(keys), wanted)}" if len(keys) else "it is empty"
-        names = () if getattr(value, "shape", None) == () else field_names(value)
-        if names and (hasattr(value, "_fields") or not _counts(value)):
-            return f"it has: {_listing(names, len(names), wanted)}"
-        if _counts(value):
-            return _items(len(value))
-    except Exception:  # noqa: BLE001 - an object that cannot even say what it has
-        return f"it is a {type(value).__name__}"
+            return f"it has: {_listing(keys, wanted)}" if len(keys) else "it is empty"
+        scalar = getattr(value, "shape", None) == ()
+        counted = hasattr(kind, "__getitem__") and hasattr(kind, "__len__") and not scalar
+        names = () if scalar else field_names(value)
+        if names and (hasattr(value, "_fields") or not counted):
+            return f"it has: {_listing(names, wanted)}"
+        if counted:
+            last = len(value) - 1
+            positions = f"0 to {last}" if last else "0"
+            return f"it has {count(last + 1, 'item')} ({positions})" if last >= 0 else "it is empty"
+    except Exception:  # noqa: BLE001 - the object's own code
+        return f"it is a {kind.__name__}"
     unordered = ", whose items have no order" if isinstance(value, Set) else ""
-    return f"it has nothing to refer to (it is a {type(value).__name__}{unordered})"
+    return f"it has nothing to refer to (it is a {kind.__name__}{unordered})"
 
 
-def _counts(value: Any) -> bool:
-    return (
-        hasattr(type(value), "__getitem__") and hasattr(type(value), "__len__") and getattr(value, "shape", None) != ()
-    )
-
-
-def _items(count: int) -> str:
-    if count == 0:
-        return "it is empty"
-    return f"it has {count} items (0 to {count - 1})" if count > 1 else "it has 1 item (0)"
-
-
-def _listing(names: Iterable[Any], count: int, wanted: str) -> str:
-    """Return the names in one line, those nearest to what was wanted first."""
-    texts = [key_text(name) for _, name in zip(range(_MOST_COMPARED), names, strict=False)]
+def _listing(names: Collection[Any], wanted: str) -> str:
+    """Return the names on one line, those nearest to the wanted one first."""
+    texts = [key_text(name) for name in itertools.islice(names, _MOST_COMPARED)]
     by_lower = {text.lower(): text for text in reversed(texts)}
     nearest = [by_lower[each] for each in difflib.get_close_matches(wanted.lower(), by_lower)]
-    return list_names(map(_cut, dict.fromkeys((*nearest, *texts))), _MOST_NAMES, count)
+    return list_names(map(_shown, dict.fromkeys((*nearest, *texts))), _MOST_NAMES, len(names))
 
 
-def _cut(name: str) -> str:
+def _shown(name: str) -> str:
     return shorten(name, _NAME_CHARACTERS) or truncate(repr(name), _NAME_CHARACTERS)
-
-
-def _quoted(name: str) -> str:
-    return repr(_cut(name))

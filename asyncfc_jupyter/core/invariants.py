@@ -1,6 +1,6 @@
-"""The scheduler's rules, checked by brute force: for tests, where it is done after every event.
+"""The scheduler's rules, checked by brute force. Tests do so after every event.
 
-Nothing here uses the indexes, queues and watchers that make the scheduler fast: each rule is said again from its definition.
+Nothing here uses the indexes, queues and watchers that make the scheduler fast: each rule is stated from its definition.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ def check(scheduler: Scheduler) -> None:
     """Check every rule.
 
     Raises:
-        InvariantBroken: A rule does not hold; the error tells the story of the call it concerns.
+        InvariantBroken: A rule does not hold; the error has the story of the call that it concerns.
     """
     alive = [record for record in scheduler.records() if not record.state.settled]
     running = [record for record in alive if record.state is State.RUNNING]
     for name in {limit.name for record in running for limit in record.limits}:
         holders = [record for record in running if any(limit.name == name for limit in record.limits)]
-        # Tools may give one name different numbers: a call looks at its own, so the largest is never exceeded.
+        # Tools may give one name different numbers. A call obeys its own, so the largest is never exceeded.
         most = max(limit.places for record in holders for limit in record.limits if limit.name == name)
         if len(holders) > most:
-            raise InvariantBroken(f"at most {most} run under {name}", scheduler.story(holders[-1].future))
+            raise InvariantBroken(f"at most {most} run under {name}", holders[-1].story)
     for record in alive:
         _check_gate(scheduler, record, alive, running)
 
@@ -34,7 +34,7 @@ def _check_gate(scheduler: Scheduler, record: Record, alive: list[Record], runni
     earlier = [other for other in alive if other.order < record.order]
     if record.issued.same_as is not None:
         if scheduler.state(record.issued.same_as).settled:
-            raise InvariantBroken("a call settles with the one it repeats", scheduler.story(record.future))
+            raise InvariantBroken("a call settles with the one it repeats", record.story)
         return
     missing = any(not scheduler.state(name).settled for name in record.issued.needs)
     blocked = any(hazards(other.effects, record.effects) for other in earlier)
@@ -54,4 +54,4 @@ def _check_gate(scheduler: Scheduler, record: Record, alive: list[Record], runni
         Gate.OPEN: clear and record.state is State.RUNNING,
     }
     if not rule[record.gate]:
-        raise InvariantBroken(f"a call stands before the right gate, not {record.gate}", scheduler.story(record.future))
+        raise InvariantBroken(f"a call waits at the right gate, not {record.gate}", record.story)

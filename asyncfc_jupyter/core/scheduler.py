@@ -4,19 +4,19 @@ Theory of operation
 -------------------
 A call passes six gates, in this order, and starts at the first moment when all are open:
 
-1. **data**: every future that its arguments name is done. One that did not succeed settles the call as skipped.
+1. **data**: every future that its arguments name is done. If one did not succeed, the call is skipped.
 2. **arguments**: the driver replaces the references and checks the values (`ResolveArguments`).
 3. **hazards**: no earlier unsettled call conflicts with it (`core.effects`). While an earlier call's own arguments are
    unknown its paths are widened, so the test errs on the side of waiting; effects only ever narrow, so a gate that has
    opened never closes again.
-4. **irreversible**: for calls marked so, the reply that holds the call has ended well and every earlier call has settled. As
-   soon as an earlier one does not succeed, and the model has not been told so before it wrote the call, the call is skipped.
-5. **approval**: for calls marked so, the person has said yes (`AskApproval`).
-6. **limit**: there is a place for it under each limit (`core.places`).
+4. **irreversible**: for calls marked so, the reply that holds the call has ended well and every earlier call has settled. The
+   call is skipped as soon as an earlier one does not succeed, unless the model saw that before it wrote the call.
+5. **approval**: for calls marked so, the user has approved (`AskApproval`).
+6. **limit**: there is a place for it under each limit (`core.limits`).
 
-At the gates of hazards and irreversible calls a call *watches* one blocker, the latest earlier call that holds it, and looks
-again when that one settles or narrows; when it finds no other it goes on. Waking everybody at each event, or keeping an edge
-for each conflicting pair, would cost the square of the number of calls.
+At the gates of hazards and irreversible calls a call *watches* one blocker: the latest earlier call that holds it. When the
+blocker settles or narrows, the call is checked again, and finds another blocker or passes the gate. To check every call at each
+event, or to keep an edge for each conflicting pair, would cost the square of the number of calls.
 
 A call that repeats a pending one (`CallIssued.same_as`) passes no gate: it settles as that one does.
 
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from asyncfc_jupyter.core.call_record import Gate, Record, future_of, hazard_wait
@@ -57,16 +57,22 @@ from asyncfc_jupyter.core.events import (
     TurnEnded,
     TurnStarted,
 )
-from asyncfc_jupyter.core.futures import TRANSITIONS, FutureName, State
+from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.core.limits import Places, tightest
 from asyncfc_jupyter.core.path_index import Accesses
 from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.defaults import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import InvariantBroken
 
-#: Values that a call still misses up to which each arrival is told anew; of more, only when half are there, as a thousand
-#: values would be told of a thousand times.
-_FEW = 8
+#: Up to this many missing values, report each arrival; above it, report each halving only, so that 1,000 values are not
+#: reported 1,000 times.
+_REPORT_EACH = 8
+_SETTLED_STATE: dict[type[Event], State] = {
+    CallFinished: State.DONE,
+    CallFailed: State.FAILED,
+    CallSkipped: State.SKIPPED,
+    CallCancelled: State.CANCELLED,
+}
 
 
 class Scheduler:
@@ -82,45 +88,50 @@ class Scheduler:
         self._unsettled: list[int] = []
         #: Pending irreversible calls by order.
         self._irreversible: dict[int, Record] = {}
-        #: Calls that did not succeed, of which the model has not been told.
+        #: Calls that did not succeed, and whose outcome the model has not seen.
         self._unseen_failures: dict[FutureName, Record] = {}
-        #: Calls whose arguments the driver was asked to resolve and has not answered for.
+        #: Number of calls whose arguments the driver is resolving.
         self._resolving = 0
-        #: The reply that is streamed now; how the last one ended.
+        #: Whether a reply is being streamed, and whether the last one was cut off.
         self._reply_open, self._reply_broken = False, False
-        self._handlers: dict[type[Event], Callable[[Any], Iterator[Command]]] = {
-            CallIssued: self._issued,
-            ArgumentsResolved: self._resolved,
-            ApprovalGiven: self._approved,
-            CallFinished: lambda event: self._settle(self._find(event), State.DONE),
-            CallFailed: lambda event: self._settle(self._find(event), State.FAILED),
-            CallSkipped: lambda event: self._settle(self._find(event), State.SKIPPED),
-            CallCancelled: lambda event: self._settle(self._find(event), State.CANCELLED),
-            ResultShown: self._shown,
-            TurnStarted: self._reply_began,
-            TurnEnded: self._reply_ended,
-        }
 
     def limit_run(self, places: int) -> None:
-        """Let so many calls run at once, of those whose arguments are resolved from now on."""
+        """Let so many calls run at the same time, of those whose arguments are resolved from now on."""
         self._run_limit = (Limit(name="the run", places=places),)
 
     def handle(self, event: Event) -> tuple[Command, ...]:
         """Take in one fact and return what is to be done about it, in order.
 
-        A call that fails fails nobody but its dependents, which are skipped with theirs, and the irreversible calls after it;
-        all others go on.
+        If a call fails, its dependents are skipped with theirs, and so are the irreversible calls after it. No other call is
+        affected.
 
         Raises:
-            InvariantBroken: The event cannot follow what happened before; the error tells the call's story.
+            InvariantBroken: The event cannot follow what happened before; the error has the call's story.
         """
-        handler = self._handlers.get(type(event))
-        if handler is None:
-            raise InvariantBroken("the scheduler was told of something it does not schedule", repr(event))
-        commands = list(handler(event))
+        commands = list(self._react(event))
         if self._places.changed:
             commands += self._fill_places()
         return tuple(commands)
+
+    def _react(self, event: Event) -> Iterable[Command]:
+        match event:
+            case CallIssued():
+                return self._issued(event)
+            case ArgumentsResolved():
+                return self._resolved(event)
+            case CallFinished() | CallFailed() | CallSkipped() | CallCancelled():
+                return self._settle(self._find(event), _SETTLED_STATE[type(event)])
+            case TurnEnded():
+                return self._reply_ended(event)
+            case TurnStarted():
+                self._reply_open, self._reply_broken = True, False
+            case ApprovalGiven():
+                self._approved(event)
+            case ResultShown():
+                self._unseen_failures.pop(event.future, None)
+            case _:
+                raise InvariantBroken("the scheduler gets only events that it schedules by", repr(event))
+        return ()
 
     def state(self, future: FutureName) -> State:
         """Return the state of a future of this conversation."""
@@ -129,7 +140,7 @@ class Scheduler:
     def may_share(self, earlier: FutureName, effects: Effects) -> bool:
         """Return whether a call issued now may take the outcome of an earlier pending one that is the same.
 
-        Not when a call in between touches what they touch: run one by one, the second would find something else.
+        It may not if a call in between writes what they read: run one by one, the second would have another result.
         """
         record = self._records[earlier]
         conflict = self._accesses.latest_before(len(self._by_order), effects)
@@ -141,19 +152,14 @@ class Scheduler:
 
     @property
     def resolving(self) -> bool:
-        """Whether arguments are being resolved, so that no place is handed out yet."""
+        """Whether arguments are being resolved. No call starts meanwhile."""
         return self._resolving > 0
-
-    def story(self, future: FutureName) -> str:
-        """Return all that happened to a call, in order, for a bug report."""
-        record = self._records[future]
-        return f"{future} ({record.issued.tool}), {record.state}: " + ", then ".join(record.story)
 
     # -- the gates ---------------------------------------------------------------------------------------------------
 
     def _issued(self, event: CallIssued) -> Iterator[Command]:
         if event.future in self._records:
-            raise InvariantBroken("a future is issued once", self.story(event.future))
+            raise InvariantBroken("a future is issued once", self._records[event.future].story)
         unknown = [name for name in (*event.needs, event.same_as) if name is not None and name not in self._records]
         if unknown:
             raise InvariantBroken("a call needs futures issued before it", f"{event.future} needs {unknown}")
@@ -181,11 +187,12 @@ class Scheduler:
         if primary.state.settled:
             yield CopyOutcome(record.future, of=primary.future)
             yield from self._settle(record, primary.state)
-            return
-        primary.repeats.append(record)
-        yield self._hold(record, Wait(kind="same", on=(primary.future,)))
+        else:
+            primary.repeats.append(record)
+            yield self._hold(record, Wait(kind="same", on=(primary.future,)))
 
     def _already_lost(self, record: Record) -> SkipCall | None:
+        """Return the skip of an irreversible call that must not be made, whatever happens from now on."""
         if self._unseen_failures:
             return SkipCall(record.future, because=next(iter(self._unseen_failures)))
         return SkipCall(record.future, because=None) if self._reply_broken and not self._reply_open else None
@@ -214,24 +221,29 @@ class Scheduler:
     def _resolved(self, event: ArgumentsResolved) -> Iterator[Command]:
         record = self._find(event)
         if record.gate is not Gate.ARGUMENTS:
-            raise InvariantBroken("arguments are resolved when they were asked for", self.story(record.future))
+            raise InvariantBroken("arguments are resolved after the scheduler asked for it", record.story)
         self._resolving -= 1
         record.limits = tightest((*self._run_limit, *event.limits)) if event.limits else self._run_limit
-        record.story.append("arguments resolved")
+        record.steps.append("arguments resolved")
         if event.effects != record.effects:
             self._accesses.remove(record.order, record.effects)
             record.effects = event.effects
             self._accesses.add(record.order, record.effects)
             yield from self._wake_watchers(record)
-        yield from self._look(record)
+        yield from self._check(record)
 
-    def _look(self, record: Record) -> Iterator[Command]:
-        """See whether the gates of hazards and of irreversible calls are open; if not, watch what holds the call."""
-        blocker, wait = self._hazard(record)
+    def _check(self, record: Record) -> Iterator[Command]:
+        """Check the gates of hazards and of irreversible calls. If one is closed, watch the call that holds this one."""
+        blocker: Record | None = None
+        wait: Wait | None = None
         record.gate = Gate.HAZARD
-        if wait is None and record.issued.irreversible:
-            blocker, wait = self._unsafe(record)
+        conflict = self._accesses.latest_before(record.order, record.effects)
+        if conflict is not None:
+            blocker = self._by_order[conflict.order]
+            wait = hazard_wait(conflict, blocker, record)
+        elif record.issued.irreversible:
             record.gate = Gate.IRREVERSIBLE
+            blocker, wait = self._unsafe(record)
         if wait is not None:
             record.watches = blocker is not None
             if blocker is not None:
@@ -244,28 +256,20 @@ class Scheduler:
         else:
             self._arrive(record)
 
-    def _hazard(self, record: Record) -> tuple[Record | None, Wait | None]:
-        conflict = self._accesses.latest_before(record.order, record.effects)
-        if conflict is None:
-            return None, None
-        blocker = self._by_order[conflict.order]
-        return blocker, hazard_wait(conflict, blocker, record)
-
     def _unsafe(self, record: Record) -> tuple[Record | None, Wait | None]:
-        """Return the latest earlier call that has not settled, or that the reply has not ended, as what holds the call."""
+        """Return why an irreversible call has to wait: for the latest earlier unsettled call, or for the end of its reply."""
         at = bisect_left(self._unsettled, record.order)
         if at:
             blocker = self._by_order[self._unsettled[at - 1]]
             return blocker, Wait(kind="irreversible", on=(blocker.future,))
         return None, Wait(kind="irreversible") if record.in_open_reply else None
 
-    def _approved(self, event: ApprovalGiven) -> Iterator[Command]:
+    def _approved(self, event: ApprovalGiven) -> None:
         record = self._find(event)
         if record.gate is not Gate.APPROVAL or record.state.settled:
-            raise InvariantBroken("approval is given when it was asked for", self.story(record.future))
-        record.story.append("approved")
+            raise InvariantBroken("an approval follows a question", record.story)
+        record.steps.append("approved")
         self._arrive(record)
-        yield from ()
 
     def _arrive(self, record: Record) -> None:
         record.gate = Gate.LIMIT
@@ -273,22 +277,16 @@ class Scheduler:
 
     def _fill_places(self) -> Iterator[Command]:
         if self._resolving:
-            return  # one of them may come first in order; the driver answers before anything else happens
+            return  # a call that is being resolved may come first in order; the driver answers before anything else happens
         for order, full in self._places.grant():
             record = self._by_order[order]
             if full is not None:
                 yield self._hold(record, Wait(kind="limit", detail=str(full)))
                 continue
-            self._move(record, State.RUNNING)
+            record.move(State.RUNNING)
             record.gate = Gate.OPEN
             self._irreversible.pop(order, None)
             yield StartCall(record.future)
-
-    # -- replies -----------------------------------------------------------------------------------------------------
-
-    def _reply_began(self, _event: TurnStarted) -> Iterator[Command]:
-        self._reply_open, self._reply_broken = True, False
-        yield from ()
 
     def _reply_ended(self, event: TurnEnded) -> Iterator[Command]:
         self._reply_open, self._reply_broken = False, event.reason in BROKEN_ENDS
@@ -300,32 +298,28 @@ class Scheduler:
                 yield SkipCall(record.future, because=None)
                 yield from self._settle(record, State.SKIPPED)
             elif record.gate is Gate.IRREVERSIBLE and not record.watches:
-                yield from self._look(record)
-
-    def _shown(self, event: ResultShown) -> Iterator[Command]:
-        self._unseen_failures.pop(event.future, None)
-        yield from ()
+                yield from self._check(record)
 
     # -- the end of a call -------------------------------------------------------------------------------------------
 
     def _settle(self, record: Record, state: State) -> Iterator[Command]:
-        # A work list, not recursion: a chain of ten thousand dependents is skipped at once.
+        # A work list, not recursion: a chain of ten thousand dependents is skipped in one go.
         self._leave(record, state)
-        settled, left = deque([record]), [record]
-        while settled:
-            for other, command, outcome in self._follow(settled.popleft()):
+        to_follow, left = deque([record]), [record]
+        while to_follow:
+            for other, command, outcome in self._follow(to_follow.popleft()):
                 if command is not None:
                     yield command
                 if outcome is not None:
                     self._leave(other, outcome)
-                    settled.append(other)
+                    to_follow.append(other)
                     left.append(other)
-        # Only now: a call that looks again must not pass a gate and be skipped in the same breath.
+        # Only now: a call that is checked again must not pass a gate and be skipped by the same event.
         for each in left:
             yield from self._wake_watchers(each)
 
     def _follow(self, record: Record) -> Iterator[tuple[Record, Command | None, State | None]]:
-        """Yield what a settled call brings about for others: the call, the command, and how that one settles with it."""
+        """Yield the consequences of a settled call for others: the call, the command, and its state if it settles too."""
         for repeat in record.repeats:
             if not repeat.state.settled:
                 yield repeat, CopyOutcome(repeat.future, of=record.future), record.state
@@ -341,7 +335,18 @@ class Scheduler:
                 other = self._irreversible[order]
                 yield other, SkipCall(other.future, because=record.future), State.SKIPPED
 
+    def _feed(self, dependent: Record, needed: Record) -> Command | None:
+        """Give a call a value that it needs; return the command that follows, if any."""
+        dependent.missing.discard(needed.future)
+        left = len(dependent.missing)
+        if not left:
+            return self._resolve(dependent)
+        if _REPORT_EACH < left > dependent.reported // 2:
+            return None
+        return self._hold(dependent, self._data_wait(dependent))
+
     def _leave(self, record: Record, state: State) -> None:
+        """Settle one call, and release all that it holds."""
         if record.state is State.PENDING:
             if record.gate is Gate.ARGUMENTS:
                 self._resolving -= 1
@@ -349,43 +354,28 @@ class Scheduler:
                 self._places.withdraw(record.order)
         elif record.state is State.RUNNING:
             self._places.leave(record.limits)
-        self._move(record, state)
+        record.move(state)
         self._accesses.remove(record.order, record.effects)
         del self._unsettled[bisect_left(self._unsettled, record.order)]
         self._irreversible.pop(record.order, None)
         if state is not State.DONE:
             self._unseen_failures[record.future] = record
 
-    def _feed(self, dependent: Record, needed: Record) -> Command | None:
-        dependent.missing.discard(needed.future)
-        left = len(dependent.missing)
-        if not left:
-            return self._resolve(dependent)
-        if _FEW < left > dependent.told // 2:
-            return None
-        return self._hold(dependent, self._data_wait(dependent))
-
     def _wake_watchers(self, record: Record) -> Iterator[Command]:
         woken, record.watchers = record.watchers, []
         for watcher in woken:
             watcher.watches = False
             if watcher.state is State.PENDING:
-                yield from self._look(watcher)
+                yield from self._check(watcher)
 
-    def _move(self, record: Record, state: State) -> None:
-        if state not in TRANSITIONS[record.state]:
-            raise InvariantBroken(f"{record.state} is never followed by {state}", self.story(record.future))
-        record.state = state
-        record.story.append(state.value)
-
-    # -- small things ------------------------------------------------------------------------------------------------
+    # -- used by several ---------------------------------------------------------------------------------------------
 
     def _hold(self, record: Record, wait: Wait) -> Command:
-        record.story.append(f"held: {wait}")
+        record.steps.append(f"held: {wait}")
         return HoldCall(record.future, wait)
 
     def _data_wait(self, record: Record) -> Wait:
-        record.told = len(record.missing)
+        record.reported = len(record.missing)
         missing = tuple(sorted(record.missing, key=lambda name: self._records[name].order))
         waiting = [text for text in record.issued.references if future_of(text) in record.missing]
         return Wait(kind="data", on=missing, detail=", ".join(waiting) or ", ".join(f"${name}" for name in missing))

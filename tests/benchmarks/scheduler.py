@@ -120,14 +120,14 @@ class Counting(Scheduler):
         self.commands += len(commands)
         return commands
 
-    def _look(self, record: Record) -> Iterator[Command]:
+    def _check(self, record: Record) -> Iterator[Command]:
         self.looks += 1
-        return super()._look(record)
+        return super()._check(record)
 
     @property
     def story_characters(self) -> int:
         """How long the stories are that the scheduler keeps for a bug report."""
-        return sum(len(line) for record in self.records() for line in record.story)
+        return sum(len(line) for record in self.records() for line in record.steps)
 
 
 def play(scheduler: Scheduler, shape: Callable[[int], Call], calls: int) -> None:

@@ -143,8 +143,8 @@ class SharesAcrossConflicts(Scheduler):
 class IgnoresApproval(Scheduler):
     """A call that needs approval starts before the user has answered."""
 
-    def _look(self, record):
-        yield from super()._look(record)
+    def _check(self, record):
+        yield from super()._check(record)
         if record.gate is Gate.APPROVAL:
             self._arrive(record)
 

@@ -105,7 +105,7 @@ class Script:
         self.feed(TurnEnded(turn=1, reason=reason, calls=1), f"the reply ended: {reason}")
 
     def text(self):
-        stories = [self.scheduler.story(record.future) for record in self.scheduler.records()]
+        stories = [record.story for record in self.scheduler.records()]
         gates = [f"{record.future} at {record.gate.name}" for record in self.scheduler.records()]
         return "\n".join([*self.lines, "", *stories, ", ".join(gates)])
 
@@ -327,7 +327,7 @@ def test_a_settled_call_is_not_settled_again(end) -> None:
 def test_an_approval_that_comes_after_the_end_is_refused() -> None:
     made = scheduler(approve=True)
     made.handle(CallCancelled(future=FutureName("f1")))
-    with pytest.raises(InvariantBroken, match="approval is given when it was asked for"):
+    with pytest.raises(InvariantBroken, match="an approval follows a question"):
         made.handle(ApprovalGiven(future=FutureName("f1")))
 
 
@@ -338,11 +338,11 @@ def test_only_what_the_table_allows_may_follow_a_state() -> None:
             record = made.records()[0]
             record.state = before
             if after in TRANSITIONS[before]:
-                made._move(record, after)
-                assert (record.state, record.story[-1]) == (after, after.value)
+                record.move(after)
+                assert (record.state, record.steps[-1]) == (after, after.value)
             else:
                 with pytest.raises(InvariantBroken, match=f"{before} is never followed by {after}"):
-                    made._move(record, after)
+                    record.move(after)
 
 
 # -- the checks of tests ---------------------------------------------------------------------------------------------
@@ -372,7 +372,7 @@ def spoiled():
         for gate in Gate:
             made = three(**options)
             made.records()[2].gate = gate
-            yield f"{what}, and stands before {gate.name}{' (right)' if gate is right else ''}", made
+            yield f"{what}, and waits at {gate.name}{' (right)' if gate is right else ''}", made
     made = three()
     for record in made.records():
         record.limits = (Limit(name="one", places=1),)
@@ -408,7 +408,7 @@ def test_a_full_limit_is_a_reason_to_wait_and_a_free_one_is_not() -> None:
     assert [record.gate for record in made.records()] == [Gate.OPEN, Gate.OPEN, Gate.LIMIT]
     check(made)
     made.records()[2].limits = (Limit(name="the run", places=3),)
-    with pytest.raises(InvariantBroken, match="a call stands before the right gate"):
+    with pytest.raises(InvariantBroken, match="a call waits at the right gate"):
         check(made)
 
 
@@ -444,7 +444,7 @@ def test_a_record_begins_as_issued_and_watches_no_call() -> None:
     made.handle(issued("f1", effects=WRITES_A))
     made.handle(issued("f2", effects=WRITES_A))
     first, second = made.records()
-    assert (first.order, first.gate, first.state, first.told, first.in_open_reply) == (
+    assert (first.order, first.gate, first.state, first.reported, first.in_open_reply) == (
         0,
         Gate.ARGUMENTS,
         State.PENDING,
