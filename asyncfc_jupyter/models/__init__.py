@@ -1,1 +1,1 @@
-"""The models a run can talk to, behind one narrow protocol (`asyncfc_jupyter.models.base`)."""
+"""The models that a run can use, all through one narrow protocol (`asyncfc_jupyter.models.base`)."""

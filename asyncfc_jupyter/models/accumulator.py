@@ -30,15 +30,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from asyncfc_jupyter.models.base import (
-    CallDelta,
-    Delta,
-    Finish,
-    ReasoningDelta,
-    ReplyItem,
-    TextDelta,
-    Usage,
-)
+from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, ReasoningDelta, ReplyItem, TextDelta, Usage
 from asyncfc_jupyter.models.json_object import BLANK, JsonObject, join_halves
 
 #: The finish reason of a reply whose stream ended without one.

@@ -1,10 +1,9 @@
-"""Short names for models, kept from session to session in the user's configuration."""
+"""Short names for models, kept in a file of the user's configuration."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from platformdirs import user_config_path
@@ -17,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 def alias_file() -> Path:
-    """Return where the aliases are kept."""
+    """Return the path of the file with the aliases."""
     return user_config_path("asyncfc_jupyter", appauthor=False) / "aliases.json"
 
 
@@ -25,7 +24,7 @@ def aliases() -> dict[str, str]:
     """Return the aliases, by name.
 
     Raises:
-        UsageError: The file is not one that this package wrote.
+        UsageError: The file cannot be read, or holds something else.
     """
     path = alias_file()
     try:
@@ -33,22 +32,22 @@ def aliases() -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise UsageError(f"the aliases in {path} cannot be read ({error}); mend the file or delete it.") from None
+        raise UsageError(f"the aliases in {path} cannot be read ({error}); fix the file or delete it.") from None
     if not isinstance(known, dict) or not all(isinstance(model, str) for model in known.values()):
-        raise UsageError(f"the aliases in {path} are not an object of names and models; mend the file or delete it.")
+        raise UsageError(f"the aliases in {path} are not an object of names and models; fix the file or delete it.")
     return known
 
 
 def resolve(model: str) -> str:
-    """Return the model that a name stands for: itself, where it is no alias."""
+    """Return the model that a name stands for; a name that is not an alias stands for itself."""
     return aliases().get(model, model)
 
 
 def set_alias(name: str, model: str) -> None:
-    """Let a name stand for a model; for none, remove it.
+    """Let a name stand for a model. With an empty model, remove the alias.
 
     Raises:
-        UsageError: It is no name for an alias, is in use for something else, or there is none to remove.
+        UsageError: The name is not valid, is that of a built-in model, or there is no such alias to remove.
     """
     known = aliases()
     if not _NAME.fullmatch(name) or name == REHEARSAL:
@@ -59,10 +58,6 @@ def set_alias(name: str, model: str) -> None:
         known[name] = model
     elif known.pop(name, None) is None:
         raise UsageError(f"there is no alias {name!r} to remove; the aliases are: {', '.join(known) or 'none yet'}.")
-    _write(known)
-
-
-def _write(known: Mapping[str, str]) -> None:
     path = alias_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n")

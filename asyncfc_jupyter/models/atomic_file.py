@@ -1,4 +1,4 @@
-"""Files that are there whole or as they were before."""
+"""Files that are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file in UTF-8; whatever goes wrong, and whoever reads it meanwhile, an earlier one stays as it was.
+    """Write a file in UTF-8. A reader sees the old file or the new one, and after an error the old one is unchanged.
 
     Raises:
         OSError: It cannot be written.
         UnicodeEncodeError: The text holds half a surrogate pair.
     """
-    path = path.resolve()  # a link goes on pointing at it
+    path = path.resolve()  # so that a link is kept
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         fresh.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 """One narrow protocol for every kind of model: a request in, a stream of deltas out.
 
-An adapter yields deltas as they arrive and does nothing else: it joins no text, closes no call and waits for no tool. The
-accumulator turns deltas into calls, the same for all adapters.
+An adapter yields deltas as they arrive and does nothing else: it joins no text, closes no call and waits for no tool. One
+accumulator turns the deltas of all adapters into calls.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallDelta:
-    """A piece of a tool call, as loosely as servers send it: any of the fields may be missing or come late."""
+    """A piece of a tool call, as servers send it: any field may be missing or come late."""
 
     index: int | None = None
     call_id: str | None = None
     name: str | None = None
-    #: A piece of the arguments' JSON; some servers send the object itself, whole.
+    #: A piece of the arguments' JSON; some servers send the whole object itself.
     arguments: str | Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasoningDelta:
-    """A piece of the model's reasoning as text: for the eye, never part of the answer."""
+    """A piece of the model's reasoning as text: shown to the user, never part of the answer."""
 
     text: str
-    #: The field of an assistant message in which the server wants to see it again; empty when it does not.
+    #: The field of an assistant message in which it is sent back to the server; empty when it is not.
     field: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyItem:
-    """An item of the reply in the form in which the Responses API wants it back, in the order of the reply."""
+    """An item of the reply in the form in which it is sent back to the Responses API. Items come in the order of the reply."""
 
     item: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
-    """The request failed before anything of the reply came; it is made again after a pause. Only ever before all else."""
+    """The request failed before the reply began, and is retried after a pause. Comes before all other deltas."""
 
     #: The attempt that failed, from 1.
     attempt: int
@@ -75,25 +75,25 @@ class Usage:
 
 Delta = TextDelta | CallDelta | ReasoningDelta | ReplyItem | Retrying | Finish | Usage
 
-#: The key of an assistant message under which stands what only the model that wrote it wants to see again (`Reply.replay`).
-#: Adapters read it and leave it out of what they send.
+#: The key in an assistant message for what is sent back only to the model that wrote it (`Reply.replay`). Adapters read it and
+#: do not send it as it is.
 REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """Everything a model is told for one turn."""
+    """All that is sent to a model for one turn."""
 
     messages: Sequence[Message]
     #: Tools in the form of the Chat Completions API: ``{"type": "function", "function": {...}}``.
     tools: Sequence[Mapping[str, Any]] = ()
-    #: Options the user set, passed on as they are.
+    #: Options that the user set, sent unchanged.
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable
 class ChatModel(Protocol):
-    """A model that can be asked for one streamed reply at a time."""
+    """A model that gives one streamed reply for each request."""
 
     @property
     def name(self) -> str:
@@ -113,15 +113,12 @@ class ChatModel(Protocol):
 
 @runtime_checkable
 class ForetellingModel(Protocol):
-    """A model that knows what its next request will say, because it plays back a conversation."""
+    """A model that knows its next request in advance, because it replays a conversation."""
 
     def foretold(self, messages: Sequence[Message]) -> frozenset[str] | None:
-        """Return the futures whose outcomes the request shows that goes on from these messages.
+        """Return the names of the futures whose outcomes are in the next request, or None when that request is not known.
 
         Args:
-            messages: The history up to the reply that is being answered, without it.
-
-        Returns:
-            Their names; None when no such request is known.
+            messages: The history before the reply that the next request follows.
         """
         ...

@@ -1,4 +1,4 @@
-"""Finding the end of a JSON object in text that arrives in pieces, and mending what the cuts between them broke."""
+"""Finds the end of a JSON object in text that arrives in pieces, and joins characters that were cut in two."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _STRING_END = re.compile(r'["\\]')
 
 
 class JsonObject:
-    """Knows when one JSON object is complete, looking at each character of its text once.
+    """Finds out when one JSON object is complete. Each character is read once.
 
-    It counts braces outside strings and nothing else: whether the text is valid JSON is for a parser to say, once.
+    It counts the braces outside strings and nothing else: a parser checks the whole text afterwards.
     """
 
     __slots__ = ("_depth", "_escaped", "_in_string", "_pieces", "begun", "closed")
@@ -24,13 +24,13 @@ class JsonObject:
         self._pieces: list[str] = []
         self._depth = 0
         self._in_string = self._escaped = False
-        #: Whether anything but whitespace came.
+        #: Whether anything except whitespace came.
         self.begun = False
-        #: Whether the object is complete, or can never be one because it does not begin with a brace.
+        #: Whether the object is complete, or the text is not an object because it does not begin with a brace.
         self.closed = False
 
     def feed(self, piece: str) -> str:
-        """Take a piece and return what of it lies behind the object's end."""
+        """Take a piece and return the part of it that follows the object's end."""
         if not self.begun:
             piece = piece.lstrip(BLANK)
             if not piece:
@@ -77,8 +77,7 @@ def join_halves(held: str, piece: str) -> tuple[str, str]:
     """Join a character that was split between pieces: servers that count in UTF-16 cut emoji in two.
 
     Returns:
-        The text that is whole, with lone halves replaced (nothing can encode those), and the half to hold for the next
-        piece.
+        The whole characters, with other halves replaced since they cannot be encoded, and the half to keep for the next piece.
     """
     text = held + piece
     if text.isascii():

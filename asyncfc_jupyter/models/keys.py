@@ -1,7 +1,7 @@
 """Where a server's key comes from: the environment, the system's keyring, or a file that only its owner can read.
 
-In that order, and only when a key is needed. The name of a key is the name of its server (`profiles`), or ``any`` for
-servers that have none::
+They are tried in that order, and only when a key is needed. The name of a key is the name of its server (`profiles`), or
+``any`` for a server that has no name::
 
     keyring set asyncfc_jupyter openai            # the keyring, with the optional extra `keyring`
     openai = "sk-..."                             # a line of keys.toml, readable by its owner alone
@@ -25,17 +25,17 @@ from asyncfc_jupyter.models.secret import Secret, hide_keys
 SERVICE = "asyncfc_jupyter"
 #: Environment variables that hold keys, by the words in their names.
 _NAMES_A_KEY = re.compile("KEY|TOKEN|SECRET|PASSW", re.IGNORECASE)
-#: What the owner's group and everyone else may do with a file; for keys, nothing.
+#: Permissions of the owner's group and of all others; a file with keys may have none of them.
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def key_file() -> Path:
-    """Return where the file with the keys would be."""
+    """Return the path of the file with the keys, which need not exist."""
     return user_config_path("asyncfc_jupyter", appauthor=False) / "keys.toml"
 
 
 def find_key(profile: Profile) -> Secret | None:
-    """Return the key for a server, or None when there is none anywhere.
+    """Return the key for a server, or None if it is not set anywhere.
 
     Raises:
         UsageError: The file with the keys can be read by others, or cannot be read at all.
@@ -53,7 +53,7 @@ def _from_keyring(name: str) -> str:
         return ""
     try:
         text = keyring.get_password(SERVICE, name)
-    except Exception:  # noqa: BLE001 - a machine without a keyring raises whatever its backend does; a file may do
+    except Exception:  # noqa: BLE001 - a machine without a keyring raises errors of many kinds; the file is tried next
         return ""
     return str(text).strip() if text else ""
 
@@ -71,23 +71,23 @@ def _from_file(name: str) -> str:
     try:
         keys = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        # The reason would quote the line, and with it the key.
+        # The original message quotes the line, and so the key.
         raise UsageError(f'{path} cannot be read as TOML; it holds lines such as: openai = "sk-..."') from None
     text = keys.get(name)
     return text.strip() if isinstance(text, str) else ""
 
 
 def without_keys(text: str) -> str:
-    """Return a text with keys masked: those in environment variables that are named for it, and whatever looks like one."""
+    """Return a text with keys masked: those of environment variables with such names, and all that has the form of a key."""
     values = [value.strip() for name, value in os.environ.items() if _NAMES_A_KEY.search(name)]
     return hide_keys(text, *(Secret(value) for value in values if re.fullmatch(r"[!-~]+", value)))
 
 
 def api_key_in(variable: str | None) -> Secret | None:
-    """Return the key in the environment variable that the person named; None where none was named.
+    """Return the key in the environment variable that the user named, or None if the user named no variable.
 
     Raises:
-        UsageError: It is not set, or what was named is no variable.
+        UsageError: The variable is not set, or the name is not that of a variable.
     """
     if variable is None:
         return None
@@ -102,14 +102,14 @@ def api_key_in(variable: str | None) -> Secret | None:
 
 
 def checked_variable(name: str) -> str:
-    """Return the name of an environment variable, whether or not it is set by now.
+    """Return the name of an environment variable, which need not be set yet.
 
     Raises:
-        UsageError: It is none.
+        UsageError: This is not such a name. The error does not repeat it, since it may be the key itself.
     """
-    if name not in os.environ and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):  # it may be the key itself: not repeated
+    if name not in os.environ and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
         raise UsageError(
-            "--api-key-env takes the name of an environment variable, such as MY_KEY, and what it was given is none; put "
-            "the key into a variable, and keep it out of the notebook."
+            "--api-key-env takes the name of an environment variable, such as MY_KEY, and this is not such a name; put the key "
+            "into a variable, and keep it out of the notebook."
         )
     return name

@@ -112,7 +112,7 @@ def api_named(name: str) -> ModelClass:
     """Return the API of this name. A built-in name cannot be replaced by another package.
 
     Raises:
-        UsageError: There is none, which lists all names; or several packages register it.
+        UsageError: The name is not known, and the error lists all names; or several packages register it.
     """
     if name in APIS:
         return BUILT_IN[name]

@@ -1,4 +1,4 @@
-"""A key that does not show itself: not in a ``repr``, a traceback with variables, a pickle or a comparison that fails."""
+"""Keys that stay hidden: in a ``repr``, a traceback with variables, a pickle, a failed comparison, and in text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, NoReturn
 
 from asyncfc_jupyter.errors import UsageError
 
-#: What stands in the place of a key wherever it would show.
+#: Shown instead of a key.
 MASK = "***"
-#: Where a key begins in a text, and where it ends.
-_Place = tuple[int, int]
-#: A shorter key is a dummy, whose letters would be blotted out everywhere.
+#: Start and end of a key in a text.
+_Span = tuple[int, int]
+#: A shorter key is a dummy, and its letters would be masked in many other words.
 _KEY_CHARS = 8
-#: Keys of the common providers, recognised by their form where the key itself is not known. In text that is JSON a letter in
-#: front of one may be the end of an escape: ``\\n`` at the beginning of a line.
+#: Keys of the common providers, for text whose key is not known. In JSON, the letter before a key may end an escape such as
+#: ``\\n``.
 _LOOKS_LIKE_A_KEY = re.compile(
     r"(?:(?<![A-Za-z0-9_])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
     r"(?:sk|rk|pk|gsk|hf|xai|nvapi|ghp|glpat)[-_][A-Za-z0-9_-]{16,}"
@@ -25,7 +25,7 @@ _LOOKS_LIKE_A_KEY = re.compile(
 
 
 class Secret:
-    """Holds a key. `reveal` is called in one place, where the client that sends it is made."""
+    """Holds a key. `reveal` is called only where the client that sends the key is made."""
 
     __slots__ = ("_text", "variable")
 
@@ -34,10 +34,10 @@ class Secret:
 
         Args:
             text: The key itself.
-            variable: The environment variable in which the person would set another one; not part of what it is.
+            variable: The environment variable in which the user would set another one, for messages.
 
         Raises:
-            UsageError: It is none: a header cannot carry it. The error does not repeat it.
+            UsageError: A header cannot carry this text. The error does not repeat it.
         """
         if not re.fullmatch(r"[!-~]+", text):
             raise UsageError(f"the key is empty or holds characters that no key has; set it again ({variable}).")
@@ -48,11 +48,11 @@ class Secret:
         return self._text
 
     def hide(self, text: str) -> str:
-        """Return a text with the key masked wherever it stands in it."""
-        return _masked(text, _merged(self.places(text)), 0, len(text))
+        """Return a text with every occurrence of the key masked."""
+        return _masked(text, _merged(self.spans(text)), 0, len(text))
 
-    def places(self, text: str) -> Iterator[_Place]:
-        """Yield where the key stands in a text, which may be JSON, or hold text that is."""
+    def spans(self, text: str) -> Iterator[_Span]:
+        """Yield the occurrences of the key in a text, also inside of JSON, and of JSON inside of JSON."""
         if len(self._text) < _KEY_CHARS:
             return
         once = json.dumps(self._text)[1:-1]
@@ -73,8 +73,8 @@ class Secret:
 
 
 def hide_keys(text: str, *known: Secret) -> str:
-    """Return a text with the known keys masked, and whatever else has the form of a key."""
-    return _masked(text, _places(text, known), 0, len(text))
+    """Return a text with the known keys masked, and all else that has the form of a key."""
+    return _masked(text, _spans(text, known), 0, len(text))
 
 
 def masked(value: Any, *known: Secret) -> Any:
@@ -90,32 +90,32 @@ def masked(value: Any, *known: Secret) -> Any:
 
 
 def mask_pieces(pieces: Sequence[str], *known: Secret) -> list[str]:
-    """Return the pieces of a text with keys masked, also one that is divided among several: the first takes the mask."""
+    """Return the pieces of a text with keys masked. Of a key in several pieces, the first gets the mask."""
     text = "".join(pieces)
-    places, ends = _places(text, known), [*accumulate(map(len, pieces))]
-    return [_masked(text, places, end - len(piece), end) for piece, end in zip(pieces, ends, strict=True)]
+    spans, ends = _spans(text, known), [*accumulate(map(len, pieces))]
+    return [_masked(text, spans, end - len(piece), end) for piece, end in zip(pieces, ends, strict=True)]
 
 
-def _places(text: str, known: Sequence[Secret]) -> list[_Place]:
+def _spans(text: str, known: Sequence[Secret]) -> list[_Span]:
     forms = (match.span() for match in _LOOKS_LIKE_A_KEY.finditer(text))
-    return _merged([*forms, *(place for secret in known for place in secret.places(text))])
+    return _merged([*forms, *(place for secret in known for place in secret.spans(text))])
 
 
-def _merged(found: Iterable[_Place]) -> list[_Place]:
-    """Return places in order; those that overlap are one."""
-    places: list[_Place] = []
+def _merged(found: Iterable[_Span]) -> list[_Span]:
+    """Return spans in order; those that overlap become one."""
+    spans: list[_Span] = []
     for start, end in sorted(found):
-        if places and start < places[-1][1]:
-            places[-1] = places[-1][0], max(end, places[-1][1])
+        if spans and start < spans[-1][1]:
+            spans[-1] = spans[-1][0], max(end, spans[-1][1])
         else:
-            places.append((start, end))
-    return places
+            spans.append((start, end))
+    return spans
 
 
-def _masked(text: str, places: Iterable[_Place], begin: int, end: int) -> str:
-    """Return a part of a text without what is in these places, with a mask where one of them begins."""
+def _masked(text: str, spans: Iterable[_Span], begin: int, end: int) -> str:
+    """Return a part of a text without these spans, with a mask at the start of each."""
     kept, at = list[str](), begin
-    for start, stop in places:
+    for start, stop in spans:
         if start < end and stop > begin:
             kept += [text[at:start], MASK] if start >= begin else []
             at = min(stop, end)

@@ -413,7 +413,7 @@ def test_invalid_aliases_are_refused_and_left_unchanged(data: bytes, says: str) 
         with pytest.raises(UsageError) as caught:
             use()
         assert str(caught.value).startswith(f"the aliases in {path} {says}")
-        assert str(caught.value).endswith("; mend the file or delete it.")
+        assert str(caught.value).endswith("; fix the file or delete it.")
     assert path.read_bytes() == data
 
 

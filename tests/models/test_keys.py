@@ -201,5 +201,5 @@ def test_an_invalid_name_of_an_alias_is_refused(name) -> None:
 def test_a_file_of_aliases_that_someone_broke_is_named(text) -> None:
     aliases.alias_file().parent.mkdir(parents=True)
     aliases.alias_file().write_text(text)
-    with pytest.raises(UsageError, match="mend the file or delete it"):
+    with pytest.raises(UsageError, match="fix the file or delete it"):
         aliases.aliases()

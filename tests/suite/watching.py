@@ -80,7 +80,7 @@ ALLOWED = (
     ),
     Allowed("jupyter/session/conversations.py", "Conversations.save", _COMMAND),
     Allowed("jupyter/session/conversations.py", "Conversations.load", _COMMAND),
-    Allowed("models/aliases.py", "_write", _COMMAND),
+    Allowed("models/aliases.py", "set_alias", _COMMAND),
     Allowed("jupyter/completion.py", "_paths", "one directory, listed when the person presses Tab"),
     Allowed(
         "jupyter/display/error_report.py",

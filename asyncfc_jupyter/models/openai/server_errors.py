@@ -103,7 +103,7 @@ def refused_option(error: Any, optional: Mapping[str, re.Pattern[str] | None]) -
 
 
 def said(error: Any, key: Secret | None) -> str:
-    """Return the server's message as ``: message``, shortened to one line and without the key; empty if there is none."""
+    """Return the server's message as ``: message``, shortened to one line and without the key; or an empty text."""
     body = get(error, "body") or error
     text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
     if isinstance(text, list):  # of a validator; each problem may quote the request beside its message
