@@ -36,12 +36,12 @@ def test_json_is_a_tree_and_pretty_text_also_within_a_fence(answer: str) -> None
     assert result.note == ""
 
 
-def test_json_that_is_no_tree_is_text() -> None:
+def test_json_that_is_not_a_tree_is_text() -> None:
     assert shown("json", '"ä"').bundle == {"text/plain": '"ä"'}
 
 
 @pytest.mark.parametrize("answer", ["It costs 3.", '{"a": NaN}', "[" * 100_000, '{"a": 1} and more'])
-def test_an_answer_that_is_no_json_is_kept_as_text_with_a_note(answer: str) -> None:
+def test_an_answer_that_is_not_json_is_kept_as_text_with_a_note(answer: str) -> None:
     result = shown("json", answer)
     assert result.bundle == {"text/plain": answer}
     assert result.note.startswith("The answer is not JSON, so it is shown as text (")
@@ -119,7 +119,7 @@ class Seen(HTMLParser):
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_hostile_html_is_written_again_without_what_acts_or_loads(hostile: str) -> None:
+def test_hostile_html_is_cleaned_of_everything_that_acts_or_loads(hostile: str) -> None:
     page = cleaned(hostile)
     seen = Seen(page)
     # Within an <svg> a browser reads the content of <style> as markup, which Python's parser does not.
@@ -157,7 +157,7 @@ def test_hostile_html_stays_within_its_frame(hostile: str) -> None:
     assert attributes["srcdoc"].startswith(head)
 
 
-def test_what_draws_is_cleaned() -> None:
+def test_html_that_only_draws_is_kept() -> None:
     report = (
         '<style>td{color:red}</style><table><tbody><tr><td colspan="2">a &lt; b</td></tr></tbody></table>'
         '<svg viewBox="0 0 9 9"><circle cx="4" r="3" fill="red"></circle></svg><img src="data:image/png;base64,AAAA">'
@@ -173,7 +173,7 @@ def test_html_that_would_take_a_parser_seconds_is_shown_as_text(huge: str) -> No
     assert cleaned(huge) == f"<pre>{html.escape(huge)}</pre>"
 
 
-def test_json_that_no_front_end_can_be_sent_is_mended_or_shown_as_text() -> None:
+def test_json_that_no_front_end_accepts_is_repaired_or_shown_as_text() -> None:
     assert shown("json", '[1, "\\ud800"]').bundle == {"application/json": [1, "?"], "text/plain": '[\n  1,\n  "?"\n]'}
     infinite = shown("json", "[1, 1e999]")
     assert infinite.bundle == {"text/plain": "[1, 1e999]"}

@@ -1,4 +1,4 @@
-"""Who may be asked before a call is made, in real kernels: by button, by a line of input, or by nobody."""
+"""How the user is asked before a call is made, in real kernels: with buttons, with a line of input, or not at all."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_button_approves_while_another_tool_runs(kernel: Kernel) -> None:
     assert cell.prompts == []
 
 
-def test_a_button_declines_and_the_model_is_told(kernel: Kernel) -> None:
+def test_a_button_declines_and_the_model_is_informed(kernel: Kernel) -> None:
     cell = asked_by_button(kernel)
     press(kernel, cell, "decline")
     kernel.wait(lambda: "p skipped" in str(cell.displays), "the model to be told")
@@ -71,7 +71,7 @@ def test_a_button_declines_and_the_model_is_told(kernel: Kernel) -> None:
     assert "paid" not in cell.told
 
 
-def test_an_interrupt_withdraws_the_question_and_the_conversation_goes_on(kernel: Kernel) -> None:
+def test_an_interrupt_withdraws_the_question_and_the_history_stays_valid(kernel: Kernel) -> None:
     cell = asked_by_button(kernel)
     kernel.interrupt()
     end(kernel, cell)
@@ -98,7 +98,7 @@ def test_anything_but_yes_is_a_no(kernel: Kernel) -> None:
     assert kernel.value("_agent.futures['f1'].state.value") == "'skipped'"
 
 
-def test_a_call_that_nobody_can_approve_is_neither_made_nor_waited_for(kernel: Kernel) -> None:
+def test_a_call_that_no_user_can_approve_is_neither_made_nor_waited_for(kernel: Kernel) -> None:
     kernel.run("RELEASE = True")
     cell = ask(kernel)
     end(kernel, cell)

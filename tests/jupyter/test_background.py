@@ -1,4 +1,4 @@
-"""Runs that go on behind the cells, in a real kernel of either kind."""
+"""Runs in the background, in a real kernel of either version."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_new(kernel: Kernel) -> bool:
     return kernel.value("__import__('ipykernel').version_info[0] >= 7") == "True"
 
 
-def test_the_cell_returns_the_run_and_what_comes_of_it_lands_there(kernel: Kernel) -> None:
+def test_the_cell_returns_the_run_and_shows_its_output_later(kernel: Kernel) -> None:
     cell = begun(kernel, "--out handle")
     assert [text for text in texts(cell) if text.startswith("<Run running")]
     assert kernel.value("handle.outcome") == "'running'"
@@ -40,7 +40,7 @@ def test_the_cell_returns_the_run_and_what_comes_of_it_lands_there(kernel: Kerne
     assert "f1 threaded - 2 lines\n  threaded began\n  threaded ended" in texts(cell)
 
 
-def test_what_a_tool_first_prints_under_another_cell_lands_in_its_own(kernel: Kernel) -> None:
+def test_prints_made_while_another_cell_runs_appear_in_their_own_cell(kernel: Kernel) -> None:
     late = (
         "'Wait.'\n    BEGAN.set()\n    while not RELEASE:\n        time.sleep(0.005)\n    print('late')\n    return x"
     )
@@ -49,7 +49,7 @@ def test_what_a_tool_first_prints_under_another_cell_lands_in_its_own(kernel: Ke
     assert kernel.run(f"%%tool\ndef waiting(x: int) -> int:\n    {late}").error is None
     cell = begun(kernel, "--out handle", "a = waiting(x=5)\nawait a\nf'it is {a}'")
     kernel.run("while not BEGAN.is_set(): await asyncio.sleep(0.01)")
-    # No code of the loop runs before this cell is over, but what the thread prints is shown.
+    # No code of the loop runs before this cell ends, but the prints of the thread are shown.
     other = kernel.send(under_another)
     kernel.wait(lambda: any("\n  late" in text for text in texts(cell)), "what it prints, in its own cell")
     (kernel.home / "go").touch()
@@ -59,7 +59,7 @@ def test_what_a_tool_first_prints_under_another_cell_lands_in_its_own(kernel: Ke
     kernel.run("await handle")
 
 
-def test_several_go_on_at_once_each_in_a_fork_of_main_which_stays_free(kernel: Kernel) -> None:
+def test_several_run_in_parallel_each_in_a_fork_of_main_which_stays_free(kernel: Kernel) -> None:
     kernel.run(f"{AGENT}\na = quick(x=7)\n\n'seven'")
     begun(kernel, "--out one", "b = threaded(x='$f1')\nawait b\nf'{b}'")
     begun(kernel, "--out two")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kernel
 ONE = "a = quick(x=1)\nawait a\n\n'one'"
 DETACHED = '''%%tool --pure --detached
 async def lasting(x: int) -> int:
-    """Sleep for a minute, and hold nobody up."""
+    """Sleep for a minute."""
     await asyncio.sleep(60)
     return x
 '''
@@ -58,7 +58,7 @@ def test_a_fork_starts_from_the_messages_and_values_so_far(kernel: Kernel) -> No
     assert "there is a conversation 'other' already" in kernel.run("%agent fork other").traceback
 
 
-def test_a_conversation_is_written_to_a_file_and_goes_on_from_it(kernel: Kernel) -> None:
+def test_a_conversation_is_written_to_a_file_and_continued_from_it(kernel: Kernel) -> None:
     ask(kernel, ONE)
     assert "Wrote main: 5 messages, 1 future to talk.json." in kernel.run("%agent export talk.json").stdout
     assert "Read later: 5 messages, 1 future" in kernel.run("%agent import talk.json later").stdout
@@ -130,7 +130,7 @@ def test_an_export_that_fails_leaves_the_one_before(kernel: Kernel) -> None:
     assert kernel.value(f"before == open('talk.json').read(), {left}") == "(True, ['talk.json'])"
 
 
-def test_why_is_told_of_the_futures_of_earlier_cells_too(kernel: Kernel) -> None:
+def test_why_knows_the_futures_of_earlier_cells_too(kernel: Kernel) -> None:
     ask(kernel, ONE)
     ask(kernel, "b = quick(x='$f1')\nawait b\n\n'two'")
     assert kernel.run("%agent why f1").stdout == "f1 (quick) did not wait\n"

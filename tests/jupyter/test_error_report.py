@@ -1,4 +1,4 @@
-"""What an error tells the person: what, where in their cell, what to do; their own frames alone; our bugs as ours."""
+"""What an error says: what is wrong, where in the cell, what to do; only the user's frames; a bug is called a bug."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def failing_elsewhere(x: int) -> float:
 def _helper(x):
     return x / 0
 '''
-#: A fault in our own code, whose message holds a key.
+#: A bug in the package, whose message contains a key.
 FAULT = """
 import os
 import asyncfc_jupyter.agent.loop as loop
@@ -76,13 +76,13 @@ def test_an_error_names_the_line_of_the_cell(kernel_of_module: Kernel, cell: str
     kernel_of_module.run("%agent reset")
 
 
-def test_an_error_of_a_line_that_stands_alone_needs_no_place(kernel_of_module: Kernel) -> None:
+def test_an_error_of_a_cell_of_one_line_does_not_name_the_line(kernel_of_module: Kernel) -> None:
     kernel_of_module.run(f"{AGENT}\n'x'")
     assert "of the cell" not in kernel_of_module.run("%agent why f99").traceback
 
 
 @pytest.mark.parametrize("tool", ["failing", "failing_on_the_loop", "failing_elsewhere"])
-def test_a_tools_own_error_has_the_users_frames_and_none_of_ours(kernel_of_module: Kernel, tool: str) -> None:
+def test_a_tools_own_error_has_the_users_frames_and_no_others(kernel_of_module: Kernel, tool: str) -> None:
     kernel_of_module.run(FAILING)
     kernel_of_module.run(f"{AGENT}\na = {tool}(x=1)\n\n'x'")
     shown = kernel_of_module.run("future = list(_agent.futures.values())[-1]\nfuture.result()").traceback
@@ -106,7 +106,7 @@ def test_a_tools_own_error_has_the_users_frames_and_none_of_ours(kernel_of_modul
         ),
     ],
 )
-def test_a_fault_of_ours_says_so_and_brings_what_a_report_needs(
+def test_a_bug_in_the_package_says_so_and_has_what_a_report_needs(
     kernel: Kernel, fault: str, says: str, above: str
 ) -> None:
     kernel.run(
@@ -123,7 +123,7 @@ def test_a_fault_of_ours_says_so_and_brings_what_a_report_needs(
     assert kernel.value("_agent.futures['f1'].result()") == "1"
 
 
-def test_a_fault_of_ours_in_the_background_says_so_too(kernel: Kernel) -> None:
+def test_a_bug_in_the_package_during_a_background_run_says_so_too(kernel: Kernel) -> None:
     kernel.run(FAULT.replace("FAULT)", "\"KeyError('x')\")"))
     cell = kernel.run(f"{AGENT} --background\na = quick(x=1)\n\n'x'")
     shown = kernel.run("await _agent").traceback

@@ -97,7 +97,7 @@ def test_an_interrupt_lets_the_step_of_a_tool_end_and_then_cancels_it(monkeypatc
     async def pressing() -> None:
         """Go on after the press, and clean up."""
         signal.raise_signal(signal.SIGINT)
-        seen.append("the step goes on")
+        seen.append("the step continues")
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -105,7 +105,7 @@ def test_an_interrupt_lets_the_step_of_a_tool_end_and_then_cancels_it(monkeypatc
             raise
 
     run = pressed_in(pressing, monkeypatch, step_s=30)
-    assert seen == ["the step goes on", "cleaned up"]
+    assert seen == ["the step continues", "cleaned up"]
     assert (run.outcome, run.futures["f1"].state.value) == ("interrupted", "cancelled")
 
 
@@ -155,5 +155,5 @@ def test_nothing_is_raised_in_what_a_tool_has_called_of_this_package(monkeypatch
 
     run = pressed_in(pressing, monkeypatch, step_s=0.01)
     assert looks[:3] == ["later", "later", "later"]
-    assert "done" in looks, "what it had called came to its end"
+    assert "done" in looks, "the function of the package ended normally"
     assert run.futures["f1"].state.value == "cancelled"

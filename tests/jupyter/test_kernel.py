@@ -44,7 +44,7 @@ def assert_one_line(cell: Cell, starts: str) -> None:
     assert "\n" not in cell.traceback.strip()
 
 
-def test_every_cell_queued_behind_an_agent_cell_runs(kernel: Kernel) -> None:
+def test_every_cell_queued_after_an_agent_cell_runs(kernel: Kernel) -> None:
     first = kernel.send(agent("a = quick(x=1)", "", "f'one {a}'"))
     rest = [kernel.send("print('two')"), kernel.send(agent("'three'")), kernel.send("print('four')")]
     kernel.wait(lambda: all(cell.ended for cell in [first, *rest]), "all four cells")
@@ -53,7 +53,7 @@ def test_every_cell_queued_behind_an_agent_cell_runs(kernel: Kernel) -> None:
     assert [rest[0].stdout, answer_of(rest[1]), rest[2].stdout] == ["two\n", "three", "four\n"]
 
 
-def test_nested_below_time_it_works_and_the_cells_behind_it_run(kernel: Kernel) -> None:
+def test_nested_below_time_it_works_and_the_next_cells_run(kernel: Kernel) -> None:
     cells = [kernel.send("%%time\n" + agent("a = quick(x=2)", "", "f'one {a}'"))]
     cells += [kernel.send(f"print({number})") for number in range(5)]
     cells += [kernel.send("%%time\n" + agent("'again'")), kernel.send("print('last')")]
@@ -65,7 +65,7 @@ def test_nested_below_time_it_works_and_the_cells_behind_it_run(kernel: Kernel) 
     assert cells[-1].stdout == "last\n"
 
 
-def test_an_interrupt_cancels_an_async_tool_and_the_conversation_goes_on(kernel: Kernel) -> None:
+def test_an_interrupt_cancels_an_async_tool_and_the_history_stays_valid(kernel: Kernel) -> None:
     cell = begun(kernel, "sleeping")
     kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the interrupted cell")
@@ -124,7 +124,7 @@ def test_an_interrupt_ends_a_run_and_names_a_tool_that_ignores_cancelling(kernel
     answered(kernel)
 
 
-def test_what_tools_print_lands_in_the_cell_that_asked(kernel: Kernel) -> None:
+def test_prints_of_tools_appear_in_the_cell_that_asked(kernel: Kernel) -> None:
     before = kernel.send("print('before')")
     cell = kernel.send(agent("a = talking(x=1)", "b = whispering(x=2)", "", "'done'"))
     after = kernel.send("print('after')")
@@ -154,7 +154,7 @@ def test_a_run_that_ended_leaves_a_picture_and_no_widget(kernel: Kernel) -> None
         ),
     ],
 )
-def test_a_run_in_which_nothing_was_said_shows_its_error_and_nothing_else(
+def test_a_run_without_any_text_shows_its_error_and_nothing_else(
     kernel: Kernel, options: str, plan: str, says: str
 ) -> None:
     cell = kernel.run(f"%%agent {options}\n{plan}" if options else agent(plan))
@@ -223,7 +223,7 @@ def test_the_run_is_there_after_an_error(kernel: Kernel) -> None:
     answered(kernel)
 
 
-def test_a_conversation_goes_on_from_cell_to_cell_until_it_is_reset(kernel: Kernel) -> None:
+def test_a_conversation_continues_from_cell_to_cell_until_it_is_reset(kernel: Kernel) -> None:
     kernel.run(agent("a = quick(x=5)", "", "'one'"))
     cell = kernel.run("%%agent\nb = quick(x=6)\n\nf'{b}'")
     assert answer_of(cell) == "6"
@@ -246,7 +246,7 @@ print([name for name in late if name in sys.modules])
     assert ran.stdout == "[]\n"
 
 
-def test_loading_twice_starts_afresh_and_unloading_leaves_nothing(kernel: Kernel) -> None:
+def test_loading_twice_starts_a_new_session_and_unloading_leaves_nothing(kernel: Kernel) -> None:
     assert "quick" in kernel.run("%agent tools").told
     kernel.run("%reload_ext asyncfc_jupyter")
     assert kernel.run("%agent tools").stdout.startswith("No tools yet")

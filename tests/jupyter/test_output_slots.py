@@ -62,7 +62,7 @@ def wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_what_comes_in_the_middle_moves_down_what_is_below_it(front_end: FrontEnd) -> None:
+def test_an_output_in_the_middle_moves_the_outputs_below_it_down(front_end: FrontEnd) -> None:
     stack = OutputStack()
     for place, what in (((9.0,), "answer"), ((2.0,), "two"), ((1.0, 1.0), "one's"), ((1.0, 0.0), "one")):
         before = set(front_end.shown)
@@ -74,7 +74,7 @@ def test_what_comes_in_the_middle_moves_down_what_is_below_it(front_end: FrontEn
     assert front_end.shown == ["one", "one's", "two", "answer"]
 
 
-def test_what_is_taken_away_leaves_an_empty_output_at_the_end(front_end: FrontEnd) -> None:
+def test_a_removed_output_leaves_an_empty_output_at_the_end(front_end: FrontEnd) -> None:
     stack = OutputStack()
     for number in (1, 2, 3):
         stack.show((number,), text(str(number)))
@@ -84,7 +84,7 @@ def test_what_is_taken_away_leaves_an_empty_output_at_the_end(front_end: FrontEn
     assert front_end.shown == ["1", "3", ""]
 
 
-def test_an_output_that_is_the_same_again_is_not_sent_again(front_end: FrontEnd) -> None:
+def test_an_unchanged_output_is_not_sent_again(front_end: FrontEnd) -> None:
     stack = OutputStack()
     for _ in range(5):
         stack.show((1,), text("same"))
@@ -92,7 +92,7 @@ def test_an_output_that_is_the_same_again_is_not_sent_again(front_end: FrontEnd)
     assert len(front_end.times) == 1
 
 
-def test_what_did_not_change_is_not_asked_for_again(front_end: FrontEnd) -> None:
+def test_an_output_that_did_not_change_is_not_rendered_again(front_end: FrontEnd) -> None:
     stack, asked = OutputStack(), []
     stack.show((1,), lambda: asked.append(1))
     stack.flush()
@@ -101,12 +101,12 @@ def test_what_did_not_change_is_not_asked_for_again(front_end: FrontEnd) -> None
     assert asked == [1]
 
 
-def test_a_place_that_is_reserved_is_taken_at_once(front_end: FrontEnd) -> None:
+def test_a_reserved_slot_is_created_immediately(front_end: FrontEnd) -> None:
     OutputStack().reserve((1,))
     assert front_end.shown == [""]
 
 
-def test_updates_go_out_in_the_context_of_the_cell_whoever_asks(front_end: FrontEnd) -> None:
+def test_updates_are_sent_in_the_context_of_the_cell_from_any_thread(front_end: FrontEnd) -> None:
     token = WHERE.set("the cell")
     stack = OutputStack()
     WHERE.reset(token)
@@ -121,7 +121,7 @@ def test_many_messages_or_long_rendering_put_the_next_update_off(
     front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch, outputs: int, rendering_s: float
 ) -> None:
     pauses_s: list[float] = []
-    # A clock that goes on with the rendering alone, whatever else the machine does meanwhile.
+    # A clock that advances with the rendering only, whatever else the machine does.
     clock = SimpleNamespace(now_s=0.0)
 
     class Timer(threading.Thread):
@@ -168,7 +168,7 @@ def test_many_changes_from_threads_make_few_updates_and_show_the_last(
     assert len(front_end.times) <= 2 * (took_s * UPDATES_PER_S + 2)
 
 
-def test_it_goes_on_while_the_thread_that_asked_is_blocked(front_end: FrontEnd) -> None:
+def test_updates_continue_while_the_calling_thread_is_blocked(front_end: FrontEnd) -> None:
     stack = OutputStack()
     stack.show((1,), text("first"))
     stack.flush()
@@ -177,7 +177,7 @@ def test_it_goes_on_while_the_thread_that_asked_is_blocked(front_end: FrontEnd) 
 
 
 class Surface:
-    """What a kernel's session does with a display: it refuses what is no JSON, and keeps the rest."""
+    """What a kernel's session does with a display: it refuses values that are not JSON, and keeps the rest."""
 
     def __init__(self) -> None:
         self.shown: dict[str, dict[str, Any]] = {}
@@ -196,7 +196,7 @@ class Surface:
         ({"text/html": object()}, "[this output cannot be sent to the notebook: TypeError: "),
     ],
 )
-def test_an_output_that_cannot_be_sent_is_told_and_takes_no_other_with_it(
+def test_an_output_that_cannot_be_sent_is_reported_and_others_are_sent(
     monkeypatch: pytest.MonkeyPatch, data: dict[str, Any], text: str
 ) -> None:
     surface = Surface()

@@ -145,7 +145,7 @@ def folds(cell: Cell) -> list[str]:
     return [bundle["text/plain"] for bundle in cell.displays[1:-1]]
 
 
-def test_calls_that_print_at_once_from_threads_have_a_fold_each(kernel: Kernel) -> None:
+def test_calls_that_print_in_parallel_threads_have_a_fold_each(kernel: Kernel) -> None:
     """The streams of the cell get nothing."""
     cell = ask(kernel, "a = chat(name='one')", "b = chat(name='two')", "", "f'{a} {b}'")
     lines = {name: "".join(f"\n  {name} {number}" for number in range(20)) for name in ("one", "two")}
@@ -160,7 +160,7 @@ def test_calls_on_the_loop_are_kept_apart_too(kernel: Kernel) -> None:
     assert [fold.count("\n") for fold in folds(cell)] == [20, 20]
 
 
-def test_streams_warnings_and_displays_stand_under_their_call(kernel: Kernel) -> None:
+def test_streams_warnings_and_displays_are_shown_under_their_call(kernel: Kernel) -> None:
     """A silent call has no fold."""
     cell = ask(kernel, "s = silent(x=1)", "a = everything(x=1)", "", "f'{a} {s}'")
     heading, shown = cell.displays[1:-1]
@@ -253,7 +253,7 @@ def test_runs_that_are_compared_keep_their_folds_one_run_after_the_other(kernel:
     assert [fold.split(" - ")[0] for fold in folds(cell)] == ["f1 second", "f1 second"]
 
 
-def test_two_runs_in_the_background_put_out_in_their_own_cells(kernel: Kernel) -> None:
+def test_two_runs_in_the_background_show_output_in_their_own_cells(kernel: Kernel) -> None:
     cells = [kernel.run(f"{AGENT} --background --out run{n}\na = chat(name='{n}')\nawait a\nf'{{a}}'") for n in (1, 2)]
     done = kernel.run("await run1; await run2; print('done')")
     assert done.told.endswith("done\n")
@@ -306,7 +306,7 @@ def test_a_program_that_runs_a_notebook_keeps_folds_that_need_no_kernel(
     assert "careful &lt;script&gt;" in exported
 
 
-def test_a_terminal_prints_what_a_call_put_out_when_it_is_over(tmp_path: Path) -> None:
+def test_a_terminal_prints_the_output_of_a_call_at_its_end(tmp_path: Path) -> None:
     plan = f"{AGENT}\na = chat(name='one')\nb = chat(name='two')\nc = boom(x=1)\n\nf'{{a}} {{b}} {{c}}'"
     out = in_terminal(tmp_path, TOOLS, IMPORTS, TALKERS, plan).stdout
     for future, name in (("f1", "one"), ("f2", "two")):

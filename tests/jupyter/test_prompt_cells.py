@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture
 def shell(kernel_of_module: Kernel) -> Iterator[Kernel]:
-    """Return a kernel whose conversations begin anew."""
+    """Return a kernel whose conversations are new."""
     kernel_of_module.run("%agent reset")
     yield kernel_of_module
     kernel_of_module.run("%agent reset\n%agent model rehearsal")
@@ -33,7 +33,7 @@ def answering(*answers: str) -> ScriptedServer:
 
 
 def prompts(server: ScriptedServer) -> list[str]:
-    """Return what each request says last in the person's place."""
+    """Return what each request says last in the user's place."""
     return [[m["content"] for m in request.messages if m["role"] == "user"][-1] for request in server.requests]
 
 
@@ -69,7 +69,7 @@ def test_an_expression_that_cannot_be_replaced_is_reported_in_one_line(
         assert ask(shell, server, "again").status == "ok"
 
 
-def test_raw_sends_json_and_code_as_they_stand(shell: Kernel) -> None:
+def test_raw_sends_json_and_code_unchanged(shell: Kernel) -> None:
     shell.run("x = 1")
     text = 'Mend {"a": {x}} and def f(): return {}'
     with answering("ok") as server:
@@ -77,7 +77,7 @@ def test_raw_sends_json_and_code_as_they_stand(shell: Kernel) -> None:
         assert prompts(server) == [text]
 
 
-def test_a_nested_cell_and_one_in_the_background_are_filled_in_as_well(shell: Kernel) -> None:
+def test_values_are_inserted_in_nested_and_background_cells_too(shell: Kernel) -> None:
     shell.run("x = 41")
     with answering("one", "two") as server:
         assert ask(shell, server, "{x+1}", above="%%time\n").status == "ok"
@@ -95,7 +95,7 @@ def test_the_braces_of_a_plan_are_its_own(shell: Kernel) -> None:
         assert shell.value("_agent.prompt") == repr(plan)
 
 
-def test_a_file_is_the_prompt_and_the_cell_goes_below_it(shell: Kernel) -> None:
+def test_a_file_is_the_prompt_and_the_cell_follows_it(shell: Kernel) -> None:
     shell.run(
         "from pathlib import Path\ncity, name = 'LIS', 'task.md'\n"
         "_ = Path('task.md').write_text('Book {anything}.\\n')\n_ = Path('plan.txt').write_text('a = quick(x=3)\\n')"
@@ -147,7 +147,7 @@ def test_code_of_a_background_run_is_shown_and_no_other_cell_gets_it(shell: Kern
         assert cell.payload == waiting.payload == shell.run("pass").payload == []
 
 
-def test_json_is_a_tree_and_what_is_none_is_kept_with_a_note(shell: Kernel) -> None:
+def test_json_is_a_tree_and_invalid_json_is_kept_with_a_note(shell: Kernel) -> None:
     cell, sent = shown_as(shell, "json", '```json\n{"price": [1]}\n```')
     assert sent.endswith(WORDS_ON_FORMAT["json"])
     assert formatted(cell)["application/json"] == {"price": [1]}
@@ -164,7 +164,7 @@ def test_html_is_drawn_in_a_frame_and_text_is_plain(shell: Kernel) -> None:
     assert formatted(cell) == {"text/plain": "# <b>hi</b>"}
 
 
-def test_what_a_model_says_on_the_way_stays_above_a_formatted_answer(shell: Kernel) -> None:
+def test_text_of_earlier_turns_stays_above_a_formatted_answer(shell: Kernel) -> None:
     script = [reply(text_chunks("Looking."), call_chunks(0, "a", "quick", {"x": 4})), reply(text_chunks('{"x": 4}'))]
     with ScriptedServer(script) as server:
         cell = ask(shell, server, "How much?", "-f json --mode eager")
@@ -210,7 +210,7 @@ def test_a_hostile_prompt_or_tool_cannot_steer_the_terminal_that_shows_it(shell:
     assert "a[2Jbc" in shell.run("%agent prompt").stdout
 
 
-def test_the_run_is_a_variable_of_the_name_that_one_gives(shell: Kernel) -> None:
+def test_the_run_is_a_variable_of_the_given_name(shell: Kernel) -> None:
     shell.run(f"{AGENT}\na = quick(x=5)\n\nf'{{a}}'")
     assert shell.value("(_agent.answer, _agent.futures['f1'].result())") == "('5', 5)"
     shell.run(f"{AGENT} --out mine\na = quick(x=6)\n\nf'{{a}}'")

@@ -101,7 +101,7 @@ def test_an_expression_in_braces_is_replaced_as_in_an_f_string(text: str, sent: 
         ("{x" + "+1" * 2000 + "}", "its other brace is not on this line"),
     ],
 )
-def test_the_error_for_any_other_brace_names_it_the_rule_and_the_remedy(text: str, names: str) -> None:
+def test_any_other_brace_is_an_error_with_its_text_the_rule_and_the_remedy(text: str, names: str) -> None:
     """The error is one line."""
     with pytest.raises(UsageError) as caught:
         filled(text)
@@ -114,7 +114,7 @@ def test_the_error_for_any_other_brace_names_it_the_rule_and_the_remedy(text: st
     assert len(said) < 400
 
 
-def test_a_value_is_put_in_once_and_never_looked_at_again() -> None:
+def test_braces_in_a_value_are_left_alone() -> None:
     assert filled("{hostile}|{hostile!s}|{hostile:}") == "|".join([VALUES["hostile"]] * 3)
 
 
@@ -139,7 +139,7 @@ def test_a_table_is_shown_in_the_summary_that_a_model_sees_of_a_result() -> None
         ([1, "ä"], '[1, "ä"]'),
     ],
 )
-def test_text_and_single_values_are_put_in_as_they_are(value: Any, text: str) -> None:
+def test_text_and_single_values_are_inserted_unchanged(value: Any, text: str) -> None:
     assert replaced("{value}", {"value": value}.__getitem__, place="the prompt") == text
 
 
@@ -158,13 +158,13 @@ def test_an_object_whose_own_code_raises_is_named_and_nothing_is_sent() -> None:
         replaced("{value}", lambda _: (_ for _ in ()).throw(SilentError()), place="the prompt")
 
 
-def test_raw_and_a_plan_are_sent_as_they_stand() -> None:
+def test_raw_and_a_plan_are_sent_unchanged() -> None:
     text = '{"a": {x}} {{y}}'
     assert written(text, "--raw") == text
     assert written(text, plan=True) == text
 
 
-def test_a_file_stands_above_the_cell_and_is_not_looked_at(tmp_path: Path) -> None:
+def test_a_file_precedes_the_cell_and_its_braces_are_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "task.md"
     file.write_text('\ufeffUse {"json": 1} and {evil()}.\n\n', encoding="utf-8")
     assert written("", f"--file '{file}'") == 'Use {"json": 1} and {evil()}.'

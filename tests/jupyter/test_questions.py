@@ -30,7 +30,7 @@ def test_an_answer_reaches_its_own_question_and_no_other() -> None:
     asyncio.run(main())
 
 
-def test_an_answer_to_what_is_no_longer_asked_changes_nothing() -> None:
+def test_an_answer_to_a_closed_question_changes_nothing() -> None:
     async def main() -> None:
         questions = Questions()
         asked = asyncio.ensure_future(questions.ask(approval("f1")))

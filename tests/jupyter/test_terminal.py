@@ -96,7 +96,7 @@ def test_a_question_is_asked_on_a_line_of_its_own(tmp_path: Path) -> None:
         assert "answered in" in shown.before
 
 
-def test_an_interrupt_gives_the_screen_back(tmp_path: Path) -> None:
+def test_an_interrupt_restores_the_screen(tmp_path: Path) -> None:
     cells = (f"{AGENT}\na = sleeping(x=1)\nawait a\n'never'", f"{AGENT}\n'again'")
     with terminal(tmp_path, *cells) as shown:
         shown.expect("f1 sleeping")
@@ -107,7 +107,7 @@ def test_an_interrupt_gives_the_screen_back(tmp_path: Path) -> None:
         shown.expect("the end")
 
 
-def test_a_terminal_that_cannot_take_lines_back_is_left_in_peace(tmp_path: Path) -> None:
+def test_a_terminal_that_cannot_erase_lines_gets_no_live_timeline(tmp_path: Path) -> None:
     with terminal(tmp_path, f"{AGENT}\na = quick(x=7)\n\nf'it is {{a}}'", term="dumb") as shown:
         shown.expect("the end")
         assert "it is 7" in shown.before

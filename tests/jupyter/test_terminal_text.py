@@ -21,11 +21,11 @@ from asyncfc_jupyter.jupyter.display.terminal_text import as_screen, newest_line
         ("\ud800", "\N{REPLACEMENT CHARACTER}"),
     ],
 )
-def test_lines_and_letters_stay_and_what_steers_goes(written: str, shown: str) -> None:
+def test_lines_and_letters_stay_and_control_characters_are_removed(written: str, shown: str) -> None:
     assert as_screen(written) == shown
 
 
-def test_the_newest_line_is_the_last_that_says_something() -> None:
+def test_the_newest_line_is_the_last_that_is_not_blank() -> None:
     assert newest_line([("one\ntwo\n", "stdout"), ("\n  \n", "stderr")]) == "two"
     assert newest_line([("one\n", "stdout"), ("two", "stderr")]) == "two"
     assert newest_line([]) == ""

@@ -64,7 +64,7 @@ def test_every_function_at_the_top_level_is_a_tool_and_helpers_are_not(run, shel
     assert shell.user_ns["one"](3) == 3
 
 
-def test_nothing_declared_is_said_and_a_cell_without_functions_is_said_too(run) -> None:
+def test_missing_declarations_and_a_cell_without_functions_are_reported(run) -> None:
     assert run("%%tool", "def f() -> int:", '    """F."""')[1] == (
         "f() -> int  [no effects declared: ordered against everything]\n"
     )
@@ -122,7 +122,7 @@ def test_a_path_names_a_parameter_and_not_a_variable_of_the_same_name(run, shell
     assert "[reads flights/{city}]" in text
 
 
-def test_a_cell_that_awaits_at_its_top_level_is_told_where_to_do_that(run) -> None:
+def test_an_error_says_where_a_cell_may_await_at_its_top_level(run) -> None:
     assert run("%%tool", "await x")[1].startswith("UsageError: %%tool: the cell awaits at its top level")
 
 

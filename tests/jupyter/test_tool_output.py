@@ -15,13 +15,13 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def changes() -> list[ToolOutput]:
-    """Return the folds that told of a change, one for each time."""
+    """Return the outputs that reported a change, once for each change."""
     return []
 
 
 @pytest.fixture
 def fold(changes: list[ToolOutput]) -> ToolOutput:
-    """Return the fold of a call that runs."""
+    """Return the output of a running call."""
     return made(changes.append)
 
 
@@ -34,7 +34,7 @@ def shown(fold: ToolOutput) -> str:
     return "" if heading is None else heading.data["text/plain"]
 
 
-def test_each_thing_that_a_call_puts_out_is_told_once(fold: ToolOutput, changes: list[ToolOutput]) -> None:
+def test_each_output_of_a_call_is_one_change(fold: ToolOutput, changes: list[ToolOutput]) -> None:
     fold.write("a\n", "stdout")
     fold.display(Bundle({"text/plain": "1"}), None)
     fold.raised(ValueError("no"))
@@ -43,7 +43,7 @@ def test_each_thing_that_a_call_puts_out_is_told_once(fold: ToolOutput, changes:
     assert shown(fold) == "f1 look - 1 line, 1 display, error\n  a\n  Traceback\n  no"
 
 
-def test_a_call_that_puts_nothing_out_has_no_fold(fold: ToolOutput) -> None:
+def test_a_call_without_output_has_no_fold(fold: ToolOutput) -> None:
     fold.end(closes=False)
     assert fold.heading() is None
 
@@ -65,7 +65,7 @@ def test_a_display_is_replaced_by_its_id_and_no_other_is(fold: ToolOutput, chang
 
 
 @pytest.mark.parametrize("wait", [False, True])
-def test_cleared_output_goes_at_once_or_when_something_new_comes(fold: ToolOutput, wait: bool) -> None:
+def test_output_is_cleared_now_or_when_new_output_arrives(fold: ToolOutput, wait: bool) -> None:
     fold.write("old\n", "stdout")
     fold.display(Bundle({"text/plain": "old"}), None)
     fold.clear(wait=wait)
@@ -158,7 +158,7 @@ def test_folds_are_in_the_order_of_futures_with_their_displays_below() -> None:
     assert stack.outputs == ["f9 look - 1 display", "three", "f10 look - 1 line\n  a"]
 
 
-def test_in_a_terminal_what_a_call_put_out_is_returned_when_it_is_over() -> None:
+def test_in_a_terminal_the_output_of_a_call_is_returned_at_its_end() -> None:
     folds = ToolOutputs(None, str, run="_agent")
     fold = folds(FutureName("f1"), "look")
     fold.write("a\n", "stdout")

@@ -85,12 +85,12 @@ def test_a_comment_above_a_tool_cell_does_not_hide_the_magic(shell: InteractiveS
     assert shell.transform_cell("# mine\n%%tool\nx") == "get_ipython().run_cell_magic('tool', '', 'x\\n')\n"
 
 
-def test_a_terminal_goes_on_asking_for_lines_of_an_agent_cell(shell: InteractiveShell) -> None:
+def test_a_terminal_keeps_asking_for_lines_of_an_agent_cell(shell: InteractiveShell) -> None:
     assert shell.check_complete("%%agent --model rehearsal\nhello")[0] == "incomplete"
     assert shell.check_complete("%%agent --model rehearsal\nhello\n\n")[0] == "complete"
 
 
-def test_an_end_that_was_never_a_beginning_ends_nothing() -> None:
+def test_the_end_of_a_cell_that_was_never_announced_changes_nothing() -> None:
     cells, outer = RunningCells(), info()
     cells.started(outer)
     cells.ended(ExecutionResult(info("")))  # IPython ends an empty cell that it never began
@@ -138,7 +138,7 @@ def test_a_doctor_line_at_the_top_level_becomes_an_await(shell: InteractiveShell
         "%agent tools",
     ],
 )
-def test_other_lines_stay_what_ipython_makes_of_them(shell: InteractiveShell, cell: str) -> None:
+def test_other_lines_are_transformed_by_ipython_only(shell: InteractiveShell, cell: str) -> None:
     assert "await" not in shell.transform_cell(cell)
 
 

@@ -1,4 +1,4 @@
-"""The live timeline's traffic: small batches, one whole view at the end, and a fresh one for whoever asks."""
+"""The live timeline's traffic: small batches, one whole view at the end, and a current one on request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Recorded(TimelineWidget):
         self.synced.append({key} if isinstance(key, str) else set(key or ()))
 
 
-def test_a_burst_of_events_is_one_batch_that_goes_out_after_the_interval() -> None:
+def test_a_burst_of_events_is_one_batch_sent_after_the_interval() -> None:
     async def work() -> None:
         widget = Recorded()
         for stamped in until(travel(), 4.0):
@@ -68,7 +68,7 @@ def test_a_flood_of_events_is_never_more_than_twenty_batches_a_second() -> None:
     run_virtually(work())
 
 
-def test_a_live_timeline_without_news_reports_every_second_until_it_closes() -> None:
+def test_a_live_timeline_without_events_reports_each_second_until_it_ends() -> None:
     async def work() -> None:
         widget = Recorded(clock=asyncio.get_running_loop().time)
         widget.apply(travel().events[0])
@@ -123,14 +123,14 @@ def test_a_page_that_is_reloaded_gets_the_view_as_of_now() -> None:
 
 
 @pytest.mark.parametrize("content", [None, 7, [], {}, {"type": "other"}, {"type": ["hello"]}])
-def test_what_a_front_end_asks_for_in_another_way_is_ignored(content: Any) -> None:
+def test_a_malformed_message_of_a_front_end_is_ignored(content: Any) -> None:
     widget = Recorded()
-    # Not by way of the dispatcher, which would log what is raised and go on.
+    # Not through the dispatcher, which would log an exception and continue.
     widget._answer(widget, content, [])
     assert widget.sent == []
 
 
-def test_a_view_that_opens_in_the_middle_of_a_run_is_given_all_of_it() -> None:
+def test_a_page_that_opens_during_a_run_gets_the_whole_view() -> None:
     widget = Recorded()
     for stamped in until(travel(), 4.0):
         widget.apply(stamped)
@@ -157,7 +157,7 @@ def test_the_whole_traffic_of_two_hundred_futures_is_small() -> None:
     assert sum(len(json.dumps(message)) for message in widget.sent) < 260 * 1024
 
 
-def test_what_is_kept_needs_no_widget_and_no_script() -> None:
+def test_the_saved_picture_needs_no_widget_and_no_script() -> None:
     bundle = static_bundle(timeline_view(travel()))
     assert set(bundle) == {"text/html", "text/plain"}
     html = bundle["text/html"]
@@ -207,7 +207,7 @@ def test_every_message_that_python_sends_is_one_that_the_page_reads() -> None:
     assert {message["type"] for message in widget.sent} == read
 
 
-def test_what_a_person_asks_for_arrives_on_the_loop_of_the_run() -> None:
+def test_actions_of_the_buttons_arrive_on_the_loop_of_the_run() -> None:
     asked: list[tuple[str, str | None]] = []
     threads: set[int] = set()
 
@@ -241,7 +241,7 @@ def test_what_a_person_asks_for_arrives_on_the_loop_of_the_run() -> None:
     assert threads == {threading.get_ident()}
 
 
-def test_the_present_is_reported_in_seconds_of_the_run() -> None:
+def test_the_current_time_is_reported_in_seconds_of_the_run() -> None:
     """That holds for a run that was joined late and for the next run too."""
     now = [100.0]
     widget = Recorded(clock=lambda: now[0])
@@ -270,7 +270,7 @@ def test_the_picture_has_the_name_that_the_live_timeline_looks_for(
     assert f'class="asyncfc-kept-{shown._widget.place}"' in published[-1]["text/html"]
 
 
-def test_a_timeline_that_nobody_listens_to_has_no_buttons() -> None:
+def test_a_timeline_without_a_listener_has_no_buttons() -> None:
     assert not Recorded().acts
 
 
@@ -286,7 +286,7 @@ def test_one_timeline_can_show_one_run_after_the_other() -> None:
     assert len(widget.view["rows"]) == 3
 
 
-def test_no_fact_is_lost_whenever_the_run_ends() -> None:
+def test_no_event_is_lost_whenever_the_run_ends() -> None:
     for cut in range(1, len(travel()), 7):
         widget = Recorded()
         for index, stamped in enumerate(travel().events[:cut]):
@@ -297,10 +297,10 @@ def test_no_fact_is_lost_whenever_the_run_ends() -> None:
         assert widget.view == timeline_view(Trace(travel().events[:cut]))
 
 
-def test_when_its_view_has_gone_after_the_end_the_widget_closes() -> None:
+def test_the_widget_closes_when_its_view_has_moved_after_the_end() -> None:
     widget = Recorded()
     widget._answer(widget, {"type": "gone"}, [])
-    assert widget.comm is not None, "a run that goes on may be shown again"
+    assert widget.comm is not None, "a running run may be shown again"
     widget.finish()
     widget._answer(widget, {"type": "gone"}, [])
     assert widget.comm is None

@@ -1,4 +1,4 @@
-"""Where nobody draws widgets: IPython in a terminal, and notebooks run by a program."""
+"""Front ends that draw no widgets: IPython in a terminal, and notebooks run by a program."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_terminal_prints_answer_and_timeline_and_loads_no_widgets(tmp_path: Pa
     assert out.rstrip().endswith("[]")
 
 
-def test_a_terminal_offers_code_as_the_next_input_and_says_what_is_no_json(tmp_path: Path) -> None:
+def test_a_terminal_offers_code_as_the_next_input_and_reports_invalid_json(tmp_path: Path) -> None:
     code = f"{AGENT} --format code\n'made = 6 * 7'"
     offered = "print('offered', get_ipython().rl_next_input)"
     out = in_terminal(tmp_path, TOOLS, OFFERED, code, offered, PLAN.replace("\n", " --format json\n", 1)).stdout
