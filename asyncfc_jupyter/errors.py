@@ -16,7 +16,7 @@
     │       ├── UnknownFuture
     │       ├── UnknownTool
     │       ├── MissingField
-    │       ├── LookAlike
+    │       ├── MalformedReference
     │       └── ArgumentMismatch
     ├── ToolError        the tool: it raised, or ran out of time
     │   ├── ToolFailed
@@ -171,7 +171,7 @@ class MissingField(CallError):
         super().__init__(f"{where} has no {step}; {has}")
 
 
-class LookAlike(CallError):
+class MalformedReference(CallError):
     """Text stands where a value belongs and looks like a reference to one, but is none.
 
     Attributes:

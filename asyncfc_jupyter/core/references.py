@@ -6,7 +6,7 @@ reference is left alone, and so are the keys of objects. Only a model's argument
 so what a tool returns cannot make the layer pass on something else.
 
 Two ways lead to text that would otherwise be taken for something else: ``$$f1`` is the text ``$f1``, and ``$text:`` in
-front of any text is that text, also where it merely looks like a reference (`reject_look_alikes`).
+front of any text is that text, also where it merely looks like a reference (`reject_malformed_references`).
 
 What the steps find inside an object is said in `asyncfc_jupyter.core.field_access`.
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import CallIssued, Limit
-from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
+from asyncfc_jupyter.core.malformed_references import Situation, reject_malformed_references
 from asyncfc_jupyter.core.references import Reference, find_references, nested_deeper_than, substitute
 from asyncfc_jupyter.errors import CallError, UnknownFuture
 from asyncfc_jupyter.runtime.call import ToolCall
@@ -39,7 +39,7 @@ def references_in(call: ToolCall, situation: Situation) -> tuple[Reference, ...]
 
     Raises:
         UnknownFuture: One names a future that there is not.
-        LookAlike: A text looks like a reference and is none.
+        MalformedReference: A text looks like a reference and is none.
     """
     if call.problem is not None or not call.references:
         return ()
@@ -48,7 +48,7 @@ def references_in(call: ToolCall, situation: Situation) -> tuple[Reference, ...]
         if reference.future not in situation.known:
             raise UnknownFuture(reference.future, known=tuple(situation.known))
     if call.function is not None:
-        reject_look_alikes(call.arguments, situation)
+        reject_malformed_references(call.arguments, situation)
     return found
 
 

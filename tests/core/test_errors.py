@@ -15,7 +15,7 @@ from asyncfc_jupyter.errors import (
     CassetteError,
     HistoryMended,
     InvariantBroken,
-    LookAlike,
+    MalformedReference,
     MissingField,
     ModelError,
     NoSuchFuture,
@@ -60,8 +60,11 @@ EXAMPLES = (
     *(UnknownFuture("f99", known=names(count)) for count in (0, 1, 12, 13)),
     *(UnknownTool("serch", known=names(count, "tool_")) for count in (0, 1, 12, 13)),
     MissingField("f1.items[0]", "field 'sku'", "it has: name, price"),
-    *(LookAlike("order.items[0]", "<order_id" + "x" * (length - 10) + ">", "leave it") for length in (10, 79, 80, 81)),
-    LookAlike("order", "y" * 90, 'write "$f1"'),
+    *(
+        MalformedReference("order.items[0]", "<order_id" + "x" * (length - 10) + ">", "leave it")
+        for length in (10, 79, 80, 81)
+    ),
+    MalformedReference("order", "y" * 90, 'write "$f1"'),
     ArgumentMismatch("order", ("there is no argument 'sku'",)),
     ArgumentMismatch("order", ("item is missing", "count is 'two', not a number")),
     ToolError("no value"),

@@ -28,7 +28,7 @@ from asyncfc_jupyter.core.effects import (
 from asyncfc_jupyter.core.events import Limit, Stamped
 from asyncfc_jupyter.core.field_access import field_names, has_field, key_text, reach_field, reach_item
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
-from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
+from asyncfc_jupyter.core.malformed_references import Situation, reject_malformed_references
 from asyncfc_jupyter.core.references import (
     Field,
     Item,
@@ -39,7 +39,7 @@ from asyncfc_jupyter.core.references import (
     substitute,
 )
 from asyncfc_jupyter.core.waits import Wait
-from asyncfc_jupyter.errors import CallError, LookAlike, MissingField
+from asyncfc_jupyter.errors import CallError, MalformedReference, MissingField
 from asyncfc_jupyter.trace.trace import Trace
 
 # -- references ------------------------------------------------------------------------------------------------------
@@ -269,8 +269,8 @@ LOOKS = (
 
 def judged(argument, value, situation=SITUATION):
     try:
-        reject_look_alikes({argument: value}, situation)
-    except LookAlike as error:
+        reject_malformed_references({argument: value}, situation)
+    except MalformedReference as error:
         return f"{value!r}: {error}"
     return f"{value!r}: passes"
 

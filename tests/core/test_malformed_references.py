@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
+from asyncfc_jupyter.core.malformed_references import Situation, reject_malformed_references
 from asyncfc_jupyter.core.references import substitute
-from asyncfc_jupyter.errors import LookAlike
+from asyncfc_jupyter.errors import MalformedReference
 
 ONE = Situation(known={"f1"}, results=lambda: iter([("f1", {"order_id": 42, "items": [], "b c": 1})]))
 WAITING = Situation(known={"f1": 0, "f2": 0}, pending={"f1": 0, "f2": 0})
 
 
 def refused(value, situation=ONE, name="a"):
-    with pytest.raises(LookAlike) as caught:
-        reject_look_alikes({name: value}, situation)
+    with pytest.raises(MalformedReference) as caught:
+        reject_malformed_references({name: value}, situation)
     return caught.value
 
 
@@ -97,7 +97,7 @@ def test_a_placeholder_that_is_handed_on_is_refused(value) -> None:
     ],
 )  # fmt: skip
 def test_references_and_ordinary_text_are_not_refused(text) -> None:
-    reject_look_alikes({"a": text}, ONE)
+    reject_malformed_references({"a": text}, ONE)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_value_left_to_be_filled_in_is_refused_while_a_call_is_pending(name, t
     error = str(refused(text, WAITING, name))
     assert f'write "{right}" for' in error
     assert "(pending: f1, f2)" in error
-    reject_look_alikes({name: text}, Situation(known=WAITING.known))
+    reject_malformed_references({name: text}, Situation(known=WAITING.known))
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_a_value_left_to_be_filled_in_is_refused_while_a_call_is_pending(name, t
      ("search_text", "pending"), ("greeting", "{name}")],
 )  # fmt: skip
 def test_what_is_plausibly_text_gets_through_while_something_is_pending(name, text) -> None:
-    reject_look_alikes({name: text}, WAITING)
+    reject_malformed_references({name: text}, WAITING)
 
 
 def test_what_a_parameter_lists_or_mentions_is_meant() -> None:
     situation = Situation(
         known={"f1"}, pending={"f1"}, meant=lambda name, text: (name, text) in {("a", "f1"), ("a", "pending")}
     )
-    reject_look_alikes({"a": ["f1", "pending"]}, situation)
+    reject_malformed_references({"a": ["f1", "pending"]}, situation)
     refused("f1", situation, "b")
     refused("pending", situation, "b")
 
@@ -152,18 +152,18 @@ def test_the_form_that_the_error_suggests_is_accepted() -> None:
     for text in ("f1", "<f1.id>", "pending", "<order_id>", "$f1[order_id]", '{"future": "f1", "status": "pending"}'):
         for situation in (ONE, WAITING):
             escaped = {"a": f"$text:{text}"}
-            reject_look_alikes(escaped, situation)
+            reject_malformed_references(escaped, situation)
             assert substitute(escaped, lambda reference: None) == {"a": text}
-    reject_look_alikes({"a": {"future": "$text:f1"}}, ONE)
+    reject_malformed_references({"a": {"future": "$text:f1"}}, ONE)
 
 
 @given(st.text() | st.text("$fF10.[]<>{}()\"'`*-: aopendig_", max_size=130))
 def test_any_text_is_judged_and_none_is_refused_while_there_are_no_futures(text) -> None:
-    reject_look_alikes({"a": text}, Situation(known=()))
+    reject_malformed_references({"a": text}, Situation(known=()))
     for situation in (ONE, WAITING):
         try:
-            reject_look_alikes({"a": text}, situation)
-        except LookAlike as error:
+            reject_malformed_references({"a": text}, situation)
+        except MalformedReference as error:
             assert error.remedy.startswith("write ")  # noqa: PT017 - whether it raises is not the question
 
 
@@ -171,12 +171,12 @@ def test_any_text_is_judged_and_none_is_refused_while_there_are_no_futures(text)
     "text", ["{" + '"future": "' * 100_000 + '"status"}', "<" * 500_000, "$f1" + "[a" * 200_000, "f1 " * 200_000]
 )
 def test_hostile_text_is_judged_in_one_pass(text) -> None:
-    reject_look_alikes({"a": text}, ONE)
+    reject_malformed_references({"a": text}, ONE)
 
 
 def test_results_are_looked_through_only_when_a_text_needs_it() -> None:
     situation = Situation(known={"f1"}, results=lambda: pytest.fail("no text asked for a field"))
-    reject_look_alikes({"a": ["text", "<b> and more", 3, None, True, {"x": "$f1"}]}, situation)
+    reject_malformed_references({"a": ["text", "<b> and more", 3, None, True, {"x": "$f1"}]}, situation)
 
 
 @pytest.mark.parametrize(
@@ -192,14 +192,14 @@ def test_results_are_looked_through_only_when_a_text_needs_it() -> None:
 )
 def test_text_that_is_marked_long_ambiguous_or_expected_is_accepted(arguments, situation) -> None:
     """A text is expected where it belongs to its place, as 'pending' does to a status."""
-    reject_look_alikes(arguments, situation)
+    reject_malformed_references(arguments, situation)
 
 
 def test_a_name_of_several_words_in_brackets_is_refused_in_any_place() -> None:
     """This holds while a call is pending."""
     assert '"$f2.order_id"' in str(refused("<order_id>", WAITING, name="flight"))
     assert '"$f2.flight"' in str(refused("<flight>", WAITING, name="flight"))
-    reject_look_alikes({"flight": "<b>"}, WAITING)
+    reject_malformed_references({"flight": "<b>"}, WAITING)
 
 
 def test_a_field_is_looked_for_in_the_latest_hundred_results() -> None:
@@ -208,11 +208,11 @@ def test_a_field_is_looked_for_in_the_latest_hundred_results() -> None:
 
     known = {f"f{n}" for n in range(1, 102)}
     assert '"$f1.order_id"' in str(refused("<order_id>", Situation(known=known, results=results(100))))
-    reject_look_alikes({"a": "<order_id>"}, Situation(known=known, results=results(101)))
+    reject_malformed_references({"a": "<order_id>"}, Situation(known=known, results=results(101)))
 
 
 def test_an_object_with_other_keys_is_not_taken_for_a_placeholder() -> None:
     """Only the name of a future in it is refused, and not the whole object."""
-    reject_look_alikes({"a": {"future": "$text:f1", "colour": "red"}}, ONE)
+    reject_malformed_references({"a": {"future": "$text:f1", "colour": "red"}}, ONE)
     assert refused({"future": "f1", "colour": "red"}).text == "f1"
     assert refused({"future": "f1", "status": "pending"}).text == '{"future": "f1", ...}'

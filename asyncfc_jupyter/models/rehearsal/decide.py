@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asyncfc_jupyter.core.futures import FutureName, future_name
-from asyncfc_jupyter.core.malformed_references import Situation, reject_look_alikes
+from asyncfc_jupyter.core.malformed_references import Situation, reject_malformed_references
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.core.references import TEXT, Reference, is_escaped, parse_reference
-from asyncfc_jupyter.errors import InvariantBroken, LookAlike
+from asyncfc_jupyter.errors import InvariantBroken, MalformedReference
 from asyncfc_jupyter.models.rehearsal.memory import SKIPPED, Binding, Memory, PastCall, Result, follow
 from asyncfc_jupyter.models.rehearsal.plan import (
     Array,
@@ -306,8 +306,8 @@ class _Draft:
             results=lambda: ((future, results[future].value) for future in reversed(results)),
         )
         try:
-            reject_look_alikes({name: text}, situation)
-        except LookAlike:
+            reject_malformed_references({name: text}, situation)
+        except MalformedReference:
             return f"{TEXT}{text}"
         return text
 
