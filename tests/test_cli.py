@@ -11,7 +11,7 @@ from asyncfc_jupyter.agent import Mode
 from tests.trace.sample_traces import interrupted, travel
 
 
-def test_the_demo_plays_every_mode_and_all_come_to_the_same_end(tmp_path) -> None:
+def test_the_demo_runs_every_mode_and_all_give_the_same_answer(tmp_path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -60,7 +60,7 @@ def test_a_saved_trace_is_printed_and_several_are_compared(capsys, tmp_path) -> 
     assert "2.0 s saved 6.3 s" in capsys.readouterr().out
 
 
-def test_what_is_no_trace_or_cannot_be_read_or_written_is_refused(capsys, tmp_path) -> None:
+def test_a_file_that_is_not_a_trace_or_cannot_be_used_is_refused(capsys, tmp_path) -> None:
     (tmp_path / "no.json").write_text("{}")
     travel().save(tmp_path / "run.json")
     assert cli.main(["trace", str(tmp_path / "no.json")]) == 1

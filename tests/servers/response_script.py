@@ -1,4 +1,4 @@
-"""What scripts of the Responses API are made of, for the `ScriptedServer`."""
+"""The parts of scripts of the Responses API, for the `ScriptedServer`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.servers.scripted_server import Step, Stream, cut_up
 
 
 def response(*items: Sequence[Step], status: str = "completed", usage: bool = True, **fields: Any) -> Stream:
-    """Return a whole response: its items, each as the functions below make it, and its end."""
+    """Return a whole response: its items, made by the functions below, and its end."""
     body = {"id": "resp_1", "object": "response", "status": status, "output": [], **fields}
     if usage:
         body["usage"] = {"input_tokens": 12, "output_tokens": 7, "total_tokens": 19}

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible streaming server over real HTTP, whose every byte the test decides.
+"""An OpenAI-compatible streaming server over real HTTP; the test decides every byte that it sends.
 
 ::
 
@@ -26,12 +26,12 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeVar
 
-#: How long a wait in a test lasts before it fails: far above what a loaded machine needs, below what a person bears.
+#: How long a wait in a test lasts before it fails: far above what a loaded machine needs, below what a user would wait.
 PATIENCE_S: Final = 60.0
-#: Connections that may wait to be accepted: a client whose connection finds no place tries again only after a second.
+#: Connections that may wait to be accepted: a client whose connection does not fit retries after a second.
 _QUEUED: Final = 1000
 CUT: Final = object()
-#: An answer that is none: the connection closes before a byte was sent.
+#: Instead of an answer: the connection closes before a byte is sent.
 HANG_UP: Final = object()
 Chunk = dict[str, Any]
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Delay:
 
 
 class Gate:
-    """A place in a stream where the server waits until the test lets it go on. May be opened before it is reached."""
+    """A point in a stream where the server waits until the test opens it. It may be opened before it is reached."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,16 +54,16 @@ class Gate:
         self._reached = threading.Event()
 
     def open(self) -> None:
-        """Let every stream that waits here, or will come here, go on."""
+        """Let every stream pass that waits here or will reach this point."""
         with self._lock:
             self._open = True
             for loop, event in self._waiting:
-                with contextlib.suppress(RuntimeError):  # the server is gone already
+                with contextlib.suppress(RuntimeError):  # the server has ended already
                     loop.call_soon_threadsafe(event.set)
 
     def wait_reached(self) -> None:
         """Block until the server has sent everything before the gate."""
-        assert self._reached.wait(PATIENCE_S), "the server never came to this gate"
+        assert self._reached.wait(PATIENCE_S), "the server never reached this gate"
 
     async def reached(self) -> None:
         """Wait, without blocking the loop, until the server has sent everything before the gate."""
@@ -98,7 +98,7 @@ class HttpError:
     #: Further fields of the ``error`` object, such as ``param`` and ``code``.
     fields: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: The whole body as text, in the place of an ``error`` object.
+    #: The whole body as text, instead of an ``error`` object.
     body: str | None = None
 
     def _encoded(self) -> bytes:
@@ -111,11 +111,11 @@ Policy = Callable[[dict[str, Any]], Answer]
 
 
 class Recorded:
-    """One request, as it came, and what became of its stream."""
+    """One request as it arrived, and the state of its stream."""
 
     def __init__(self, path: str, headers: Mapping[str, str], body: dict[str, Any], connection: int) -> None:
         self.path, self.headers, self.body = path, headers, body
-        #: Which of the client's connections it came on, from 0.
+        #: The number of the client's connection, from 0.
         self.connection = connection
         self._finished, self._disconnected = threading.Event(), threading.Event()
 
@@ -208,7 +208,7 @@ class ScriptedServer:
         assert handler is not None
         self._handlers.add(handler)
         handler.add_done_callback(self._handlers.discard)
-        # While an answer streams, the same read that will begin the next request tells when the client hangs up.
+        # While an answer streams, the read that will begin the next request also detects that the client hung up.
         ahead = asyncio.ensure_future(reader.read(1))
         try:
             while first := await ahead:
@@ -248,7 +248,7 @@ class ScriptedServer:
             return self._policy(body) if self._policy else next(self._script)
         except StopIteration:
             self._failure = AssertionError(f"the script has no answer for request {len(self.requests)}")
-        except Exception as error:  # noqa: BLE001 - raised again in the test, by __exit__
+        except Exception as error:  # noqa: BLE001 - raised in the test, by __exit__
             self._failure = error
         return HttpError(status=500, message=repr(self._failure), headers={"x-should-retry": "false"})
 
@@ -259,7 +259,7 @@ class ScriptedServer:
         await asyncio.gather(*self._handlers, return_exceptions=True)
         await asyncio.sleep(
             0
-        )  # connections are let go in the loop's next step; one with a deaf client would be waited for
+        )  # connections close in the loop's next step; closing one whose client does not read would block
 
 
 async def _read_request(reader: asyncio.StreamReader, first: bytes) -> tuple[str, dict[str, str], bytes]:
@@ -312,7 +312,7 @@ def encoded(step: Step) -> bytes:
     return f"{event}data: {json.dumps(step)}\n\n".encode()
 
 
-# -- what scripts are made of ----------------------------------------------------------------------------------------
+# -- the parts of scripts --------------------------------------------------------------------------------------------
 
 
 def reply(*steps: Step | Sequence[Step], finish: str | None = "auto", done: bool = True) -> Stream:
@@ -360,7 +360,7 @@ def finish_chunk(reason: str) -> Chunk:
 
 
 def usage_chunk(input_tokens: int, output_tokens: int) -> Chunk:
-    """Return the chunk without choices that some servers end with."""
+    """Return the last chunk of some servers, which has no choices."""
     usage = {"prompt_tokens": input_tokens, "completion_tokens": output_tokens}
     return {**chunk({}), "choices": [], "usage": {**usage, "total_tokens": input_tokens + output_tokens}}
 
