@@ -1,4 +1,4 @@
-"""Logs of made-up runs that reach what an ordinary run does not: narrow bars, long texts, wide letters, hours, crowds."""
+"""Logs of made-up runs with cases that are rare in real runs: narrow bars, long texts, wide letters, hours, many calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONG = "a result that goes on and on, so that no bar of this picture has the roo
 
 
 def bars() -> Trace:
-    """Return a run whose bars and texts are of every length, in a mode in which nobody knows what needs what."""
+    """Return a run whose bars and texts have every length, in a mode in which dependencies are unknown."""
     log = Log()
     prompt = "Ask every office on the way for its opening hours, its prices and the name of whoever is there on 航空"
     log.add(0.0, RunStarted(prompt=prompt, model="gpt-6-luna", mode="batch"))
@@ -76,7 +76,7 @@ def bars() -> Trace:
 
 
 def shared() -> Trace:
-    """Return a run in which calls share state in every way, of which one is detached and goes on after the end."""
+    """Return a run in which calls share state in every way; one is detached and keeps running after the end."""
     log = Log()
     log.add(0.0, RunStarted(prompt="Move the stock", model="gpt-6-luna", mode="async"))
     log.add(0.1, RequestRetried(turn=1, attempt=1, message="overloaded", pause_s=0.1))
@@ -146,7 +146,7 @@ def chain(calls: int, *, step_s: float = 1.0, tool: str = "step") -> Trace:
 
 
 def asked() -> Trace:
-    """Return a run that asks the person, repeats a call and holds an irreversible one, and is not over."""
+    """Return an unfinished run that asks the user, repeats a call and holds an irreversible one."""
     log = Log()
     log.add(0.0, RunStarted(prompt="  \n# Plan\nask(1)", model="rehearsal", mode="sequential"))
     log.turn(1, 0.0, 0.2, 1.0, calls=5)
@@ -172,7 +172,7 @@ def asked() -> Trace:
 
 
 def long_texts() -> Trace:
-    """Return a run in which every text is longer than any picture shows."""
+    """Return a run in which every text is too long for any picture."""
     long = "x" * 5000
     events = (
         RunStarted(prompt=long, model=long, mode=long),

@@ -1,4 +1,4 @@
-"""A run that really took place, in virtual time, with most of what a timeline can show."""
+"""A real run in virtual time, with most of the things that a timeline can show."""
 
 import asyncio
 
@@ -52,13 +52,13 @@ async def pay(amount: int) -> str:
 
 
 async def endless(what: str) -> str:
-    """Go on for ever."""
+    """Run for ever."""
     await asyncio.sleep(1e6)
     return what
 
 
 def flaky():
-    """Return a tool that fails at the first try."""
+    """Return a tool whose first attempt fails."""
     tries = []
 
     async def fetch_rates(day: str) -> str:
@@ -79,7 +79,7 @@ async def approver(request):
 
 
 def month_end() -> Trace:
-    """Return the log of a run with every wait, retries, progress, prints, approvals, a failure and what was skipped for it."""
+    """Return the log of a run with every wait, retries, progress, prints, approvals, a failure and its skipped dependents."""
     model = ScriptedModel(
         [
             Says("First the ledger."),

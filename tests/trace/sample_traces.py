@@ -180,7 +180,7 @@ def fan_out(calls: int, *, running_s: float = 1.0) -> Trace:
 
 
 def interrupted() -> Trace:
-    """Return a run that the person stopped while one function ran in a thread and another call waited."""
+    """Return a run that the user stopped while one function ran in a thread and another call waited."""
     log = Log()
     log.add(0.0, RunStarted(prompt="Slow work", model="gpt-6-luna", mode="async"))
     log.turn(1, 0.0, 0.2, 1.0, calls=2)
@@ -195,7 +195,7 @@ def interrupted() -> Trace:
 
 
 def everything() -> Trace:
-    """Return a run with all that the timeline can show: every wait, retries, progress, prints, approval, late results."""
+    """Return a run with everything that a timeline can show: every wait, retries, progress, prints, approval, late results."""
     log = Log()
     log.add(0.0, RunStarted(prompt="Close the month and pay what is due", model="gpt-6-luna", mode="async"))
     log.add(0.3, RequestRetried(turn=1, attempt=1, message="503 overloaded", pause_s=0.4))
@@ -252,5 +252,5 @@ def everything() -> Trace:
 
 
 def until(events: Iterable[Stamped], at_s: float) -> Trace:
-    """Return what had been logged by then."""
+    """Return the events up to that time."""
     return Trace(tuple(stamped for stamped in events if stamped.at_s <= at_s))

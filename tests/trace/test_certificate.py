@@ -1,4 +1,4 @@
-"""What a trace proves of every pair of calls, also when the scheduler were wrong."""
+"""What a trace proves about every pair of calls, even if the scheduler was wrong."""
 
 import asyncio
 from collections import Counter
@@ -62,7 +62,7 @@ def both_at_once(first, second, **more):
     )
 
 
-def test_two_calls_that_conflict_and_ran_at_once_are_a_violation() -> None:
+def test_two_conflicting_calls_that_overlapped_are_a_violation() -> None:
     certificate = certify(both_at_once(WRITES, READS))
     assert not certificate.holds
     assert [str(pair) for pair in certificate.violations] == ["f1, f2: both touch orders/42 (RAW)"]
@@ -70,14 +70,14 @@ def test_two_calls_that_conflict_and_ran_at_once_are_a_violation() -> None:
     assert "does NOT hold" in str(certificate)
 
 
-def test_two_calls_that_ran_the_wrong_way_round_are_a_violation() -> None:
+def test_two_conflicting_calls_in_the_wrong_order_are_a_violation() -> None:
     trace = log(
         *issued("f1", WRITES), *issued("f2", READS), started("f2"), finished("f2"), started("f1"), finished("f1")
     )
     assert [str(pair) for pair in certify(trace).violations] == ["f1, f2: both touch orders/42 (RAW)"]
 
 
-def test_a_call_that_ran_beside_one_whose_value_it_takes_is_a_violation() -> None:
+def test_a_call_that_overlapped_one_whose_value_it_takes_is_a_violation() -> None:
     trace = both_at_once(Effects(), Effects(), needs=(FutureName("f1"),), references=("$f1.id", "$f10"))
     assert [str(pair) for pair in certify(trace).violations] == ["f1, f2: f2 takes $f1.id"]
 
@@ -86,7 +86,7 @@ def test_an_irreversible_call_beside_an_earlier_one_is_a_violation() -> None:
     assert not certify(both_at_once(ELSEWHERE, WRITES, irreversible=True)).holds
 
 
-def test_why_a_pair_may_overlap_is_said_in_each_case() -> None:
+def test_each_reason_why_a_pair_may_overlap_has_its_sentence() -> None:
     def reason(first, second):
         certificate = certify(both_at_once(first, second))
         assert certificate.holds
@@ -100,7 +100,7 @@ def test_why_a_pair_may_overlap_is_said_in_each_case() -> None:
     )
 
 
-def test_an_order_is_told_with_what_demanded_it() -> None:
+def test_an_order_is_reported_with_its_reason() -> None:
     def reason(first, second, **more):
         events = [*issued("f1", first), *issued("f2", second, **more)]
         certificate = certify(log(*events, started("f1"), finished("f1"), started("f2"), finished("f2")))
@@ -114,7 +114,7 @@ def test_an_order_is_told_with_what_demanded_it() -> None:
     assert reason(Effects(), Effects(), same_as=FutureName("f1")) == ["f2 is the same call and shares its outcome"]
 
 
-def test_a_pair_held_apart_while_a_path_was_unknown_is_told_too() -> None:
+def test_a_pair_kept_apart_while_a_path_was_unknown_is_reported_too() -> None:
     wait = Wait(kind="hazard", on=(FutureName("f1"),), hazard=Hazard.WAW, path=("orders",))
     held = CallHeld(future=FutureName("f2"), wait=wait)
     trace = log(
@@ -133,7 +133,7 @@ def test_a_pair_held_apart_while_a_path_was_unknown_is_told_too() -> None:
 
 def held_for_an_unknown_path(*replies):
     async def name() -> str:
-        """Find out a name, after a while."""
+        """Look up a name, slowly."""
         await asyncio.sleep(1)
         return "a"
 
@@ -146,7 +146,7 @@ def held_for_an_unknown_path(*replies):
 
 
 def test_a_pair_whose_later_call_ran_first_is_not_called_ordered() -> None:
-    """The wait of the later call says which path was not known."""
+    """The wait of the later call names the unknown path."""
     run = held_for_an_unknown_path(
         [
             Calls("name"),
@@ -189,7 +189,7 @@ def test_a_pair_of_which_one_never_ran_is_not_called_ordered_by_a_wait() -> None
     assert certify(trace).ordered == ()
 
 
-def test_what_the_guarantee_does_not_cover_is_named() -> None:
+def test_cases_outside_the_guarantee_are_named() -> None:
     trace = log(
         *issued("f1", WRITES),
         started("f1"),
@@ -212,7 +212,7 @@ def test_a_function_that_outlives_the_trace_is_named_in_the_certificate() -> Non
     assert not certify(log(*issued("f1", WRITES), started("f1"), replace(failed, still_running=False))).notes
 
 
-def test_a_real_run_holds_and_a_long_list_is_cut_in_the_text_only() -> None:
+def test_a_real_run_is_certified_and_long_lists_are_cut_in_text_only() -> None:
     async def read(number: int) -> int:
         """Read."""
         await asyncio.sleep(1)
@@ -228,7 +228,7 @@ def test_a_real_run_holds_and_a_long_list_is_cut_in_the_text_only() -> None:
 
 
 @pytest.mark.parametrize(("effects", "compared"), [(UNDECLARED, 0), (WRITES, 60 * 59 // 2)])
-def test_only_the_pairs_that_are_shown_are_put_into_words(effects, compared, monkeypatch) -> None:
+def test_only_the_pairs_that_are_shown_are_described(effects, compared, monkeypatch) -> None:
     """A call that declares nothing is compared with no other."""
     called = Counter()
 
@@ -252,6 +252,6 @@ def test_only_the_pairs_that_are_shown_are_put_into_words(effects, compared, mon
     assert (called["_conflict"], called["hazards"]) == (40, compared + 40)
 
 
-def test_the_list_grows_with_what_touches_state_and_not_with_pure_calls() -> None:
+def test_the_list_grows_with_calls_that_touch_state_not_with_pure_ones() -> None:
     events = [event for number in range(1, 3000) for event in issued(f"f{number}", Effects())]
     assert certify(log(*events)).ordered == ()

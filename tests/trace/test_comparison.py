@@ -39,7 +39,7 @@ def test_the_quicker_runs_say_what_they_saved_against_the_slowest() -> None:
     ]
 
 
-def test_runs_are_called_by_their_modes_and_numbered_where_these_are_alike() -> None:
+def test_runs_are_named_by_their_modes_and_numbered_if_modes_are_equal() -> None:
     started = [RunStarted(prompt="x", model="m", mode=mode) for mode in ("batch", "async", "async")]
     traces = [
         Trace((Stamped(seq=0, at_s=0.0, event=event), Stamped(seq=1, at_s=1.0, event=RunEnded(outcome="answered"))))
@@ -49,7 +49,7 @@ def test_runs_are_called_by_their_modes_and_numbered_where_these_are_alike() -> 
 
 
 def test_a_comparison_without_runs_or_with_too_few_names_is_refused() -> None:
-    """So is a comparison of something that is no run."""
+    """A comparison of something else than runs is refused, too."""
     with pytest.raises(UsageError, match="at least one run"):
         compare()
     with pytest.raises(UsageError, match="was given a str; pass a run, such as _agent"):
@@ -59,7 +59,7 @@ def test_a_comparison_without_runs_or_with_too_few_names_is_refused() -> None:
 
 
 @pytest.mark.parametrize("width", [400, 900, 1800])
-def test_nothing_leaves_the_picture_and_hostile_names_are_text(width: int) -> None:
+def test_all_shapes_are_inside_the_picture_and_hostile_names_are_text(width: int) -> None:
     view = compare(travel(), everything(), fan_out(200), Trace(()), names=("a", HOSTILE, "c", "d")).view()
     svg = render_svg(view, width=width)
     root = ET.fromstring(svg)
@@ -82,13 +82,13 @@ def test_a_comparison_names_futures_explains_colours_and_loses_no_figure(width: 
     assert "the model saw it" not in found
 
 
-def test_what_was_saved_is_hatched_only_where_something_was() -> None:
+def test_saved_time_is_hatched_only_if_some_was_saved() -> None:
     for traces, hatches in (((travel(), interrupted()), 1), ((travel(), travel()), 0)):
         svg = render_svg(compare(*traces).view())
         assert svg.count('class="saved-edge"') == hatches
 
 
-def test_of_many_lanes_a_comparison_shows_the_first() -> None:
+def test_a_comparison_of_many_lanes_shows_the_first() -> None:
     crowd = compare(fan_out(200, running_s=99.0), travel(), names=("a", "b")).view()
     height = float(ET.fromstring(render_svg(crowd)).attrib["height"])
     assert height < 900

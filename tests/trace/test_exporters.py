@@ -1,4 +1,4 @@
-"""A picture is saved in the format that a file's name ends in, by an exporter of the package or of another one."""
+"""A picture is saved in the format of its suffix, by an exporter of this package or of another one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ svg = afc_export_test:titles
 
 @pytest.fixture
 def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install a package with exporters for the length of a test."""
+    """Install a package with exporters during a test."""
     site = tmp_path / "site"
     info = site / "afc_export_test-1.0.dist-info"
     info.mkdir(parents=True)
@@ -51,7 +51,7 @@ def test_a_timeline_is_saved_in_the_format_its_name_ends_in(tmp_path: Path, name
 
 
 @pytest.mark.parametrize("name", ["run.pdf", "run"])
-def test_an_unknown_suffix_is_refused_with_those_that_are_known(tmp_path: Path, name: str) -> None:
+def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnknownFormat, match=rf"'{name}'; end the name in \.html, \.svg, \.txt\.$") as caught:
         Timeline(travel()).save(tmp_path / name)
     assert isinstance(caught.value, UsageError)

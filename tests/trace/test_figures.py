@@ -1,4 +1,4 @@
-"""Widths, ticks, places of labels, durations and cleaned texts: tables of them, and what holds exactly at a limit."""
+"""Tables of widths, ticks, places of labels, durations and cleaned texts, and the results exactly at a limit."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_the_scale_stays_on_its_axis() -> None:
     assert [scale(seconds) for seconds in (-1, 0, 1, 3.5, 4, 9)] == [100, 100, 150, 275, 300, 300]
 
 
-def test_ticks_and_their_labels_are_as_they_were(expected: Compare) -> None:
-    """For axes of a hundredth of a second to weeks, with room for two to twelve."""
+def test_ticks_and_their_labels_are_as_expected(expected: Compare) -> None:
+    """The axes are from a hundredth of a second to weeks long, with room for two to twelve ticks."""
     domains = [n * 10.0**power for power in range(-3, 6) for n in (0.5, 1, 1.5, 2, 3, 4.5, 7)] + [60, 59.9, 3600, 4000]
     lines = []
     for domain in sorted(domains):
@@ -99,8 +99,8 @@ def test_a_step_that_gives_just_as_many_ticks_as_have_room_is_taken(step: float)
 # -- places of labels ------------------------------------------------------------------------------------------------
 
 
-def test_places_of_labels_are_as_they_were(expected: Compare) -> None:
-    """Bars of every width at the left, in the middle and at the right, with and without a mark near them."""
+def test_places_of_labels_are_as_expected(expected: Compare) -> None:
+    """The bars have every width, at the left, in the middle and at the right, with and without a mark near them."""
     scale = Scale(100.0, 500.0, 10.0)
     choices = (("city → three flights", "three flights"), ("", "x" * 30), ("ok",), ("", ""), ())
     bars = ((100, 102), (120, 150), (150, 260), (110, 480), (300, 330), (420, 470), (490, 500))
@@ -125,7 +125,7 @@ def test_places_of_labels_are_as_they_were(expected: Compare) -> None:
             lines.append(f"{'/'.join(texts)[:8]} {start}-{end} {seen} {flags}: {shown.rstrip()}")
     kept, last = [], ""
     for line in lines:
-        # Neighbours that differ in nothing but their question would hide those that do.
+        # Neighbours that differ only in their question would hide the others.
         if line.partition(": ")[2] != last:
             kept.append(line)
         last = line.partition(": ")[2]
@@ -166,7 +166,7 @@ def test_a_label_beside_its_bar_goes_past_a_mark_in_its_way() -> None:
     assert at(101.99) == 119
 
 
-def test_a_label_is_cut_on_the_right_before_it_takes_the_place_of_others() -> None:
+def test_a_label_is_cut_on_the_right_before_it_covers_others() -> None:
     text = "x" * 30
 
     def anchor(end: float, *, keep_left: bool) -> str:
@@ -183,7 +183,7 @@ def test_a_label_is_cut_on_the_right_before_it_takes_the_place_of_others() -> No
 # -- texts -----------------------------------------------------------------------------------------------------------
 
 
-def test_arguments_that_are_no_json_object_stay_as_they_are() -> None:
+def test_arguments_that_are_not_a_json_object_stay_as_they_are() -> None:
     assert show_arguments('{"a": "é", "b": [1, null]}', 80) == 'a="é", b=[1, null]'
     assert show_arguments('{"a": 1}', 2) == "a…"
     assert show_arguments('"abc"', 4) == '"ab…'
@@ -256,7 +256,7 @@ def test_a_legend_is_broken_where_the_next_entry_would_leave_the_picture() -> No
         assert found[1] == (pytest.approx(place[0]), place[1], "call", "a call")
 
 
-def test_a_legend_tells_of_what_was_saved_from_half_a_millisecond_on() -> None:
+def test_a_legend_explains_saved_time_from_half_a_millisecond_on() -> None:
     one, other = timeline_view(fan_out(2)), timeline_view(fan_out(2))
 
     def kinds(saved_s: float) -> set[str]:
@@ -278,14 +278,14 @@ def test_a_legend_tells_of_what_was_saved_from_half_a_millisecond_on() -> None:
         *((segment("done", 1.0, 1.0), True), (segment("discarded", 3.0, 3.0), False)),
     ],
 )
-def test_what_takes_no_room_in_the_picture_has_no_place_in_its_legend(part: SegmentView, *, shown: bool) -> None:
+def test_a_legend_leaves_out_what_has_no_width_in_the_picture(part: SegmentView, *, shown: bool) -> None:
     view = timeline_view(fan_out(1))
     view["span"], view["rows"] = 10.0, [row(part)]
     kinds = {kind for *_, kind, _ in lay_out_legend([view], 0, 900, packed=True)}
     assert (part["kind"] in kinds) is shown
 
 
-def test_lanes_are_taken_again_as_soon_as_they_are_free() -> None:
+def test_lanes_are_reused_as_soon_as_they_are_free() -> None:
     rows = [
         row(segment("queued", start, start + 0.5), segment("done", start + 0.5, end))
         for start, end in ((0, 2), (1, 3), (2, 4), (2.5, 5))
@@ -298,13 +298,13 @@ def test_lanes_are_taken_again_as_soon_as_they_are_free() -> None:
     assert lanes == [["f0", "f2"], ["f1"], ["endless"], ["moment", "f3"]]
 
 
-def test_each_key_of_a_legend_is_drawn_as_it_was(expected: Compare) -> None:
+def test_each_key_of_a_legend_is_drawn_as_expected(expected: Compare) -> None:
     kinds = [kind for *_, kind, _ in lay_out_legend([timeline_view(everything())], 0, 900, packed=False)]
     kinds += ["running", "cancelled", "critical", "hazard-WAW", "saved"]
     expected("keys.txt", "\n".join(f"{kind}: {''.join(draw_key(kind, 100, 50))}" for kind in kinds))
 
 
-def test_each_stretch_is_drawn_as_it_was_at_each_width(expected: Compare) -> None:
+def test_each_segment_is_drawn_as_expected_at_each_width(expected: Compare) -> None:
     lines = []
     for kind in (
         "arguments",
@@ -328,7 +328,7 @@ def test_each_stretch_is_drawn_as_it_was_at_each_width(expected: Compare) -> Non
     assert not ends_in_sign(segment("failed"), 17.9)
 
 
-def test_who_points_at_a_call_is_told_all_of_it() -> None:
+def test_the_tooltip_of_a_call_has_all_its_facts() -> None:
     waited = row(
         segment("arguments", 0.0, 1.0),
         segment("data", 1.0, 2.256, reason="needs $f2"),
@@ -340,7 +340,7 @@ def test_who_points_at_a_call_is_told_all_of_it() -> None:
     assert about({**waited, "segments": []}) == "f1 t(a=1): done"
 
 
-def test_reasons_to_wait_are_told_once_each_and_in_order() -> None:
+def test_reasons_to_wait_are_listed_once_each_and_in_order() -> None:
     parts = [
         segment("data", reason="needs $f1, $f2"),
         segment("queued"),

@@ -1,4 +1,4 @@
-"""What the folds make of single events: the order of events that contradict one another, and what holds exactly at a limit."""
+"""What the folds make of single events: events that contradict one another, and the results exactly at a limit."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ CALL = CallId("c1")
 
 
 def log(*events: Event | tuple[float, Event]) -> Trace:
-    """Return a log of events, one a second where no time is given."""
+    """Return a log of events, one a second unless times are given."""
     timed = [event if isinstance(event, tuple) else (float(n), event) for n, event in enumerate(events)]
     return Trace(tuple(Stamped(seq=n, at_s=at_s, event=event) for n, (at_s, event) in enumerate(timed)))
 
@@ -88,7 +88,7 @@ def limit(detail: str) -> CallHeld:
     return CallHeld(future=F1, wait=Wait(kind="limit", detail=detail))
 
 
-def test_a_call_of_which_nothing_but_its_issue_is_known_is_queued() -> None:
+def test_a_call_without_events_after_its_issue_is_queued() -> None:
     assert stretches(issued()) == [("queued", 0.0, None)]
     opened = CallOpened(turn=1, call=CallId("cf1"), tool="t")
     assert stretches(opened, issued()) == [("arguments", 0.0, 1.0), ("queued", 1.0, None)]
@@ -98,12 +98,12 @@ def test_a_call_of_which_nothing_but_its_issue_is_known_is_queued() -> None:
     assert row((3.0, issued())).issued == 3.0
 
 
-def test_a_place_in_the_queue_without_length_is_none() -> None:
+def test_a_time_in_the_queue_without_length_is_left_out() -> None:
     assert stretches((1.0, issued()), (1.0, CallStarted(future=F1))) == [("running", 1.0, None)]
     assert stretches((1.0, issued()), (1.5, CallStarted(future=F1))) == [("queued", 1.0, 1.5), ("running", 1.5, None)]
 
 
-def test_the_same_reason_told_again_is_one_wait() -> None:
+def test_the_same_reason_reported_again_is_one_wait() -> None:
     assert stretches(limit("a"), limit("a")) == [("limit", 0.0, None)]
     assert stretches(limit("a"), limit("b")) == [("limit", 0.0, 1.0), ("limit", 1.0, None)]
     approval = CallHeld(future=F1, wait=Wait(kind="approval"))
@@ -116,12 +116,12 @@ def test_the_same_reason_told_again_is_one_wait() -> None:
 
 
 @pytest.mark.parametrize("kind", ["hazard", "irreversible", "same", "data", "limit"])
-def test_what_a_call_was_held_for_is_kept_unless_it_is_told_already(kind: Any) -> None:
+def test_the_reason_of_a_hold_is_kept_unless_it_is_there_already(kind: Any) -> None:
     held = row(CallHeld(future=F2, wait=Wait(kind=kind, on=(F1,), hazard=Hazard.RAW)), name=F2)
     assert held.after == ((F1,) if kind in {"hazard", "irreversible", "same"} else ())
 
 
-def test_from_a_number_of_waits_on_a_new_reason_replaces_the_last() -> None:
+def test_above_a_number_of_waits_a_new_reason_replaces_the_last() -> None:
     waits = [limit(f"no. {n}") for n in range(WAITS_KEPT + 3)]
     assert len(row(*waits[: WAITS_KEPT - 1]).segments) == WAITS_KEPT - 1
     assert len(row(*waits[:WAITS_KEPT]).segments) == WAITS_KEPT == 24
@@ -129,7 +129,7 @@ def test_from_a_number_of_waits_on_a_new_reason_replaces_the_last() -> None:
     assert (len(full), full[-1].reason, full[-1].start) == (WAITS_KEPT, "no. 26", 23.0)
 
 
-def test_arguments_that_are_known_end_a_wait_for_values_and_no_other() -> None:
+def test_known_arguments_end_a_wait_for_values_and_no_other() -> None:
     data = CallHeld(future=F1, wait=Wait(kind="data", detail="$f0"))
     resolved = ArgumentsResolved(future=F1, effects=UNDECLARED)
     assert stretches(data, resolved) == [("data", 0.0, 1.0), ("queued", 1.0, None)]
@@ -150,7 +150,7 @@ def test_a_yes_ends_a_wait_for_approval_and_no_other() -> None:
 
 
 def test_a_call_settles_once() -> None:
-    """What comes later changes nothing."""
+    """Later events change nothing."""
     started, finished = CallStarted(future=F1), CallFinished(future=F1, summary="ok")
     failed = CallFailed(future=F1, kind="error", message="no")
     futures = fold(log(started, finished, failed, started)).futures
@@ -210,14 +210,14 @@ def test_a_running_time_is_counted_up_to_the_present() -> None:
         ((CallStarted(future=F1), CallCancelled(future=F1)), "cancelled", [("cancelled", 0.0, 1.0)]),
     ],
 )
-def test_what_goes_on_after_its_call_was_given_up_is_a_stretch_of_its_own(
+def test_a_function_that_outlives_its_abandoned_call_has_its_own_segment(
     events: tuple[Event, ...], reason: str, segments: list[object]
 ) -> None:
     assert row(*events).segments[-1].reason == reason
     assert stretches(*events) == segments
 
 
-def test_what_is_kept_of_prints_and_attempts_is_bounded() -> None:
+def test_prints_and_attempts_are_kept_up_to_a_bound() -> None:
     prints = [CallPrinted(future=F1, text="a" * PRINTS_KEPT), CallPrinted(future=F1, text="b")]
     assert row(*prints).prints == "a" * 1199 + "b"
     retries = [CallRetried(future=F1, attempt=n, message=str(n), pause_s=0.0) for n in range(RETRIES_KEPT + 1)]
@@ -225,7 +225,7 @@ def test_what_is_kept_of_prints_and_attempts_is_bounded() -> None:
     assert [retry.at for retry in row(*retries).retries][:2] == [0.0, 1.0]
 
 
-def test_only_what_changed_is_told_again() -> None:
+def test_only_changed_rows_are_sent_again() -> None:
     timeline = LiveTimeline()
     for stamped in log(RunStarted(prompt="x", model="m", mode="async"), issued(), issued(F2), CallStarted(future=F2)):
         timeline.apply(stamped)
@@ -234,8 +234,8 @@ def test_only_what_changed_is_told_again() -> None:
     assert [item["future"] for item in timeline.changes()["rows"]] == ["f2"]
     for seq in (5, 6):
         timeline.apply(Stamped(seq=seq, at_s=float(seq), event=ResultShown(future=F2, turn=2)))
-        told = [item["seen"] for item in timeline.changes()["rows"]]
-        assert told == ([5.0] if seq == 5 else [])
+        seen = [item["seen"] for item in timeline.changes()["rows"]]
+        assert seen == ([5.0] if seq == 5 else [])
     timeline.apply(Stamped(seq=7, at_s=7.0, event=ResultShown(future=F3, turn=2)))
     assert timeline.changes()["rows"] == []
 
@@ -266,7 +266,7 @@ def test_a_reply_is_its_first_token_then_its_parts() -> None:
     assert spans(OPENED, other) == [("call", 0.0, None, "search")]
 
 
-def test_a_request_made_again_tells_which_attempt_failed_and_how() -> None:
+def test_a_retried_request_shows_which_attempt_failed_and_how() -> None:
     again = RequestRetried(turn=1, attempt=2, message="overloaded", pause_s=1.0)
     assert spans(TURN, again, FIRST) == [
         ("first_token", 0.0, 1.0, ""),
@@ -274,7 +274,7 @@ def test_a_request_made_again_tells_which_attempt_failed_and_how() -> None:
     ]
 
 
-def test_between_turns_lies_one_wait_that_says_what_for() -> None:
+def test_between_turns_is_one_wait_with_its_reason() -> None:
     opened = AwaitOpened(turn=1, call=CALL, futures=(F1, F2))
     assert spans(TURN, ended(1))[1:] == [("await", 1.0, None, "waiting for results")]
     assert spans(TURN, ended(0)) == [("first_token", 0.0, 1.0, "")]
@@ -287,7 +287,7 @@ def test_between_turns_lies_one_wait_that_says_what_for() -> None:
     assert spans(TURN, ended(1), RunEnded(outcome="stopped"))[1][2] == 2.0
 
 
-def test_a_turn_that_only_asks_for_values_is_told_from_one_that_works() -> None:
+def test_a_turn_that_only_asks_for_values_is_marked() -> None:
     turns = [
         Turn(turn=1, start=0.0, calls=calls, awaits=awaits, gated=gated)
         for calls, awaits, gated in (
@@ -315,16 +315,16 @@ def test_the_head_of_a_reply_is_kept() -> None:
     assert len(text) == TEXT_KEPT
 
 
-def test_what_was_decoded_is_told_again_when_it_changes() -> None:
-    timeline, told = LiveTimeline(), []
+def test_decoded_text_is_sent_again_when_it_changes() -> None:
+    timeline, batches = LiveTimeline(), []
     named = CallIssued(future=F1, call=CALL, turn=1, tool="t", arguments="{}")
     opened, answered = AwaitOpened(turn=1, call=CALL, futures=(F1,)), AwaitAnswered(call=CALL)
     counted = TokensCounted(turn=1, input_tokens=1, output_tokens=1)
     events = (TURN, FIRST, OPENED, CLOSED, named, ended(1), opened, answered, counted)
     for stamped in log(*events):
         timeline.apply(stamped)
-        told.append([(item["id"], item["label"]) for item in timeline.changes()["decode"]])
-    assert told == [
+        batches.append([(item["id"], item["label"]) for item in timeline.changes()["decode"]])
+    assert batches == [
         [("d1", "")],
         [("d1", "")],
         [("d2", "search")],
@@ -340,7 +340,7 @@ def test_what_was_decoded_is_told_again_when_it_changes() -> None:
 # -- overlap, ends and figures ---------------------------------------------------------------------------------------
 
 
-def test_a_pause_of_the_overlap_shorter_than_the_slack_is_none() -> None:
+def test_a_pause_shorter_than_the_slack_does_not_end_the_overlap() -> None:
     def overlap(pause_s: float) -> list[tuple[float, float | None]]:
         return fold(
             log(
@@ -367,7 +367,7 @@ def test_time_does_not_run_backwards() -> None:
     assert (found.last_s, found.end_s, found.futures.running) == (2.0, 2.0, {F1: 2.0})
 
 
-def test_a_live_view_is_at_the_later_of_the_clock_and_the_last_fact() -> None:
+def test_a_live_view_is_at_the_later_of_the_clock_and_the_last_event() -> None:
     timeline = LiveTimeline()
     assert timeline.snapshot()["now"] == 0.0
     timeline.apply(log(TURN).events[0])
@@ -378,7 +378,7 @@ def test_a_live_view_is_at_the_later_of_the_clock_and_the_last_fact() -> None:
     assert (timeline.live, timeline.snapshot(9.0)["now"], timeline.snapshot()["live"]) == (False, 3.0, False)
 
 
-def test_the_axis_goes_a_quarter_past_the_end_at_most() -> None:
+def test_the_axis_ends_at_most_a_quarter_after_the_run() -> None:
     def span(late_s: float) -> float:
         return timeline_view(
             log((0.0, CallStarted(future=F1)), (4.0, RunEnded(outcome="answered")), (late_s, CallFinished(future=F1)))
@@ -414,7 +414,7 @@ def of(prompt: str, model: str = "m", answer: str = "", *, over: bool = True) ->
     return title(fold(log(*events)))
 
 
-def test_a_title_is_the_first_line_that_says_something() -> None:
+def test_a_title_is_the_first_line_with_text() -> None:
     assert of("\n  \n Two\nThree") == "Two"
     assert of("") == of(" \n") == title(Spans()) == "A run"
     assert of("# Two") == "# Two"
@@ -429,7 +429,7 @@ def test_a_plan_is_titled_by_its_comment_its_answer_or_its_first_line() -> None:
     assert of("a = 1", "rehearsal", "early", over=False) == "a = 1"
 
 
-def test_a_line_on_the_run_says_how_far_it_is_or_how_it_ended() -> None:
+def test_the_line_of_a_run_shows_its_progress_or_its_end() -> None:
     start = RunStarted(prompt="p", model="luna", mode="async")
     batch = dataclasses.replace(start, mode="batch")
 
@@ -470,7 +470,7 @@ def test_the_figures_of_a_live_run_need_a_call_and_some_time() -> None:
     ]
 
 
-def test_the_share_is_the_gain_over_what_could_be_gained() -> None:
+def test_the_share_is_the_gain_over_the_possible_gain() -> None:
     found = Metrics(makespan_s=1, decode_s=1, tool_s=1, critical_path_s=1, bound=4.0, speedup=3.0)
     assert found.share == 0.75
     assert metrics(log((0.0, TURN), (0.0, ended()))).speedup == 1.0
@@ -549,8 +549,8 @@ def test_a_certificate_shows_forty_of_each_list() -> None:
     assert shown(0)[2:] == ["Overlapped (0)", "  none", "", "Ordered (0)", "  none"]
 
 
-def test_calls_that_touch_without_overlap_are_told_by_the_order_of_facts() -> None:
-    """Two facts may share an instant."""
+def test_calls_that_touch_in_time_are_ordered_by_their_events() -> None:
+    """Two events may have the same time."""
     apart = [(0.0, event) for event in (issued(), issued(F2), started(F1), finished(F1), started(F2), finished(F2))]
     assert certify(log(*apart)).overlapped == ()
     at_once = [(0.0, event) for event in (issued(), issued(F2), started(F1), started(F2))]
@@ -563,7 +563,7 @@ def resolved(name: FutureName, effects: Effects) -> ArgumentsResolved:
     return ArgumentsResolved(future=name, effects=effects)
 
 
-def test_pairs_stand_in_the_order_in_which_the_calls_were_made() -> None:
+def test_pairs_are_in_the_order_of_their_calls() -> None:
     events = [issued(), issued(F2), issued(F3), started(F3), started(F2), started(F1)]
     assert [(pair.earlier, pair.later) for pair in certify(log(*events)).overlapped] == [(F1, F2), (F1, F3), (F2, F3)]
 
@@ -576,7 +576,7 @@ def test_an_irreversible_call_follows_earlier_ones_and_no_pure_one() -> None:
     ]
 
 
-def test_references_of_another_call_are_not_told_as_what_a_call_takes() -> None:
+def test_references_of_another_call_are_not_listed_as_inputs() -> None:
     def takes(*references: str) -> str:
         later = issued(F2, needs=(F1,), references=references)
         (pair,) = certify(log(issued(), later)).ordered
@@ -586,7 +586,7 @@ def test_references_of_another_call_are_not_told_as_what_a_call_takes() -> None:
     assert takes("$f12") == takes() == "f2 takes $f1"
 
 
-def test_calls_that_declare_nothing_are_told_as_such() -> None:
+def test_calls_without_declared_effects_are_listed_as_such() -> None:
     events = [issued(), issued(F2), resolved(F1, UNDECLARED), resolved(F2, UNDECLARED)]
     run_ = [started(F1), finished(F1), started(F2), finished(F2)]
     (pair,) = certify(log(*events, *run_)).ordered
@@ -595,16 +595,16 @@ def test_calls_that_declare_nothing_are_told_as_such() -> None:
     assert [str(pair) for pair in certify(log(*pure)).overlapped] == ["f1, f2: f2 touches no state"]
 
 
-def test_a_wait_is_told_from_a_millisecond_on() -> None:
-    def told(seconds: float) -> str:
+def test_a_wait_is_reported_from_a_millisecond_on() -> None:
+    def sentence(seconds: float) -> str:
         return explain_wait(log((0.0, issued()), (0.0, limit("limit 1")), (seconds, started(F1))), F1)
 
-    assert told(0.001) == "f1 (t) waited 1 ms: limit 1"
-    assert told(0.0009) == "f1 (t) did not wait"
+    assert sentence(0.001) == "f1 (t) waited 1 ms: limit 1"
+    assert sentence(0.0009) == "f1 (t) did not wait"
 
 
 @pytest.mark.parametrize(
-    ("events", "told"),
+    ("events", "explanation"),
     [
         ((issued(), CallCancelled(future=F1)), "f1 (t) did not wait; it never ran: cancelled"),
         ((issued(), started(F1), CallCancelled(future=F1)), "f1 (t) did not wait"),
@@ -612,16 +612,16 @@ def test_a_wait_is_told_from_a_millisecond_on() -> None:
         ((issued(), limit("a")), "f1 (t) did not wait"),
     ],
 )
-def test_why_a_call_waited_ends_in_why_it_never_ran(events: tuple[Event, ...], told: str) -> None:
-    assert explain_wait(log(*events), F1) == told
+def test_the_waits_of_a_call_that_never_ran_end_with_the_reason(events: tuple[Event, ...], explanation: str) -> None:
+    assert explain_wait(log(*events), F1) == explanation
 
 
-def test_a_wait_that_goes_on_is_told_up_to_the_present() -> None:
+def test_a_wait_that_has_not_ended_is_reported_up_to_the_present() -> None:
     assert explain_wait(log(issued(), limit("a")), F1, now_s=3.0) == "f1 (t) waited 2.0 s: a"
     assert explain_wait(log(issued()), F3) == "f3 was not issued in this run"
 
 
-def test_a_trace_is_a_sequence_of_its_events_in_a_file_of_a_known_form() -> None:
+def test_a_trace_is_a_sequence_of_events_and_has_a_known_file_form() -> None:
     trace = log((0.0, TURN), (2.5, FIRST), (2.0, TEXT))
     assert (len(trace), list(trace), trace.end_s) == (3, list(trace.events), 2.5)
     assert repr(trace) == "<Trace of 3 events in 2.5 s>"
@@ -677,7 +677,7 @@ def held(**wait: Any) -> dict[str, Any]:
         (changed(type="AwaitOpened", data={"turn": 1, "call": "c"}), ".AwaitOpened.futures", "this field is missing"),
     ],
 )
-def test_what_is_wrong_with_an_event_is_told_by_its_place(event: object, place: str, problem: str) -> None:
+def test_the_error_of_a_broken_event_names_its_line(event: object, place: str, problem: str) -> None:
     text = json.dumps({"format": "asyncfc-trace", "version": 1, "events": [GOOD, event]})
     with pytest.raises(TraceFileError) as caught:
         Trace.from_json(text, where="a.json")
@@ -723,7 +723,7 @@ def test_runs_that_are_compared_have_a_name_each() -> None:
 
 
 @pytest.mark.parametrize(("saved_s", "note"), [(0.0006, "saved 1 ms"), (0.0004, ""), (1.5, "saved 1.5 s"), (0.0, "")])
-def test_what_a_run_saved_is_told_from_half_a_millisecond_on(saved_s: float, note: str) -> None:
+def test_saved_time_is_reported_from_half_a_millisecond_on(saved_s: float, note: str) -> None:
     slow, quick = (log((0.0, TURN), (at_s, RunEnded(outcome="answered"))) for at_s in (2.0, 2.0 - saved_s))
-    told = compare(slow, quick).view()["runs"][1]["note"]
-    assert told == ", ".join(filter(None, (note, "answered in 1 turn")))
+    shown = compare(slow, quick).view()["runs"][1]["note"]
+    assert shown == ", ".join(filter(None, (note, "answered in 1 turn")))

@@ -1,4 +1,4 @@
-"""Every kind that can be drawn has a look, and looks that stand beside each other differ."""
+"""Every kind that can be drawn has a look, and looks that appear side by side differ."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def test_every_kind_of_segment_and_span_has_a_look() -> None:
         assert len(text_keys([kind])) == 1, kind
 
 
-def test_a_look_names_colours_and_patterns_that_there_are() -> None:
+def test_the_colours_and_patterns_of_a_look_exist() -> None:
     for kind, look in LOOKS.items():
         assert look.colour in PALETTE or kind == "hazard", kind
         assert not look.hatch or look.hatch in HATCHES, kind
 
 
-def test_no_two_reasons_to_wait_look_alike() -> None:
+def test_each_reason_to_wait_looks_different() -> None:
     drawn = [(look.hatch, look.colour) for kind, look in LOOKS.items() if look.hatch and kind != "saved"]
     assert len(drawn) == len(set(drawn)) == len(WAITS) + 2, "a wait for shared state has three looks"
     assert len({LOOKS[kind].cell for kind in WAITS}) == len(WAITS)

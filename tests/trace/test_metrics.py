@@ -17,13 +17,13 @@ from tests.lines_run import lines_run
 from tests.trace.sample_traces import Log, fan_out, interrupted, travel, until
 
 
-def test_an_empty_trace_has_times_of_nothing_and_ratios_of_one() -> None:
+def test_an_empty_trace_has_times_of_zero_and_ratios_of_one() -> None:
     nothing = Metrics(makespan_s=0, decode_s=0, tool_s=0, critical_path_s=0, bound=1, speedup=1)
     assert metrics(Trace(())) == nothing
     assert nothing.share == 1
 
 
-def test_the_measures_of_a_run_worked_out_by_hand() -> None:
+def test_the_measures_of_a_run_equal_those_computed_by_hand() -> None:
     found = metrics(travel())
     running = 2.38 + 1.46 + 0.35 + 1.1 + 2.1 + 1.2 + 0.9
     turns = 1.5 + (3.05 - 1.52) + (4.4 - 3.08) + (8.3 - 6.12)
@@ -36,7 +36,7 @@ def test_the_measures_of_a_run_worked_out_by_hand() -> None:
 
 
 def test_a_turn_that_only_awaits_results_counts_as_decoding() -> None:
-    """It does not count as a turn of calling one by one."""
+    """It does not count as a turn of the sequential run."""
     log = Log()
     log.turn(1, 0.0, 0.2, 1.0, calls=1)
     log.call("f1", "work", turn=1, opened=0.2, closed=1.0)
@@ -68,7 +68,7 @@ def test_no_run_beats_its_bound_at_any_moment(trace: Trace) -> None:
         assert 0 <= found.share <= 1 + 1e-9
 
 
-def test_state_that_two_calls_share_makes_a_path_even_where_neither_waited() -> None:
+def test_shared_state_makes_a_path_even_if_neither_call_waited() -> None:
     log = Log()
     log.add(0.0, RunStarted(prompt="p", model="m", mode="sequential"))
     first, second = Effects(writes=(("orders",),)), Effects(reads=(("orders", "42"),))
@@ -90,7 +90,7 @@ effects = st.builds(
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(effects | st.just(UNDECLARED), st.integers(1, 9), st.integers(0, 7)), max_size=8))
-def test_the_critical_path_is_that_of_comparing_every_pair(calls: list[tuple[Effects, int, int]]) -> None:
+def test_the_critical_path_equals_that_of_a_search_of_every_pair(calls: list[tuple[Effects, int, int]]) -> None:
     rows, longest = [], [0.0]
     lengths: list[float] = []
     for number, (touched, seconds, needed) in enumerate(calls):

@@ -1,4 +1,4 @@
-"""Pictures, texts and tables of made-up runs, whole: each figure in them was looked at once and stays."""
+"""Whole pictures, texts and tables of made-up runs: each figure in them was checked once and must not change."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.trace.edge_traces import asked, bars, chain, long_texts, shared, stre
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 EMPTY = Trace(())
-#: Runs by name, each small enough to be read.
+#: Runs by name, each small enough to read.
 RUNS: dict[str, Callable[[], Trace]] = {
     "travel": travel,
     "everything": everything,
@@ -50,13 +50,13 @@ RUNS: dict[str, Callable[[], Trace]] = {
 
 
 def broken(svg: str) -> str:
-    """Return a picture with an element a line, without the colours and patterns that are the same in all of them."""
+    """Return a picture with one element a line, without the colours and patterns that all pictures share."""
     bare = re.sub(r"<style>.*?</style>|<defs>.*?</defs>", "", svg, flags=re.DOTALL)
     return bare.replace("><", ">\n<")
 
 
 def table(rows: Iterable[Iterable[object]]) -> str:
-    """Return rows as lines, floats short."""
+    """Return rows as lines, with rounded floats."""
     return "\n".join(
         " | ".join(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row) for row in rows
     )
@@ -104,12 +104,12 @@ def outline(view: Any, indent: str = "") -> str:
         ("chain", 700),
     ],
 )
-def test_a_picture_is_as_it_was(name: str, width: int, expected: Compare) -> None:
+def test_a_picture_is_as_expected(name: str, width: int, expected: Compare) -> None:
     expected(f"{name}-{width}.svg.txt", broken(render_svg(timeline_view(RUNS[name]()), width=width)))
 
 
 @pytest.mark.parametrize("theme", ["auto", "light", "dark"])
-def test_the_colours_of_each_theme_are_as_they_were(theme: Any, expected: Compare) -> None:
+def test_the_colours_of_each_theme_are_as_expected(theme: Any, expected: Compare) -> None:
     one, several = (
         render_svg(timeline_view(EMPTY), theme=theme),
         render_svg(compare(EMPTY).view(), theme=theme),
@@ -128,7 +128,7 @@ def test_a_picture_without_width_or_theme_follows_the_page_and_is_960_wide() -> 
 
 
 @pytest.mark.parametrize(("calls", "running_s", "width"), [(45, 9.0, 500), (64, 99.0, 700)])
-def test_a_picture_of_many_calls_is_as_it_was(calls: int, running_s: float, width: int, expected: Compare) -> None:
+def test_a_picture_of_many_calls_is_as_expected(calls: int, running_s: float, width: int, expected: Compare) -> None:
     svg = broken(render_svg(timeline_view(fan_out(calls, running_s=running_s)), width=width))
     expected(f"{calls}-calls-{width}.svg.txt", re.sub(r"<title>[^<]*</title>\n", "", svg))
 
@@ -138,8 +138,8 @@ def test_arrows_join_up_to_thirty_calls() -> None:
     assert drawn == [28, 29, 0]
 
 
-def test_packed_calls_that_failed_or_waited_are_drawn_as_they_were(expected: Compare) -> None:
-    """Lanes of many calls, some of which waited, failed or were cancelled."""
+def test_packed_calls_that_failed_or_waited_are_drawn_as_expected(expected: Compare) -> None:
+    """The lanes have many calls; some waited, failed or were cancelled."""
     view = timeline_view(everything())
     rows = [*view["rows"], *timeline_view(travel())["rows"], *timeline_view(bars())["rows"]]
     rows += [*rows[:9], rows[-1]]
@@ -149,8 +149,8 @@ def test_packed_calls_that_failed_or_waited_are_drawn_as_they_were(expected: Com
     expected("packed-960.svg.txt", re.sub(r"<title>[^<]*</title>\n", "", svg))
 
 
-def test_the_places_of_all_parts_are_as_they_were(expected: Compare) -> None:
-    """At each width and size at which something turns."""
+def test_the_places_of_all_parts_are_as_expected(expected: Compare) -> None:
+    """Each width and size is one at which the layout changes."""
     runs = {
         **{name: RUNS[name] for name in ("travel", "bars", "empty", "chain")},
         **{f"{calls} calls": (lambda calls=calls: fan_out(calls)) for calls in (12, 13, 40, 41)},
@@ -177,14 +177,14 @@ def test_the_places_of_all_parts_are_as_they_were(expected: Compare) -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_text_is_as_it_was_at_each_width(name: str, expected: Compare) -> None:
+def test_a_text_is_as_expected_at_each_width(name: str, expected: Compare) -> None:
     view = timeline_view(RUNS[name]())
     expected(f"{name}.txt", "\n\n\n".join(render_text(view, width=width) for width in (60, 84, 140)))
     assert render_text(view) == render_text(view, width=100)
     assert render_text(view, width=1) == render_text(view, width=60) == render_text(view, width=59)
 
 
-def test_a_text_of_many_calls_stops_and_says_how_many_more_there_are(expected: Compare) -> None:
+def test_a_text_of_many_calls_is_cut_and_counts_the_rest(expected: Compare) -> None:
     lines = render_text(timeline_view(fan_out(62)), width=70).splitlines()
     expected("62-calls.txt", "\n".join([*lines[:8], "[...]", *lines[-8:]]))
     assert "more" not in render_text(timeline_view(fan_out(60)), width=70)
@@ -192,7 +192,7 @@ def test_a_text_of_many_calls_stops_and_says_how_many_more_there_are(expected: C
 
 
 @pytest.mark.parametrize("factor", [0.0001, 0.002, 0.1, 8.0, 90.0, 900.0, 20000.0])
-def test_a_run_of_any_length_has_an_axis_that_can_be_read(factor: float, expected: Compare) -> None:
+def test_a_run_of_any_length_has_a_readable_axis(factor: float, expected: Compare) -> None:
     view = timeline_view(stretched(travel(), factor))
     labels = re.findall(r'class="muted num"[^>]*>([^<]*)<', render_svg(view))
     expected(f"travel-times-{factor:g}.txt", f"{labels}\n\n{render_text(view, width=110)}")
@@ -202,7 +202,7 @@ def test_a_run_of_any_length_has_an_axis_that_can_be_read(factor: float, expecte
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_view_is_as_it_was(name: str, expected: Compare) -> None:
+def test_a_view_is_as_expected(name: str, expected: Compare) -> None:
     view = timeline_view(RUNS[name]())
     expected(f"{name}.view.txt", f"{outline(view)}\n\n{describe(view)}")
 
@@ -210,33 +210,33 @@ def test_a_view_is_as_it_was(name: str, expected: Compare) -> None:
 @pytest.mark.parametrize(
     "trace", [travel(), everything(), asked(), shared()], ids=["travel", "everything", "asked", "shared"]
 )
-def test_what_a_live_picture_is_told_is_as_it_was(
+def test_the_updates_of_a_live_picture_are_as_expected(
     trace: Trace, request: pytest.FixtureRequest, expected: Compare
 ) -> None:
-    """A batch every few events, some of them later than the last event."""
-    timeline, told = LiveTimeline(), []
+    """An update follows every few events, some of them later than the last event."""
+    timeline, lines = LiveTimeline(), []
     for index, stamped in enumerate(trace):
         timeline.apply(stamped)
         if index % 16 == 15:
             later = stamped.at_s + 0.25 if index % 32 == 15 else None
-            told.append(f"-- at {stamped.at_s:g}, asked at {later}, last {timeline.last_s:g}, live {timeline.live}")
-            told.append(outline(timeline.changes(later)))
-    expected(f"{request.node.callspec.id}.live.txt", "\n".join(told))
+            lines.append(f"-- at {stamped.at_s:g}, asked at {later}, last {timeline.last_s:g}, live {timeline.live}")
+            lines.append(outline(timeline.changes(later)))
+    expected(f"{request.node.callspec.id}.live.txt", "\n".join(lines))
 
 
 @pytest.mark.parametrize("name", ["travel", "everything", "shared", "asked", "bars"])
-def test_the_figures_of_a_live_run_are_as_they_were(name: str, expected: Compare) -> None:
-    timeline, told = LiveTimeline(), [json.dumps(LiveTimeline().snapshot())]
+def test_the_figures_of_a_live_run_are_as_expected(name: str, expected: Compare) -> None:
+    timeline, lines = LiveTimeline(), [json.dumps(LiveTimeline().snapshot())]
     for index, stamped in enumerate(RUNS[name]()):
         timeline.apply(stamped)
         view = timeline.snapshot()
         figures = " | ".join(f"{figure['value']} {figure['label']}" for figure in view["figures"])
         if index % 3 == 0 or not view["live"]:
-            told.append(f"{view['now']:g} {view['span']:g} {view['live']} {figures} | {view['subtitle']}")
-    expected(f"{name}.figures.txt", "\n".join(dict.fromkeys(told)))
+            lines.append(f"{view['now']:g} {view['span']:g} {view['live']} {figures} | {view['subtitle']}")
+    expected(f"{name}.figures.txt", "\n".join(dict.fromkeys(lines)))
 
 
-def test_measures_and_critical_paths_are_as_they_were(expected: Compare) -> None:
+def test_measures_and_critical_paths_are_as_expected(expected: Compare) -> None:
     rows: list[tuple[object, ...]] = []
     for name, make in RUNS.items():
         trace = make()
@@ -254,24 +254,24 @@ def test_measures_and_critical_paths_are_as_they_were(expected: Compare) -> None
     expected("measures.txt", table(rows))
 
 
-def test_why_each_future_waited_is_told_as_it_was(expected: Compare) -> None:
-    told = []
+def test_the_waits_of_each_future_are_reported_as_expected(expected: Compare) -> None:
+    lines = []
     for name, make in RUNS.items():
         trace = make()
         names = [*fold(trace.events).futures.rows, FutureName("f99")]
-        told += [f"{name}: {explain_wait(trace, future)}" for future in names]
-        told += [f"{name}, later: {explain_wait(trace, future, now_s=trace.end_s + 3)}" for future in names]
-    expected("why.txt", "\n".join(dict.fromkeys(told)))
+        lines += [f"{name}: {explain_wait(trace, future)}" for future in names]
+        lines += [f"{name}, later: {explain_wait(trace, future, now_s=trace.end_s + 3)}" for future in names]
+    expected("why.txt", "\n".join(dict.fromkeys(lines)))
 
 
 @pytest.mark.parametrize("name", ["travel", "everything", "shared", "interrupted", "asked", "empty"])
-def test_a_certificate_is_as_it_was(name: str, expected: Compare) -> None:
+def test_a_certificate_is_as_expected(name: str, expected: Compare) -> None:
     certificate = certify(RUNS[name]())
     expected(f"{name}.certificate.txt", str(certificate))
     assert repr(certificate) == str(certificate)
 
 
-def test_texts_of_any_length_are_cut_where_they_were() -> None:
+def test_texts_of_any_length_are_cut_as_expected() -> None:
     timeline = LiveTimeline()
     for stamped in long_texts():
         timeline.apply(stamped)
@@ -308,7 +308,7 @@ def comparisons() -> dict[str, Comparison]:
         *(("nothing", 900), ("nothing", 400), ("crowd", 900)),
     ],
 )
-def test_a_picture_of_several_runs_is_as_it_was(name: str, width: int, expected: Compare) -> None:
+def test_a_picture_of_several_runs_is_as_expected(name: str, width: int, expected: Compare) -> None:
     svg = broken(render_svg(comparisons()[name].view(), width=width))
     expected(f"compared-{name}-{width}.svg.txt", re.sub(r"<title>[^<]*</title>\n", "", svg))
 
@@ -327,7 +327,7 @@ def test_a_comparison_has_the_defaults_of_a_picture() -> None:
 
 
 @pytest.mark.parametrize("name", comparisons())
-def test_the_text_and_the_view_of_several_runs_are_as_they_were(name: str, expected: Compare) -> None:
+def test_the_text_and_the_view_of_several_runs_are_as_expected(name: str, expected: Compare) -> None:
     view = comparisons()[name].view()
     texts = "\n\n\n".join(render_text(view, width=width) for width in (60, 77, 140))
     heads: Any = {**view, "runs": [f"{run['name']}: {run['note']}" for run in view["runs"]]}
@@ -340,12 +340,12 @@ _SOURCE = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
 
 
 def drawn_in(html: str) -> list[str]:
-    """Return the pictures that a page carries with it."""
+    """Return the pictures inside a page."""
     return [base64.b64decode(found).decode() for found in _SOURCE.findall(html)]
 
 
 @pytest.mark.parametrize("what", ["run", "comparison"])
-def test_what_is_kept_in_a_notebook_is_as_it_was(what: str, expected: Compare) -> None:
+def test_the_output_kept_in_a_notebook_is_as_expected(what: str, expected: Compare) -> None:
     view: Any = timeline_view(everything()) if what == "run" else comparisons()["two"].view()
     plain, placed = static_bundle(view), static_bundle(view, place="a7")
     svg = render_svg(view, width=860)
@@ -357,8 +357,8 @@ def test_what_is_kept_in_a_notebook_is_as_it_was(what: str, expected: Compare) -
 
 
 @pytest.mark.parametrize("what", ["run", "comparison"])
-def test_a_page_is_as_it_was(what: str, expected: Compare) -> None:
-    """What is bundled with it stands in it whole."""
+def test_a_page_is_as_expected(what: str, expected: Compare) -> None:
+    """The page contains its bundled script and style whole."""
     view: Any = timeline_view(interrupted()) if what == "run" else compare(interrupted(), EMPTY).view()
     page = render_html(view)
     svg = render_svg(view, width=860)
@@ -369,7 +369,7 @@ def test_a_page_is_as_it_was(what: str, expected: Compare) -> None:
     expected(f"page-{what}.txt", _SOURCE.sub("[the picture]", page))
 
 
-def test_a_timeline_shows_itself_in_every_form() -> None:
+def test_a_timeline_can_be_displayed_in_every_form() -> None:
     timeline = Timeline(travel())
     view = timeline_view(travel())
     assert timeline.view() == view

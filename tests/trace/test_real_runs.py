@@ -1,4 +1,4 @@
-"""What is folded and drawn of runs that really took place: made-up logs have only the order that their writer thought of."""
+"""Folds and pictures of real runs: a made-up log has only the order that its author thought of."""
 
 import xml.etree.ElementTree as ET
 
@@ -10,7 +10,7 @@ from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 from tests.trace.real import month_end, stopped
 from tests.trace.sample_traces import until
 
-#: What the calls of `month_end` waited for and became, in order.
+#: The waits and the outcome of each call of `month_end`, in order.
 LIVES = {
     "f1": ["done"],
     "f2": ["hazard", "done"],
@@ -31,14 +31,14 @@ def rows(trace):
     return {row["future"]: row for row in timeline_view(trace)["rows"]}
 
 
-def test_the_life_of_each_call_of_a_real_run_is_told() -> None:
-    told = rows(month_end())
-    assert {name: [each["kind"] for each in row["segments"]] for name, row in told.items()} == LIVES
-    first = told["f1"]
+def test_the_segments_of_each_call_of_a_real_run_are_as_listed() -> None:
+    found = rows(month_end())
+    assert {name: [each["kind"] for each in row["segments"]] for name, row in found.items()} == LIVES
+    first = found["f1"]
     assert (first["progress"], first["activity"], first["prints"]) == (1.0, "page 2 of 2", "opening the ledger")
-    assert [each["message"] for each in told["f3"]["retries"]] == ["ConnectionError: timed out"]
-    assert (told["f6"]["needs"], told["f9"]["after"], told["f10"]["marks"]) == (["f5"], ["f2"], ["approve"])
-    assert all(row["seen"] is not None for row in told.values())
+    assert [each["message"] for each in found["f3"]["retries"]] == ["ConnectionError: timed out"]
+    assert (found["f6"]["needs"], found["f9"]["after"], found["f10"]["marks"]) == (["f5"], ["f2"], ["approve"])
+    assert all(row["seen"] is not None for row in found.values())
 
 
 def test_a_real_question_is_shown_until_it_is_answered() -> None:

@@ -57,7 +57,7 @@ def texts(svg: str) -> list[str]:
 
 @pytest.mark.parametrize("width", [320, 400, 900, 1800])
 @pytest.mark.parametrize("trace", [travel(), fan_out(25), interrupted(), Trace(()), until(travel(), 4.0)])
-def test_no_shape_of_the_picture_leaves_it(trace: Trace, width: int) -> None:
+def test_every_shape_is_inside_the_picture(trace: Trace, width: int) -> None:
     root = ET.fromstring(render_svg(timeline_view(trace), width=width))
     height = float(root.attrib["height"])
     for rect in root.iter(f"{NAMESPACE}rect"):
@@ -78,7 +78,7 @@ def test_texts_end_inside_the_picture(width: int) -> None:
         assert float(text.attrib["x"]) - (1 - share) * wide >= 0
 
 
-def test_the_picture_says_why_each_call_waited_and_what_came_of_it() -> None:
+def test_the_picture_shows_the_waits_and_the_outcome_of_each_call() -> None:
     found = texts(render_svg(timeline_view(travel()), width=1400))
     for text in ("needs $f4.price; f5 writes orders/42 (WAW)", "limit 2 on search", 'city="LIS" → 3 flights'):
         assert text in found
@@ -116,7 +116,7 @@ def test_many_futures_are_packed_in_lanes_and_those_left_out_are_counted() -> No
     assert f"and {200 - MOST_LANES} more" in texts(crowd)
 
 
-def test_the_legend_holds_what_occurs_and_no_more() -> None:
+def test_the_legend_explains_only_what_occurs() -> None:
     found = texts(render_svg(timeline_view(fan_out(3))))
     assert {"running", "failed", "skipped", "held: limit", "critical path"}.isdisjoint(found)
     assert {"to first token", "a call", "ran", "the model saw it"} <= set(found)
@@ -145,13 +145,13 @@ def contrast(one: str, other: str) -> float:
     + [("done", "paper")]
     + [(name, name.removesuffix("-ink")) for name in LIGHT if name.endswith("-ink")],
 )
-def test_text_can_be_read_on_its_ground(palette: dict[str, str], text: str, ground: str) -> None:
+def test_text_has_enough_contrast_with_its_background(palette: dict[str, str], text: str, ground: str) -> None:
     assert contrast(palette[text], palette[ground]) >= 4.5
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("ground", ["paper", "lane", "overlap"])
-def test_bars_patterns_and_signs_stand_out_from_their_ground(palette: dict[str, str], ground: str) -> None:
+def test_bars_patterns_and_signs_stand_out_from_the_background(palette: dict[str, str], ground: str) -> None:
     # A running bar is pale, and has the edge of one that is done.
     for shape in ("call", "text", "done", "failed", "cancelled", "data", "hazard", "approval", "limit", "ink", "muted"):
         assert contrast(palette[shape], palette[ground]) >= 3, shape
@@ -174,7 +174,7 @@ def test_ticks_are_round_few_and_differ(domain: float) -> None:
     assert len({label for _, label in found}) == len(found)
 
 
-def test_a_cut_text_fits_and_says_something_or_is_left_out() -> None:
+def test_a_cut_text_fits_and_has_some_letters_or_is_left_out() -> None:
     for width in range(0, 300, 7):
         cut = fit("ConnectionError: refused", 12, width)
         assert not cut or (text_width(cut, 12) <= width and len(cut) >= 4)
@@ -213,7 +213,7 @@ def test_a_label_goes_inside_then_right_then_left_and_off_the_mark() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 @pytest.mark.parametrize("trace", [travel(), fan_out(30), interrupted(), Trace(()), until(travel(), 4.0)])
-def test_lines_of_text_keep_to_the_width_and_have_no_loose_ends(trace: Trace, width: int) -> None:
+def test_lines_of_text_keep_to_the_width_and_end_without_blanks(trace: Trace, width: int) -> None:
     for line in render_text(timeline_view(trace), width=width).splitlines():
         assert len(line) <= width
         assert line == line.rstrip()
@@ -272,7 +272,7 @@ def test_wide_characters_do_not_push_the_lanes_apart() -> None:
 
 
 class Elements(HTMLParser):
-    """Lists the elements of a page and what stands in its scripts."""
+    """Lists the elements of a page and the text of its scripts."""
 
     def __init__(self) -> None:
         super().__init__()

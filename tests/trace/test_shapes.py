@@ -1,4 +1,4 @@
-"""What the static pictures are made of: signs, gaps, arrows and labels that keep out of one another's way."""
+"""The parts of static pictures: signs, gaps, arrows and labels that do not cover each other."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def texts(svg: str) -> list[str]:
 
 
 def marks(svg: str, style: str) -> list[tuple[float, float]]:
-    """Return where signs begin."""
+    """Return the positions at which signs begin."""
     found = [path for path in ET.fromstring(svg).iter(f"{NAMESPACE}path") if style in path.attrib["class"].split()]
     return [(float(x), float(y)) for path in found for x, y in re.findall(r"^M([\d.]+) ([\d.]+)", path.attrib["d"])]
 
 
 @pytest.mark.parametrize("width", [320, 400, 900, 1800])
 @pytest.mark.parametrize("trace", [everything(), interrupted()], ids=["everything", "interrupted"])
-def test_texts_and_signs_keep_off_one_another(trace: Trace, width: int) -> None:
+def test_texts_and_signs_do_not_cover_each_other(trace: Trace, width: int) -> None:
     svg = render_svg(timeline_view(trace), width=width)
     for x, y in marks(svg, "s-failed-ink") + marks(svg, "s-cancelled-ink"):
         assert x <= width - PAD
@@ -47,7 +47,7 @@ def test_a_call_that_never_ran_has_its_sign_before_the_end_of_the_axis() -> None
 
 
 def test_a_failed_attempt_is_marked_in_a_gap_of_its_bar() -> None:
-    """Many attempts close together are one mark and not a blot."""
+    """Many attempts close together are one mark."""
     assert len(marks(render_svg(timeline_view(everything())), "s-failed")) == 1
     log = Log()
     log.add(0.0, CallStarted(future=FutureName("f1")))
@@ -57,8 +57,8 @@ def test_a_failed_attempt_is_marked_in_a_gap_of_its_bar() -> None:
     assert len(marks(render_svg(timeline_view(log.trace())), "s-failed")) == 1
 
 
-def test_the_end_of_the_run_is_marked_where_calls_ran_on_after_it() -> None:
-    """No label of the axis is near the mark."""
+def test_the_end_of_the_run_is_marked_if_calls_ran_longer() -> None:
+    """The mark has no label of the axis near it."""
     assert "end" not in texts(render_svg(timeline_view(travel())))
     root = ET.fromstring(render_svg(timeline_view(everything())))
     places = {text.text: (float(text.attrib["x"]), float(text.attrib["y"])) for text in root.iter(f"{NAMESPACE}text")}
@@ -68,7 +68,7 @@ def test_the_end_of_the_run_is_marked_where_calls_ran_on_after_it() -> None:
     assert min(abs(x - end_x) for x in labels) >= END_ROOM
 
 
-def test_arrows_join_only_what_followed_and_only_where_they_are_few() -> None:
+def test_arrows_join_only_calls_that_followed_and_only_if_they_are_few() -> None:
     def arrows(trace: Trace) -> int:
         return render_svg(timeline_view(trace)).count('class="arrow')
 

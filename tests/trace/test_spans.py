@@ -1,4 +1,4 @@
-"""Events become intervals, whatever is missing."""
+"""Events become intervals, whichever event is missing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_future_streams_arguments_waits_for_values_then_state_then_runs() -> N
     assert kinds("f6") == [("arguments", 2.82, 3.04), ("data", 3.04, 4.2), ("hazard", 4.2, 4.9), ("done", 4.9, 6.1)]
 
 
-def test_a_new_reason_ends_the_old_one_where_it_begins() -> None:
+def test_a_new_reason_begins_where_the_old_one_ends() -> None:
     assert kinds("f4")[1:3] == [("data", 2.43, 2.6), ("data", 2.6, 3.1)]
 
 
@@ -81,12 +81,12 @@ def test_the_lane_is_one_sequence_without_overlaps() -> None:
     assert all(one.end is not None and one.end <= other.start for one, other in pairwise(spans))
 
 
-def test_overlap_is_the_time_of_decoding_and_running_at_once() -> None:
-    """It bridges the pause between turns."""
+def test_overlap_is_the_time_of_decoding_while_a_call_runs() -> None:
+    """It includes the pause between turns."""
     assert fold(travel().events).overlap == [(0.72, 5.0)]
 
 
-def test_a_model_that_asks_inside_its_reply_waits_only_from_the_reply_on() -> None:
+def test_a_model_that_asks_inside_its_reply_waits_only_after_the_reply() -> None:
     log = Log()
     log.turn(1, 0.0, 0.3, 2.0, calls=1)
     log.call("await", "await_future", turn=1, opened=0.3, closed=0.9)
@@ -105,7 +105,7 @@ def test_text_beside_the_arguments_of_a_call_does_not_end_them() -> None:
     ]
 
 
-def test_a_request_made_again_lasts_until_its_first_token() -> None:
+def test_a_retried_request_lasts_until_its_first_token() -> None:
     retried = RequestRetried(turn=1, attempt=1, message="overloaded", pause_s=1.0)
     events = (TurnStarted(turn=1), retried, FirstTokenArrived(turn=1), TextStreamed(turn=1, text="Hi"))
     lane = fold(stamped(*events)).lane
@@ -122,7 +122,7 @@ def test_a_result_that_comes_after_the_cancellation_changes_nothing() -> None:
     assert (row.state, row.outcome, row.segments[-1].end) == (State.CANCELLED, "cancelled", 1.0)
 
 
-def test_what_an_earlier_run_computed_gets_no_row_when_it_is_shown() -> None:
+def test_a_result_of_an_earlier_run_gets_no_row_when_it_is_shown() -> None:
     assert fold(stamped(TurnStarted(turn=1), ResultShown(future=F1, turn=1))).futures.rows == {}
 
 
@@ -133,7 +133,7 @@ def test_the_row_of_a_call_that_waits_for_ten_thousand_others_is_bounded() -> No
     assert segments[-1].reason == "reason 9999"
 
 
-def test_the_end_of_a_run_closes_the_turn_but_not_what_still_runs() -> None:
+def test_the_end_of_a_run_closes_the_turn_but_not_running_calls() -> None:
     spans = fold(stamped(TurnStarted(turn=1), CallStarted(future=F1), RunEnded(outcome="failed")))
     assert spans.lane.turns[1].end == 2.0
     assert spans.futures.rows[F1].segments[-1].end is None

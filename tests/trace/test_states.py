@@ -1,4 +1,4 @@
-"""What the timeline shows beyond waiting and running: approval, progress, retries, prints, and what comes too late."""
+"""What the timeline shows besides waiting and running: approval, progress, retries, prints, and late results."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stretches(name: str) -> list[tuple[str, float, float | None]]:
     return [(segment["kind"], segment["start"], segment["end"]) for segment in row(name)["segments"]]
 
 
-def test_a_call_asks_for_approval_until_the_person_says_yes_or_no() -> None:
+def test_a_call_asks_for_approval_until_the_user_answers() -> None:
     assert row("f6", 5.2).get("asks") is None
     assert row("f6", 6.0)["asks"] == row("f6", 6.0)["arguments"]
     assert "asks" not in row("f6", 6.4)
@@ -50,13 +50,13 @@ def test_a_call_asks_for_approval_until_the_person_says_yes_or_no() -> None:
     assert stretches("f9")[-1] == ("skipped", 6.0, 6.0)
 
 
-def test_a_running_call_tells_how_far_it_is_and_what_it_printed() -> None:
+def test_a_running_call_shows_its_progress_and_its_prints() -> None:
     running = row("f1", 3.1)
     assert (running["progress"], running["activity"]) == (0.5, "page 5 of 10")
     assert running["prints"] == "opening ledger\n128 entries"
 
 
-def test_an_attempt_that_failed_is_a_mark_on_a_bar_that_goes_on() -> None:
+def test_a_failed_attempt_is_a_mark_on_a_bar_that_continues() -> None:
     assert row("f3")["retries"] == [{"at": 2.8, "message": "timed out"}]
     assert stretches("f3")[-1] == ("done", 2.2, 3.9)
 
@@ -78,9 +78,9 @@ def test_a_call_reports_its_activity_and_a_retry_resets_its_progress() -> None:
     assert "progress" not in after(*begun, CallRetried(future=F1, attempt=1, message="timed out", pause_s=0.1))
 
 
-@pytest.mark.parametrize(("told", "shown"), [(-1.0, 0.0), (0.25, 0.25), (7.0, 1.0)])
-def test_progress_stays_between_nothing_and_all(told: float, shown: float) -> None:
-    assert after(CallStarted(future=F1), CallProgressed(future=F1, fraction=told, text=""))["progress"] == shown
+@pytest.mark.parametrize(("fraction", "shown"), [(-1.0, 0.0), (0.25, 0.25), (7.0, 1.0)])
+def test_progress_stays_between_0_and_1(fraction: float, shown: float) -> None:
+    assert after(CallStarted(future=F1), CallProgressed(future=F1, fraction=fraction, text=""))["progress"] == shown
 
 
 def test_a_call_that_fails_or_prints_for_ever_stays_a_row_of_bounded_size() -> None:
@@ -119,17 +119,17 @@ def test_a_late_result_is_drawn_after_the_call_and_counts_for_nothing() -> None:
     assert row("f5")["label"] == "no result within 2.1 s"
 
 
-def test_a_request_made_again_and_reasoning_are_on_the_decode_lane() -> None:
+def test_a_retried_request_and_reasoning_are_on_the_decode_lane() -> None:
     kinds = [(span["kind"], span["start"], span["end"]) for span in timeline_view(everything())["decode"][:4]]
     assert kinds == [("first_token", 0.0, 0.3), ("retry", 0.3, 0.9), ("reasoning", 0.9, 1.3), ("call", 1.3, 1.6)]
 
 
-def test_the_makespan_is_the_end_of_the_run_though_calls_went_on() -> None:
+def test_the_makespan_is_the_end_of_the_run_even_if_calls_run_longer() -> None:
     view = timeline_view(everything())
     assert (view["now"], view["span"]) == (8.2, 9.9)
     found = metrics(everything())
     assert found.makespan_s == 8.2
-    # Of the call that went on, only what lies within the run.
+    # Of the call that ran longer, only the time within the run.
     assert found.tool_s == pytest.approx(2.8 + 0.9 + 1.7 + 2.1 + 0.7 + 1.1 + (8.2 - 5.3))
 
 
@@ -146,7 +146,7 @@ def test_a_call_that_runs_long_after_the_run_does_not_squeeze_the_picture() -> N
     assert (view["now"], view["span"]) == (4.0, 5.0)
 
 
-def test_after_the_end_a_live_timeline_takes_what_still_comes() -> None:
+def test_after_the_end_a_live_timeline_still_takes_events() -> None:
     timeline = LiveTimeline()
     for stamped in everything():
         timeline.apply(stamped)

@@ -1,4 +1,4 @@
-"""A trace is saved and loaded without loss, and anything else is refused with a clear word."""
+"""A trace is saved and loaded without loss, and other files are refused with a clear error."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_no_class_of_events_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("kind", event_types().values(), ids=lambda kind: kind.__name__)
-def test_every_class_of_events_comes_back_as_it_was(kind: type[Event]) -> None:
+def test_every_class_of_events_is_read_back_unchanged(kind: type[Event]) -> None:
     @given(event=values(kind), at_s=st.floats(0, 1e6))
     def comes_back(event: Event, at_s: float) -> None:
         trace = Trace((Stamped(seq=0, at_s=at_s, event=event),))
@@ -112,7 +112,7 @@ def test_a_foreign_or_damaged_file_is_refused_by_name_place_and_remedy(
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TraceFileError, match="it is not text"):
         Trace.load(tmp_path / "x.json")
@@ -124,6 +124,6 @@ def test_effects_keep_the_root_path_apart_from_none() -> None:
     assert Trace.from_json(trace.to_json()) == trace
 
 
-def test_a_trace_shows_itself_in_one_short_line() -> None:
+def test_the_repr_of_a_trace_is_one_short_line() -> None:
     assert repr(Trace(())) == "<Trace of 0 events in 0.0 s>"
     assert "\n" not in repr(travel())

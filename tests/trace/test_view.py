@@ -1,4 +1,4 @@
-"""The view model: what the front end and the static pictures are told."""
+"""The view model: the data that the front end and the static pictures get."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_front_end_that_applies_every_batch_holds_the_snapshot(cuts: list[int]
     assert view == timeline.snapshot()
 
 
-def test_a_view_is_plain_json_and_comes_back_equal() -> None:
+def test_a_view_is_plain_json_and_is_read_back_equal() -> None:
     view = timeline_view(travel())
     assert json.loads(json.dumps(view, allow_nan=False)) == view
 
@@ -90,7 +90,7 @@ def test_a_live_view_counts_what_has_settled_and_what_was_gained_so_far() -> Non
 
 
 def test_the_view_of_an_ended_run_reports_gain_bound_and_share() -> None:
-    """It stays at the end of the run."""
+    """The clock stays at the end of the run."""
     timeline = LiveTimeline()
     for stamped in travel():
         timeline.apply(stamped)
@@ -106,7 +106,7 @@ def test_the_view_of_an_ended_run_reports_gain_bound_and_share() -> None:
 
 
 def test_without_futures_no_bound_is_reported() -> None:
-    """Nothing shows then what needs what."""
+    """Dependencies are unknown then."""
     first, *rest = fan_out(3).events
     timeline = LiveTimeline()
     timeline.apply(replace(first, event=RunStarted(prompt="p", model="m", mode="sequential")))
@@ -115,7 +115,7 @@ def test_without_futures_no_bound_is_reported() -> None:
     assert [figure["label"] for figure in timeline.snapshot()["figures"]] == ["elapsed", "over one by one"]
 
 
-def test_a_run_without_calls_tells_its_time_alone() -> None:
+def test_a_run_without_calls_shows_only_its_time() -> None:
     events = (RunStarted(prompt="Hi", model="m", mode="async"), TurnStarted(turn=1), RunEnded(outcome="answered"))
     timeline = LiveTimeline()
     for seq, event in enumerate(events):
@@ -128,7 +128,7 @@ def test_a_critical_path_is_marked_unless_calls_only_ran_side_by_side() -> None:
     assert not any(row["critical"] for row in timeline_view(fan_out(5))["rows"])
 
 
-def test_an_interrupted_run_says_what_became_of_its_calls() -> None:
+def test_an_interrupted_run_shows_the_outcomes_of_its_calls() -> None:
     view = timeline_view(interrupted())
     assert view["subtitle"].startswith("interrupted after 1 turn, 2 futures")
     assert view["rows"][0]["label"] == "still running in its thread; the result will be discarded"
@@ -169,7 +169,7 @@ def test_hostile_text_reaches_the_view_bounded_on_one_line_and_encodable() -> No
     assert not set(text) & set("\x00\x1b\u202e\u2066\ufffe\n\t")
 
 
-def test_arguments_are_shown_as_people_write_them_and_cut_ones_as_they_are() -> None:
+def test_arguments_are_shown_as_in_a_call_and_cut_ones_unchanged() -> None:
     assert show_arguments('{"city": "LIS", "nights": 2, "to": "$f1.id"}', 80) == 'city="LIS", nights=2, to="$f1.id"'
     assert show_arguments('{"city": "LI', 80) == '{"city": "LI'
     assert show_arguments("[1, 2]", 80) == "[1, 2]"
