@@ -1,4 +1,4 @@
-"""Asking the person whether a call may be made, while everything else goes on."""
+"""Asks the user whether a call may be made, while everything else continues."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import inspect
 import json
 
 from asyncfc_jupyter.runtime.attempt import ask_in_thread, show_exception
-from asyncfc_jupyter.runtime.call import Approval, Approver, ToolCall
+from asyncfc_jupyter.runtime.call import Approval, ToolCall
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 
-#: Seconds the person has for an answer: long enough to read and think, short enough that a forgotten run ends.
+#: Seconds that the user has for an answer: long enough to read and think, short enough that a forgotten run ends.
 APPROVAL_TIMEOUT_S = 300.0
-#: What a person is shown of the arguments, in characters: what they would read before they say yes, and a cut they can see.
+#: Characters of the arguments that the user is shown: as much as one reads before a decision, with a visible cut.
 _QUESTION_CHARACTERS = 4_000
 
 
 def question(call: ToolCall) -> Approval:
-    """Return what the person is asked about a call whose arguments are known."""
+    """Return the question to the user about a call whose arguments are known."""
     tool, bound = call.function, call.bound
     if tool is None or bound is None:
         raise AssertionError("a call is approved when its arguments are known")
@@ -30,25 +30,23 @@ def question(call: ToolCall) -> Approval:
 
 
 async def declined(call: ToolCall, asked: Approval) -> str | None:
-    """Ask, and return None for a yes, or why the call is not made: a no, no answer in time, or nobody to ask.
+    """Ask, and return None for a yes, or why the call is not made: a no, no answer in time, or no approver.
 
-    Whatever the asking does, only a plain yes is one.
+    Only a plain yes counts as one; an approver that raises does not approve.
     """
-    lease = call.lease
-    if lease.approver is None:
-        return f"not approved: {call.tool} needs a person's approval and there is nobody to ask; pass approver="
+    approver, timeout_s = call.lease.approver, call.lease.approval_timeout_s
+    if approver is None:
+        return f"not approved: {call.tool} needs the user's approval and there is no approver; pass approver="
     try:
-        async with asyncio.timeout(lease.approval_timeout_s):
-            answer = await _answer(lease.approver, asked)
+        async with asyncio.timeout(timeout_s):
+            answer: object
+            if inspect.iscoroutinefunction(approver):
+                answer = await approver(asked)
+            else:
+                answer = await ask_in_thread(approver, asked)
+                answer = await answer if inspect.isawaitable(answer) else answer
     except TimeoutError:
-        return f"not approved: nobody answered within {lease.approval_timeout_s:g} s"
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - asking is the user's own code, and no reason to end the loop
+        return f"not approved: no answer within {timeout_s:g} s"
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - asking runs the user's code, and must not end the event loop
         return f"not approved: asking failed ({show_exception(error)})"
-    return None if answer is True else "not approved: the person said no"
-
-
-async def _answer(approver: Approver, asked: Approval) -> object:
-    if inspect.iscoroutinefunction(approver):
-        return await approver(asked)
-    answer = await ask_in_thread(approver, asked)
-    return await answer if inspect.isawaitable(answer) else answer
+    return None if answer is True else "not approved: the user said no"

@@ -1,10 +1,10 @@
-"""What a call's arguments say before and after its references are replaced: what it needs, what it touches, what it gets."""
+"""A call's arguments, before and after their references are replaced: what the call needs, touches, and gives its function."""
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE, Effects
@@ -19,7 +19,7 @@ from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.tools.nulls import without_nulls
 from asyncfc_jupyter.values.snapshot import snapshot
 
-#: What the log keeps of a call's arguments, in characters: enough to recognise the call by.
+#: Characters of a call's arguments in the log: enough to recognise the call.
 _ARGUMENTS_SHOWN = 400
 #: Made once: `json.dumps` makes an encoder for each text.
 _SORTED, _SHOWN = json.JSONEncoder(sort_keys=True, default=str), json.JSONEncoder(ensure_ascii=False, default=str)
@@ -28,53 +28,57 @@ _DEEPEST = 64
 
 
 def check_depth(arguments: Mapping[str, Any]) -> CallError | None:
-    """Return what is wrong with arguments that are nested beyond reason, or None."""
+    """Return the problem of arguments that are nested beyond reason, or None."""
     if nested_deeper_than(_DEEPEST, arguments):
         return CallError(f"the arguments are nested deeper than {_DEEPEST} levels; pass less.")
     return None
 
 
-def references_in(call: ToolCall, situation: Situation) -> tuple[Reference, ...]:
+def references_in(tool: Tool | None, arguments: Mapping[str, Any], situation: Situation) -> tuple[Reference, ...]:
     """Return the references in a call's arguments, in order.
 
     Raises:
-        UnknownFuture: One names a future that there is not.
-        MalformedReference: A text looks like a reference and is none.
+        UnknownFuture: A reference names a future that does not exist.
+        MalformedReference: A text resembles a reference and is not a valid one.
     """
-    if call.problem is not None or not call.references:
-        return ()
-    found = tuple(find_references(dict(call.arguments)))
+    found = tuple(find_references(dict(arguments)))
     for reference in found:
         if reference.future not in situation.known:
             raise UnknownFuture(reference.future, known=tuple(situation.known))
-    if call.function is not None:
-        reject_malformed_references(call.arguments, situation)
+    if tool is not None:
+        reject_malformed_references(arguments, situation)
     return found
 
 
-def effects_of(call: ToolCall) -> Effects:
-    """Return what a call touches as far as its arguments are known: widened where they are not."""
-    if call.function is None or call.problem is not None:
+def effects_of(tool: Tool | None, arguments: Mapping[str, Any], *, references: bool) -> Effects:
+    """Return what a call touches as far as its arguments are known, widened where they are not; nothing without a tool."""
+    if tool is None:
         return PURE
-    if not call.references or not call.function.places_in:
-        return call.function.effects.expand(_places(call.function, call.arguments), frozenset())
-    known = {n: v for n, v in call.arguments.items() if next(find_references(v), None) is None}
-    places = _places(call.function, substitute(known, lambda reference: reference))
-    return call.function.effects.expand(places, _unresolved(call.function, call.arguments.keys() - known.keys()))
+    if not references or not tool.places_in:
+        return tool.effects.expand(_places(tool, arguments), frozenset())
+    known = {name: value for name, value in arguments.items() if next(find_references(value), None) is None}
+    unknown = arguments.keys() - known.keys()
+    unresolved = {name for name in tool.places_in if tool.written_as.get(name, name) in unknown}
+    return tool.effects.expand(_places(tool, substitute(known, lambda reference: reference)), unresolved)
+
+
+def share_key(tool: Tool | None, arguments: Mapping[str, Any]) -> str:
+    """Return a text that calls have in common exactly if they are the same call of a repeatable tool; else an empty one."""
+    return "" if tool is None or not tool.repeatable else f"{tool.name} {_SORTED.encode(arguments)}"
 
 
 def issued(call: ToolCall, turn: int, found: tuple[Reference, ...], effects: Effects) -> CallIssued:
-    """Return the fact that a call was issued, as the scheduler is to know it."""
+    """Return the event for a new call, as the scheduler needs it."""
     able = call.function if call.problem is None else None
     return CallIssued(
         future=call.name,
         call=call.call_id,
         turn=turn,
         tool=call.tool,
-        arguments=show_arguments(call.arguments),
+        arguments=shorten(_SHOWN.encode(call.arguments), _ARGUMENTS_SHOWN),
         needs=tuple(dict.fromkeys(reference.future for reference in found)),
         references=tuple(map(str, found)),
-        effects=PURE if able is None else effects,
+        effects=effects,
         irreversible=able is not None and able.irreversible,
         approve=able is not None and able.approve,
         detached=call.detached,
@@ -103,9 +107,9 @@ def resolve(
 
 
 def _places(tool: Tool, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the arguments that name places, as the function will see them.
+    """Return the arguments that paths use, as the function will get them.
 
-    An argument becomes the same text whenever it is asked, so a path only grows longer when a future resolves.
+    An argument always becomes the same text, so a path only grows longer when a future resolves.
     """
     if not tool.places_in:
         return {}
@@ -115,25 +119,8 @@ def _places(tool: Tool, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     known: dict[str, Any] = {}
     for name in tool.places_in:
         written = tool.written_as.get(name, name)
-        if written is None:
-            continue
-        if written in arguments:
+        if written is not None and written in arguments:
             known[name] = arguments[written]
-        elif name in parameters.defaults:
+        elif written is not None and name in parameters.defaults:
             known[name] = parameters.defaults[name]
     return parameters.canonical(known)
-
-
-def _unresolved(tool: Tool, written: Set[str]) -> Set[str]:
-    """Return the parameters that name places and whose arguments, as the model writes them, are not known yet."""
-    return {name for name in tool.places_in if tool.written_as.get(name, name) in written}
-
-
-def share_key(tool: Tool, arguments: Mapping[str, Any]) -> str:
-    """Return a text that two calls share exactly when they are the same call."""
-    return f"{tool.name} {_SORTED.encode(arguments)}"
-
-
-def show_arguments(arguments: Mapping[str, Any]) -> str:
-    """Return arguments as JSON, on one line and cut to a bounded length."""
-    return shorten(_SHOWN.encode(arguments), _ARGUMENTS_SHOWN)

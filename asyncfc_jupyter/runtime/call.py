@@ -63,8 +63,8 @@ class Lease:
 class ToolCall:
     """One tool call and its future.
 
-    All may read the fields. They change only through the methods, each of which is one transition: a call is refused or
-    repeats another, is resolved, starts, begins an attempt or several, and settles.
+    All may read the fields. They change only through the methods, each of which is one transition: a call is resolved, starts,
+    begins an attempt or several, and settles.
     """
 
     name: FutureName
@@ -77,13 +77,13 @@ class ToolCall:
     lease: Lease
     #: Whether strings such as ``$f1`` are references.
     references: bool = True
-    #: The tool; None where there is none of this name.
+    #: The tool; None for an unknown name.
     function: Tool | None = None
     #: Why the call cannot be made, when that is known before its arguments are.
     problem: CallError | None = None
     #: The call that this one repeats, whose outcome it takes.
     same_as: FutureName | None = None
-    #: What another call has in common with this one if it may share the outcome, while this one is pending; else empty.
+    #: The same text for all calls that may share one outcome; empty where the tool does not allow that, and once settled.
     share_key: str = ""
 
     state: State = State.PENDING
@@ -134,20 +134,6 @@ class ToolCall:
     def settled(self) -> bool:
         """Whether its outcome is final."""
         return self.state.settled
-
-    # -- issued ------------------------------------------------------------------------------------------------------
-
-    def refuse(self, problem: CallError) -> None:
-        """Note why the call cannot be made. It fails when its arguments are resolved."""
-        self.problem = problem
-
-    def repeat(self, earlier: FutureName) -> None:
-        """Take the outcome of an earlier call instead of being made."""
-        self.same_as = earlier
-
-    def offer_to_share(self, key: str) -> None:
-        """Let later calls with the same key take this one's outcome."""
-        self.share_key = key
 
     # -- resolved ----------------------------------------------------------------------------------------------------
 
@@ -216,14 +202,14 @@ class ToolCall:
         return _kept(outcome)
 
     def outcome_now(self) -> Outcome | None:
-        """Return the outcome at this very moment, of which nobody may have been notified yet; None while it may change."""
+        """Return the outcome at this moment, even if it has not been reported yet; None while it may change."""
         outcome = None if self.attempt is None else self.attempt.outcome_now()
         if isinstance(outcome, Raised) and self.function is not None and self.function.retries:
             return None
         return None if outcome is None else _kept(outcome)
 
     def abandon(self) -> Attempt | None:
-        """Let the function know that nobody waits for it; return its attempt if something of it is left."""
+        """Let the function know that its result is not waited for; return its attempt if something of it is left."""
         if self.abandoned is not None:
             self.abandoned.set()
         attempt, self.attempt = self.attempt, None

@@ -13,7 +13,6 @@ from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, Literal
 
 from asyncfc_jupyter.core import commands, events
-from asyncfc_jupyter.core.effects import Effects
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, future_name
 from asyncfc_jupyter.core.malformed_references import Situation
 from asyncfc_jupyter.core.references import Reference
@@ -111,6 +110,23 @@ class Driver:
         """
         if (too_deep := binding.check_depth(arguments)) is not None:
             arguments, problem = {}, too_deep
+        found: tuple[Reference, ...] = ()
+        if references and problem is None:
+            situation = Situation(
+                known=self.calls,
+                pending=self._pending,
+                results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.state is State.DONE),
+                **({} if tool is None else {"meant": tool.parameters_of.mentions}),
+            )
+            try:
+                found = binding.references_in(tool, arguments, situation)
+            except CallError as error:
+                problem = error
+        able = tool if problem is None else None
+        effects = binding.effects_of(able, arguments, references=references)
+        key = binding.share_key(able, arguments)
+        earlier = self._shareable.get(key)
+        shares = earlier is not None and self.scheduler.may_share(earlier, effects)
         call = ToolCall(
             name=future_name(len(self.calls) + 1),
             call_id=call_id,
@@ -120,37 +136,15 @@ class Driver:
             references=references,
             function=tool,
             problem=problem,
+            same_as=earlier if shares else None,
+            share_key=key,
         )
-        situation = Situation(
-            known=self.calls,
-            pending=self._pending,
-            results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.state is State.DONE),
-            **({} if tool is None else {"meant": tool.parameters_of.mentions}),
-        )
-        found: tuple[Reference, ...] = ()
-        try:
-            found = binding.references_in(call, situation)
-        except CallError as error:
-            call.refuse(error)
-        effects = binding.effects_of(call)
-        self._share(call, effects)
+        if key and not shares:
+            self._shareable[key] = call.name
         self.calls[call.name] = self._pending[call.name] = call
         self.issued.append(call)
         self._feed(binding.issued(call, turn, found, effects))
         return call
-
-    def _share(self, call: ToolCall, effects: Effects) -> None:
-        """Let a call repeat a pending one that is the same, or let later ones repeat it, where the tool allows that."""
-        tool = call.function
-        if tool is None or not tool.repeatable or call.problem is not None:
-            return
-        key = binding.share_key(tool, call.arguments)
-        earlier = self._shareable.get(key)
-        if earlier is not None and self.scheduler.may_share(earlier, effects):
-            call.repeat(earlier)
-        else:
-            self._shareable[key] = call.name
-            call.offer_to_share(key)
 
     # -- commands of the scheduler -------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The log of a run: stamps each fact with its place and its time, and tells those who listen."""
+"""The log of a run: stamps each event with its number and its time, and passes it to the observers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from asyncfc_jupyter.core.events import Event, Stamped
 
-#: Seconds from some fixed moment; a loop's own ``time`` in practice, a virtual one in tests.
+#: Returns seconds from a fixed moment; a loop's own ``time`` in practice, a virtual one in tests.
 Clock = Callable[[], float]
 Observer = Callable[[Stamped], None]
 
@@ -15,9 +15,9 @@ _logger = logging.getLogger("asyncfc_jupyter")
 
 
 class EventLog:
-    """The facts of one run, in order.
+    """The events of one run, in order.
 
-    An observer that raises is dropped and named in the Python log; the run and the other observers go on.
+    An observer that raises is dropped and named in the Python log; the run and the other observers continue.
     """
 
     def __init__(self, clock: Clock, observers: Sequence[Observer] = ()) -> None:
@@ -31,7 +31,7 @@ class EventLog:
         return self._clock() - self._zero
 
     def record(self, event: Event) -> Stamped:
-        """Append a fact and tell the observers."""
+        """Append an event and pass it to the observers."""
         stamped = Stamped(seq=len(self.events), at_s=self.now_s(), event=event)
         self.events.append(stamped)
         for observer in tuple(self._observers):
@@ -39,5 +39,5 @@ class EventLog:
                 observer(stamped)
             except Exception:
                 self._observers.remove(observer)
-                _logger.exception("observer %r raised and is no longer told of this run", observer)
+                _logger.exception("observer %r raised and is dropped from this run", observer)
         return stamped

@@ -1,4 +1,4 @@
-"""What calls run in: threads that do not outlive the program, and processes that know the notebook's functions."""
+"""Executors for calls: threads that do not outlive the program, and processes that know the notebook's functions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 class _Threads(Executor):
-    """A thread for each call, which does not outlive the program: one that hangs would keep it from ever ending.
+    """A thread for each call, which does not outlive the program: one that hangs must not keep it from ending.
 
-    The standard library's pool waits for its threads at the end of the program, and a thread whose call was given up stays
+    The standard library's pool waits for its threads at the end of the program, and a thread whose call was abandoned stays
     in the pool until its function returns.
     """
 
@@ -31,7 +31,7 @@ THREADS = _Threads()
 
 
 class Noting(Executor):
-    """Hands on to another executor and tells which future stands for the work."""
+    """Passes work to another executor and reports the future that stands for it."""
 
     def __init__(self, executor: Executor, note: Callable[[Future[Any]], None]) -> None:
         self._executor, self._note = executor, note
@@ -46,7 +46,7 @@ class Noting(Executor):
 def processes() -> Executor:
     """Return a pool of processes that can run functions defined in a notebook; it is made when first needed.
 
-    This takes a tenth of a second then, and waits for what is left of a pool that broke: it is no work for an event loop.
+    Blocks: making the pool takes a tenth of a second, and after one that broke it waits for the rest of that one.
     """
     from loky import get_reusable_executor  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
 

@@ -61,12 +61,12 @@ async def never(_request):
 @pytest.mark.parametrize(
     ("approver", "reason"),
     [
-        (no, "not approved: the person said no"),
+        (no, "not approved: the user said no"),
         (breaks, "not approved: asking failed (OSError: no terminal)"),
         (leaves, "not approved: asking failed (SystemExit: 1)"),
-        (never, "not approved: nobody answered within 2 s"),
-        (None, "not approved: pay needs a person's approval and there is nobody to ask; pass approver="),
-        *((lambda _request, answer=answer: answer, "not approved: the person said no") for answer in ("yes", 1, None)),
+        (never, "not approved: no answer within 2 s"),
+        (None, "not approved: pay needs the user's approval and there is no approver; pass approver="),
+        *((lambda _request, answer=answer: answer, "not approved: the user said no") for answer in ("yes", 1, None)),
     ],
 )
 def test_any_answer_but_yes_skips_the_call_and_the_model_sees_why(approver, reason) -> None:
@@ -141,7 +141,7 @@ def test_dependents_of_a_refused_call_are_skipped_and_others_run() -> None:
     talk = [Calls("pay", {"amount": 5}), Calls("shout", {"text": "$f1"}), Calls("shout", {"text": "b"}), Thinks(1)]
     run, model = asked(no, talk=talk)
     assert [str(run.futures[name].state) for name in run.futures] == ["skipped", "skipped", "done"]
-    assert new_answers(model, 1)["s2"]["error"] == "not approved: the person said no"
+    assert new_answers(model, 1)["s2"]["error"] == "not approved: the user said no"
 
 
 @pytest.mark.parametrize("mode", ["sequential", "batch", "eager", "async"])

@@ -102,5 +102,5 @@ def test_a_call_that_no_user_can_approve_is_neither_made_nor_waited_for(kernel: 
     kernel.run("RELEASE = True")
     cell = ask(kernel)
     end(kernel, cell)
-    assert "there is nobody to ask" in kernel.value("_agent.futures['f1']")
+    assert "there is no approver" in kernel.value("_agent.futures['f1']")
     assert "paid" not in cell.told

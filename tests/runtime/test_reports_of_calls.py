@@ -294,7 +294,7 @@ def test_a_call_that_is_not_approved_is_skipped_with_the_reason() -> None:
         return await desk.settled()
 
     desk = run_virtually(main())
-    why = "not approved: nap needs a person's approval and there is nobody to ask; pass approver="
+    why = "not approved: nap needs the user's approval and there is no approver; pass approver="
     assert [event for _, event in desk.told(CallSkipped)] == [CallSkipped(future=F1, because=None, message=why)]
     assert (desk.driver.issued[0].status, desk.driver.issued[0].error) == ("skipped", why)
 

@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError, Future
 
 import pytest
 
+from asyncfc_jupyter.core.effects import PURE
 from asyncfc_jupyter.core.events import (
     CallCancelled,
     CallFailed,
@@ -184,14 +185,14 @@ async def leaving(_approval):
         (answering(True), None),
         (lambda _: True, None),
         (lambda _: answering(True)(None), None),
-        (answering(False), "not approved: the person said no"),
-        (answering(1), "not approved: the person said no"),
-        (answering("yes"), "not approved: the person said no"),
-        (answering(None), "not approved: the person said no"),
-        (hesitating, "not approved: nobody answered within 5 s"),
+        (answering(False), "not approved: the user said no"),
+        (answering(1), "not approved: the user said no"),
+        (answering("yes"), "not approved: the user said no"),
+        (answering(None), "not approved: the user said no"),
+        (hesitating, "not approved: no answer within 5 s"),
         (failing, "not approved: asking failed (OSError: no terminal)"),
         (leaving, "not approved: asking failed (SystemExit: 2)"),
-        (None, "not approved: pay needs a person's approval and there is nobody to ask; pass approver="),
+        (None, "not approved: pay needs the user's approval and there is no approver; pass approver="),
     ],
 )
 def test_only_a_plain_yes_in_time_is_one(approver, why) -> None:
@@ -373,14 +374,19 @@ def test_arguments_may_be_nested_sixty_four_levels_deep() -> None:
 
 
 def test_a_log_shows_four_hundred_characters_of_arguments() -> None:
-    assert binding.show_arguments({"a": "é\n"}) == '{"a": "é\\n"}'
-    assert binding.show_arguments({"a": "x" * 391}) == '{"a": "' + "x" * 391 + '"}'
-    assert binding.show_arguments({"a": "x" * 392}) == '{"a": "' + "x" * 392 + "…"
+    def shown(text):
+        return binding.issued(entry_of(arguments={"a": text}), 1, (), PURE).arguments
+
+    assert shown("é\n") == '{"a": "é\\n"}'
+    assert shown("x" * 391) == '{"a": "' + "x" * 391 + '"}'
+    assert shown("x" * 392) == '{"a": "' + "x" * 392 + "…"
 
 
 def test_two_calls_are_the_same_whatever_the_order_of_their_arguments() -> None:
-    same = binding.share_key(PAY, {"to": "Ada", "euros": 5})
-    assert same == 'pay {"euros": 5, "to": "Ada"}' == binding.share_key(PAY, {"euros": 5, "to": "Ada"})
+    repeatable = make_tool(pay, pure=True)
+    same = binding.share_key(repeatable, {"to": "Ada", "euros": 5})
+    assert same == 'pay {"euros": 5, "to": "Ada"}' == binding.share_key(repeatable, {"euros": 5, "to": "Ada"})
+    assert binding.share_key(PAY, {"to": "Ada", "euros": 5}) == ""
 
 
 @pytest.mark.parametrize(
@@ -478,7 +484,7 @@ def test_a_log_stamps_each_fact_and_drops_an_observer_that_raises(caplog) -> Non
     assert [(stamped.seq, stamped.at_s, stamped.event) for stamped in log.events] == [(0, 0.0, event), (1, 2.5, event)]
     assert heard == [("rude", 0), ("kind", 0), ("kind", 1)]
     assert [record.getMessage() for record in caplog.records] == [
-        f"observer {rude!r} raised and is no longer told of this run"
+        f"observer {rude!r} raised and is dropped from this run"
     ]
     assert log.now_s() == 2.5
 
