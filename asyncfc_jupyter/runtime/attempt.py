@@ -153,7 +153,7 @@ class Attempt:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Whether its outcome is not waited for any more."""
         return self._abandoned
 
     @property
