@@ -9,10 +9,10 @@
     │   ├── PlanError
     │   └── CassetteError    a file that cannot be recorded to or replayed
     │       └── CassetteDiffers
-    ├── ModelError       the model or its server: refused, unreachable, or speaking nonsense
+    ├── ModelError       the model or its server: refused, unreachable, or not following the protocol
     │   ├── ServerError
     │   │   └── ServerTimedOut
-    │   └── CallError        one tool call that cannot be made; fed back to the model, never raised out of a run
+    │   └── CallError        one tool call that cannot be made; reported to the model, never raised by a run
     │       ├── UnknownFuture
     │       ├── UnknownTool
     │       ├── MissingField
@@ -21,16 +21,16 @@
     ├── ToolError        the tool: it raised, or ran out of time
     │   ├── ToolFailed
     │   ├── ToolSkipped
-    │   ├── ToolCancelled    raised inside a tool that asks whether to go on
+    │   ├── ToolCancelled    raised inside a tool that checks whether its call still counts
     │   └── NotAFraction     also a ValueError
-    ├── RunStopped       nobody: a budget or a loop ended the run, or the person did
+    ├── RunStopped       no one: a budget or a loop ended the run, or the user did
     │   ├── BudgetSpent
     │   │   └── TurnLimitReached
     │   ├── WentInCircles
     │   └── AgentInterrupted
-    └── InvariantBroken  us: carries the story of the call it concerns
+    └── InvariantBroken  this package: has the story of the call it concerns
 
-Every message is one line that names the object, the rule, what was seen and the way out.
+Every message is one line that names the object, the rule, what was seen and how to fix it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from collections.abc import Sequence
 
 from asyncfc_jupyter.text import list_names, truncate
 
-#: What an error shows of a text, in characters: enough to recognise it.
+#: Characters of a text that an error shows: enough to recognise it.
 _TEXT_CHARACTERS = 80
-#: Names listed in an error before the rest is only counted: an error is one readable line.
+#: Names that an error lists before it only counts the others: an error is one readable line.
 _MOST_NAMES = 12
 
 
@@ -54,12 +54,12 @@ class AsyncFCError(Exception):
     """Base of every exception this package raises on purpose."""
 
     def _render_traceback_(self) -> list[str]:
-        """Show one clear line in IPython instead of our frames."""
+        """Return what IPython shows: one clear line instead of this package's frames."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class UsageError(AsyncFCError):
-    """The caller asked for something that cannot be done; the message says what can."""
+    """The caller asked for something that is not possible; the message says what is."""
 
 
 class ToolDefinitionError(UsageError):
@@ -71,9 +71,9 @@ class ToolDefinitionError(UsageError):
 
 
 class NoSuchFuture(UsageError, KeyError):
-    """The person asked a run for a future that it does not have."""
+    """The user asked a run for a future that it does not have."""
 
-    __str__ = Exception.__str__  # a KeyError would show the message in quotes
+    __str__ = Exception.__str__  # that of a KeyError shows the message in quotes
 
     def __init__(self, name: str, *, known: tuple[str, ...]) -> None:
         self.name, self.known = name, known
@@ -81,7 +81,7 @@ class NoSuchFuture(UsageError, KeyError):
 
 
 class PlanError(UsageError):
-    """A rehearsal plan is not in the small language that the rehearsal model speaks."""
+    """A rehearsal plan is not written in the small language of the rehearsal model."""
 
     def __init__(self, line: int, source: str, problem: str, remedy: str) -> None:
         self.line, self.source, self.problem, self.remedy = line, source, problem, remedy
@@ -89,32 +89,32 @@ class PlanError(UsageError):
 
 
 class CassetteError(UsageError):
-    """A cassette cannot be written, read or played."""
+    """A cassette cannot be written, read or replayed."""
 
 
 class CassetteDiffers(CassetteError):
-    """A replayed conversation departs from the recorded one."""
+    """A replayed conversation differs from the recorded one."""
 
     def __init__(self, path: str, *, request: int, where: str, recorded: str, now: str) -> None:
         self.path, self.request, self.where, self.recorded, self.now = path, request, where, recorded, now
         place = f"{where} was {recorded} when it was recorded and is {now} now" if where else f"it has {recorded}"
         super().__init__(
             f"the conversation departs from {path} at request {request}: {place}. Values of tools that change from run to "
-            "run (times, ids, chance) do that: hold them still, or record again (--record)."
+            "run (times, ids, random numbers) cause this: make them constant, or record again (--record)."
         )
 
 
 class ModelError(AsyncFCError):
-    """The model or its server broke the protocol."""
+    """The model or its server did not follow the protocol."""
 
 
 class ServerError(ModelError):
-    """The model's server could not be reached, refused the request, or broke off in the middle of its reply.
+    """The model's server could not be reached, refused the request, or broke off its reply.
 
     Attributes:
-        status: The HTTP status code, or None when no answer came at all, or when the reply had begun.
-        transient: Whether the same request may well succeed later: a rate limit, a failing or busy server, a line that broke.
-        retry_after_s: Seconds that the server asked to wait for before it is asked again; None when it did not say.
+        status: The HTTP status code; None if no response came at all, or if the reply had begun.
+        transient: Whether the same request may succeed later: after a rate limit, a failing or busy server, a lost connection.
+        retry_after_s: Seconds to wait before a retry, as the server asks; None if it does not say.
     """
 
     def __init__(
@@ -130,11 +130,11 @@ class ServerError(ModelError):
 
 
 class ServerTimedOut(ServerError):
-    """The model's server sent nothing for too long. It is busy or hangs: asking again at once makes neither better."""
+    """The model's server sent nothing for too long. It is busy or hangs; an immediate retry would not help."""
 
 
 class CallError(ModelError):
-    """One tool call of the model cannot be made. It becomes that call's result; the run goes on."""
+    """One tool call of the model cannot be made. The error becomes that call's result; the run continues."""
 
 
 class UnknownFuture(CallError):
@@ -161,8 +161,8 @@ class MissingField(CallError):
     """A reference asked a result for a field, key or item that it does not have.
 
     Attributes:
-        where: The way to the object that was asked, such as ``f1.items[0]``.
-        step: What it was asked for, such as ``field 'sku'``.
+        where: The path of the object, such as ``f1.items[0]``.
+        step: What it does not have, such as ``field 'sku'``.
         has: What it has instead, such as ``it has: name, price``.
     """
 
@@ -172,10 +172,10 @@ class MissingField(CallError):
 
 
 class MalformedReference(CallError):
-    """Text stands where a value belongs and looks like a reference to one, but is none.
+    """A text seems to mean a reference, but is not written as one.
 
     Attributes:
-        argument: The argument's name, with the way inside it, such as ``order.items[0]``.
+        argument: The argument's name with the path inside it, such as ``order.items[0]``.
         text: What the model wrote.
         remedy: What to write instead.
     """
@@ -188,7 +188,7 @@ class MalformedReference(CallError):
 
 
 class ArgumentMismatch(CallError):
-    """The arguments do not fit the tool's own signature."""
+    """The arguments do not fit the tool's signature."""
 
     def __init__(self, tool: str, problems: tuple[str, ...]) -> None:
         self.tool, self.problems = tool, problems
@@ -200,7 +200,7 @@ class ToolError(AsyncFCError):
 
 
 class ToolFailed(ToolError):
-    """A tool raised or ran out of time; raised by ``Future.result()``, never out of a run."""
+    """A tool raised or ran out of time. ``Future.result()`` raises this error, a run never does."""
 
     def __init__(self, future: str, tool: str, message: str) -> None:
         self.future, self.tool, self.message = future, tool, message
@@ -208,7 +208,7 @@ class ToolFailed(ToolError):
 
 
 class ToolSkipped(ToolError):
-    """A call was not made, because one that it needed failed or because the run was stopped."""
+    """A call was not made, because a call that it needed failed or because the run was stopped."""
 
     def __init__(self, future: str, tool: str, message: str) -> None:
         self.future, self.tool, self.message = future, tool, message
@@ -216,14 +216,14 @@ class ToolSkipped(ToolError):
 
 
 class ToolCancelled(ToolError):
-    """Nobody waits for a call any more; raised inside its function by ``ToolContext.check()``."""
+    """A call no longer counts; ``ToolContext.check()`` raises this error inside the call's function."""
 
     def __init__(self, future: str, tool: str) -> None:
         self.future, self.tool = future, tool
         call = f"{future} ({tool})" if tool else "this call"
         super().__init__(
             f"{call} was cancelled or ran out of time, and what it returns is discarded; "
-            "release what you hold and let this exception through."
+            "release all resources and let this exception propagate."
         )
 
 
@@ -233,16 +233,16 @@ class NotAFraction(ToolError, ValueError):
     def __init__(self, tool: str, fraction: object) -> None:
         self.tool, self.fraction = tool, fraction
         super().__init__(
-            f"{tool or 'a tool'} reported progress {fraction!r}, which is no number from 0 to 1; "
-            "write 0.4 for 40 %, or None where it is not known."
+            f"{tool or 'a tool'} reported progress {fraction!r}, which is not a number from 0 to 1; "
+            "write 0.4 for 40 %, or None if it is not known."
         )
 
 
 class RunStopped(AsyncFCError):
-    """A run ended before its answer; finished results are kept."""
+    """A run ended before its answer. Finished results are kept."""
 
 
-#: Where the person raises each limit: in a script, and in a notebook.
+#: How the user raises each limit: in a script, and in a notebook.
 _OPTIONS = {
     "turns": "max_turns (--max-turns)",
     "requests": "Budget(requests=...) (--max-requests)",
@@ -252,12 +252,12 @@ _OPTIONS = {
 
 
 class BudgetSpent(RunStopped):
-    """A run has spent what it was given.
+    """A run has spent one of its budgets.
 
     Attributes:
-        budget: Which: ``turns``, ``requests``, ``tokens`` or ``seconds``.
-        limit: What it was given.
-        used: What it has used.
+        budget: ``turns``, ``requests``, ``tokens`` or ``seconds``.
+        limit: The budget.
+        used: The amount that the run has used.
     """
 
     def __init__(self, budget: str, *, limit: float, used: float) -> None:
@@ -277,23 +277,23 @@ class TurnLimitReached(BudgetSpent):
 
 
 class WentInCircles(RunStopped):
-    """The model repeated itself, reply after reply, and learned nothing new by it."""
+    """The model repeated itself, reply after reply, without any new result."""
 
     def __init__(self, repeated: str, *, replies: int) -> None:
         self.repeated, self.replies = repeated, replies
         super().__init__(
             f"the model goes in circles: its last {replies} replies brought nothing new, the last with {repeated}. "
-            "Results so far are kept in run.futures. Put the request in other words, mend the tool that it stumbles over, "
-            "or use another model."
+            "Results so far are kept in run.futures. Change the prompt, fix the tool that it fails to use, or use another "
+            "model."
         )
 
 
 class AgentInterrupted(RunStopped):
-    """The person interrupted the run."""
+    """The user interrupted the run."""
 
 
 class InvariantBroken(AsyncFCError):
-    """A rule of ours does not hold: a bug of this package, with the story needed to reproduce it."""
+    """A rule of this package does not hold: a bug, with the story needed to reproduce it."""
 
     def __init__(self, rule: str, story: str) -> None:
         self.rule, self.story = rule, story
@@ -301,13 +301,13 @@ class InvariantBroken(AsyncFCError):
 
 
 class HistoryMended(UserWarning):
-    """A rule of ours did not hold for the messages of a conversation; they were mended, and the run goes on."""
+    """The messages of a conversation broke a rule of this package. They were fixed, and the run continues."""
 
     def __init__(self, broken: str) -> None:
-        super().__init__(f"{broken} The messages were mended, and the run goes on.")
+        super().__init__(f"{broken} The messages were fixed, and the run continues.")
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """Return ``; did you mean X?`` for the nearest known word, or for two that are both very near; or nothing."""
+    """Return ``; did you mean X?`` for the nearest known word, or for the two nearest if both are very near; else nothing."""
     found = difflib.get_close_matches(word, known, n=2, cutoff=0.8) or difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {' or '.join(found)}?" if found else ""

@@ -1,14 +1,14 @@
 """References: how a model's arguments name a result that may not exist yet.
 
-A reference is a JSON string that is, whole, ``$f1`` followed by any number of steps: ``.order_id``, ``[0]``, ``["a
-key"]``. It is replaced by the object it names, with its type; nothing is turned into text. Text that merely contains a
-reference is left alone, and so are the keys of objects. Only a model's arguments are searched, never a tool's result,
-so what a tool returns cannot make the layer pass on something else.
+A reference is a whole JSON string of the form ``$f1`` and any number of steps: ``.order_id``, ``[0]``, ``["a key"]``. It is
+replaced with the object that it names; the object is not turned into text. Text that only contains a reference is not changed,
+nor are the keys of objects. Only a model's arguments are searched, never a tool's result, so what a tool returns cannot make
+the layer pass on something else.
 
-Two ways lead to text that would otherwise be taken for something else: ``$$f1`` is the text ``$f1``, and ``$text:`` in
-front of any text is that text, also where it merely looks like a reference (`reject_malformed_references`).
+Two forms escape literal text: ``$$f1`` is the text ``$f1``, and ``$text:`` before any text is that text, even if it would be
+refused as a malformed reference (`reject_malformed_references`).
 
-What the steps find inside an object is said in `asyncfc_jupyter.core.field_access`.
+What the steps find inside an object is documented in `asyncfc_jupyter.core.field_access`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _MOST_DIGITS = 600
 
 _NAME = r"[^\W\d]\w*"
 _STEP = rf"""(?:\.{_NAME}|\[-?[0-9]{{1,{_MOST_DIGITS}}}\]|\["(?:[^"\\]|\\.)*"\]|\['(?:[^'\\]|\\.)*'\])"""
-#: A reference without its dollar: the future's name and the steps. Every repetition begins with a character that cannot
-#: end the one before, so matching takes time in proportion to the text.
+#: A reference without its dollar: the future's name and the steps. Every repetition begins with a character that cannot end
+#: the one before, so matching takes linear time.
 BARE = rf"(?P<future>f[1-9][0-9]*)(?P<steps>{_STEP}*)"
 _REFERENCE = re.compile(rf"\${BARE}", re.DOTALL)
 _ESCAPED = re.compile(rf"\$+{BARE}", re.DOTALL)
@@ -37,15 +37,15 @@ _STEPS = re.compile(
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
-#: What holds JSON values. The first two are told from a text at once, the last one slowly.
+#: The types that hold JSON values. The check for the first two is fast, the one for the last is slow.
 _HOLDERS = (dict, list, Mapping)
-#: In front of a text: the text is meant as it stands.
+#: Before a text: the text is literal.
 TEXT = "$text:"
 
-#: What a reference looks like, for a model's eyes and for a server that holds the model to schemas; the layer itself parses the
-#: whole grammar. Such a server makes a grammar of the pattern, for the JSON as it is written. llama.cpp, and what is built on
-#: it, refuses a whole request over a pattern without ^ and $, or with ``\d``. And nothing in the pattern may stand for a quote
-#: without its backslash: past a ``.*`` models leave the text and write what is no JSON.
+#: The schema of a reference, for the model and for servers that constrain the model to schemas. The layer itself parses the
+#: whole grammar. Such a server turns the pattern into a grammar of the JSON as it is written. llama.cpp, and servers built on
+#: it, refuse a whole request if a pattern has no ^ and $, or has a ``\d``. And nothing in the pattern may match a quote without
+#: its backslash: after a ``.*`` models end the text there and continue with invalid JSON.
 REFERENCE_SCHEMA: Mapping[str, Any] = {"type": "string", "pattern": r'^\$f[0-9]+([.\[]([^"\\\n]|\\")*)?$'}
 
 
@@ -54,20 +54,20 @@ class Field:
     """The step ``.order_id``: a key of a mapping or a field of a record.
 
     Raises:
-        ValueError: The name cannot be written behind a dot; a key of any text is an `Item`.
+        ValueError: The name cannot be written after a dot; a key of any text is an `Item`.
     """
 
     name: str
 
     def __post_init__(self) -> None:
         if re.fullmatch(_NAME, self.name) is None:
-            raise ValueError(f"{self.name!r} cannot be written behind a dot; use Item for a key of any text")
+            raise ValueError(f"{self.name!r} cannot be written after a dot; use Item for a key of any text")
 
     def __str__(self) -> str:
         return f".{self.name}"
 
     def reach(self, value: Any, where: str) -> Any:
-        """Return what the step finds in a value that stands at ``where``."""
+        """Return what the step finds in a value; ``where`` is the value's path, for the error."""
         return reach_field(value, self.name, where)
 
 
@@ -92,13 +92,13 @@ class Item:
         return f'["{escaped}"]'
 
     def reach(self, value: Any, where: str) -> Any:
-        """Return what the step finds in a value that stands at ``where``."""
+        """Return what the step finds in a value; ``where`` is the value's path, for the error."""
         return reach_item(value, self.key, where)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A future's name and the way from its result to the value that is meant."""
+    """A future's name and the steps from its result to the value that is meant."""
 
     future: FutureName
     steps: tuple[Field | Item, ...] = ()
@@ -110,7 +110,7 @@ class Reference:
         """Follow the steps from the future's result.
 
         Raises:
-            MissingField: A step leads nowhere; the error lists what there is.
+            MissingField: A step finds nothing; the error lists what there is.
         """
         value, where = result, str(self.future)
         for step in self.steps:
@@ -124,26 +124,24 @@ def parse_reference(text: str) -> Reference | None:
     match = _REFERENCE.fullmatch(text)
     if match is None:
         return None
-    return Reference(FutureName(match["future"]), tuple(_steps(match["steps"])))
-
-
-def _steps(text: str) -> Iterator[Field | Item]:
-    for match in _STEPS.finditer(text):
-        if match["field"] is not None:
-            yield Field(match["field"])
-        elif match["index"] is not None:
-            yield Item(int(match["index"]))
+    steps: list[Field | Item] = []
+    for step in _STEPS.finditer(match["steps"]):
+        if step["field"] is not None:
+            steps.append(Field(step["field"]))
+        elif step["index"] is not None:
+            steps.append(Item(int(step["index"])))
         else:
-            yield Item(_ESCAPE.sub(r"\1", match["key"]))
+            steps.append(Item(_ESCAPE.sub(r"\1", step["key"])))
+    return Reference(FutureName(match["future"]), tuple(steps))
 
 
 def is_escaped(text: str) -> bool:
-    """Return whether a text says of itself that it is text: ``$$f1``, or anything behind ``$text:``."""
+    """Return whether a text is marked as literal: ``$$f1``, or any text after ``$text:``."""
     return text.startswith(TEXT) or (text.startswith("$$") and _ESCAPED.fullmatch(text) is not None)
 
 
 def find_references(argument: Any) -> Iterator[Reference]:
-    """Yield every reference in a JSON value, nested positions included, in order of appearance."""
+    """Yield every reference in a JSON value, at any depth, in order of appearance."""
     if isinstance(argument, str):
         reference = parse_reference(argument) if argument.startswith("$") else None
         if reference is not None:
@@ -154,13 +152,13 @@ def find_references(argument: Any) -> Iterator[Reference]:
 
 
 def substitute(argument: Any, value_of: Callable[[Reference], Any]) -> Any:
-    """Return a JSON value with every reference replaced by its value, and text that was escaped as it is meant.
+    """Return a JSON value with every reference replaced with its value, and escaped text with the literal text.
 
     Raises:
-        MissingField: A reference leads nowhere.
+        MissingField: A step of a reference finds nothing.
     """
     if isinstance(argument, str):
-        return _substituted(argument, value_of) if argument.startswith("$") else argument
+        return _substitute_text(argument, value_of) if argument.startswith("$") else argument
     if not isinstance(argument, _HOLDERS):
         return argument
     if isinstance(argument, list):
@@ -168,7 +166,7 @@ def substitute(argument: Any, value_of: Callable[[Reference], Any]) -> Any:
     return {key: substitute(value, value_of) for key, value in argument.items()}
 
 
-def _substituted(text: str, value_of: Callable[[Reference], Any]) -> Any:
+def _substitute_text(text: str, value_of: Callable[[Reference], Any]) -> Any:
     reference = parse_reference(text)
     if reference is not None:
         return value_of(reference)
@@ -178,7 +176,7 @@ def _substituted(text: str, value_of: Callable[[Reference], Any]) -> Any:
 
 
 def nested_deeper_than(levels: int, argument: Any) -> bool:
-    """Return whether a JSON value holds lists and mappings within each other beyond so many levels."""
+    """Return whether a JSON value nests lists and mappings more than so many levels deep."""
     inside = [argument]
     for _ in range(levels + 1):
         inside = [

@@ -132,7 +132,7 @@ def test_steps_that_cannot_be_written_are_refused_at_the_limit() -> None:
         with pytest.raises(ValueError, match="an index of more than 600 digits cannot be written"):
             Item(number)
     for name in ("", "1a", "a b", "a-b"):
-        with pytest.raises(ValueError, match="cannot be written behind a dot; use Item for a key of any text"):
+        with pytest.raises(ValueError, match="cannot be written after a dot; use Item for a key of any text"):
             Field(name)
 
 

@@ -202,7 +202,7 @@ def test_a_text_may_stand_alone_and_is_cut_to_one_line() -> None:
 @pytest.mark.parametrize("fraction", [40, -0.1, 1.0001, float("nan"), "half", True, 1j])
 def test_progress_that_is_no_fraction_is_refused_in_the_tools_own_line(fraction) -> None:
     with pytest.raises(
-        NotAFraction, match=r"fetch reported progress .*, which is no number from 0 to 1; write 0.4 for 40 %"
+        NotAFraction, match=r"fetch reported progress .*, which is not a number from 0 to 1; write 0.4 for 40 %"
     ):
         ToolContext(tool="fetch").progress(fraction)
     assert issubclass(NotAFraction, ValueError)
