@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Any, NoReturn
 
 from asyncfc_jupyter.errors import UsageError
@@ -49,7 +48,7 @@ class Secret:
 
     def hide(self, text: str) -> str:
         """Return a text with every occurrence of the key masked."""
-        return _masked(text, _merged(self.spans(text)), 0, len(text))
+        return _mask_spans([text], self.spans(text))[0]
 
     def spans(self, text: str) -> Iterator[_Span]:
         """Yield the occurrences of the key in a text, also inside of JSON, and of JSON inside of JSON."""
@@ -74,7 +73,7 @@ class Secret:
 
 def hide_keys(text: str, *known: Secret) -> str:
     """Return a text with the known keys masked, and all else that has the form of a key."""
-    return _masked(text, _spans(text, known), 0, len(text))
+    return mask_pieces([text], *known)[0]
 
 
 def masked(value: Any, *known: Secret) -> Any:
@@ -92,31 +91,27 @@ def masked(value: Any, *known: Secret) -> Any:
 def mask_pieces(pieces: Sequence[str], *known: Secret) -> list[str]:
     """Return the pieces of a text with keys masked. Of a key in several pieces, the first gets the mask."""
     text = "".join(pieces)
-    spans, ends = _spans(text, known), [*accumulate(map(len, pieces))]
-    return [_masked(text, spans, end - len(piece), end) for piece, end in zip(pieces, ends, strict=True)]
+    forms = [match.span() for match in _LOOKS_LIKE_A_KEY.finditer(text)]
+    return _mask_spans(pieces, [*forms, *(span for secret in known for span in secret.spans(text))])
 
 
-def _spans(text: str, known: Sequence[Secret]) -> list[_Span]:
-    forms = (match.span() for match in _LOOKS_LIKE_A_KEY.finditer(text))
-    return _merged([*forms, *(place for secret in known for place in secret.spans(text))])
-
-
-def _merged(found: Iterable[_Span]) -> list[_Span]:
-    """Return spans in order; those that overlap become one."""
-    spans: list[_Span] = []
-    for start, end in sorted(found):
-        if spans and start < spans[-1][1]:
-            spans[-1] = spans[-1][0], max(end, spans[-1][1])
+def _mask_spans(pieces: Sequence[str], spans: Iterable[_Span]) -> list[str]:
+    """Return the pieces of a text without these spans of the whole text, with a mask at the start of each span."""
+    merged: list[_Span] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
-            spans.append((start, end))
-    return spans
-
-
-def _masked(text: str, spans: Iterable[_Span], begin: int, end: int) -> str:
-    """Return a part of a text without these spans, with a mask at the start of each."""
-    kept, at = list[str](), begin
-    for start, stop in spans:
-        if start < end and stop > begin:
-            kept += [text[at:start], MASK] if start >= begin else []
-            at = min(stop, end)
-    return "".join([*kept, text[at:end]])
+            merged.append((start, end))
+    shown = []
+    begin = 0
+    for piece in pieces:
+        end, at, kept = begin + len(piece), 0, ""
+        for start, stop in merged:
+            if start < end and stop > begin:
+                if start >= begin:
+                    kept += piece[at : start - begin] + MASK
+                at = stop - begin
+        shown.append(kept + piece[at:])
+        begin = end
+    return shown

@@ -147,11 +147,10 @@ def test_loose_chunks_pass_through_the_library_unharmed() -> None:
     ]
 
 
-@pytest.mark.parametrize("form", [dict, types.SimpleNamespace])
-def test_a_chunk_may_be_a_dict_or_any_object(form: Any) -> None:
-    function = form(name="get", arguments="{}")
-    delta = form(content="x", tool_calls=[form(index=0, id="a", function=function)])
-    piece = form(choices=[form(delta=delta, finish_reason="stop")], usage=None)
+def test_a_chunk_may_hold_text_a_call_and_the_end_of_the_reply() -> None:
+    function = {"name": "get", "arguments": "{}"}
+    delta = {"content": "x", "tool_calls": [{"index": 0, "id": "a", "function": function}]}
+    piece = {"choices": [{"delta": delta, "finish_reason": "stop"}], "usage": None}
     assert list(chat._deltas(piece)) == [
         TextDelta(text="x"),
         CallDelta(index=0, call_id="a", name="get", arguments="{}"),

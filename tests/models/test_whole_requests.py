@@ -330,7 +330,7 @@ def test_more_messages_change_no_item_that_was_sent_before(history: str) -> None
 @pytest.mark.parametrize(("api", "native"), [("native", True), ("responses", False)])
 def test_calls_that_the_server_marks_as_asynchronous_are_counted(api: str, native: bool) -> None:
     item = {"type": "function_call", "name": "get", "arguments": "{}"}
-    marks = [{"async": True}, {"async_": True}, {"async": False}, {}, {"async": "true"}]
+    marks = [{"async": True}, {"async": True}, {"async": False}, {}, {"async": "true"}]
     events = [
         {"type": "response.output_item.done", "output_index": place, "item": {**item, "call_id": f"c{place}", **mark}}
         for place, mark in enumerate(marks)

@@ -36,7 +36,7 @@ from asyncfc_jupyter.core.protocol import (
 )
 from asyncfc_jupyter.models.base import Message
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
-from asyncfc_jupyter.models.openai.responses_items import Item, input_items, message_items
+from asyncfc_jupyter.models.openai.responses_items import Item, input_items, message_items, output_item
 
 _ASYNC = "async"
 _REFUSED = re.compile(r"\basync(hronous)?\b|no tool output (was )?found", re.IGNORECASE)
@@ -96,20 +96,20 @@ def _answer(message: Message, names: Mapping[str, str], open_calls: dict[str, st
     name = names.get(call_id)
     if name == AWAIT_FUTURE:
         if not call_id.startswith(GATE_ID):
-            yield _output(call_id, text)
+            yield output_item(call_id, text)
         yield from _outputs(read_reports(content), open_calls)
         return
     own = read_report(content)
     if own is None or not own.is_complete:
-        yield _output(call_id, text)
+        yield output_item(call_id, text)
         return
     if own.status != "pending":
         fields = {key: value for key, value in own.fields.items() if key not in {DELIVERED, STILL_PENDING}}
-        yield _output(call_id, json.dumps(fields, ensure_ascii=False))
+        yield output_item(call_id, json.dumps(fields, ensure_ascii=False))
     elif own.tool == name and own.is_placeholder:
         open_calls[own.future] = call_id
     else:
-        yield _output(call_id, text)
+        yield output_item(call_id, text)
     yield from _outputs(read_reports(own.fields.get(DELIVERED)), open_calls)
 
 
@@ -118,8 +118,4 @@ def _outputs(reports: Iterable[FutureReport], open_calls: dict[str, str]) -> Ite
     for report in reports:
         if report.is_complete and report.status != "pending" and report.future in open_calls:
             fields = {key: value for key, value in report.fields.items() if key != "arguments"}
-            yield _output(open_calls.pop(report.future), json.dumps(fields, ensure_ascii=False))
-
-
-def _output(call_id: str, text: str) -> Item:
-    return {"type": "function_call_output", "call_id": call_id, "output": text}
+            yield output_item(open_calls.pop(report.future), json.dumps(fields, ensure_ascii=False))

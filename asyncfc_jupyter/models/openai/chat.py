@@ -10,7 +10,7 @@ What is sent, and why in this form:
   which drops what it does not use. A server that refuses the field is not sent it again.
 
 This depends on openai-python and not on its own dependencies: version 3 uses another HTTP library than version 2. Chunks are
-dicts, or any objects with the fields used.
+dicts.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class OpenAIResponses(Adapter):
 
 
 class ResponseEvents:
-    """Reads the events of one response. Events are dicts, or any objects with the fields used.
+    """Reads the events of one response, which are dicts.
 
     Some servers send only the deltas, some only the whole item, some both. So the event that ends a text or a call yields what
     has not come before. llama.cpp sends no indexes of items.
@@ -141,7 +141,7 @@ class ResponseEvents:
         if get(item, "type") == "function_call" and place not in self._opened:
             self._opened.add(place)
             self._calls += 1
-            self.async_calls += (get(item, "async") or get(item, "async_")) is True
+            self.async_calls += get(item, "async") is True
             yield CallDelta(index=place, call_id=text(get(item, "call_id")), name=text(get(item, "name")))
 
     def _rest(self, place: int, arguments: Any) -> Iterator[Delta]:
@@ -165,7 +165,7 @@ class ResponseEvents:
             case "reasoning" if not self._seen.get(("reasoning", place)):
                 for part in [*several(get(item, "summary")), *several(get(item, "content"))]:
                     yield from self._piece("reasoning", place, get(part, "text"))
-        if kept := kept_item(_as_dict(item)):
+        if isinstance(item, Mapping) and (kept := kept_item(item)):
             yield ReplyItem(item=kept)
 
     def _end(self, response: Any) -> Iterator[Delta]:
@@ -186,14 +186,3 @@ class ResponseEvents:
 
 def _key(item: Any) -> str | None:
     return text(get(item, "id")) or text(get(item, "call_id"))
-
-
-def _as_dict(item: Any) -> Mapping[str, Any]:
-    if isinstance(item, Mapping):
-        return item
-    dump = getattr(item, "model_dump", None)
-    if dump is None:
-        return vars(item) if hasattr(item, "__dict__") else {}
-    # No warnings: servers send other types than they should.
-    dumped: dict[str, Any] = dump(mode="json", exclude_none=True, warnings=False)
-    return dumped

@@ -28,9 +28,7 @@ def message_items(message: Message, model: str) -> Iterator[Item]:
     """Yield the items of one message."""
     match message["role"]:
         case "tool":
-            yield {
-                "type": "function_call_output", "call_id": message["tool_call_id"], "output": message["content"],
-            }  # fmt: skip
+            yield output_item(message["tool_call_id"], message["content"])
         case "assistant":
             yield from _reply_items(message, model)
         case role:
@@ -43,6 +41,11 @@ def call_item(call: Mapping[str, Any]) -> Item:
     return {
         "type": "function_call", "call_id": call["id"], "name": function["name"], "arguments": function["arguments"],
     }  # fmt: skip
+
+
+def output_item(call_id: str, text: str) -> Item:
+    """Return the output of a tool call as an item."""
+    return {"type": "function_call_output", "call_id": call_id, "output": text}
 
 
 def function_tool(tool: Mapping[str, Any]) -> Item:

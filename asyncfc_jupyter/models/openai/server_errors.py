@@ -32,6 +32,17 @@ _PASSING = frozenset({408, 409, 425, 429})
 #: Codes of errors that a retry does not fix, whatever their status.
 _LASTING = re.compile(r"quota|billing|invalid|context_length|content|policy|not_found|unsupported", re.IGNORECASE)
 
+#: What a status means for the user, and what to do.
+_MEANINGS = {
+    401: "{address} does not accept the key (401); set {variable} to a valid one, or pass api_key.",
+    403: "{address} does not let this key use {model!r} (403){said}; use another model, or another {variable}.",
+    404: "{address} does not know the model {model!r} (404){said}; name one that it serves with model (--model), or fix "
+    "base_url (--base-url), which usually ends in /v1.",
+    429: "{address} limits requests (429){said}; wait, or raise the limit.",
+}
+_FAILED = "{address} failed ({status}){said}; look at its log, or try later."
+_REFUSED = "{address} refuses the request ({status}){said}; look at the model's options and the tools' parameters."
+
 
 def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> ServerError:
     """Return the error for a request to which no reply began."""
@@ -48,8 +59,10 @@ def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> Serv
         return ServerError(
             f"no server answers at {address}; start it, or set another with base_url (--base-url).", transient=True
         )
+    meaning = _MEANINGS.get(status) or (_FAILED if status is not None and status >= 500 else _REFUSED)
+    variable = key.variable if key else _KEY_VARIABLE
     return ServerError(
-        _explain(status, address, repr(model), said(error, key), variable=key.variable if key else _KEY_VARIABLE),
+        meaning.format(address=address, model=model, status=status, said=said(error, key), variable=variable),
         status=status,
         transient=_may_pass(error, status),
         retry_after_s=retry_after_s(error),
@@ -152,21 +165,3 @@ def _may_pass(error: Any, status: int | None) -> bool:
 def _code(error: Any) -> str:
     body = get(error, "body") or error
     return " ".join(str(get(body, name) or "") for name in ("code", "type"))
-
-
-def _explain(status: int | None, address: str, model: str, words: str, *, variable: str) -> str:
-    """Return what a status means for the user, and what to do."""
-    if status == 401:
-        return f"{address} does not accept the key (401); set {variable} to a valid one, or pass api_key."
-    if status == 403:
-        return f"{address} does not let this key use {model} (403){words}; use another model, or another {variable}."
-    if status == 404:
-        return (
-            f"{address} does not know the model {model} (404){words}; name one that it serves with model (--model), "
-            "or fix base_url (--base-url), which usually ends in /v1."
-        )
-    if status == 429:
-        return f"{address} limits requests (429){words}; wait, or raise the limit."
-    if status is not None and status >= 500:
-        return f"{address} failed ({status}){words}; look at its log, or try later."
-    return f"{address} refuses the request ({status}){words}; look at the model's options and the tools' parameters."
