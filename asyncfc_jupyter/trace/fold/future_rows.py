@@ -1,16 +1,15 @@
-"""One row for each future: why it waited, how long it ran, what came of it.
+"""One row for each future: why it waited, how long it ran, and its outcome.
 
-A row begins with its argument stream, is then queued or waiting, with the reason last given, until it starts; then
+A row begins with its argument stream, is then queued or waiting, with the latest reason, until it starts; then
 running; then settled. The segment of the running time takes the outcome as its kind; a call that never ran gets one
-without length. A function that goes on although its call was cancelled or ran out of time adds a last segment,
-``discarded``, that counts for nothing.
+without length. A function that still runs although its call was cancelled or timed out adds a last segment,
+``discarded``, that no figure counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import (
@@ -32,26 +31,20 @@ from asyncfc_jupyter.core.events import (
     ResultShown,
 )
 from asyncfc_jupyter.core.futures import FutureName, State
-from asyncfc_jupyter.core.waits import WAITS, Group, WaitKind
+from asyncfc_jupyter.core.waits import WAITS, Group, Wait, WaitKind
 
 #: Segments after which a new reason of the same kind replaces the last one: a call that waits for ten thousand readers,
 #: one after another, stays one row of bounded size.
 WAITS_KEPT = 24
 #: Characters kept of what a function prints: the end of it, some twenty lines.
 PRINTS_KEPT = 1200
-#: Marks of retries kept on a row: more could not be told apart.
+#: Marks of retries kept on a row: more could not be seen apart.
 RETRIES_KEPT = 12
 
-SegmentKind = Literal[
-    "arguments", "queued", WaitKind, "running", "done", "failed", "cancelled", "skipped", "discarded",
-]  # fmt: skip
+SettledKind = Literal["done", "failed", "cancelled", "skipped"]
+SegmentKind = Literal["arguments", "queued", WaitKind, "running", SettledKind, "discarded"]
 
-_SETTLED_KINDS: dict[State, SegmentKind] = {
-    State.DONE: "done",
-    State.FAILED: "failed",
-    State.CANCELLED: "cancelled",
-    State.SKIPPED: "skipped",
-}
+_RUNS_ON = "still running in its thread; the result will be discarded"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,13 +85,13 @@ class Row:
     #: Earlier futures it was held for, because of what both touch.
     after: tuple[FutureName, ...] = ()
     effects: Effects = PURE
-    #: What was declared of it: ``irreversible``, ``approve``, ``detached``.
+    #: What its tool declares: ``irreversible``, ``approve``, ``detached``.
     marks: tuple[str, ...] = ()
-    #: The person is asked, and has not answered.
+    #: The user is asked, and has not answered.
     asks: bool = False
-    #: What the person is asked about: the arguments with their values.
+    #: What the user is asked about: the arguments with their values.
     question: str = ""
-    #: How far the running function is, from 0 to 1, if it told; and what it is at.
+    #: The progress that the running function reported, from 0 to 1, and what it does at the moment.
     fraction: float | None = None
     activity: str = ""
     retries: list[Retry] = field(default_factory=list)
@@ -119,6 +112,65 @@ class Row:
         end = now if self.run.end is None else min(self.run.end, now)
         return max(0.0, end - self.run.start)
 
+    def hold(self, wait: Wait, at: float) -> None:
+        """Begin a wait, or go on with one of the same kind whose reason is the same."""
+        if self.state is not State.PENDING:
+            return
+        if wait.group == "calls":
+            self.after = wait.on
+        last, reason = self.segments[-1] if self.segments else None, str(wait)
+        again = last is not None and last.end is None and last.kind == wait.kind
+        if last is not None and again and (last.reason == reason or len(self.segments) >= WAITS_KEPT):
+            last.reason = reason
+            return
+        self.close(at)
+        hazard = "" if wait.hazard is None else wait.hazard.value
+        self.segments.append(Segment(kind=wait.kind, start=at, reason=reason, hazard=hazard))
+
+    def end_wait(self, group: Group, at: float) -> None:
+        """Queue the call if its latest wait was of this group."""
+        reason = WAITS.get(self.segments[-1].kind) if self.segments else None
+        if reason is not None and reason.group == group:
+            self.close(at)
+            self.segments.append(Segment(kind="queued", start=at))
+
+    def start(self, at: float) -> None:
+        """Begin the running time."""
+        self.close(at)
+        self.state, self.asks = State.RUNNING, False
+        self.run = Segment(kind="running", start=at)
+        self.segments.append(self.run)
+
+    def settle(self, kind: SettledKind, outcome: str, at: float) -> None:
+        """End the running time with its outcome; a call that never ran gets a segment without length."""
+        self.close(at)
+        self.state, self.outcome, self.asks = State(kind), outcome, False
+        reason = "" if kind == "done" else outcome
+        if self.run is None:
+            self.segments.append(Segment(kind=kind, start=at, end=at, reason=reason))
+        else:
+            self.run.kind, self.run.reason = kind, reason
+
+    def discard(self, event: ResultDiscarded, at: float) -> None:
+        """End what ran on after the call had settled."""
+        if not self.state.settled:
+            return
+        if self.segments[-1].kind != "discarded":
+            start = at if self.run is None or self.run.end is None else self.run.end
+            self.segments.append(Segment(kind="discarded", start=start))
+        late = self.segments[-1]
+        late.end, late.reason = at, f"{'raised' if event.raised else 'returned'} too late, discarded: {event.summary}"
+
+    def close(self, at: float) -> None:
+        """End the open segment; a time in the queue without length is removed."""
+        if not self.segments or self.segments[-1].end is not None:
+            return
+        last = self.segments[-1]
+        if last.kind == "queued" and at <= last.start:
+            self.segments.pop()
+        else:
+            last.end = at
+
 
 class Futures:
     """One row for each future, in the order of issue."""
@@ -135,14 +187,8 @@ class Futures:
         """Return the sum of all running times until ``now``, in seconds."""
         return self._closed_s + sum(now - start for start in self.running.values())
 
-    def apply(self, event: Event, at: float) -> None:
-        """Take one event; one that is not about a future changes nothing."""
-        handle = self._ON.get(type(event))
-        if handle is not None:
-            handle(self, event, at)
-
     def issue(self, event: CallIssued, at: float, opened: float | None) -> None:
-        """Take a new future, whose arguments began to stream at ``opened``, if that is known."""
+        """Add a new future, whose arguments began to stream at ``opened``, if that is known."""
         row = self._row(event.future, at)
         row.tool, row.arguments, row.needs = event.tool, event.arguments, event.needs
         row.effects = event.effects
@@ -153,148 +199,72 @@ class Futures:
             row.segments.append(Segment(kind="arguments", start=opened, end=at))
         row.segments.append(Segment(kind="queued", start=at))
 
-    def _held(self, event: CallHeld, at: float) -> None:
-        row = self._row(event.future, at)
-        if row.state is not State.PENDING:
-            return
-        wait = event.wait
-        if wait.group == "calls":
-            row.after = wait.on
-        last, reason = row.segments[-1] if row.segments else None, str(wait)
-        again = last is not None and last.end is None and last.kind == wait.kind
-        if last is not None and again and (last.reason == reason or len(row.segments) >= WAITS_KEPT):
-            last.reason = reason
-            return
-        _close(row, at)
-        hazard = "" if wait.hazard is None else wait.hazard.value
-        row.segments.append(Segment(kind=wait.kind, start=at, reason=reason, hazard=hazard))
+    def apply(self, event: Event, at: float) -> None:
+        """Apply one event; one that is not about a future changes nothing."""
+        match event:
+            case CallHeld():
+                self._row(event.future, at).hold(event.wait, at)
+            case ArgumentsResolved():
+                row = self._row(event.future, at)
+                row.effects = event.effects
+                row.end_wait("values", at)
+            case ApprovalAsked():
+                row = self._row(event.future, at)
+                row.asks, row.question = row.state is State.PENDING, event.arguments or row.arguments
+            case ApprovalGiven():
+                row = self._row(event.future, at)
+                row.asks = False
+                row.end_wait("user", at)
+            case CallStarted():
+                row = self._row(event.future, at)
+                if row.state is State.PENDING:
+                    row.start(at)
+                    self.running[row.future] = at
+            case _:
+                self._apply_to_run(event, at)
 
-    def _resolved(self, event: ArgumentsResolved, at: float) -> None:
-        row = self._row(event.future, at)
-        row.effects = event.effects
-        _end_wait(row, "values", at)
-
-    def _asked(self, event: ApprovalAsked, at: float) -> None:
-        row = self._row(event.future, at)
-        row.asks, row.question = row.state is State.PENDING, event.arguments or row.arguments
-
-    def _given(self, event: ApprovalGiven, at: float) -> None:
-        row = self._row(event.future, at)
-        row.asks = False
-        _end_wait(row, "user", at)
-
-    def _started(self, event: CallStarted, at: float) -> None:
-        row = self._row(event.future, at)
-        if row.state is not State.PENDING:
-            return
-        _close(row, at)
-        row.state, row.asks = State.RUNNING, False
-        row.run = Segment(kind="running", start=at)
-        row.segments.append(row.run)
-        self.running[row.future] = at
-
-    def _progressed(self, event: CallProgressed, at: float) -> None:
-        row = self._row(event.future, at)
-        if event.fraction is not None:
-            row.fraction = min(1.0, max(0.0, event.fraction))
-        row.activity = event.text or row.activity
-
-    def _printed(self, event: CallPrinted, at: float) -> None:
-        row = self._row(event.future, at)
-        row.prints = (row.prints + event.text)[-PRINTS_KEPT:]
-
-    def _retried(self, event: CallRetried, at: float) -> None:
-        row = self._row(event.future, at)
-        if len(row.retries) < RETRIES_KEPT:
-            row.retries.append(Retry(at=at, message=event.message))
-        row.fraction = None
-
-    def _finished(self, event: CallFinished, at: float) -> None:
-        self._settle(event.future, State.DONE, event.summary, at)
-
-    def _failed(self, event: CallFailed, at: float) -> None:
-        self._settle(event.future, State.FAILED, event.message, at)
-
-    def _skipped(self, event: CallSkipped, at: float) -> None:
-        self._settle(event.future, State.SKIPPED, event.message, at)
-
-    def _cancelled(self, event: CallCancelled, at: float) -> None:
-        note = "still running in its thread; the result will be discarded" if event.still_running else "cancelled"
-        self._settle(event.future, State.CANCELLED, note, at)
-        if event.still_running:
-            self.rows[event.future].segments.append(Segment(kind="discarded", start=at, reason="still running"))
-
-    def _discarded(self, event: ResultDiscarded, at: float) -> None:
-        row = self._row(event.future, at)
-        if not row.state.settled:
-            return
-        if row.segments[-1].kind != "discarded":
-            start = at if row.run is None or row.run.end is None else row.run.end
-            row.segments.append(Segment(kind="discarded", start=start))
-        late = row.segments[-1]
-        late.end, late.reason = at, f"{'raised' if event.raised else 'returned'} too late, discarded: {event.summary}"
-
-    def _shown(self, event: ResultShown, at: float) -> None:
-        # Results of an earlier run of the conversation are shown too: they have no row here.
-        row = self.rows.get(event.future)
-        if row is not None and row.seen is None:
-            row.seen = at
-            self.changed[row.future] = None
+    def _apply_to_run(self, event: Event, at: float) -> None:
+        """Apply one event about a call that runs or has run."""
+        match event:
+            case CallProgressed():
+                row = self._row(event.future, at)
+                row.activity = event.text or row.activity
+                if event.fraction is not None:
+                    row.fraction = min(1.0, max(0.0, event.fraction))
+            case CallPrinted():
+                row = self._row(event.future, at)
+                row.prints = (row.prints + event.text)[-PRINTS_KEPT:]
+            case CallRetried():
+                row = self._row(event.future, at)
+                row.fraction = None
+                row.retries = [*row.retries, Retry(at=at, message=event.message)][:RETRIES_KEPT]
+            case ResultDiscarded():
+                self._row(event.future, at).discard(event, at)
+            case ResultShown(future=name) if name in self.rows and self.rows[name].seen is None:
+                # Results of an earlier run of the conversation are shown too: they have no row here.
+                self._row(name, at).seen = at
+            case CallFinished():
+                self._settle(event.future, "done", event.summary, at)
+            case CallFailed():
+                self._settle(event.future, "failed", event.message, at)
+            case CallSkipped():
+                self._settle(event.future, "skipped", event.message, at)
+            case CallCancelled():
+                self._settle(event.future, "cancelled", _RUNS_ON if event.still_running else "cancelled", at)
+                if event.still_running:
+                    self.rows[event.future].segments.append(Segment(kind="discarded", start=at, reason="still running"))
 
     def _row(self, name: FutureName, at: float) -> Row:
-        row = self.rows.get(name)
-        if row is None:
-            row = self.rows[name] = Row(future=name, issued=at)
+        if name not in self.rows:
+            self.rows[name] = Row(future=name, issued=at)
         self.changed[name] = None
-        return row
+        return self.rows[name]
 
-    def _settle(self, name: FutureName, state: State, outcome: str, at: float) -> None:
+    def _settle(self, name: FutureName, kind: SettledKind, outcome: str, at: float) -> None:
         row = self._row(name, at)
         if row.state.settled:
             return
-        _close(row, at)
-        kind = _SETTLED_KINDS[state]
-        reason = "" if state is State.DONE else outcome
-        if row.run is not None:
-            row.run.kind, row.run.reason = kind, reason
-            self._closed_s += at - self.running.pop(name)
-        else:
-            row.segments.append(Segment(kind=kind, start=at, end=at, reason=reason))
-        row.state, row.outcome, row.asks = state, outcome, False
+        row.settle(kind, outcome, at)
         self.settled += 1
-
-    _ON: ClassVar[dict[type[Event], Callable[..., None]]] = {
-        CallHeld: _held,
-        ArgumentsResolved: _resolved,
-        ApprovalAsked: _asked,
-        ApprovalGiven: _given,
-        CallStarted: _started,
-        CallProgressed: _progressed,
-        CallPrinted: _printed,
-        CallRetried: _retried,
-        CallFinished: _finished,
-        CallFailed: _failed,
-        CallSkipped: _skipped,
-        CallCancelled: _cancelled,
-        ResultDiscarded: _discarded,
-        ResultShown: _shown,
-    }
-
-
-def _end_wait(row: Row, group: Group, at: float) -> None:
-    """Queue a call whose last wait was of this group."""
-    reason = WAITS.get(row.segments[-1].kind) if row.segments else None
-    if reason is not None and reason.group == group:
-        _close(row, at)
-        row.segments.append(Segment(kind="queued", start=at))
-
-
-def _close(row: Row, at: float) -> None:
-    """End the open segment; a place in the queue that nobody waited in was none."""
-    if not row.segments or row.segments[-1].end is not None:
-        return
-    last = row.segments[-1]
-    if last.kind == "queued" and at <= last.start:
-        row.segments.pop()
-    else:
-        last.end = at
+        if name in self.running:
+            self._closed_s += at - self.running.pop(name)

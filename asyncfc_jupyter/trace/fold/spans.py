@@ -1,4 +1,4 @@
-"""Events folded into intervals: what was decoded when, and what became of each future.
+"""Events folded into intervals: what the model decoded when, and the life of each future.
 
 Theory of operation. The fold takes one event at a time, in constant time, and never looks back at the log, so that it
 can feed a live picture. It must draw a run that was cut anywhere and a log whose beginning is missing, so no event is
@@ -11,13 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from asyncfc_jupyter.core.events import (
-    AwaitOpened,
-    CallIssued,
-    RunEnded,
-    RunStarted,
-    Stamped,
-)
+from asyncfc_jupyter.core.events import AwaitOpened, CallIssued, RunEnded, RunStarted, Stamped
 from asyncfc_jupyter.trace.fold.decode_lane import DecodeLane
 from asyncfc_jupyter.trace.fold.future_rows import Futures
 
@@ -33,15 +27,15 @@ class Spans:
         self.ended: RunEnded | None = None
         #: Time of the run's end; until then, and of a log that was cut, of the latest fact.
         self.end_s = 0.0
-        #: Time of the latest fact; later than the run's end where a call that nobody waits for went on.
+        #: Time of the latest fact; later than the run's end where a detached call ran on.
         self.last_s = 0.0
         self.lane = DecodeLane()
         self.futures = Futures()
-        #: When decoding and at least one function went on at once: start and end; no end while it lasts.
+        #: When the model decoded while at least one function ran: start and end; no end while it lasts.
         self.overlap: list[tuple[float, float | None]] = []
 
     def apply(self, stamped: Stamped) -> None:
-        """Take one event. An event of an unknown class changes nothing but the time."""
+        """Apply one event. An event of an unknown class changes only the time."""
         at = self.last_s = max(self.last_s, stamped.at_s)
         event = stamped.event
         if self.ended is None:
@@ -53,7 +47,7 @@ class Spans:
                 self.ended = event
                 self.lane.close(at)
             case AwaitOpened():
-                # What has settled already is asked for too, but nobody waits for it.
+                # The model may ask for futures that have settled: it does not wait for them.
                 rows = self.futures.rows
                 pending = tuple(name for name in event.futures if name not in rows or not rows[name].state.settled)
                 self.lane.apply(replace(event, futures=pending), at)
@@ -65,6 +59,7 @@ class Spans:
         self._update_overlap(at)
 
     def _update_overlap(self, at: float) -> None:
+        """Begin or end the time in which both the model and a function work."""
         both = self.lane.current is not None and bool(self.futures.running) and self.ended is None
         start, end = self.overlap[-1] if self.overlap else (at, at)
         if both and self.overlap and end is not None and at - end < OVERLAP_SLACK_S:
