@@ -1,20 +1,21 @@
-"""Which calls overlapped and why they were allowed to, and which went one after the other and by what.
+"""Which calls overlapped and why they were allowed to, and which ran one after the other and why.
 
-The certificate is made from the facts of the log alone: when each function ran, what its arguments took, and what it was
-declared to touch. It asks the rule anew for each pair, from its definition, and trusts nothing that the scheduler concluded:
-two calls that overlapped although they conflict would stand in it as a violation.
+The certificate uses only the facts of the log: when each function ran, what its arguments took, and what it was
+declared to touch. It applies the rule to each pair from its definition, and trusts nothing that the scheduler concluded:
+two calls that overlapped although they conflict would be listed as a violation.
 
-Calls that touch the same are ordered pair by pair: two thousand of them are two million pairs. So a pair is judged by as
-little as decides it, and what is said of it is put into words when somebody reads it.
+Calls that touch the same state are ordered pair by pair: two thousand of them are two million pairs. So a pair is judged by
+as few facts as decide it, and the reason is put into words when it is read.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from asyncfc_jupyter.core.effects import PURE, Effects, Hazard, hazards, meet, show_path
+from asyncfc_jupyter.core.call_record import future_of
+from asyncfc_jupyter.core.effects import PURE, Effects, hazards, meet, show_path
 from asyncfc_jupyter.core.events import (
     ArgumentsResolved,
     CallCancelled,
@@ -37,11 +38,11 @@ _MOST_LINES = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two calls, in the order in which the model made them, and what is said of them."""
+    """Two calls, in the order in which the model made them, and the reason why they overlapped or did not."""
 
     earlier: FutureName
     later: FutureName
-    #: Says why, of these two.
+    #: Returns the reason in words.
     explain: Callable[[FutureName, FutureName], str] = field(repr=False, compare=False)
 
     @property
@@ -59,10 +60,10 @@ class Certificate:
 
     Attributes:
         overlapped: Pairs whose functions ran at the same time, each with why that changes nothing.
-        ordered: Pairs that had to go one after the other, each with by what.
+        ordered: Pairs that had to run one after the other, each with the reason.
         violations: Pairs that ran at the same time, or the wrong way round, although they had to be ordered: a bug of this
             package.
-        notes: What the guarantee does not cover in this run, such as a function that went on after its time was up.
+        notes: What the guarantee does not cover in this run, such as a function that ran on after its time was up.
     """
 
     overlapped: tuple[Pair, ...]
@@ -72,7 +73,7 @@ class Certificate:
 
     @property
     def holds(self) -> bool:
-        """Whether every pair that had to be ordered was, so that overlapping changed no result."""
+        """Whether every pair that had to be ordered was ordered, so that overlapping changed no result."""
         return not self.violations
 
     def __str__(self) -> str:
@@ -108,7 +109,7 @@ class _Call:
     effects: Effects = PURE
     started: int | None = None
     ended: int | None = None
-    #: Calls it was held for, perhaps without a conflict in the end: a path was not known yet.
+    #: Calls it was held for. There may be no conflict with them: a path was not known yet.
     held_for: dict[FutureName, Wait] = field(default_factory=dict)
 
     def overlaps(self, other: _Call) -> bool:
@@ -128,7 +129,7 @@ def certify(trace: Trace) -> Certificate:
 
     The time it takes grows with the square of the number of calls that touch any state.
     """
-    calls, notes = _fold(trace)
+    calls, notes = _calls_of(trace)
     why = _Reasons({call.future: call for call in calls})
     overlapped: list[Pair] = []
     ordered: list[Pair] = []
@@ -147,14 +148,12 @@ def certify(trace: Trace) -> Certificate:
         elif one.future in other.held_for and one.before(other):
             ordered.append(Pair(earlier=one.future, later=other.future, explain=why.held))
     return Certificate(
-        overlapped=tuple(overlapped),
-        ordered=tuple(ordered),
-        violations=tuple(violations),
-        notes=tuple(notes),
+        overlapped=tuple(overlapped), ordered=tuple(ordered), violations=tuple(violations), notes=tuple(notes)
     )
 
 
-def _fold(trace: Trace) -> tuple[list[_Call], list[str]]:
+def _calls_of(trace: Trace) -> tuple[list[_Call], list[str]]:
+    """Return the calls in order of issue, and notes on what is not covered."""
     calls: dict[FutureName, _Call] = {}
     notes: list[str] = []
     for stamped in trace.events:
@@ -178,28 +177,27 @@ def _fold(trace: Trace) -> tuple[list[_Call], list[str]]:
                 calls[name].ended = stamped.seq
                 if not isinstance(event, CallFinished) and event.still_running:
                     end = "was cancelled" if isinstance(event, CallCancelled) else "ran out of time"
-                    notes.append(f"{name} {end} and its function went on; what it did then is not ordered")
+                    notes.append(f"{name} {end} and its function ran on; what it did then is not ordered")
             case CallRetried(future=name, attempt=attempt, still_running=True):
                 notes.append(
-                    f"{name} ran out of time in attempt {attempt}, which went on; what it did then is not ordered"
+                    f"{name} ran out of time in attempt {attempt}, which ran on; what it did then is not ordered"
                 )
             case ResultDiscarded(future=name):
-                notes.append(f"{name} was given up and its function went on until {stamped.at_s:.1f} s")
+                notes.append(f"{name} was abandoned and its function ran on until {stamped.at_s:.1f} s")
     return list(calls.values()), notes
 
 
-def _overlapping(calls: Iterable[_Call]) -> Iterator[tuple[_Call, _Call]]:
-    """Yield the pairs that ran at the same time, in order of emission: a sweep over the starts."""
+def _overlapping(calls: list[_Call]) -> list[tuple[_Call, _Call]]:
+    """Return the pairs that ran at the same time, in order of emission: a sweep over the starts."""
     position = {call.future: number for number, call in enumerate(calls)}
-    pairs: list[tuple[_Call, _Call]] = []
+    pairs: list[tuple[int, int]] = []
     running: list[_Call] = []
-    for call in sorted((c for c in calls if c.started is not None), key=lambda c: c.started or 0):
+    for call in sorted((call for call in calls if call.started is not None), key=lambda call: call.started or 0):
         running = [other for other in running if other.overlaps(call)]
-        pairs += [
-            (other, call) if position[other.future] < position[call.future] else (call, other) for other in running
-        ]
+        own = position[call.future]
+        pairs += [(min(own, position[other.future]), max(own, position[other.future])) for other in running]
         running.append(call)
-    yield from sorted(pairs, key=lambda pair: (position[pair[0].future], position[pair[1].future]))
+    return [(calls[earlier], calls[later]) for earlier, later in sorted(pairs)]
 
 
 def _related(calls: list[_Call]) -> Iterator[tuple[_Call, _Call]]:
@@ -207,7 +205,7 @@ def _related(calls: list[_Call]) -> Iterator[tuple[_Call, _Call]]:
     place = {call.future: number for number, call in enumerate(calls)}
     touching = [number for number, call in enumerate(calls) if not call.effects.pure or call.irreversible]
     irreversible = [number for number, call in enumerate(calls) if call.irreversible]
-    #: Pairs beside those of two calls that touch something: the later ones by the earlier one.
+    #: The later calls that name the earlier one, beside those that touch the same state.
     named: dict[int, set[int]] = {}
     for number, call in enumerate(calls):
         for name in (*call.needs, *call.held_for, *([call.same_as] if call.same_as else [])):
@@ -228,79 +226,60 @@ def _must_wait(earlier: _Call, later: _Call) -> bool:
         return True
     if earlier.started is None or later.started is None:
         return False
-    return later.irreversible or _conflicting(earlier.effects, later.effects)
-
-
-def _conflicting(earlier: Effects, later: Effects) -> bool:
-    if not (earlier.declared and later.declared):
-        return not (earlier.pure or later.pure)
-    return bool(hazards(earlier, later))
+    if later.irreversible:
+        return True
+    if not (earlier.effects.declared and later.effects.declared):
+        return not (earlier.effects.pure or later.effects.pure)
+    return bool(hazards(earlier.effects, later.effects))
 
 
 @dataclass(frozen=True, slots=True)
 class _Reasons:
-    """Puts into words what was found of a pair."""
+    """Puts into words why two calls were ordered or overlapped."""
 
     calls: Mapping[FutureName, _Call]
 
     def ordered(self, earlier: FutureName, later: FutureName) -> str:
-        """Return by what the later call had to wait for the earlier."""
+        """Return why the later call had to wait for the earlier."""
         one, other = self.calls[earlier], self.calls[later]
         if other.same_as == earlier:
             return f"{later} is the same call and shares its outcome"
         if earlier in other.needs:
-            own = [text for text in other.references if _names(text, earlier)]
-            return f"{later} takes {', '.join(own) or '$' + earlier}"
+            taken = [text for text in other.references if future_of(text) == earlier]
+            return f"{later} takes {', '.join(taken) or '$' + earlier}"
         found = hazards(one.effects, other.effects)
-        return _conflict(one, other, found) if found else f"{later} is irreversible and waits for every call before it"
+        if not found:
+            return f"{later} is irreversible and waits for every call before it"
+        kinds = ", ".join(sorted(found))
+        silent = [call.future for call in (one, other) if not call.effects.declared]
+        if silent:
+            return f"{' and '.join(silent)} declare{'s' if len(silent) == 1 else ''} no effects ({kinds})"
+        shared = next(
+            max(path, other_path, key=len)
+            for path in (*one.effects.reads, *one.effects.writes)
+            for other_path in (*other.effects.reads, *other.effects.writes)
+            if meet(path, other_path) and (path in one.effects.writes or other_path in other.effects.writes)
+        )
+        return f"both touch {show_path(shared)} ({kinds})"
 
     def held(self, earlier: FutureName, later: FutureName) -> str:
-        """Return why the later call waited for the earlier without a conflict in the end."""
+        """Return why the later call waited for the earlier although the two do not conflict."""
         wait = self.calls[later].held_for[earlier]
         return f"{wait}, as far as the arguments were known" if not wait.widened else f"{later} waited: {wait}"
 
     def allowed(self, earlier: FutureName, later: FutureName) -> str:
         """Return why two calls that overlapped were allowed to."""
-        return _why_allowed(self.calls[earlier], self.calls[later])
-
-
-def _conflict(earlier: _Call, later: _Call, found: frozenset[Hazard]) -> str:
-    kinds = ", ".join(sorted(found))
-    silent = [call.future for call in (earlier, later) if not call.effects.declared]
-    if silent:
-        return f"{' and '.join(silent)} declare{'s' if len(silent) == 1 else ''} no effects ({kinds})"
-    first = [*earlier.effects.reads, *earlier.effects.writes]
-    second = [*later.effects.reads, *later.effects.writes]
-    shared = next(
-        max(one, two, key=len)
-        for one in first
-        for two in second
-        if meet(one, two) and _written(one, two, earlier, later)
-    )
-    return f"both touch {show_path(shared)} ({kinds})"
-
-
-def _written(one: tuple[str, ...], two: tuple[str, ...], earlier: _Call, later: _Call) -> bool:
-    return one in earlier.effects.writes or two in later.effects.writes
-
-
-def _why_allowed(one: _Call, other: _Call) -> str:
-    pure = [call.future for call in (one, other) if call.effects.pure]
-    if len(pure) == 2:
-        return "neither touches any state"
-    if pure:
-        return f"{pure[0]} touches no state"
-    if not one.effects.writes and not other.effects.writes:
-        return "both only read"
-    return f"{_touches(one)}, {_touches(other)}: nothing that one writes does the other touch"
-
-
-def _touches(call: _Call) -> str:
-    parts = [("reads", call.effects.reads), ("writes", call.effects.writes)]
-    said = " and ".join(f"{verb} {', '.join(map(show_path, paths))}" for verb, paths in parts if paths)
-    return f"{call.future} {said}"
-
-
-def _names(reference: str, future: FutureName) -> bool:
-    head = f"${future}"
-    return reference.startswith(head) and not reference[len(head) : len(head) + 1].isdigit()
+        one, other = self.calls[earlier], self.calls[later]
+        pure = [call.future for call in (one, other) if call.effects.pure]
+        if len(pure) == 2:
+            return "neither touches any state"
+        if pure:
+            return f"{pure[0]} touches no state"
+        if not one.effects.writes and not other.effects.writes:
+            return "both only read"
+        touched = []
+        for call in (one, other):
+            paths = (("reads", call.effects.reads), ("writes", call.effects.writes))
+            verbs = [f"{verb} {', '.join(map(show_path, places))}" for verb, places in paths if places]
+            touched.append(f"{call.future} {' and '.join(verbs)}")
+        return f"{', '.join(touched)}: neither writes what the other touches"

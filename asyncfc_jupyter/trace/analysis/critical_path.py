@@ -1,10 +1,10 @@
-"""The longest chain of running times that had to follow one another: what no scheduler could have shortened.
+"""The longest chain of running times that had to follow one another: the time that no scheduler could have shortened.
 
-A call must follow the calls whose values it takes, and every earlier call that touches the same state in a conflicting way,
-whether or not it happened to wait for one. Comparing all pairs would take quadratic time. The calls are therefore added, in
-order of issue, to a tree of the named state (`core.path_index`), which keeps the longest chain that ends in a reader, and in
-a writer, of each place and of all places below it. Only the longest matters to a later call, so the time for one call is
-linear in the depth of its paths.
+A call must follow the calls whose values it takes, and every earlier call that touches the same state in a
+conflicting way, whether or not it happened to wait for one. Comparing all pairs would take quadratic time, so the
+calls are entered, in order of issue, into a tree of the named state. Each place keeps the longest chain that ends in
+a reader and in a writer, at the place itself and anywhere below it. Only the longest can matter to a later call, so the
+time is linear in the depth of its paths.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from asyncfc_jupyter.trace.fold.future_rows import Row
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain of calls, by its last one. Only ``length_s`` and the way back are kept."""
+    """A chain of calls, by its last one. Only ``length_s`` and the link to the call before it are kept."""
 
     length_s: float
     future: FutureName
@@ -35,6 +35,14 @@ class Chain:
         return tuple(reversed(names))
 
 
+@dataclass(slots=True)
+class _Longest:
+    """The longest chains that end in a reader and in a writer of some places."""
+
+    read: Chain | None = None
+    written: Chain | None = None
+
+
 def critical_path(rows: Iterable[Row], now: float) -> Chain | None:
     """Return the chain with the longest total running time, or None when no function was called.
 
@@ -44,15 +52,14 @@ def critical_path(rows: Iterable[Row], now: float) -> Chain | None:
     """
     chains: dict[FutureName, Chain] = {}
     tree = PathTree(_Longest)
-    longest: Chain | None = None
     for row in rows:
-        if not row.ran:
+        if row.run is None:
             continue
-        before = [chains.get(name) for name in row.needs]
-        before += [record.written for path in row.effects.reads for record in tree.records_met(path)]
+        before: list[Chain | None] = [chains.get(name) for name in row.needs]
+        for path in row.effects.reads:
+            before += [found.written for found in tree.records_met(path)]
         for path in row.effects.writes:
-            for record in tree.records_met(path):
-                before += [record.written, record.read]
+            before += [chain for found in tree.records_met(path) for chain in (found.written, found.read)]
         previous = max(filter(None, before), key=lambda chain: chain.length_s, default=None)
         chain = Chain(row.running_s(now) + (previous.length_s if previous else 0.0), row.future, previous)
         chains[row.future] = chain
@@ -62,16 +69,7 @@ def critical_path(rows: Iterable[Row], now: float) -> Chain | None:
         for path in row.effects.writes:
             for record in tree.records_of(path):
                 record.written = _longer(record.written, chain)
-        longest = _longer(longest, chain)
-    return longest
-
-
-@dataclass(slots=True)
-class _Longest:
-    """The longest chain that ends in a reader of some place, and the longest that ends in a writer of it."""
-
-    read: Chain | None = None
-    written: Chain | None = None
+    return max(chains.values(), key=lambda chain: chain.length_s, default=None)
 
 
 def _longer(one: Chain | None, other: Chain) -> Chain:
