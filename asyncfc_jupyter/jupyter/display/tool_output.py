@@ -164,7 +164,11 @@ class ToolOutput:
         return Bundle({"text/html": self._html(head, texts, error), "text/plain": plain})
 
     def _html(self, head: str, texts: list[tuple[str, Stream | None]], error: str) -> str:
-        spans = "".join(f'<span style="{_STYLES[stream]}">{escape(text)}</span>' for text, stream in texts if text)
+        spans = "".join(
+            f'<span style="{style}">{escape(text)}</span>' if (style := _STYLES[stream]) else escape(text)
+            for text, stream in texts
+            if text
+        )
         if error:
             above, _, last = error.rstrip().rpartition("\n")
             spans += f'{escape(above)}\n<span style="{_RED}">{escape(last)}</span>'

@@ -63,13 +63,7 @@ def approver_for(
         return ask_at_terminal
     if not getattr(kernel, "_allow_stdin", False):
         return None
-    if background or (hears_during_cells() and not nested):
-        return questions.ask
-    return ask_on_loop
-
-
-def hears_during_cells() -> bool:
-    """Return whether this kernel handles the messages of buttons while a cell is awaited."""
     from ipykernel import version_info  # type: ignore[attr-defined] # noqa: PLC0415 - a terminal does not need it
 
-    return tuple(version_info[:2]) >= _HEARS_DURING_CELLS
+    hears_during_cells = tuple(version_info[:2]) >= _HEARS_DURING_CELLS
+    return questions.ask if background or (hears_during_cells and not nested) else ask_on_loop
