@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -24,6 +24,7 @@ from asyncfc_jupyter.core.futures import SettledStatus, State
 from asyncfc_jupyter.core.protocol import decode, read_reports
 from asyncfc_jupyter.errors import InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import REPLAY
+from asyncfc_jupyter.models.json_object import BLANK, strict_json
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.snapshot import describe
@@ -33,8 +34,6 @@ FORMAT = "asyncfc_jupyter conversation 1"
 #: The most futures that a file may name: a number in a file must not decide how much memory is used.
 _MOST_FUTURES = 100_000
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
-#: JSON's own whitespace.
-_BLANK = " \t\r\n"
 #: Kinds of the items of a reply that a model may want to see again.
 _ITEMS = ("reasoning", "message", "function_call")
 #: Fields of a message that a model's reasoning may not replace.
@@ -184,7 +183,7 @@ class _Strict(BaseModel):
 class _Function(_Strict):
     name: str
     #: Other programs write blanks before the object, which not every server accepts.
-    arguments: Annotated[str, AfterValidator(lambda text: text.strip(_BLANK))]
+    arguments: Annotated[str, AfterValidator(lambda text: text.strip(BLANK))]
 
 
 class _Call(_Strict):
@@ -248,7 +247,7 @@ def _check(messages: list[dict[str, Any]]) -> None:
     for number, message in enumerate(messages):
         for call in message.get("tool_calls", ()):
             try:
-                json.loads(call["function"]["arguments"], parse_constant=_refuse_constant)
+                strict_json(call["function"]["arguments"])
             except (ValueError, RecursionError) as error:
                 raise UsageError(
                     f"holds a history that servers refuse: message {number} calls {call['function']['name']} with "
@@ -256,10 +255,6 @@ def _check(messages: list[dict[str, Any]]) -> None:
                 ) from None
     if messages and messages[-1]["role"] == "user":
         raise UsageError("ends with a message of the user that has no reply; remove it, and send it from a cell.")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a value of JSON")
 
 
 def _lost_futures(messages: list[_Message]) -> Iterator[_Future]:

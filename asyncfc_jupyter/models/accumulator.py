@@ -28,10 +28,10 @@ import json
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, ReasoningDelta, ReplyItem, TextDelta, Usage
-from asyncfc_jupyter.models.json_object import BLANK, JsonObject, join_halves
+from asyncfc_jupyter.models.json_object import BLANK, JsonObject, join_halves, strict_json
 
 #: The finish reason of a reply whose stream ended without one.
 CUT = "cut"
@@ -119,10 +119,6 @@ class Reply:
     replay: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
-
-
 class _Call:
     """One call in the making."""
 
@@ -188,7 +184,7 @@ class _Call:
             self.problem = f"its arguments must be one JSON object, but they begin with {self.text[0]!r}"
             return
         try:
-            self.arguments = json.loads(self.text, parse_constant=_refuse_constant)
+            self.arguments = strict_json(self.text)
         except RecursionError:
             self.problem = "its arguments are nested too deeply to be read"
         except ValueError as error:

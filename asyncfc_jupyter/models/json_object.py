@@ -1,10 +1,10 @@
-"""Finds the end of a JSON object in text that arrives in pieces, and joins characters that were cut in two."""
+"""JSON as models and servers write it: in pieces, with characters cut in two, and with constants that JSON does not have."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 #: JSON's own whitespace: `str.strip` would remove more.
 BLANK = " \t\r\n"
@@ -95,3 +95,17 @@ def encodable_json(value: Any) -> str:
     except UnicodeEncodeError:
         return json.dumps(value)
     return text
+
+
+def strict_json(text: str) -> Any:
+    """Return the value of a JSON text. Refuse NaN and infinities, which `json.loads` accepts and servers do not.
+
+    Raises:
+        ValueError: The text is not JSON.
+        RecursionError: It is nested too deeply.
+    """
+
+    def refuse(name: str) -> NoReturn:
+        raise ValueError(f"{name} is not a JSON value")
+
+    return json.loads(text, parse_constant=refuse)

@@ -148,7 +148,7 @@ def test_what_a_model_wants_to_see_again_comes_back_as_it_was(kept: dict[str, ob
     ("content", "says"),
     [
         (called("{oops"), "message 1 calls quick with arguments that are not JSON: Expecting property name"),
-        (called('{"x": NaN}'), "message 1 calls quick with arguments that are not JSON: NaN is not a value of JSON"),
+        (called('{"x": NaN}'), "message 1 calls quick with arguments that are not JSON: NaN is not a JSON value"),
         (called('{"x": 1} {}'), "message 1 calls quick with arguments that are not JSON: Extra data"),
         (called('{"x": ' + "[" * 100_000), "message 1 calls quick with arguments that are not JSON"),
         (called(" "), "arguments are a JSON object"),

@@ -11,10 +11,11 @@ import json
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from asyncfc_jupyter.jupyter.display.markdown import fences, to_html
 from asyncfc_jupyter.jupyter.display.sandboxed_html import framed
+from asyncfc_jupyter.models.json_object import strict_json
 
 _PYTHON = frozenset({"", "python", "python3", "py", "ipython"})
 #: Characters that turn the writing direction, so that a line of code looks different from what Python reads.
@@ -85,11 +86,8 @@ def printable(text: str) -> str:
 
 
 def _json(answer: str) -> Shown:
-    def refuse(name: str) -> NoReturn:
-        raise ValueError(f"{name} is not a JSON value")
-
     try:
-        value = json.loads(_content(answer, "json"), parse_constant=refuse)
+        value = strict_json(_content(answer, "json"))
         pretty = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
         # JSON allows half a surrogate pair in a text, but nothing can send it.
         pretty = pretty.encode("utf-8", "replace").decode("utf-8")
