@@ -12,7 +12,7 @@ from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.text import clean
 from asyncfc_jupyter.trace.analysis.why import explain_wait
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.values.snapshot import describe
+from asyncfc_jupyter.values.describe import label
 
 #: Characters of an outcome in a future's ``repr``.
 _REPR_CHARACTERS = 300
@@ -95,7 +95,7 @@ class Future:
 
     def __repr__(self) -> str:
         outcome = clean(
-            describe(self._call.value) if self._call.state is State.DONE else self._call.error, _REPR_CHARACTERS
+            label(self._call.value) if self._call.state is State.DONE else self._call.error, _REPR_CHARACTERS
         )
         return f"<Future {self.name} {self.tool}: {self.state}{': ' + outcome if outcome else ''}>"
 

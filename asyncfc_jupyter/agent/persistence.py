@@ -27,7 +27,7 @@ from asyncfc_jupyter.models.base import REPLAY
 from asyncfc_jupyter.models.json_object import BLANK, strict_json
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.text import shorten
-from asyncfc_jupyter.values.snapshot import describe
+from asyncfc_jupyter.values.describe import label
 
 #: The format of our files; the number changes when older versions would misread a file.
 FORMAT = "asyncfc_jupyter conversation 1"
@@ -93,7 +93,7 @@ def to_json(conversation: Conversation, *, system: str | None = None) -> str:
         elif _is_plain(call.value):
             future["value"] = call.value
         else:
-            future["lost"] = describe(call.value)
+            future["lost"] = label(call.value)
         futures.append(future)
     whole = {"format": FORMAT, "system": system, "messages": conversation.messages, "futures": futures}
     text = json.dumps(whole, ensure_ascii=False, indent=1) + "\n"

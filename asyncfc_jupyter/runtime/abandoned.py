@@ -14,7 +14,7 @@ from asyncfc_jupyter.core.effects import hazards
 from asyncfc_jupyter.core.events import ResultDiscarded
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised
 from asyncfc_jupyter.runtime.call import ToolCall
-from asyncfc_jupyter.values.snapshot import describe
+from asyncfc_jupyter.values.describe import label
 
 #: Seconds that a coroutine has for its clean-up before others start without it: enough to roll back over a network, and a short
 #: wait for a coroutine that ignores its cancellation.
@@ -33,7 +33,7 @@ class Abandoned:
 
         def log_late(outcome: Outcome) -> None:
             raised = isinstance(outcome, Raised)
-            summary = outcome.message if isinstance(outcome, Raised) else describe(outcome.value)
+            summary = outcome.message if isinstance(outcome, Raised) else label(outcome.value)
             call.lease.log.record(ResultDiscarded(future=call.name, summary=summary, raised=raised))
 
         self._left[attempt] = call, asyncio.get_running_loop().time() + CLEAN_UP_S

@@ -10,7 +10,7 @@ from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished,
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.errors import InvariantBroken
 from asyncfc_jupyter.runtime.call import ToolCall
-from asyncfc_jupyter.values.snapshot import describe
+from asyncfc_jupyter.values.describe import label
 
 
 def why_skipped(cause: ToolCall | None) -> str:
@@ -34,7 +34,7 @@ def end_of(call: ToolCall, *, because: FutureName | None = None, still_running: 
     name, message = call.name, call.error
     match call.state:
         case State.DONE:
-            return CallFinished(future=name, summary=describe(call.value))
+            return CallFinished(future=name, summary=label(call.value))
         case State.FAILED:
             kind: Literal["timeout", "error"] = "timeout" if call.timed_out else "error"
             return CallFailed(future=name, kind=kind, message=message, still_running=still_running)

@@ -1,11 +1,11 @@
-"""What can be said of an object in a few lines, without an import of the library that made it.
+"""Descriptions of objects in a few words or lines, without an import of the library that made them.
 
-A kind is recognised by the attributes it has, asked for without running the object's code: an object that answers to every
-name is none of them. Nothing that may be long, lazy or spent is gone through: a table is asked for its head, an array for
-a corner, an iterator for nothing. What is lazy (a dask or a spark table) has no shape in plain numbers, and is shown by
-its own repr.
+A kind of object is recognised by its attributes, which are looked up without running the object's code. So an object that
+returns something for every name is of no kind by mistake. Nothing that may be long, lazy or used up is read to its end: a table
+is asked for its head, an array for a corner, an iterator for nothing. A lazy object (a dask or a spark table) has no shape in
+plain numbers, and is described by its own repr.
 
-Text is the same in every run: an address in memory is left out, so that a recorded conversation can be compared.
+A description is the same in every run: addresses in memory are left out, so that recorded conversations can be compared.
 """
 
 from __future__ import annotations
@@ -21,140 +21,259 @@ from typing import Any
 
 from asyncfc_jupyter.core.field_access import field_names
 from asyncfc_jupyter.core.references import Field, Item
-from asyncfc_jupyter.text import list_names, truncate_with_length
+from asyncfc_jupyter.text import count, list_names, shorten, truncate_with_length
 
-#: Rows of a table's head, and items of each of an array's last two sides: enough to see what kind of thing stands there.
+#: Rows of a table's head, and items of each of an array's last two sides: enough to see what kind of data it is.
 _HEAD = 5
-#: Columns named, fields named, axes named: as many as one reads.
+#: Columns, fields or axes that are named.
 _MOST_NAMES = 40
-#: Columns and characters of a cell in the head of a table.
+#: Columns in the head of a table, and characters of a cell.
 _HEAD_COLUMNS, _CELL_CHARACTERS = 12, 40
 #: First bytes shown: enough for the mark of a format and the beginning of a text.
 _FIRST_BYTES = 64
 #: Characters of an object's own repr.
 _REPR_CHARACTERS = 1_000
-#: Items of a numpy array up to which looking for the least and the greatest takes about a tenth of a millisecond.
+#: Items of a numpy array up to which finding the least and the greatest takes about a tenth of a millisecond.
 _MOST_COMPARED = 200_000
-
+#: Entries of a mapping that can have a part in a label.
+_MOST_IN_LABEL = 12
+_SCALARS = (str, bool, int, float)
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 _NOTHING = object()
 
 
+# -- in a few words --------------------------------------------------------------------------------------------------
+
+
+def label(value: Any) -> str:
+    """Return a few words on a value for users: ``3 items``, ``sunny``, ``DataFrame 100 x 4``."""
+    try:
+        value = plain_scalar(value)
+        shape = getattr(value, "shape", None)
+        if isinstance(shape, tuple) and shape and all(isinstance(side, int) for side in shape):
+            return _title(value, shape)
+        if value is None or isinstance(value, _SCALARS):
+            return shorten(value if isinstance(value, str) else repr(value))
+        if isinstance(value, list | tuple | set):
+            return count(len(value), "item")
+        if not isinstance(value, Mapping):
+            return type(value).__name__
+        parts = []
+        for key, item in itertools.islice(value.items(), _MOST_IN_LABEL):
+            scalar = plain_scalar(item)
+            parts.append(f"{key}: {scalar if scalar is None or isinstance(scalar, _SCALARS) else label(scalar)}")
+        return shorten(", ".join(parts) or "empty")
+    except Exception as error:  # noqa: BLE001 - the object's own code must not end the run
+        return f"{type(value).__name__} (describing it raised {type(error).__name__})"
+
+
+def plain_scalar(value: Any) -> Any:
+    """Return the Python value of an array library's scalar, a time as text, and any other value as it is."""
+    if value is None or type(value) in _SCALARS:  # exact types: an array library's numbers are derived from them
+        return value
+    item = getattr(value, "item", None)
+    if not callable(item) or getattr(value, "shape", None) != ():
+        return value
+    # In Python, a time of an array library would be a number of nanoseconds.
+    return str(value) if getattr(getattr(value, "dtype", None), "kind", None) in {"M", "m"} else item()
+
+
+# -- in a few lines --------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What was seen of an object."""
+class Description:
+    """What an object is."""
 
     #: What it is, in one line.
     title: str
-    #: What else was seen, the most telling first.
+    #: Further facts, the most important first.
     lines: tuple[str, ...] = ()
-    #: Steps that lead to a part of it, such as ``.price``: an example for those who pass it on.
+    #: Steps of a reference to a part of it, such as ``.price``, as an example.
     part: str = ""
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole description."""
         return "\n".join((self.title, *self.lines))
 
     @property
     def line(self) -> str:
-        """As much of it as fits in the middle of something else."""
+        """The title and the first fact, on one line."""
         return "; ".join((self.title, *self.lines[:1])).replace("\n", " ")
 
 
-def look_at(value: Any) -> Look:
-    """Return what can be seen of any object; one whose own code raises is shown by its type."""
+def describe(value: Any) -> Description:
+    """Return a description of any object; if its own code raises, at least its type."""
     for kind in _KINDS:
-        with contextlib.suppress(Exception):  # the object's own code: another kind of look may still succeed
-            look = kind(value)
-            if look is not None:
-                return look
-    return Look(title=type(value).__name__)
+        with contextlib.suppress(Exception):  # the object's own code: the next kind may still succeed
+            description = kind(value)
+            if description is not None:
+                return description
+    return Description(title=type(value).__name__)
 
 
 def named_step(name: Any) -> str:
-    """Return the step that reaches a key or column, or nothing for one whose name is no text."""
+    """Return the step of a reference that reaches a key or column; an empty text if its name is not text."""
     if not isinstance(name, str):
         return ""
     return str(Field(name)) if name.isidentifier() and not name.startswith("_") else str(Item(name))
 
 
-# -- tables and arrays -----------------------------------------------------------------------------------------------
-
-
-def _table(value: Any) -> Look | None:
+def _table(value: Any) -> Description | None:
     shape = _shape(value)
     if len(shape) != 2 or not (_has(value, "columns", "dtypes") or _has(value, "schema")):
         return None
-    columns = list(itertools.islice(_columns(value), _MOST_NAMES))
+    pairs: Iterable[tuple[Any, Any]]
+    if _has(value, "columns", "dtypes"):  # pandas and polars
+        pairs = zip(value.columns, value.dtypes, strict=False)
+    elif isinstance(value.schema, Mapping):  # other frames
+        pairs = value.schema.items()
+    else:  # pyarrow
+        pairs = zip(value.schema.names, value.schema.types, strict=False)
+    columns = list(itertools.islice(pairs, _MOST_NAMES))
     listed = list_names((_cell(f"{name} {kind}") for name, kind in columns), _MOST_NAMES, shape[1])
-    lines = [f"columns: {listed or 'none'}", *_index(value), *_head(value)]
-    part = next(filter(None, (named_step(name) for name, _ in columns)), "")
-    return Look(
+    first_row = ".iloc[0]" if _has(value, "iloc") and shape[0] else ""
+    return Description(
         title=_title(value, shape),
-        lines=tuple(lines),
-        part=part or (".iloc[0]" if _has(value, "iloc") and shape[0] else ""),
+        lines=(f"columns: {listed or 'none'}", *_index_and_head(value)),
+        part=next(filter(None, (named_step(name) for name, _ in columns)), first_row),
     )
 
 
-def _columns(value: Any) -> Iterable[tuple[Any, Any]]:
-    """Return the columns of a table with their types: of pandas and polars, of other frames with a schema, of pyarrow."""
-    if _has(value, "columns", "dtypes"):
-        return zip(value.columns, value.dtypes, strict=False)
-    schema = value.schema
-    return schema.items() if isinstance(schema, Mapping) else zip(schema.names, schema.types, strict=False)
-
-
-def _series(value: Any) -> Look | None:
+def _series(value: Any) -> Description | None:
     shape = _shape(value)
     if len(shape) != 1 or not _has(value, "dtype", "head", "name"):
         return None
     named = "" if value.name is None else f", named {value.name}"
     title = f"{_title(value, shape)}, {value.dtype}{named}"
-    return Look(title=title, lines=(*_index(value), *_head(value)), part="[0]" if shape[0] else "")
+    return Description(title=title, lines=tuple(_index_and_head(value)), part="[0]" if shape[0] else "")
 
 
-def _index(value: Any) -> Iterator[str]:
-    if not _has(value, "index") or not len(value.index):
-        return
-    index = value.index
-    names = [str(name) for name in getattr(index, "names", ()) if name is not None]
-    named = f" of {', '.join(names)}" if names else ""
-    yield f"index: {type(index).__name__}{named}, {_cell(index[0])} to {_cell(index[-1])}"
+def _index_and_head(value: Any) -> Iterator[str]:
+    """Yield the index and the first rows of a table or a series, as far as it has them."""
+    if _has(value, "index") and len(value.index):
+        index = value.index
+        names = [str(name) for name in getattr(index, "names", ()) if name is not None]
+        named = f" of {', '.join(names)}" if names else ""
+        yield f"index: {type(index).__name__}{named}, {_cell(index[0])} to {_cell(index[-1])}"
+    if _has(value, "head") and _shape(value)[0]:
+        head = value.head(_HEAD)
+        # A part of a wide table only, whatever the user's display options are.
+        wide = _has(head, "to_string", "columns")
+        shown = head.to_string(max_cols=_HEAD_COLUMNS, max_colwidth=_CELL_CHARACTERS) if wide else repr(head)
+        yield f"head:\n{shown}"
 
 
-def _head(value: Any) -> Iterator[str]:
-    if not _has(value, "head") or not _shape(value)[0]:
-        return
-    head = value.head(_HEAD)
-    # Not the whole of a wide table, however the reader's own display is set.
-    wide = _has(head, "to_string", "columns")
-    shown = head.to_string(max_cols=_HEAD_COLUMNS, max_colwidth=_CELL_CHARACTERS) if wide else repr(head)
-    yield f"head:\n{shown}"
-
-
-def _array(value: Any) -> Look | None:
+def _array(value: Any) -> Description | None:
     shape = _shape(value)
     if not shape or not _has(value, "dtype"):
         return None
-    lines = [*_extremes(value), *_corner(value, shape)]
-    fields = getattr(value.dtype, "names", None)
-    part = named_step(fields[0]) if isinstance(fields, tuple) and fields else "[0]"
-    return Look(title=f"{_title(value, shape)}, {value.dtype}", lines=tuple(lines), part=part if all(shape) else "")
-
-
-def _extremes(value: Any) -> Iterator[str]:
+    lines = []
     is_numpy = type(value).__module__.partition(".")[0] == "numpy"
     if is_numpy and value.dtype.kind in "iuf" and 0 < value.size <= _MOST_COMPARED:
-        yield f"from {value.min()} to {value.max()}"
-
-
-def _corner(value: Any, shape: tuple[int, ...]) -> Iterator[str]:
-    with contextlib.suppress(Exception):  # what cannot be sliced is shown without it
+        lines.append(f"from {value.min()} to {value.max()}")
+    with contextlib.suppress(Exception):  # an array that cannot be sliced is described without its beginning
         sides = [1] * (len(shape) - 2) + [_HEAD] * min(2, len(shape))
         corner = value[tuple(slice(0, side) for side in sides)].tolist()
         whole = all(side >= length for side, length in zip(sides, shape, strict=True))
-        yield f"{'all of it' if whole else 'begins'}: {truncate_with_length(str(corner), _REPR_CHARACTERS)}"
+        lines.append(f"{'all of it' if whole else 'begins'}: {truncate_with_length(str(corner), _REPR_CHARACTERS)}")
+    fields = getattr(value.dtype, "names", None)
+    part = named_step(fields[0]) if isinstance(fields, tuple) and fields else "[0]"
+    title = f"{_title(value, shape)}, {value.dtype}"
+    return Description(title=title, lines=tuple(lines), part=part if all(shape) else "")
+
+
+def _image(value: Any) -> Description | None:
+    if not _has(value, "size", "mode"):
+        return None
+    size, mode = value.size, value.mode
+    if not (isinstance(size, tuple) and len(size) == 2 and isinstance(mode, str)):
+        return None
+    return Description(title=f"{type(value).__name__}, an image of {size[0]} x {size[1]} pixels, mode {mode}")
+
+
+def _figure(value: Any) -> Description | None:
+    if not _has(value, "axes", "get_size_inches"):
+        return None
+    width, height = (float(side) for side in value.get_size_inches())
+    axes = list(value.axes)
+    titles = [_cell(axis.get_title()) or "no title" for axis in axes[:_MOST_NAMES]]
+    return Description(
+        title=f"{type(value).__name__} of {width:g} x {height:g} inches with {len(axes)} axes",
+        lines=(f"titles: {list_names(titles, _MOST_NAMES, len(axes))}",) if axes else (),
+    )
+
+
+def _of_python(value: Any) -> Description | None:
+    """Return the description of bytes, a file, an iterator, an awaitable, an exception or a long number."""
+    kind, fact = type(value).__name__, ""
+    match value:
+        case bytes() | bytearray() | memoryview():
+            size = value.nbytes if isinstance(value, memoryview) else len(value)
+            title, fact = f"{kind}, {size} in all", f"begins: {bytes(value[:_FIRST_BYTES])!r}"
+        case io.IOBase():
+            name, mode = getattr(value, "name", None), getattr(value, "mode", None)
+            where, state = "in memory" if name is None else repr(name), "closed" if value.closed else "open"
+            title = f"{kind} {where}, {f'mode {mode}, ' if mode is not None else ''}{state}"
+        case Iterator() | AsyncIterator() | Awaitable():
+            made_by = getattr(value, "__qualname__", "")
+            title = f"{kind}{f' of {made_by}' if made_by else ''}"
+            fact = "it has to be awaited, once, and was not: pass it to one tool"
+            if isinstance(value, Iterator | AsyncIterator):
+                fact = "its items come one by one and only once, so it was not looked into: pass it to one tool"
+        case BaseException():
+            message = truncate_with_length(str(value), _REPR_CHARACTERS)
+            title = f"exception {kind}{f': {message}' if message else ''}"
+        case int():  # Python refuses to write out a number of more than 4,300 digits
+            title = f"{kind} of {value.bit_length()} bits"
+        case _:
+            return None
+    return Description(title=title, lines=(fact,) if fact else ())
+
+
+def _object(value: Any) -> Description:
+    names: tuple[str, ...] = ()
+    with contextlib.suppress(Exception):  # the object's own code
+        names = field_names(value)
+    # The repr that every object has says its address and nothing else.
+    has_repr = getattr(type(value), "__repr__", None) is not object.__repr__
+    # A repr of its own says what the class wants to be seen: what it leaves out may be a secret.
+    held = {} if has_repr else getattr(value, "__dict__", {})
+    fields = []
+    for name in names[:_MOST_NAMES]:
+        item = held.get(name, _NOTHING)
+        # Other values would run the object's code, or be long.
+        if item is None or type(item) in _SCALARS:
+            item = repr(item[:_CELL_CHARACTERS] if isinstance(item, str) else item)
+            fields.append(_cell(f"{name} = {_cell(item)}"))
+        else:
+            fields.append(_cell(name))
+    try:
+        shown = f": {truncate_with_length(_ADDRESS.sub('', repr(value)), _REPR_CHARACTERS)}" if has_repr else ""
+    except Exception as error:  # noqa: BLE001 - the object's own code
+        shown = f": its repr raised {type(error).__name__}"
+    return Description(
+        title=f"{_title(value, _shape(value))}{shown}",
+        lines=(f"fields: {list_names(fields, _MOST_NAMES, len(names))}",) if names else (),
+        part=named_step(names[0]) if names else "",
+    )
+
+
+_KINDS: tuple[Callable[[Any], Description | None], ...] = (
+    _table,
+    _series,
+    _array,
+    _image,
+    _figure,
+    _of_python,
+    _object,
+)
+
+
+def _has(value: Any, *names: str) -> bool:
+    """Return whether an object has attributes, without running code that would make them up."""
+    return all(inspect.getattr_static(value, name, _NOTHING) is not _NOTHING for name in names)
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -167,120 +286,6 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 def _title(value: Any, shape: tuple[int, ...]) -> str:
     return f"{type(value).__name__}{' ' if shape else ''}{' x '.join(map(str, shape))}"
-
-
-# -- pictures, bytes, files, iterators -------------------------------------------------------------------------------
-
-
-def _image(value: Any) -> Look | None:
-    if not _has(value, "size", "mode"):
-        return None
-    size, mode = value.size, value.mode
-    if not (isinstance(size, tuple) and len(size) == 2 and isinstance(mode, str)):
-        return None
-    return Look(title=f"{type(value).__name__}, an image of {size[0]} x {size[1]} pixels, mode {mode}")
-
-
-def _figure(value: Any) -> Look | None:
-    if not _has(value, "axes", "get_size_inches"):
-        return None
-    width, height = (float(side) for side in value.get_size_inches())
-    axes = list(value.axes)
-    titles = [_cell(axis.get_title()) or "no title" for axis in axes[:_MOST_NAMES]]
-    title = f"{type(value).__name__} of {width:g} x {height:g} inches with {len(axes)} axes"
-    return Look(title=title, lines=(f"titles: {list_names(titles, _MOST_NAMES, len(axes))}",) if axes else ())
-
-
-def _bytes(value: Any) -> Look | None:
-    if not isinstance(value, bytes | bytearray | memoryview):
-        return None
-    first = bytes(value[:_FIRST_BYTES])
-    count = value.nbytes if isinstance(value, memoryview) else len(value)
-    return Look(title=f"{type(value).__name__}, {count} in all", lines=(f"begins: {first!r}",))
-
-
-def _file(value: Any) -> Look | None:
-    if not isinstance(value, io.IOBase):
-        return None
-    state = "closed" if value.closed else "open"
-    name, mode = getattr(value, "name", None), getattr(value, "mode", None)
-    where = "in memory" if name is None else repr(name)
-    return Look(title=f"{type(value).__name__} {where}, {f'mode {mode}, ' if mode is not None else ''}{state}")
-
-
-def _iterator(value: Any) -> Look | None:
-    if isinstance(value, Iterator | AsyncIterator):
-        told = "its items come one by one and only once, so it was not looked into: pass it to one tool"
-    elif isinstance(value, Awaitable):
-        told = "it has to be awaited, once, and was not: pass it to one tool"
-    else:
-        return None
-    made_by = getattr(value, "__qualname__", "")
-    return Look(title=f"{type(value).__name__}{f' of {made_by}' if made_by else ''}", lines=(told,))
-
-
-def _exception(value: Any) -> Look | None:
-    if not isinstance(value, BaseException):
-        return None
-    said = truncate_with_length(str(value), _REPR_CHARACTERS)
-    return Look(title=f"exception {type(value).__name__}{f': {said}' if said else ''}")
-
-
-def _long_number(value: Any) -> Look | None:
-    # Python refuses to write out a number of more than 4,300 digits.
-    return Look(title=f"{type(value).__name__} of {value.bit_length()} bits") if isinstance(value, int) else None
-
-
-# -- everything else -------------------------------------------------------------------------------------------------
-
-
-def _object(value: Any) -> Look:
-    names = _names(value)
-    # The repr that every object has says its address and nothing else.
-    own = getattr(type(value), "__repr__", None) is not object.__repr__
-    # A repr of its own says what the class wants to be seen: what it leaves out may be a secret.
-    held = {} if own else getattr(value, "__dict__", {})
-    listed = [_field(name, held.get(name, _NOTHING)) for name in names[:_MOST_NAMES]]
-    fields = (f"fields: {list_names(map(_cell, listed), _MOST_NAMES, len(names))}",) if names else ()
-    try:
-        shown = f": {truncate_with_length(_ADDRESS.sub('', repr(value)), _REPR_CHARACTERS)}" if own else ""
-    except Exception as error:  # noqa: BLE001 - the object's own code
-        shown = f": its repr raised {type(error).__name__}"
-    return Look(
-        title=f"{_title(value, _shape(value))}{shown}", lines=fields, part=named_step(names[0]) if names else ""
-    )
-
-
-def _field(name: str, value: Any) -> str:
-    """Return a field's name, with its value where that is short and there without running the object's code."""
-    plain = value is None or type(value) in {bool, int, float, str}
-    return f"{name} = {_cell(repr(value[:_CELL_CHARACTERS] if isinstance(value, str) else value))}" if plain else name
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    with contextlib.suppress(Exception):  # the object's own code
-        return field_names(value)
-    return ()
-
-
-_KINDS: tuple[Callable[[Any], Look | None], ...] = (
-    _table,
-    _series,
-    _array,
-    _image,
-    _figure,
-    _bytes,
-    _file,
-    _iterator,
-    _exception,
-    _long_number,
-    _object,
-)
-
-
-def _has(value: Any, *names: str) -> bool:
-    """Return whether an object has attributes, without running code that would make them up."""
-    return all(inspect.getattr_static(value, name, _NOTHING) is not _NOTHING for name in names)
 
 
 def _cell(value: Any) -> str:

@@ -21,8 +21,8 @@ from pydantic import BaseModel, Field
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.values.describe import look_at, named_step
-from asyncfc_jupyter.values.snapshot import describe, plain_scalar, snapshot
+from asyncfc_jupyter.values.describe import describe, label, named_step, plain_scalar
+from asyncfc_jupyter.values.snapshot import snapshot
 from asyncfc_jupyter.values.summarize import RESULT_BYTES, value_fields, value_text
 from tests.whole_outputs import sections
 
@@ -255,7 +255,7 @@ def shown(value):
     lines = [told]
     if "summarized" in fields:
         lines.append(f"note: {fields['note']}")
-    lines.append(f"label: {describe(value)!r}")
+    lines.append(f"label: {label(value)!r}")
     text = value_text(value)
     if text != told:
         lines.append(f"in a prompt: {text!r}")
@@ -406,7 +406,7 @@ LOOKS = {
 
 
 def looked_at(value):
-    look = look_at(value)
+    look = describe(value)
     return "\n".join([look.text, f"part: {look.part!r}", f"line: {look.line!r}"])
 
 
@@ -417,8 +417,8 @@ def test_objects_of_libraries_as_they_are_looked_at(expected) -> None:
 def test_a_file_is_looked_at_by_name_mode_and_state(tmp_path) -> None:
     path = tmp_path / "a.txt"
     with path.open("w") as file:
-        assert look_at(file).text == f"TextIOWrapper {str(path)!r}, mode w, open"
-    assert look_at(file).text == f"TextIOWrapper {str(path)!r}, mode w, closed"
+        assert describe(file).text == f"TextIOWrapper {str(path)!r}, mode w, open"
+    assert describe(file).text == f"TextIOWrapper {str(path)!r}, mode w, closed"
 
 
 @pytest.mark.parametrize(
@@ -471,8 +471,8 @@ def test_a_long_list_is_looked_into_no_further_than_it_is_shown(item, asked) -> 
 
 
 def test_a_label_has_sixty_characters() -> None:
-    assert describe("x" * 60) == "x" * 60
-    assert describe("x" * 61) == "x" * 59 + "…"
+    assert label("x" * 60) == "x" * 60
+    assert label("x" * 61) == "x" * 59 + "…"
 
 
 class RudeLength(list):
@@ -489,7 +489,7 @@ class Shaped:
 
 
 @pytest.mark.parametrize(
-    ("value", "label"),
+    ("value", "text"),
     [
         (RudeLength(), "RudeLength (describing it raised RuntimeError)"),
         (Shaped((3, 4)), "Shaped 3 x 4"),
@@ -504,8 +504,8 @@ class Shaped:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_label_says_how_much_there_is_of_what(value, label) -> None:
-    assert describe(value) == label
+def test_a_label_says_how_much_there_is_of_what(value, text) -> None:
+    assert label(value) == text
 
 
 class HasItem:
