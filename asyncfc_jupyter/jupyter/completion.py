@@ -20,8 +20,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.commands.table import COMMANDS
-from asyncfc_jupyter.jupyter.options import ToolOptions
-from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT, OPTIONS, Option, options_of
+from asyncfc_jupyter.jupyter.settings.option import Option
+from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT, OPTIONS, TOOL_OPTIONS
 from asyncfc_jupyter.models.aliases import aliases
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.registry import REHEARSAL, api_names
@@ -33,7 +33,7 @@ _LINE = re.compile(r"\s*(%%agent|%%tool|%agent)\s+(.*)", re.DOTALL)
 _KEY = re.compile(r"\w*(?:KEY|TOKEN)\w*", re.IGNORECASE)
 #: Paths that are offered together.
 _MOST_PATHS = 200
-_OPTIONS: dict[str, Mapping[str, Option]] = {"%%agent": OPTIONS, "%%tool": options_of(ToolOptions)}
+_OPTIONS: dict[str, Mapping[str, Option]] = {"%%agent": OPTIONS, "%%tool": TOOL_OPTIONS}
 
 
 class Matcher:

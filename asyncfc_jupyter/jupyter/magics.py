@@ -19,7 +19,7 @@ from asyncfc_jupyter.jupyter.commands import table
 from asyncfc_jupyter.jupyter.completion import Matcher
 from asyncfc_jupyter.jupyter.display.error_report import reports_errors
 from asyncfc_jupyter.jupyter.settings.settings import AgentSettings
-from asyncfc_jupyter.jupyter.settings.table import AgentOptions
+from asyncfc_jupyter.jupyter.settings.table import OPTIONS, TOOL_OPTIONS, AgentOptions
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent.run import Run
@@ -60,7 +60,7 @@ class AgentMagics(Magics, AgentSettings):
 
     @no_var_expand
     @magic_arguments("%tool")
-    @options.takes(options.ToolOptions)
+    @options.takes(TOOL_OPTIONS)
     @cell_magic
     @reports_errors
     def tool(self, line: str, cell: str) -> None:
@@ -75,7 +75,7 @@ class AgentMagics(Magics, AgentSettings):
 
         Options take several values separated by spaces or commas. A path in braces stands for the argument of that name.
         """
-        tools = self.session.define_tools(options.tool_options(self.tool.parser, line), cell)
+        tools = self.session.define_tools(options.tool_options(line), cell)
         from asyncfc_jupyter.jupyter.commands.tools import show_tool  # noqa: PLC0415 - see `session`
 
         none = "No tool: the cell defines no function at its top level whose name does not start with an underscore."
@@ -83,7 +83,7 @@ class AgentMagics(Magics, AgentSettings):
 
     @no_var_expand
     @magic_arguments("%agent")
-    @options.takes(AgentOptions)
+    @options.takes(OPTIONS)
     @cell_magic
     @reports_errors
     def agent(self, line: str, cell: str) -> Run | None:
@@ -136,7 +136,7 @@ class AgentMagics(Magics, AgentSettings):
         from asyncfc_jupyter.jupyter.cells.prompt_template import replaced_line  # noqa: PLC0415 - see `session`
 
         replaced = replaced_line(line, self._shell.ev)
-        return options.agent_options(self.agent.parser, replaced, defaults=self.settings.defaults())
+        return options.agent_options(replaced, defaults=self.settings.defaults())
 
 
 def _say(text: str) -> None:

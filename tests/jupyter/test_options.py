@@ -7,20 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from IPython.core.magic_arguments import MagicArgumentParser
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
-from asyncfc_jupyter.jupyter.magics import AgentMagics
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice, Settings
-from asyncfc_jupyter.jupyter.settings.table import AgentOptions
-
-AGENT: MagicArgumentParser = AgentMagics.agent.parser
-TOOL: MagicArgumentParser = AgentMagics.tool.parser
+from asyncfc_jupyter.jupyter.settings.table import TOOL_OPTIONS, AgentOptions
 
 
 def agent(line: str) -> AgentOptions:
-    return options.agent_options(AGENT, line)
+    return options.agent_options(line)
 
 
 def asked(line: str, folder: Path, *, used: ModelChoice | None = None) -> ModelChoice | None:
@@ -32,7 +27,7 @@ def asked(line: str, folder: Path, *, used: ModelChoice | None = None) -> ModelC
 
 
 def tool(line: str) -> dict:
-    return options.tool_options(TOOL, line)
+    return options.tool_options(line)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +79,7 @@ def test_values_may_be_quoted_and_tools_listed_as_one_likes() -> None:
     [
         ("--modle x", "there is no option --modle; did you mean --mode or --model?"),
         ("--xyzzy=1", "there is no option --xyzzy; the options are --model, --server, --base-url"),
-        ("find me a flight", "unexpected 'find me a flight'; the prompt goes on the lines below %%agent."),
+        ("find me a flight", "unexpected 'find me a flight'; the prompt goes below the %%agent line."),
         ("--mode fast", "argument --mode: invalid choice: 'fast'"),
         ("--max-turns many", "argument --max-turns: invalid int value: 'many'."),
         ("--max-turns 0", "--max-turns is 0, and must be a whole number of at least 1."),
@@ -110,7 +105,7 @@ def test_a_wrong_agent_line_is_one_line_that_says_what_would_be_right(line: str,
     ("line", "says"),
     [
         ("--reed x", "did you mean --reads?"),
-        ("search", "the function goes on the lines below %%tool."),
+        ("search", "the function goes below the %%tool line."),
         ("--pure --reads x", "leave out --reads and --writes"),
         ("--timeout-s -1", "--timeout-s is -1, and must be a number of seconds above 0."),
         ("--reads", "argument --reads: expected at least one argument."),
@@ -126,8 +121,7 @@ def test_a_wrong_tool_line_is_one_line_that_says_what_would_be_right(line: str, 
 def test_every_option_of_a_tool_has_its_flag() -> None:
     from asyncfc_jupyter.tools.definition import ToolOptions
 
-    flags = {name.lstrip("-").replace("-", "_") for name in TOOL._option_string_actions} - {"h", "help"}
-    assert flags | {"name"} == set(ToolOptions.__annotations__)
+    assert {*TOOL_OPTIONS, "name"} == set(ToolOptions.__annotations__)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import pytest
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.cells.prompt_template import WORDS_ON_FORMAT, replaced, replaced_line, written_prompt
-from asyncfc_jupyter.jupyter.magics import AgentMagics
 from asyncfc_jupyter.jupyter.settings.table import FORMATS, AgentOptions
 from asyncfc_jupyter.values.summarize import value_fields
 
@@ -37,7 +36,7 @@ def filled(text: str) -> str:
 
 
 def written(cell: str, line: str = "", *, plan: bool = False) -> str:
-    given = options.agent_options(AgentMagics.agent.parser, line)
+    given = options.agent_options(line)
     return written_prompt(given, cell, evaluate, plan=plan)
 
 
@@ -206,7 +205,7 @@ def test_the_last_paragraph_asks_for_a_format_except_for_plans_and_raw() -> None
 
 def test_values_on_the_option_line_stay_words_of_their_own() -> None:
     def line(text: str) -> AgentOptions:
-        return options.agent_options(AgentMagics.agent.parser, replaced_line(text, evaluate))
+        return options.agent_options(replaced_line(text, evaluate))
 
     assert line("--system 'Be {name}, not {{x}}.'").system == "Be Ada, not {x}."
     assert line("--out r{x}").out == "r3"

@@ -207,7 +207,7 @@ def test_a_wrong_value_in_a_file_is_harmless_where_another_overrides_it(begin: B
     [
         ('[tool.asyncfc]\nmodel = "x\n', "pyproject.toml is not valid TOML: "),
         ("[" * 5000, "pyproject.toml is not valid TOML: "),
-        ("[tool]\nasyncfc = 3\n", "tool.asyncfc is no table"),
+        ("[tool]\nasyncfc = 3\n", "tool.asyncfc is not a table"),
     ],
 )
 def test_a_broken_project_file_keeps_nothing_from_loading(begin: Begin, project: str, says: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
 
 #: Messages that `%agent history` shows, and characters of each: few enough to read. `export` writes all.
-_SHOWN, _SHOWN_CHARACTERS = 40, 160
+_SHOWN, SHOWN_CHARACTERS = 40, 160
 _WHO = {"user": "you", "assistant": "model", "tool": "tool"}
 
 
@@ -48,7 +48,7 @@ def show_history(session: Session, words: list[str]) -> str:
     messages = talk.conversation.messages
     if not messages:
         return f"Conversation {talk.name} has no messages yet."
-    lines = [f"system  {plain(talk.system)}"] if talk.system else []
+    lines = [f"system  {clean(talk.system, SHOWN_CHARACTERS)}"] if talk.system else []
     if (left := len(messages) - _SHOWN) > 0:
         lines.append(f"... {left} earlier; %agent export FILE {talk.name} writes all")
     lines += [f"{_WHO.get(message['role'], '?'):<8}{_message_text(message)}" for message in messages[-_SHOWN:]]
@@ -63,11 +63,6 @@ def _message_text(message: Mapping[str, Any]) -> str:
         if report is not None and report.status is not None:
             value = report.value if report.status == "done" else report.error
             content = f"{report.future} {report.status} {json.dumps(value, ensure_ascii=False) if value else ''}"
-        return plain(content)
+        return clean(content, SHOWN_CHARACTERS)
     calls = [f"{call['function']['name']}({call['function']['arguments']})" for call in message.get("tool_calls", ())]
-    return "\n        ".join(map(plain, filter(None, [content, *calls])))
-
-
-def plain(text: str) -> str:
-    """Return text on one line of bounded length, without characters that steer a terminal or turn the line around."""
-    return clean(text, _SHOWN_CHARACTERS)
+    return "\n        ".join(clean(text, SHOWN_CHARACTERS) for text in [content, *calls] if text)

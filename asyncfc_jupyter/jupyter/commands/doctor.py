@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import DisplayHandle, publish_display_data
+from IPython.display import DisplayHandle
 
 from asyncfc_jupyter.errors import AgentInterrupted, AsyncFCError, UsageError
 from asyncfc_jupyter.jupyter.cells.cell_end import CellEnd
@@ -32,8 +32,7 @@ class _Output:
     def __init__(self, shell: InteractiveShell, model: str) -> None:
         self._model = model
         self._replaces = getattr(shell, "kernel", None) is not None
-        self._id = DisplayHandle().display_id
-        self._shown = False
+        self._handle, self._shown = DisplayHandle(), False
 
     def progress(self, doing: str) -> None:
         """Show what is being done."""
@@ -46,8 +45,9 @@ class _Output:
 
     def show(self, text: str) -> None:
         """Show a text in place of the one before."""
+        show = self._handle.update if self._shown else self._handle.display
         if self._replaces:
-            publish_display_data({"text/plain": text}, transient={"display_id": self._id}, update=self._shown)
+            show({"text/plain": text}, raw=True)
         else:
             print(text)  # noqa: T201 - a command's answer
         self._shown = True

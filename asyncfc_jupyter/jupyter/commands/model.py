@@ -6,12 +6,10 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic_arguments import MagicArgumentParser
-
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.jupyter import options
 from asyncfc_jupyter.jupyter.commands.status import model_in_words
 from asyncfc_jupyter.jupyter.commands.table import COMMANDS
+from asyncfc_jupyter.jupyter.options import parse
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
 from asyncfc_jupyter.jupyter.settings.table import REACH
 from asyncfc_jupyter.models.aliases import aliases, set_alias
@@ -53,12 +51,7 @@ def read_choice(session: Session, command: str, words: list[str]) -> tuple[Model
     Raises:
         UsageError: The words are no choice of a model.
     """
-    parser = MagicArgumentParser(f"agent {command}")
-    parser.add_argument("names", nargs="*")
-    known = COMMANDS[command].options
-    for each in known:
-        parser.add_argument(*each.argument().args, **each.argument().kwds)
-    given = options.parse(parser, words, known, hint="the name of the model comes first")
+    given = parse("%agent", words, COMMANDS[command].options, positional="names")
     values: dict[str, Any] = {name: _CHECKS.get(name, str)(given[name]) for name in REACH if given[name] is not None}
     if not (given["names"] or values):
         return None, given

@@ -8,7 +8,6 @@ what the model received. Before the first run of a conversation it is what a cel
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from asyncfc_jupyter.agent.turn import opening
 from asyncfc_jupyter.jupyter.session.conversations import MAIN
 from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.modes import Mode
-from asyncfc_jupyter.text import count
+from asyncfc_jupyter.text import count, visible
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
@@ -69,8 +68,6 @@ def _head(system: Sequence[Mapping[str, Any]], tools: Iterable[Mapping[str, Any]
 
 def _whole(text: str) -> str:
     """Return text in its lines, without characters that steer a terminal or turn a line around."""
-    shown = "".join(
-        c for c in text[:_MOST_CHARACTERS] if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"}
-    )
+    shown = "".join(c if c in "\n\t" else visible(c) for c in text[:_MOST_CHARACTERS])
     left = len(text) - _MOST_CHARACTERS
     return shown + (f"\n... {left} characters more" if left > 0 else "")

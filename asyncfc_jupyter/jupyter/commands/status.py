@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asyncfc_jupyter.jupyter.commands.conversations import plain
+from asyncfc_jupyter.jupyter.commands.conversations import SHOWN_CHARACTERS
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
 from asyncfc_jupyter.jupyter.settings.table import SETTINGS
 from asyncfc_jupyter.models.openai.connection import show_address
 from asyncfc_jupyter.models.secret import hide_keys
-from asyncfc_jupyter.text import shorten
+from asyncfc_jupyter.text import clean
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
@@ -34,7 +34,7 @@ def show_status(session: Session, _: list[str]) -> str:
     }
     lines = [f"{name:<14}{value}" for name, value in rows.items()]
     for talk in session.conversations:
-        system = f"; system text: {plain(talk.system)}" if talk.system else ""
+        system = f"; system text: {clean(talk.system, SHOWN_CHARACTERS)}" if talk.system else ""
         lines.append(f"{'conversation':<14}{talk}{system}")
     return "\n".join(lines)
 
@@ -42,13 +42,13 @@ def show_status(session: Session, _: list[str]) -> str:
 def show_settings(session: Session, _: list[str]) -> str:
     """Return each setting: its value, where it was set, and the values that this one overrides."""
     settings = session.settings
-    rows = [("setting", "holds", "from", "instead of")]
+    rows = [("setting", "value", "set in", "overrides")]
     for name, given, overridden in settings.rows():
-        instead = "; ".join(f"{_value(name, each.value)} ({each.source})" for each in overridden)
-        if given is None:
-            rows.append((name, SETTINGS[name].built_in or "none", "built in", instead))
-        else:
-            rows.append((name, _value(name, given.value), given.source, instead))
+        value = (SETTINGS[name].built_in or "none") if given is None else _value(name, given.value)
+        source = "built in" if given is None else given.source
+        rows.append(
+            (name, value, source, "; ".join(f"{_value(name, each.value)} ({each.source})" for each in overridden))
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = "\n".join("  ".join(map(str.ljust, row, (*widths, 0))).rstrip() for row in rows)
     wrong = [*settings.problems(), *filter(None, [settings.unreadable()])]
@@ -58,4 +58,4 @@ def show_settings(session: Session, _: list[str]) -> str:
 def _value(name: str, value: object) -> str:
     if name == "base_url" and isinstance(value, str):
         return show_address(value)
-    return shorten(plain(hide_keys(str(value))), _VALUE_CHARACTERS)
+    return clean(hide_keys(str(value)), _VALUE_CHARACTERS)

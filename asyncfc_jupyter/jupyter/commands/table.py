@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asyncfc_jupyter.errors import UsageError, nearest
-from asyncfc_jupyter.jupyter.settings.table import FLAG, OPTIONS, REACH, Option
+from asyncfc_jupyter.jupyter.settings.option import FLAG, Option
+from asyncfc_jupyter.jupyter.settings.table import OPTIONS, REACH
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
@@ -64,66 +65,32 @@ class Command:
             raise UsageError(f"it takes {self.takes or 'no words'}; it was given {given}.")
 
 
-def _table(*commands: Command) -> dict[str, Command]:
-    return {command.name: command for command in commands}
-
-
 #: The options of `%agent model` and `%agent doctor`.
 _REACHING = tuple(OPTIONS[name] for name in REACH)
 _FRESH = Option(name="fresh", help="examine the server again", rule=FLAG, default=False)
 
-COMMANDS = _table(
+_ALL = (
+    Command("status", "", "status:show_status", "the model, tools, last run and conversations; so does %agent alone"),
     Command(
-        "status",
-        "",
-        "status:show_status",
-        "where the session stands: model, tools, last run, conversations; so does %agent alone",
-    ),
-    Command(
-        "prompt",
-        "[CONVERSATION]",
-        "prompt:show_prompt",
-        "what the model was sent: system text, tools and prompt, whole",
+        "prompt", "[CONVERSATION]", "prompt:show_prompt", "the system text, tools and prompt that the model was sent"
     ),
     Command("history", "[CONVERSATION]", "conversations:show_history", "the messages of a conversation, a line each"),
-    Command(
-        "tools",
-        "[TOOL]",
-        "tools:show_tools",
-        "the tools, with what they read and write and how long they take; or one",
-    ),
+    Command("tools", "[TOOL]", "tools:show_tools", "the tools, what they read and write, how long they take; or one"),
     Command("why", "FUTURE", "runs:show_why", "why a future waited, such as %agent why f4"),
+    Command("timeline", "[RUN]", "runs:show_timeline", "the timeline of the last run, or of the run in a variable"),
+    Command("compare", "RUN ...", "runs:show_comparison", "the runs in variables, on one time axis"),
     Command(
-        "timeline",
-        "[RUN]",
-        "runs:show_timeline",
-        "the timeline of the last run, or of the one that a variable holds",
-    ),
-    Command("compare", "RUN ...", "runs:show_comparison", "runs that variables hold, on one time axis"),
-    Command(
-        "cancel",
-        "[FUTURE] [CONVERSATION]",
-        "cancel:cancel",
-        "cancel all runs, the run of a conversation, or one future",
+        "cancel", "[FUTURE] [CONVERSATION]", "cancel:cancel", "cancel all runs, that of a conversation, or one future"
     ),
     Command("reset", "[CONVERSATION]", "conversations:reset", "replace a conversation by a new one"),
     Command("fork", "NEW [CONVERSATION]", "conversations:fork", "begin a conversation from a copy of another"),
     Command("export", "FILE [CONVERSATION]", "conversations:save", "write a conversation to a file"),
     Command("import", "FILE [CONVERSATION]", "conversations:load", "read a conversation from a file"),
     Command(
-        "model",
-        "[MODEL]",
-        "model:show_model",
-        "show the model in use, or choose one",
-        options=_REACHING,
-        checks_words=True,
+        "model", "[MODEL]", "model:show_model", "show the model in use, or choose one", _REACHING, checks_words=True
     ),
     Command(
-        "alias",
-        "[NAME=MODEL]",
-        "model:show_aliases",
-        "list the short names for models, or make one",
-        checks_words=True,
+        "alias", "[NAME=MODEL]", "model:show_aliases", "list the short names for models, or make one", checks_words=True
     ),
     Command("config", "", "status:show_settings", "the settings: the value of each, and where it was set"),
     Command(
@@ -131,10 +98,11 @@ COMMANDS = _table(
         "[MODEL]",
         "doctor:examination",
         "what the model's server can do, and which options suit it",
-        options=(*_REACHING, _FRESH),
+        (*_REACHING, _FRESH),
         checks_words=True,
-    ),
+    ),  # fmt: skip
 )
+COMMANDS = {command.name: command for command in _ALL}
 
 
 def answer(session: Session, line: str) -> Any:

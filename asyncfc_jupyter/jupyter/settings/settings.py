@@ -16,18 +16,11 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
-from traitlets.config import Config
+from traitlets.config import Config, Configurable
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.jupyter.settings.sources import (
-    SECTION,
-    Given,
-    Project,
-    SettingsError,
-    checked_values,
-    profile_layer,
-)
-from asyncfc_jupyter.jupyter.settings.table import PACE, REACH, SETTINGS, AgentOptions, Declared
+from asyncfc_jupyter.jupyter.settings.sources import SECTION, Given, Project, SettingsError, checked, profile_layer
+from asyncfc_jupyter.jupyter.settings.table import PACE, REACH, SETTINGS, AgentOptions
 from asyncfc_jupyter.models.registry import REHEARSAL
 
 _ADDRESS = frozenset({"server", "base_url"})
@@ -98,7 +91,7 @@ class Settings:
         Raises:
             UsageError: A value is invalid; nothing was changed.
         """
-        layer = checked_values(values, f"%config {SECTION}")
+        layer = checked(values, lambda _: f"%config {SECTION}")
         if layer.wrong:
             raise UsageError(" ".join(layer.wrong.values()))
         for name in values:
@@ -191,10 +184,12 @@ class Settings:
             yield name, holds, tuple(each for each in given if each is not holds)
 
 
-class AgentSettings(Declared):
+class AgentSettings(Configurable):
     """The settings as traits, for ``%config`` and ``ipython_config.py``: the base of the magics' class."""
 
     settings: Settings
+    # The traits of a class must exist when it is made, and this dictionary becomes the class.
+    vars().update({name: each.trait() for name, each in SETTINGS.items()})
 
     def open_settings(self, shell: InteractiveShell) -> None:
         """Read the settings, and print what is wrong with them."""
