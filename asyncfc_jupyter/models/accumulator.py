@@ -338,13 +338,13 @@ class Accumulator:
         """Return the parts that are due: names when they are known, ends in the order of the calls."""
         parts: list[Part] = []
         last = len(self._calls) - 1
-        for place in range(self._released, last + 1):
-            call = self._calls[place]
+        for position in range(self._released, last + 1):
+            call = self._calls[position]
             # More of a name may come until arguments or another call follow.
-            if not call.opened and call.name and (call.arguments_seen or call.settled or place < last):
+            if not call.opened and call.name and (call.arguments_seen or call.settled or position < last):
                 call.opened = True
                 parts.append(CallOpenedPart(call_id=self._fix_id(call), name=call.name))
-            if place == self._released and call.settled and (call.name or self._ended):
+            if position == self._released and call.settled and (call.name or self._ended):
                 self._released += 1
                 call_id = self._fix_id(call)
                 if call.arguments is not None:

@@ -16,7 +16,13 @@ from asyncfc_jupyter.models.base import Retrying
 from asyncfc_jupyter.models.openai import connection, server_errors
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.openai.connection import Connection, show_address
-from asyncfc_jupyter.models.openai.server_errors import interruption, is_timeout, refused_option, retry_after_s, said
+from asyncfc_jupyter.models.openai.server_errors import (
+    interruption,
+    is_timeout,
+    refused_option,
+    retry_after_s,
+    server_message,
+)
 from asyncfc_jupyter.models.secret import Secret
 from tests.models.scripted_model import ask
 from tests.servers.scripted_server import HttpError, ScriptedServer, reply, text_chunks
@@ -303,12 +309,17 @@ def test_an_option_is_found_by_its_whole_name_and_by_param_first() -> None:
 
 def test_a_servers_words_are_one_line_of_three_hundred_characters_at_most() -> None:
     for length, shown in ((299, "x" * 299), (300, "x" * 300), (301, "x" * 299 + "…")):
-        assert said({"message": "x" * length}, None) == f": {shown}"
-    assert said({"message": " a\n\tb "}, None) == ": a b"
-    assert said({"message": f"a {KEY} b"}, Secret(KEY)) == ": a *** b"
-    assert said({"message": f"a {KEY} b"}, None) == f": a {KEY} b"
-    assert said({"message": "<b>"}, None) == said({"message": ""}, None) == said({}, None) == ""
-    assert said(types.SimpleNamespace(body=None, message="its own"), None) == ": its own"
+        assert server_message({"message": "x" * length}, None) == f": {shown}"
+    assert server_message({"message": " a\n\tb "}, None) == ": a b"
+    assert server_message({"message": f"a {KEY} b"}, Secret(KEY)) == ": a *** b"
+    assert server_message({"message": f"a {KEY} b"}, None) == f": a {KEY} b"
+    assert (
+        server_message({"message": "<b>"}, None)
+        == server_message({"message": ""}, None)
+        == server_message({}, None)
+        == ""
+    )
+    assert server_message(types.SimpleNamespace(body=None, message="its own"), None) == ": its own"
 
 
 class Headers(dict):

@@ -109,8 +109,8 @@ class Connection:
         broken: ServerError | None = None
         try:
             async for chunk in response:
-                if said := get(chunk, "error"):
-                    broken = self.interrupted(said)
+                if server_error := get(chunk, "error"):
+                    broken = self.interrupted(server_error)
                     break
                 yield chunk
         except Exception as error:  # noqa: BLE001 - the library does not wrap the exceptions of its HTTP library
@@ -121,9 +121,9 @@ class Connection:
         if broken is not None:
             raise broken  # not in the except clause, as in `_open`
 
-    def interrupted(self, said: Any) -> ServerError:
+    def interrupted(self, error: Any) -> ServerError:
         """Return the error for a reply that its server ended with an error."""
-        return interruption(said, address=self.address, key=self.key, timeout_s=self._timeout_s)
+        return interruption(error, address=self.address, key=self.key, timeout_s=self._timeout_s)
 
     async def _open(
         self,

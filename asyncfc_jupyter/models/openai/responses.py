@@ -58,8 +58,7 @@ class OpenAIResponses(Adapter):
             kind = get(event, "type")
             if kind in {"error", "response.failed"}:
                 error = event if kind == "error" else get(get(event, "response"), "error")
-                said = {name: get(error, name) or "" for name in ("message", "code")}
-                raise self._connection.interrupted(said)
+                raise self._connection.interrupted({name: get(error, name) or "" for name in ("message", "code")})
             before = events.async_calls
             yield from events.read(event)
             self.async_calls += events.async_calls - before
@@ -88,92 +87,91 @@ class ResponseEvents:
         self._calls = 0
         #: Characters seen so far, by kind of content and index of the item.
         self._seen: dict[tuple[str, int], int] = {}
-        self._places: dict[str, int] = {}
+        self._index_of_id: dict[str, int] = {}
         self._last = 0
         self._opened: set[Any] = set()
         self._done: set[Any] = set()
 
     def read(self, event: Any) -> Iterator[Delta]:
         """Yield the deltas in an event."""
-        place = self._place(event)
+        index = self._index(event)
         match get(event, "type"):
             case "response.output_text.delta" | "response.refusal.delta":
-                yield from self._piece("text", place, get(event, "delta"))
+                yield from self._piece("text", index, get(event, "delta"))
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                yield from self._piece("reasoning", place, get(event, "delta"))
+                yield from self._piece("reasoning", index, get(event, "delta"))
             case "response.reasoning_summary_part.added" if get(event, "summary_index"):
                 yield ReasoningDelta(text="\n\n")
             case "response.output_item.added":
-                yield from self._open(place, get(event, "item"))
+                yield from self._open(index, get(event, "item"))
             case "response.function_call_arguments.delta":
-                yield from self._piece("call", place, get(event, "delta"))
+                yield from self._piece("call", index, get(event, "delta"))
             case "response.function_call_arguments.done":
-                yield from self._rest(place, get(event, "arguments"))
+                yield from self._rest(index, get(event, "arguments"))
             case "response.output_item.done":
-                yield from self._close(place, get(event, "item"))
+                yield from self._close(index, get(event, "item"))
             case "response.completed" | "response.incomplete":
                 yield from self._end(get(event, "response"))
 
-    def _place(self, event: Any) -> int:
+    def _index(self, event: Any) -> int:
         """Return the index of the item that an event is about; if the server sends none, a number for the item's id."""
-        place = number(get(event, "output_index"))
-        if place is None:
+        index = number(get(event, "output_index"))
+        if index is None:
             item = get(event, "item")
             key = text(get(event, "item_id")) or _key(item)
-            place = self._last if key is None else self._places.setdefault(key, len(self._places))
-        self._last = place
-        return place
+            index = self._last if key is None else self._index_of_id.setdefault(key, len(self._index_of_id))
+        self._last = index
+        return index
 
-    def _piece(self, kind: Literal["text", "reasoning", "call"], place: int, piece: Any) -> Iterator[Delta]:
+    def _piece(self, kind: Literal["text", "reasoning", "call"], index: int, piece: Any) -> Iterator[Delta]:
         """Yield a piece of an item's content, and count its characters."""
         if not piece or not isinstance(piece, str):
             return
-        self._seen[kind, place] = self._seen.get((kind, place), 0) + len(piece)
+        self._seen[kind, index] = self._seen.get((kind, index), 0) + len(piece)
         match kind:
             case "text":
                 yield TextDelta(text=piece)
             case "reasoning":
                 yield ReasoningDelta(text=piece)
             case "call":
-                yield CallDelta(index=place, arguments=piece)
+                yield CallDelta(index=index, arguments=piece)
 
-    def _open(self, place: int, item: Any) -> Iterator[Delta]:
-        if get(item, "type") == "function_call" and place not in self._opened:
-            self._opened.add(place)
+    def _open(self, index: int, item: Any) -> Iterator[Delta]:
+        if get(item, "type") == "function_call" and index not in self._opened:
+            self._opened.add(index)
             self._calls += 1
             self.async_calls += get(item, "async") is True
-            yield CallDelta(index=place, call_id=text(get(item, "call_id")), name=text(get(item, "name")))
+            yield CallDelta(index=index, call_id=text(get(item, "call_id")), name=text(get(item, "name")))
 
-    def _rest(self, place: int, arguments: Any) -> Iterator[Delta]:
+    def _rest(self, index: int, arguments: Any) -> Iterator[Delta]:
         """Yield the part of a call's arguments that has not come before."""
         if isinstance(arguments, Mapping):
-            if not self._seen.get(("call", place)):
-                self._seen["call", place] = 1
-                yield CallDelta(index=place, arguments=arguments)
+            if not self._seen.get(("call", index)):
+                self._seen["call", index] = 1
+                yield CallDelta(index=index, arguments=arguments)
         elif isinstance(arguments, str):
-            yield from self._piece("call", place, arguments[self._seen.get(("call", place), 0) :])
+            yield from self._piece("call", index, arguments[self._seen.get(("call", index), 0) :])
 
-    def _close(self, place: int, item: Any) -> Iterator[Delta]:
-        self._done.add(place)
+    def _close(self, index: int, item: Any) -> Iterator[Delta]:
+        self._done.add(index)
         match get(item, "type"):
             case "function_call":
-                yield from self._open(place, item)
-                yield from self._rest(place, get(item, "arguments"))
-            case "message" if not self._seen.get(("text", place)):
+                yield from self._open(index, item)
+                yield from self._rest(index, get(item, "arguments"))
+            case "message" if not self._seen.get(("text", index)):
                 for part in several(get(item, "content")):
-                    yield from self._piece("text", place, get(part, "text") or get(part, "refusal"))
-            case "reasoning" if not self._seen.get(("reasoning", place)):
+                    yield from self._piece("text", index, get(part, "text") or get(part, "refusal"))
+            case "reasoning" if not self._seen.get(("reasoning", index)):
                 for part in [*several(get(item, "summary")), *several(get(item, "content"))]:
-                    yield from self._piece("reasoning", place, get(part, "text"))
+                    yield from self._piece("reasoning", index, get(part, "text"))
         if isinstance(item, Mapping) and (kept := kept_item(item)):
             yield ReplyItem(item=kept)
 
     def _end(self, response: Any) -> Iterator[Delta]:
         # A server that streams no items sends them here.
         unseen = () if self._done else several(get(response, "output"))
-        for index, item in enumerate(unseen):
-            known = self._places.get(_key(item) or "")
-            yield from self._close(index if known is None else known, item)
+        for position, item in enumerate(unseen):
+            yield from self._close(self._index_of_id.get(_key(item) or "", position), item)
         why = text(get(get(response, "incomplete_details"), "reason"))
         whole = get(response, "status") != "incomplete" and not why
         yield Finish(

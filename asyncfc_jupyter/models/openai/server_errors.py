@@ -35,13 +35,13 @@ _LASTING = re.compile(r"quota|billing|invalid|context_length|content|policy|not_
 #: What a status means for the user, and what to do.
 _MEANINGS = {
     401: "{address} does not accept the key (401); set {variable} to a valid one, or pass api_key.",
-    403: "{address} does not let this key use {model!r} (403){said}; use another model, or another {variable}.",
-    404: "{address} does not know the model {model!r} (404){said}; name one that it serves with model (--model), or fix "
+    403: "{address} does not let this key use {model!r} (403){message}; use another model, or another {variable}.",
+    404: "{address} does not know the model {model!r} (404){message}; name one that it serves with model (--model), or fix "
     "base_url (--base-url), which usually ends in /v1.",
-    429: "{address} limits requests (429){said}; wait, or raise the limit.",
+    429: "{address} limits requests (429){message}; wait, or raise the limit.",
 }
-_FAILED = "{address} failed ({status}){said}; look at its log, or try later."
-_REFUSED = "{address} refuses the request ({status}){said}; look at the model's options and the tools' parameters."
+_FAILED = "{address} failed ({status}){message}; look at its log, or try later."
+_REFUSED = "{address} refuses the request ({status}){message}; look at the model's options and the tools' parameters."
 
 
 def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> ServerError:
@@ -62,7 +62,9 @@ def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> Serv
     meaning = _MEANINGS.get(status) or (_FAILED if status is not None and status >= 500 else _REFUSED)
     variable = key.variable if key else _KEY_VARIABLE
     return ServerError(
-        meaning.format(address=address, model=model, status=status, said=said(error, key), variable=variable),
+        meaning.format(
+            address=address, model=model, status=status, message=server_message(error, key), variable=variable
+        ),
         status=status,
         transient=_may_pass(error, status),
         retry_after_s=retry_after_s(error),
@@ -79,7 +81,7 @@ def interruption(error: Any, *, address: str, key: Secret | None, timeout_s: flo
     if isinstance(get(error, "body") or error, (Mapping, str)) or not isinstance(error, Exception):
         lasting = _LASTING.search(f"{_code(error)}")
         return ServerError(
-            f"{address} ended the reply with an error{said(error, key)}; run it again.", transient=not lasting
+            f"{address} ended the reply with an error{server_message(error, key)}; run it again.", transient=not lasting
         )
     kind = type(error).__name__
     return ServerError(
@@ -115,7 +117,7 @@ def refused_option(error: Any, optional: Mapping[str, re.Pattern[str] | None]) -
     return next((name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words)), None)
 
 
-def said(error: Any, key: Secret | None) -> str:
+def server_message(error: Any, key: Secret | None) -> str:
     """Return the server's message as ``: message``, shortened to one line and without the key; or an empty text."""
     body = get(error, "body") or error
     text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
