@@ -305,7 +305,10 @@ class Accumulator:
         arguments = delta.arguments or ""  # an empty object means that none came yet: some servers open a call with it
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments, ensure_ascii=False)
-        call = self._call_of(delta)
+        if delta.index is not None:
+            call = self._by_index.get(delta.index)
+        else:
+            call = self._by_id.get(delta.call_id) if delta.call_id else self._current
         if call is None and not (delta.call_id or delta.name or arguments):
             return ()
         if call is None or call.begins_another(delta, arguments):
@@ -320,12 +323,6 @@ class Accumulator:
                     earlier.settle()
         self._current = call
         return tuple(self._release())
-
-    def _call_of(self, delta: CallDelta) -> _Call | None:
-        """Return the call that a delta continues, unless it begins another one."""
-        if delta.index is not None:
-            return self._by_index.get(delta.index)
-        return self._by_id.get(delta.call_id) if delta.call_id else self._current
 
     def _begin(self, index: int | None, name: str) -> _Call:
         call = _Call(name)

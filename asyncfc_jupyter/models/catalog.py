@@ -6,19 +6,17 @@ Which class that is, the `registry` knows; which servers have a name, `profiles`
 from __future__ import annotations
 
 import inspect
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.models.address import is_local, show_address
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.keys import find_key, key_file
-from asyncfc_jupyter.models.openai.connection import show_address
 from asyncfc_jupyter.models.profiles import ANY, OPENAI_URL, PROFILES, Profile, profile_named
 from asyncfc_jupyter.models.registry import APIS, BUILT_IN, REHEARSAL, api_named
 from asyncfc_jupyter.models.secret import Secret
@@ -137,7 +135,7 @@ def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
     if where.api_key:
         return Secret(where.api_key, variable=profile.key_variable)
     key = find_key(profile)
-    if key is None and _on_this_machine(base_url):
+    if key is None and is_local(base_url):
         return Secret(_NO_KEY_NEEDED, variable=profile.key_variable)
     if key is None:
         raise UsageError(
@@ -145,11 +143,3 @@ def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
             f"keyring or in {key_file()}; {_OFFLINE}."
         )
     return key
-
-
-def _on_this_machine(base_url: str) -> bool:
-    try:
-        host = urlsplit(base_url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -19,8 +19,9 @@ import pytest
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models import aliases, keys
+from asyncfc_jupyter.models.address import is_local
 from asyncfc_jupyter.models.atomic_file import replace_file
-from asyncfc_jupyter.models.catalog import Taping, Where, _on_this_machine, address_of, open_model
+from asyncfc_jupyter.models.catalog import Taping, Where, address_of, open_model
 from asyncfc_jupyter.models.json_object import JsonObject, join_halves
 from asyncfc_jupyter.models.openai import clients
 from asyncfc_jupyter.models.openai.lenient import get, number, several, text
@@ -435,7 +436,7 @@ def test_invalid_aliases_are_refused_and_left_unchanged(data: bytes, says: str) 
     ],
 )
 def test_an_address_is_of_this_machine_or_not(url: str, here: bool) -> None:
-    assert _on_this_machine(url) is here
+    assert is_local(url) is here
 
 
 def refused(*, model: Any = "m", where: Where | None = None, options: Any = None, taping: Taping | None = None) -> str:

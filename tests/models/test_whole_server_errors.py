@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
+from asyncfc_jupyter.models.address import show_address
 from asyncfc_jupyter.models.base import Retrying
 from asyncfc_jupyter.models.openai import connection, server_errors
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
-from asyncfc_jupyter.models.openai.connection import Connection, show_address
+from asyncfc_jupyter.models.openai.connection import Connection
 from asyncfc_jupyter.models.openai.server_errors import (
     interruption,
     is_timeout,

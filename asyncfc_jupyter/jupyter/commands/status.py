@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from asyncfc_jupyter.jupyter.commands.conversations import SHOWN_CHARACTERS
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
 from asyncfc_jupyter.jupyter.settings.table import SETTINGS
-from asyncfc_jupyter.models.openai.connection import show_address
+from asyncfc_jupyter.models.address import show_address
 from asyncfc_jupyter.models.secret import hide_keys
 from asyncfc_jupyter.text import clean
 

@@ -24,6 +24,7 @@ from asyncfc_jupyter.defaults import (
 )
 from asyncfc_jupyter.errors import UsageError, nearest
 from asyncfc_jupyter.jupyter.settings.option import FLAG, Rule, one_of, option, options_of, setting
+from asyncfc_jupyter.models.address import is_http
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.registry import APIS, api_named
 from asyncfc_jupyter.models.secret import hide_keys
@@ -49,12 +50,10 @@ def _is_known(named: Callable[[str], object], text: str) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
+    if not is_http(text):
         return False
-    secret = parts.username or parts.password or parts.query
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not secret
+    parts = urlsplit(text)
+    return not (parts.username or parts.password or parts.query)
 
 
 COUNT = Rule("a whole number of at least 1", int)

@@ -20,9 +20,9 @@ import warnings
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from asyncfc_jupyter.errors import ServerError, UsageError
+from asyncfc_jupyter.models.address import is_http, show_address
 from asyncfc_jupyter.models.base import Retrying
 from asyncfc_jupyter.models.openai.clients import client_for, library
 from asyncfc_jupyter.models.openai.lenient import get
@@ -62,7 +62,7 @@ class Connection:
         timeout_s: float | None = None,
         retries: int = REQUESTS.retries,
     ) -> None:
-        if base_url is not None and not _is_http(base_url):
+        if base_url is not None and not is_http(base_url):
             raise UsageError("base_url is not an address; write one such as http://127.0.0.1:8000/v1.")
         self.model, self.base_url = model, base_url
         #: The server's address, for people: without a name and a password.
@@ -155,17 +155,3 @@ class Connection:
             self.refused.add(name)
             if name not in quiet:
                 warnings.warn(f"{self.address} refuses the option {name!r}; it is left out from now on.", stacklevel=2)
-
-
-def show_address(url: str) -> str:
-    """Return an address without the name, password and query that it may carry."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
