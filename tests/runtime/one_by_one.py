@@ -1,7 +1,7 @@
-"""The same program, one call after another: what overlapping must come to as well.
+"""The same program, one call after another: the reference result for overlapping calls.
 
-Nothing of the package is used here but the time that a call may take. The reference is told what came from outside: which calls
-the person took back, which failures the model had heard of before it wrote each call, and which replies were cut off.
+Nothing of the package is used here but the time that a call may take. The reference gets the events from outside: which calls
+the user cancelled, which failures the model had seen before it wrote each call, and which replies were cut off.
 """
 
 import re
@@ -15,16 +15,16 @@ IN_THREADS = ("look_in_thread", "add_in_thread")
 
 @dataclass
 class Call:
-    """One call of a random program, with what came from outside."""
+    """One call of a random program, with the events from outside."""
 
     tool: str
     arguments: dict
-    #: Futures whose failure the model had been told of before it wrote the call.
-    told: frozenset = frozenset()
-    #: The reply that held it was cut off.
+    #: Futures whose failure the model had seen before it wrote the call.
+    seen_failures: frozenset = frozenset()
+    #: Its reply was cut off.
     cut_off: bool = False
-    #: The person took it back before it was over.
-    taken_back: bool = False
+    #: The user cancelled it before it ended.
+    cancelled: bool = False
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Serial:
     """Runs calls one by one."""
 
     world: World
-    #: By future's name: status, value, and what it raised.
+    #: By the future's name: status, value, and exception.
     outcomes: dict = field(default_factory=dict)
 
     def run(self, calls):
@@ -41,8 +41,8 @@ class Serial:
         return self
 
     def outcome(self, call):
-        """Return what becomes of one call: its status, its value, and the text of what its function raised."""
-        if call.taken_back:
+        """Return the outcome of one call: its status, its value, and the text of its exception."""
+        if call.cancelled:
             return "cancelled", None, ""
         if self.lost(call):
             return "not made", None, ""
@@ -53,7 +53,7 @@ class Serial:
         return self.made(call.tool, arguments)
 
     def made(self, tool, arguments):
-        """Return what becomes of a call whose arguments are there."""
+        """Return the outcome of a call whose arguments are known."""
         if tool == "grant" and not approves(arguments["amount"]):
             return "not made", None, ""
         if self.world.naps[arguments["nap"]] > DEFAULT_TIMEOUT_S and tool not in IN_THREADS:
@@ -67,11 +67,13 @@ class Serial:
         for text in call.arguments.values():
             if (name := named(text)) and self.outcomes[name][0] != "done":
                 return True
-        unheard = (name for name, outcome in self.outcomes.items() if outcome[0] != "done" and name not in call.told)
-        return call.tool == "send" and (call.cut_off or next(unheard, None) is not None)
+        unseen = (
+            name for name, outcome in self.outcomes.items() if outcome[0] != "done" and name not in call.seen_failures
+        )
+        return call.tool == "send" and (call.cut_off or next(unseen, None) is not None)
 
     def argument(self, name, text):
-        """Return what a reference stands for, if it is there and fits."""
+        """Return the value of a reference, if it exists and fits."""
         if named(text) is None:
             return text
         value = self.outcomes[named(text)][1][text.partition(".")[2]]

@@ -1,4 +1,4 @@
-"""Random programs of tool calls, played through the real driver, and compared with the same calls made one by one."""
+"""Random programs of tool calls, run through the real driver, and compared with the same calls made one by one."""
 
 import asyncio
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tests.runtime.stateful_tools import FAMILIES, LEAVES, ROLL_BACK, TOO_LONG, 
 
 #: Decisions that the longest program takes, about.
 SIZE = 128
-#: The cheap tools come up more often than those that need a thread.
+#: The cheap tools are drawn more often than those that need a thread.
 NAMES = (
     "add",
     "look",
@@ -32,7 +32,7 @@ NAMES = (
     "look",
     "revise",
 )
-#: Seconds between two things that happen; as odd as the tools' own times, so that no two ends meet.
+#: Seconds between two events; odd numbers, like the tools' durations, so that no two ends coincide.
 PAUSES = (0.0, 0.0, 0.45, 1.7, 3.9)
 
 
@@ -56,7 +56,7 @@ def a_call(choices, number, *, threads):
 
 
 class Played:
-    """One program on its way through the driver."""
+    """One program while the driver runs it."""
 
     def __init__(self, choices, driver, *, threads=True, pauses=PAUSES):
         self.choices, self.driver, self.threads, self.pauses = choices, driver, threads, pauses
@@ -66,7 +66,7 @@ class Played:
     async def play(self):
         for _ in range(2 + self.choices.below(14)):
             calls = (self.issue,) * 6
-            step = self.choices.pick((*calls, self.pause, self.pause, self.end, self.tell, self.cancel))
+            step = self.choices.pick((*calls, self.pause, self.pause, self.end, self.show, self.cancel))
             await step()
             check(self.driver.scheduler)
         await self.end(good=True)
@@ -80,7 +80,7 @@ class Played:
             self.open = True
         again = self.calls and self.choices.once_in(5)
         call = self.choices.pick(self.calls) if again else a_call(self.choices, len(self.calls), threads=self.threads)
-        call = replace(call, told=frozenset(self.shown), cut_off=False, taken_back=False)
+        call = replace(call, seen_failures=frozenset(self.shown), cut_off=False, cancelled=False)
         self.driver.issue(
             call_id=CallId(f"c{len(self.calls)}"),
             turn=1,
@@ -103,15 +103,15 @@ class Played:
         self.driver.report(TurnEnded(turn=1, reason="cut" if broken else "stop", calls=len(self.reply)))
         self.reply, self.open = [], False
 
-    async def tell(self):
-        """Tell the model of all that is settled, as the next request does."""
+    async def show(self):
+        """Show the model all settled results, as the next request does."""
         for entry in self.driver.issued:
             if entry.status != "pending" and entry.name not in self.shown:
                 self.shown.add(entry.name)
                 self.driver.report(ResultShown(future=entry.name, turn=1))
 
     async def cancel(self):
-        """Take a call back that can still be stopped."""
+        """Cancel a call that can still be stopped."""
         pending = [
             entry
             for entry in self.driver.pending()
@@ -127,25 +127,25 @@ async def _approver(request):
 
 
 async def overlapping(data, world, *, threads=True, pauses=PAUSES, driver=Driver):
-    """Play a random program; return its calls with what came from outside, and the driver."""
+    """Run a random program; return its calls with the events from outside, and the driver."""
     choices, Here.world = Choices(data), world
     driver = driver(limit=choices.pick((16, 1, 2, 3)))
     driver.lend(EventLog(asyncio.get_running_loop().time), approver=_approver)
     played = Played(choices, driver, threads=threads, pauses=pauses)
     await played.play()
     for call, entry in zip(played.calls, driver.issued, strict=True):
-        call.taken_back = entry.status == "cancelled"
+        call.cancelled = entry.status == "cancelled"
     return played.calls, driver
 
 
 def _status(entry):
-    """Return what became of a call. Time may decide which of several reasons for not making it is told."""
+    """Return the status of a call. Of several reasons for not making it, time may decide which one is reported."""
     misfit = entry.status == "failed" and entry.exception is None
     return "not made" if misfit or entry.status == "skipped" else entry.status
 
 
 def compare(calls, entries, world, reference):
-    """Raise unless results and final state are those of the calls one by one."""
+    """Raise unless results and final state equal those of the calls one by one."""
     serial = Serial(reference).run(calls)
     for entry in entries:
         status, value, raised = serial.outcomes[entry.name]

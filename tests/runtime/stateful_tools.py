@@ -1,9 +1,9 @@
-"""A small real state and tools that really read and write it, each in its own way and each exactly what it declares.
+"""A small real state and tools that really read and write it: each in its own way, and exactly as it declares.
 
-A tool looks at its places when it starts, takes its time, looks once more and then writes. All that it saw goes into its
-result, and into what it writes: a call that ran beside one that it conflicts with cannot come to the same end as alone.
-Whether it fails depends on its arguments and on what it saw. What it writes, it writes at its very end and in one go, so that
-a call that is stopped has done nothing; or it writes at once and puts it back when it is stopped, which takes time.
+A tool reads its places when it starts, sleeps, reads them again and then writes. Both readings are part of its result and of
+what it writes: a call that overlapped a conflicting one cannot have the same result as alone. Whether it fails depends on its
+arguments and its readings. It writes at its very end in one step, so that a stopped call has done nothing; or it writes
+immediately and undoes that when it is stopped, which takes time.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ PLACES = (*((family, leaf) for family in FAMILIES for leaf in LEAVES), ("outbox"
 #: Seconds that a call may take, by its argument ``nap``; the last of them is longer than a call may take.
 NAPS = (0.0, 1.0, 0.3, 2.6, 7.1, 100.0)
 TOO_LONG = len(NAPS) - 1
-#: Which of them it takes to put back what a call had written.
+#: The durations with which a call has to undo its writes.
 ROLL_BACK = 1
 RETRIES = 2
 MODULUS = 97
@@ -27,7 +27,7 @@ Family = Literal["a", "b"]
 
 
 class World:
-    """State by place, and what the tools need beside it."""
+    """State by place, and other data that the tools need."""
 
     def __init__(self, *, naps=NAPS, flaky=True):
         self.state = {place: number + 1 for number, place in enumerate(PLACES)}
@@ -35,7 +35,7 @@ class World:
         self.attempts = {}
 
     def look(self, *paths):
-        """Return one number that tells every value below these paths."""
+        """Return one number that depends on every value below these paths."""
         seen = 0
         for path in paths:
             for place, value in self.state.items():
@@ -54,19 +54,19 @@ class World:
 
 
 class Here:
-    """Holds the world that the tools below are in: they are made once, since making a tool takes longer than a program."""
+    """Holds the world of the tools below, which are made once, since making a tool takes longer than a program."""
 
     world = World()
 
 
 def result(seen, again, amount):
-    """Return what every tool returns: numbers and names for later calls to take."""
+    """Return the result of every tool: numbers and names for later calls to take."""
     value = (seen + 2 * again + amount) % MODULUS
     return {"value": value, "family": FAMILIES[value % 2], "leaf": LEAVES[value // 2 % 2], "saw": [seen, again]}
 
 
 def conclude(write, amount, seen, again):
-    """Write, if there is anything to be written, and return the result, or fail after all."""
+    """Write if there is something to write, and return the result, or fail."""
     if write is not None:
         Here.world.write(write, amount, again)
     if (amount + seen) % 8 == 7:
@@ -95,7 +95,7 @@ async def add(family: Family, amount: int, nap: int, leaf: str | None = None) ->
 
 
 async def revise(family: Family, amount: int, nap: int, leaf: str | None = None) -> dict:
-    """Change a place, or all places of a family, at once, and put everything back if there is no time to stay with it."""
+    """Change a place, or all places of a family, immediately, and undo the change if cancelled."""
     here, before = below(family, leaf), dict(Here.world.state)
     seen = Here.world.look(here)
     Here.world.write(here, amount, seen)
@@ -135,12 +135,12 @@ async def shake(amount: int, nap: int) -> dict:
 
 
 async def send(amount: int, nap: int) -> dict:
-    """Send something that cannot be taken back."""
+    """Send something irreversible."""
     return await slowly([("outbox",)], ("outbox",), amount, nap)
 
 
 async def grant(family: Family, amount: int, nap: int, leaf: str | None = None) -> dict:
-    """Change a place once the person said yes."""
+    """Change a place after the user said yes."""
     return await slowly([below(family, leaf)], below(family, leaf), amount, nap)
 
 
@@ -157,7 +157,7 @@ def add_in_thread(family: Family, amount: int, nap: int, leaf: str | None = None
 
 
 def approves(amount):
-    """Return what the person answers."""
+    """Return the user's answer."""
     return amount % 3 != 0
 
 

@@ -1,4 +1,4 @@
-"""What was given up and cleans up after itself: the next call that touches the same waits for it, and no other."""
+"""Abandoned calls that clean up: only the next call of the same place waits for them."""
 
 import asyncio
 import threading
@@ -20,14 +20,14 @@ assert 2 * FIRST_TOOL_PAUSE_S < ROLL_BACK_S < CLEAN_UP_S
 
 
 class Ledger:
-    """A state with a tool that changes it and takes that back when it is stopped, and one that adds to it."""
+    """A state with a tool that changes it and undoes the change when it is stopped, and one that adds to it."""
 
     def __init__(self):
         self.values, self.seen = {"v": 0, "w": 0}, []
         self.stubborn = False
 
     async def change(self, name: str, to: int, seconds: float = 10) -> int:
-        """Change a value for good, if there is time enough."""
+        """Change a value, or undo the change if cancelled."""
         old = self.values[name]
         self.seen.append(old)
         self.values[name] = to
@@ -91,7 +91,7 @@ def test_only_the_next_call_of_the_same_place_waits_for_the_clean_up(ending) -> 
         return ledger, settled_s, (same.value, other.value), asyncio.get_running_loop().time()
 
     ledger, settled_s, values, ended_s = run_virtually(main())
-    assert settled_s == 3, "the call that was given up settles at once"
+    assert settled_s == 3, "the abandoned call settles immediately"
     assert (values, ledger.values) == ((1, 1), {"v": 1, "w": 1})
     assert ended_s == 3 + ROLL_BACK_S
 
@@ -144,7 +144,7 @@ def test_a_call_cancelled_while_it_waits_for_a_clean_up_never_starts() -> None:
 
 
 def test_a_coroutine_that_swallows_its_cancellation_delays_one_call_only() -> None:
-    """The next call waits for a while, and those after it do not wait for the coroutine at all."""
+    """The next call waits for a while; later ones do not wait for the coroutine."""
 
     async def main():
         ledger = Ledger()
@@ -164,7 +164,7 @@ def test_a_coroutine_that_swallows_its_cancellation_delays_one_call_only() -> No
     assert run_virtually(main()) == ([1, 2], 3 + CLEAN_UP_S, ())
 
 
-def test_a_call_goes_its_plain_way_where_nothing_was_given_up(monkeypatch) -> None:
+def test_a_call_does_not_wait_if_no_call_was_abandoned(monkeypatch) -> None:
     async def main():
         ledger = Ledger()
         _, _, add = tools(ledger)
@@ -178,7 +178,7 @@ def test_a_call_goes_its_plain_way_where_nothing_was_given_up(monkeypatch) -> No
 
 
 @pytest.mark.parametrize("ending", ["timeout", "cancel", "retry"])
-def test_the_log_of_a_given_up_call_says_that_its_thread_still_runs(ending) -> None:
+def test_the_log_of_an_abandoned_call_says_that_its_thread_still_runs(ending) -> None:
     began, release = threading.Event(), threading.Event()
 
     def work(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Calling functions: on the loop, in threads, with the caller's context, and whatever they raise."""
+"""Calling functions: on the loop, in threads, with the caller's context, and with any exception."""
 
 import asyncio
 import contextvars
@@ -57,7 +57,7 @@ def test_a_thread_carries_the_context_of_its_caller() -> None:
     [ValueError("no"), StopIteration("x"), SystemExit(3), KeyError("k"), asyncio.CancelledError(), TimeoutError("t")],
 )
 @pytest.mark.parametrize("kind", ["thread", "loop"])
-def test_whatever_a_tool_raises_is_a_value_and_hangs_or_kills_nothing(error, kind) -> None:
+def test_any_exception_of_a_tool_is_a_value_and_hangs_or_kills_nothing(error, kind) -> None:
     def in_thread() -> None:
         """Raise."""
         raise error
@@ -73,7 +73,7 @@ def test_whatever_a_tool_raises_is_a_value_and_hangs_or_kills_nothing(error, kin
         assert outcome.message.startswith(type(error).__name__)
 
 
-def test_a_tool_that_takes_too_long_is_given_up() -> None:
+def test_a_tool_that_takes_too_long_is_abandoned() -> None:
     async def slow() -> None:
         """Sleep for ever."""
         await asyncio.sleep(1e9)
@@ -82,7 +82,7 @@ def test_a_tool_that_takes_too_long_is_given_up() -> None:
     assert (outcome.kind, outcome.message) == ("timeout", "slow took longer than 2 s.")
 
 
-def test_a_thread_that_takes_too_long_is_said_to_go_on() -> None:
+def test_a_thread_that_takes_too_long_is_reported_as_still_running() -> None:
     began, release = threading.Event(), threading.Event()
 
     def stuck() -> None:
@@ -94,7 +94,7 @@ def test_a_thread_that_takes_too_long_is_said_to_go_on() -> None:
         tool = make_tool(stuck, timeout_s=0.05)
         attempt = Attempt(tool, tool.parameters_of.bind({}))
         await asyncio.to_thread(began.wait, 20)
-        return await ended(attempt)  # its time begins with this
+        return await ended(attempt)  # its time begins here
 
     try:
         outcome = asyncio.run(main())
@@ -130,7 +130,7 @@ def test_an_object_whose_call_is_async_runs_on_the_loop() -> None:
     assert call(make_tool(Service(), name="service"), x=4).value == 8
 
 
-def test_a_call_given_up_before_its_first_step_leaves_nothing_unawaited() -> None:
+def test_a_call_abandoned_before_its_first_step_leaves_nothing_unawaited() -> None:
     async def look() -> int:
         """Look."""
         return 1

@@ -1,4 +1,4 @@
-"""The driver in virtual time: what it does with the scheduler's orders."""
+"""The driver in virtual time: how it carries out the scheduler's commands."""
 
 import asyncio
 import gc
@@ -33,7 +33,7 @@ def issue(driver, tool, **arguments):
     return driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
 
-def test_a_call_that_is_taken_back_as_it_begins_leaves_nothing_unawaited() -> None:
+def test_a_call_cancelled_as_it_begins_leaves_nothing_unawaited() -> None:
     async def main():
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))
@@ -41,17 +41,17 @@ def test_a_call_that_is_taken_back_as_it_begins_leaves_nothing_unawaited() -> No
         while entry.attempt is None:  # noqa: ASYNC110 - the very step in which it begins
             await asyncio.sleep(0)
         driver.cancel(entry.name)
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             await driver.unwound()
             gc.collect()
-        return told
+        return warned
 
     assert run_virtually(main()) == []
 
 
-async def taken_back_as_it_returns(tool):
-    """Cancel a call in the very moment in which its function is over and nobody has been told."""
+async def cancelled_as_it_returns(tool):
+    """Cancel a call after its function has ended and before the driver knows."""
     driver = Driver()
     driver.lend(EventLog(asyncio.get_running_loop().time))
     entry = issue(driver, tool, city="LIS")
@@ -69,7 +69,7 @@ def test_a_call_that_is_cancelled_as_its_function_returns_is_done() -> None:
         """Give it back at once."""
         return {"id": city}
 
-    driver = run_virtually(taken_back_as_it_returns(make_tool(give, pure=True)))
+    driver = run_virtually(cancelled_as_it_returns(make_tool(give, pure=True)))
     assert [(entry.status, entry.value) for entry in driver.issued] == [("done", {"id": "LIS"})] * 2
 
 
@@ -78,21 +78,21 @@ def test_a_call_that_is_cancelled_as_its_function_raises_has_failed() -> None:
         """Find nothing."""
         raise LookupError(city)
 
-    driver = run_virtually(taken_back_as_it_returns(make_tool(miss, pure=True)))
+    driver = run_virtually(cancelled_as_it_returns(make_tool(miss, pure=True)))
     assert [entry.status for entry in driver.issued] == ["failed", "skipped"]
-    driver = run_virtually(taken_back_as_it_returns(make_tool(miss, idempotent=True, retries=1)))
+    driver = run_virtually(cancelled_as_it_returns(make_tool(miss, idempotent=True, retries=1)))
     assert [entry.status for entry in driver.issued] == ["cancelled", "skipped"]
 
 
-@pytest.mark.parametrize("taken_back", [False, True])
-def test_a_call_that_an_interrupt_hit_is_cancelled_and_has_not_failed(taken_back) -> None:
+@pytest.mark.parametrize("also_cancelled", [False, True])
+def test_a_call_that_an_interrupt_hit_is_cancelled_and_has_not_failed(also_cancelled) -> None:
     async def hit(city: str) -> dict:
         """Be interrupted."""
         raise AgentInterrupted("interrupted while it blocked the event loop")
 
     async def main():
-        if taken_back:
-            return await taken_back_as_it_returns(make_tool(hit, pure=True))
+        if also_cancelled:
+            return await cancelled_as_it_returns(make_tool(hit, pure=True))
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))
         issue(driver, make_tool(hit, pure=True), city="LIS")
@@ -123,7 +123,7 @@ def test_an_irreversible_call_is_skipped_if_the_call_before_it_fails() -> None:
     assert driver.calls[FutureName("f3")].error.startswith("f2 (find) failed: f1 has no field 'nothing'")
 
 
-def test_what_may_be_shared_is_forgotten_when_it_settles_in_whatever_way() -> None:
+def test_a_shared_call_is_forgotten_however_it_settles() -> None:
     async def fail(city: str) -> dict:
         """Fail."""
         raise LookupError(city)
@@ -148,7 +148,7 @@ def test_what_may_be_shared_is_forgotten_when_it_settles_in_whatever_way() -> No
 
 
 class Unkeepable(tuple):
-    """A named tuple, as far as one can see, that cannot be made again."""
+    """It looks like a named tuple, but cannot be made from its values."""
 
     __slots__ = ()
     _fields = ("x",)
@@ -159,7 +159,7 @@ class Unkeepable(tuple):
 
 
 async def odd() -> Unkeepable:
-    """Return what cannot be kept."""
+    """Return a value that cannot be kept."""
     return Unkeepable((1,))
 
 
@@ -196,7 +196,7 @@ def test_a_task_cancelled_from_outside_cancels_its_call(retries) -> None:
     assert later.status == "skipped"
 
 
-def test_a_call_that_is_made_once_has_one_task() -> None:
+def test_a_call_has_one_task() -> None:
     async def main():
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))

@@ -1,4 +1,4 @@
-"""Faults planted in the driver are found by the comparison with calls made one by one, which finds nothing without one."""
+"""The comparison with calls made one by one finds each fault planted in the driver, and nothing without a fault."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from tests.runtime.stateful_tools import World
 
 
 class ResolvesNoEffects(Driver):
-    """What a call touches is forgotten when its arguments become known."""
+    """The effects of a call are forgotten when its arguments become known."""
 
     def _resolve(self, call):
         event = super()._resolve(call)
@@ -24,7 +24,7 @@ class ResolvesNoEffects(Driver):
 
 
 class SharesAcrossWrites(Driver):
-    """A repeat takes a pending call's outcome although a call in between changes what it looks at."""
+    """A repeat takes a pending call's outcome although a call in between changes what it reads."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -40,21 +40,21 @@ class PassesOtherValues(Driver):
 
 
 class HidesFailures(Driver):
-    """A call that failed is told to the scheduler as one that finished: what must not happen after a failure happens."""
+    """A failed call is reported to the scheduler as finished: what must not happen after a failure happens."""
 
     def _feed(self, event):
         super()._feed(CallFinished(future=event.future, summary="") if isinstance(event, CallFailed) else event)
 
 
 class NeverAsks(Driver):
-    """Everybody says yes."""
+    """Every question is answered with yes."""
 
     async def _ask(self, call, asked):
         self._feed(ApprovalGiven(future=call.name))
 
 
 class LosesAWakeUp(Driver):
-    """Of two who wait for a future only the first is told."""
+    """Of two waiters for a future only the first is woken."""
 
     def _settle(self, call, status, **how):
         call.waiters = call.waiters[:1] if len(self.issued) % 2 else []
@@ -74,7 +74,7 @@ class _NoCleanUps(Abandoned):
 
 
 class StartsDuringACleanUp(Driver):
-    """The next call begins while one that was given up still puts things back."""
+    """The next call begins while an abandoned one still undoes its changes."""
 
     def __init__(self, **options):
         super().__init__(**options)

@@ -1,4 +1,4 @@
-"""One object at a time: undeclared methods of one object take turns, whatever ends a call."""
+"""One object at a time: undeclared methods of one object take turns, however a call ends."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from tests.runtime.outcomes import ended
 
 
 class Desk:
-    """A desk that notices two people at once."""
+    """A desk that notices two calls at a time."""
 
     def __init__(self) -> None:
         self.at_once, self.most = 0, 0
@@ -68,7 +68,7 @@ def test_declared_methods_and_those_of_other_objects_overlap() -> None:
 
 
 @pytest.mark.parametrize("ending", ["raises", "times out", "is cancelled", "is cancelled while it waits"])
-def test_the_turn_goes_on_however_a_call_ends(ending) -> None:
+def test_the_turn_passes_on_however_a_call_ends(ending) -> None:
     desk = Desk()
     tool = make_tool(desk.book, timeout_s=1.5)
 
@@ -87,7 +87,7 @@ def test_the_turn_goes_on_however_a_call_ends(ending) -> None:
     assert not isinstance(outcome, Raised) or outcome.kind == "timeout"
     turn = turn_of(tool)
     assert turn is not None
-    assert run_virtually(asyncio.wait_for(turn.enter(), 1)) is None, "nobody is left inside"
+    assert run_virtually(asyncio.wait_for(turn.enter(), 1)) is None, "no call is left inside"
 
 
 def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> None:
@@ -108,7 +108,7 @@ def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> No
     async def main():
         working = attempt(make_tool(slow.work, timeout_s=0.05))
         await asyncio.to_thread(entered.wait, 20)
-        assert (await ended(working)).kind == "timeout"  # its time begins with this
+        assert (await ended(working)).kind == "timeout"  # its time begins here
         looking = attempt(make_tool(slow.look, timeout_s=20))
         release.set()
         return await ended(looking)
@@ -116,13 +116,13 @@ def test_a_thread_that_outlives_its_time_keeps_its_turn_until_it_returns() -> No
     assert asyncio.run(main()).value is True
 
 
-def test_a_turn_that_comes_in_the_moment_of_a_cancellation_is_handed_on() -> None:
+def test_a_turn_given_at_the_moment_of_a_cancellation_passes_on() -> None:
     async def main():
         turn = Turn()
         await turn.enter()
         second = asyncio.ensure_future(turn.enter())
         await asyncio.sleep(0)
-        turn.leave()  # the turn is the second's, which has not heard of it yet
+        turn.leave()  # the turn is the second's, which has not run yet
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
         assert second.cancelled()

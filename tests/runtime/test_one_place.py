@@ -1,4 +1,4 @@
-"""One place written in several ways: the second call waits for the first, as it does for the same text."""
+"""One place written in several ways: the second call waits for the first, as it does for equal texts."""
 
 import asyncio
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
 
-#: Pydantic says so of a parameter's own name for the model when it checks the parameter by itself.
+#: Pydantic warns so about a parameter's alias when it checks the parameter by itself.
 
 
 async def save(path: str) -> str:
@@ -43,7 +43,7 @@ async def greet(name: Annotated[str, Field(alias="city")] = "rome", n: int = 0) 
 
 
 async def meet(name: Annotated[str, Field(validation_alias=AliasChoices("city", "town"))] = "rome") -> None:
-    """Write the place of a city that may be given in two ways."""
+    """Write the place of a city that has two spellings."""
     await asyncio.sleep(1)
 
 
@@ -53,7 +53,7 @@ async def fetch(host: str = "a", n: int = 0) -> None:
 
 
 def starts(tool, *calls):
-    """Return when each of these calls begins, all issued at once."""
+    """Return the start of each of these calls, all issued at the same time."""
 
     async def main():
         driver, log = Driver(), EventLog(asyncio.get_running_loop().time)

@@ -1,4 +1,4 @@
-"""Text that is kept: all of it, or its beginning and its end."""
+"""Text that is kept whole, or by its beginning and its end."""
 
 import sys
 from itertools import pairwise
@@ -13,7 +13,7 @@ PIECES = st.lists(st.tuples(st.text(max_size=12), st.sampled_from(["stdout", "st
 
 
 @given(PIECES, st.integers(2, 60))
-def test_what_fits_is_kept_whole_and_a_longer_text_by_both_its_ends(pieces, room) -> None:
+def test_a_short_text_is_kept_whole_and_a_longer_one_by_both_its_ends(pieces, room) -> None:
     """Between the ends stands the number of characters that are left out."""
     kept = Kept(room)
     for text, stream in pieces:
@@ -47,7 +47,7 @@ def test_long_text_of_one_stream_is_one_piece() -> None:
     assert list(kept.runs()) == [("x" * 20_000, "stdout")]
 
 
-def test_nothing_was_written_until_something_is() -> None:
+def test_a_buffer_is_empty_until_something_is_written() -> None:
     kept = Kept(10)
     assert not kept
     kept.add("", "stdout")
@@ -71,7 +71,7 @@ def test_output_of_another_process_is_printed_here_on_existing_streams(
     assert (shown.out, shown.err) == ("fourfour", " seen\n")
 
 
-def test_what_says_that_some_is_missing_goes_out_on_a_stream_too() -> None:
+def test_the_note_on_left_out_text_is_printed_on_a_stream_too() -> None:
     kept = Kept(4)
     kept.add("abcdefgh", "stderr")
     assert kept.pieces == [("ab", "stderr"), ("\n[4 characters left out]\n", "stdout"), ("gh", "stderr")]

@@ -1,4 +1,4 @@
-"""What tools print: noted for the call that printed it, and still where it went before."""
+"""Output of tools: captured for the call that printed it, and still written to its stream."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ async def greet() -> None:
     print("goodbye")
 
 
-def test_prints_are_noted_as_they_come_and_go_where_they_went_before(capsys) -> None:
+def test_prints_are_captured_immediately_and_still_reach_their_stream(capsys) -> None:
     run = run_of(greet)
     assert printed(run) == [("stdout", "hello\n"), ("stdout", "goodbye\n")]
     assert run.futures["f1"].printed == "hello\ngoodbye\n"
@@ -69,7 +69,7 @@ def test_two_tools_that_print_at_once_from_threads_are_kept_apart() -> None:
     assert run.futures["f2"].printed == "".join(f"two {n}\n" for n in range(50))
 
 
-def test_a_handler_that_took_hold_of_the_stream_before_is_heard_as_stderr(capsys) -> None:
+def test_a_handler_that_holds_the_earlier_stream_is_captured_as_stderr(capsys) -> None:
     logger = logging.getLogger("asyncfc_test_prints")
     handler = logging.StreamHandler(sys.stderr)
     logger.addHandler(handler)
@@ -111,7 +111,7 @@ def test_a_flood_of_output_is_cut_in_the_log_and_kept_whole_elsewhere() -> None:
     assert len(pieces) < 20
 
 
-def test_what_is_printed_after_a_cancellation_is_not_noted(capsys) -> None:
+def test_prints_after_a_cancellation_are_not_captured(capsys) -> None:
     began, release, ended = threading.Event(), threading.Event(), threading.Event()
 
     def stubborn() -> None:
@@ -145,7 +145,7 @@ def test_observers_that_print_are_not_taken_for_the_tool() -> None:
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
-def test_the_streams_are_their_own_again_when_no_call_runs(name, capsys) -> None:
+def test_the_streams_are_restored_when_no_call_runs(name, capsys) -> None:
     seen = []
 
     def look() -> None:
@@ -173,7 +173,7 @@ def test_a_tool_that_redirects_its_output_gets_it_for_itself() -> None:
     assert run.futures["f1"].printed == "for all\n"
 
 
-def test_a_stream_that_cannot_be_listened_to_loses_nothing() -> None:
+def test_a_stream_that_cannot_be_captured_loses_nothing() -> None:
     class Fixed:
         __slots__ = ("texts",)
 
@@ -191,6 +191,6 @@ def test_a_stream_that_cannot_be_listened_to_loses_nothing() -> None:
     assert run.futures["f1"].printed == ""
 
 
-def test_no_streams_at_all_are_no_reason_to_fail(monkeypatch) -> None:
+def test_a_process_without_streams_does_not_fail(monkeypatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     assert str(run_of(greet).futures["f1"].state) == "done"

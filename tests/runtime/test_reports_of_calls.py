@@ -1,4 +1,4 @@
-"""What the driver tells of calls, and returns: retries, time-outs, cancellations and prints, at their moments."""
+"""What the driver reports of calls, and returns: retries, time-outs, cancellations and prints, with their times."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ from asyncfc_jupyter.tools.definition import make_tool
 
 
 class Desk:
-    """A driver with a log, and ways to look at what it told."""
+    """A driver with a log, and functions that show its reports."""
 
     def __init__(self, **lent):
         self.driver, self.log = Driver(), EventLog(asyncio.get_running_loop().time)
@@ -43,7 +43,7 @@ class Desk:
         await self.driver.wait(tuple(self.driver.calls))
         return self
 
-    def told(self, *kinds):
+    def events(self, *kinds):
         return [(round(each.at_s, 3), each.event) for each in self.log.events if isinstance(each.event, kinds)]
 
 
@@ -65,7 +65,7 @@ NAP = make_tool(nap, pure=True, idempotent=False)
 
 
 def test_pauses_between_retries_double_up_to_ten_seconds(monkeypatch) -> None:
-    """A random part of at most a fifth of a second comes on top, so that many do not come back at once."""
+    """A random part of at most a fifth of a second is added, so that many calls are not retried at the same time."""
     monkeypatch.setattr("tenacity.wait.random.random", lambda: 1.0)
 
     async def main():
@@ -74,20 +74,20 @@ def test_pauses_between_retries_double_up_to_ten_seconds(monkeypatch) -> None:
         return await desk.settled()
 
     desk = run_virtually(main())
-    retried = [event for _, event in desk.told(CallRetried)]
+    retried = [event for _, event in desk.events(CallRetried)]
     assert [event.pause_s for event in retried] == [0.4, 0.6, 1.0, 1.8, 3.4, 6.6, 10.2, 10.2]
     assert [event.attempt for event in retried] == list(range(1, 9))
     assert {(event.future, event.message, event.still_running) for event in retried} == {
         (F1, "LookupError: gone", False)
     }
-    at_s, failed = desk.told(CallFailed)[0]
+    at_s, failed = desk.events(CallFailed)[0]
     assert at_s == pytest.approx(34.2)
     assert failed == CallFailed(future=F1, kind="error", message="LookupError: gone")
     assert isinstance(desk.driver.issued[0].exception, LookupError)
 
 
 @pytest.mark.parametrize(("retries", "made"), [(0, 1), (1, 2), (2, 3), (3, 3)])
-def test_a_call_is_made_once_more_than_it_is_retried_until_it_succeeds(retries, made) -> None:
+def test_a_call_has_one_attempt_more_than_retries_until_it_succeeds(retries, made) -> None:
     attempts = []
 
     async def stumble(basket: list[int]) -> int:
@@ -109,7 +109,7 @@ def test_a_call_is_made_once_more_than_it_is_retried_until_it_succeeds(retries, 
     assert (entry.status, entry.value) == (("done", 3) if made == 3 else ("failed", None))
 
 
-def test_each_attempt_has_a_context_of_its_own_and_the_last_is_given_up() -> None:
+def test_each_attempt_has_its_own_context_and_the_last_is_abandoned() -> None:
     seen = []
 
     async def report(context: ToolContext) -> None:
@@ -129,16 +129,16 @@ def test_each_attempt_has_a_context_of_its_own_and_the_last_is_given_up() -> Non
     assert [each.cancelled for each in seen] == [True, True]
     assert seen[0] is not seen[1]
     assert {(each.call_id, each.future, each.tool) for each in seen} == {("c0", "f1", "report")}
-    assert [event.text for _, event in desk.told(CallProgressed)] == ["attempt 1", "attempt 2"]
+    assert [event.text for _, event in desk.events(CallProgressed)] == ["attempt 1", "attempt 2"]
     assert desk.driver.issued[0].status == "timeout"
     assert desk.driver.issued[0].error == "report took longer than 2 s."
 
 
-# -- what is given up ------------------------------------------------------------------------------------------------
+# -- abandoned calls -------------------------------------------------------------------------------------------------
 
 
 async def swallow(seconds: float, fails: bool = False) -> str:
-    """Mind no cancellation."""
+    """Ignore cancellation."""
     try:
         await asyncio.sleep(99)
     except asyncio.CancelledError:
@@ -156,7 +156,7 @@ async def swallow(seconds: float, fails: bool = False) -> str:
     ],
 )
 @pytest.mark.parametrize("ending", ["timeout", "cancel"])
-def test_what_comes_too_late_is_told_once_and_the_call_lingers_until_then(ending, fails, discarded) -> None:
+def test_a_late_result_is_reported_once_and_the_call_lingers_until_then(ending, fails, discarded) -> None:
     async def main():
         desk = Desk()
         entry = desk.issue(make_tool(swallow, pure=True, timeout_s=2), seconds=3, fails=fails)
@@ -174,10 +174,10 @@ def test_what_comes_too_late_is_told_once_and_the_call_lingers_until_then(ending
     desk, entry = run_virtually(main())
     ended = {"cancel": ("cancelled", "cancelled"), "timeout": ("timeout", "swallow took longer than 2 s.")}
     assert (entry.status, entry.error) == ended[ending]
-    assert desk.told(ResultDiscarded) == [(4.5 if ending == "cancel" else 5, discarded)]
+    assert desk.events(ResultDiscarded) == [(4.5 if ending == "cancel" else 5, discarded)]
 
 
-def test_a_run_waits_a_moment_for_clean_ups_and_then_goes_on() -> None:
+def test_a_run_waits_a_moment_for_clean_ups_and_then_continues() -> None:
     async def main(seconds, **given):
         desk, loop = Desk(), asyncio.get_running_loop()
         await desk.driver.unwound()
@@ -205,14 +205,14 @@ def test_a_call_of_the_same_place_waits_five_seconds_for_a_clean_up() -> None:
         await desk.settled()
         return desk
 
-    assert [at_s for at_s, _ in run_virtually(main()).told(CallFinished)] == [2, 2 + CLEAN_UP_S]
+    assert [at_s for at_s, _ in run_virtually(main()).events(CallFinished)] == [2, 2 + CLEAN_UP_S]
     assert CLEAN_UP_S == 5
 
 
 # -- taking back -----------------------------------------------------------------------------------------------------
 
 
-def test_all_that_is_pending_is_taken_back_but_detached_calls_that_run() -> None:
+def test_all_pending_calls_are_cancelled_except_running_detached_ones() -> None:
     async def main():
         desk = Desk()
         detached = make_tool(nap, pure=True, detached=True)
@@ -229,11 +229,11 @@ def test_all_that_is_pending_is_taken_back_but_detached_calls_that_run() -> None
 
     desk, statuses = run_virtually(main())
     assert statuses == ["done", "cancelled", "done", "cancelled"]
-    assert [event.future for _, event in desk.told(CallCancelled)] == ["f4", "f2"], "what has not begun comes first"
-    assert [event.future for _, event in desk.told(CallStarted)] == [F1, F2, F3]
+    assert [event.future for _, event in desk.events(CallCancelled)] == ["f4", "f2"], "what has not begun comes first"
+    assert [event.future for _, event in desk.events(CallStarted)] == [F1, F2, F3]
 
 
-def test_a_call_in_a_thread_that_is_taken_back_is_said_to_go_on() -> None:
+def test_a_cancelled_call_in_a_thread_is_reported_as_still_running() -> None:
     began, release = threading.Event(), threading.Event()
 
     def stuck() -> None:
@@ -258,11 +258,11 @@ def test_a_call_in_a_thread_that_is_taken_back_is_said_to_go_on() -> None:
     finally:
         release.set()
     assert entry.error == "cancelled. It still runs in its thread; the result will be discarded."
-    assert [event for _, event in desk.told(CallCancelled)] == [CallCancelled(future=F1, still_running=True)]
+    assert [event for _, event in desk.events(CallCancelled)] == [CallCancelled(future=F1, still_running=True)]
     assert lingering == (entry,)
 
 
-def test_a_call_that_waits_for_an_answer_can_be_taken_back() -> None:
+def test_a_call_that_waits_for_approval_can_be_cancelled() -> None:
     answers = []
 
     async def ask(approval):
@@ -284,7 +284,7 @@ def test_a_call_that_waits_for_an_answer_can_be_taken_back() -> None:
     assert {"asyncfc f1 nap", "asyncfc f2 nap"} <= names
     assert [entry.status for entry in desk.driver.issued] == ["cancelled", "done"]
     assert answers == ["f2"]
-    assert desk.told(ApprovalAsked)[0] == (0, ApprovalAsked(future=F1, arguments="seconds=1.0"))
+    assert desk.events(ApprovalAsked)[0] == (0, ApprovalAsked(future=F1, arguments="seconds=1.0"))
 
 
 def test_a_call_that_is_not_approved_is_skipped_with_the_reason() -> None:
@@ -295,11 +295,11 @@ def test_a_call_that_is_not_approved_is_skipped_with_the_reason() -> None:
 
     desk = run_virtually(main())
     why = "not approved: nap needs the user's approval and there is no approver; pass approver="
-    assert [event for _, event in desk.told(CallSkipped)] == [CallSkipped(future=F1, because=None, message=why)]
+    assert [event for _, event in desk.events(CallSkipped)] == [CallSkipped(future=F1, because=None, message=why)]
     assert (desk.driver.issued[0].status, desk.driver.issued[0].error) == ("skipped", why)
 
 
-def test_what_calls_took_is_noted_and_what_ended_otherwise_is_not() -> None:
+def test_durations_are_noted_for_finished_calls_only() -> None:
     async def main():
         desk = Desk()
         desk.issue(NAP, seconds=2)
@@ -322,7 +322,7 @@ def test_a_driver_without_a_log_is_not_used() -> None:
         Driver().lease  # noqa: B018 - a property that raises
 
 
-def test_a_call_nested_beyond_reason_fails_and_keeps_nothing_of_it() -> None:
+def test_a_call_with_too_deep_arguments_fails_and_keeps_none_of_them() -> None:
     deep: list = []
     for _ in range(100):
         deep = [deep]
@@ -340,7 +340,7 @@ def test_a_call_nested_beyond_reason_fails_and_keeps_nothing_of_it() -> None:
 
 
 class Sink:
-    """Takes what is printed, if it is to."""
+    """Takes printed text, if it is set to."""
 
     def __init__(self, *, takes):
         self.takes, self.got = takes, []
@@ -354,15 +354,15 @@ class Sink:
 
 
 def listened():
-    """Return what hears a call, and what it told, with the times."""
-    told = []
+    """Return the capture of a call, and its reports with their times."""
+    reports = []
     loop = asyncio.get_running_loop()
-    return Printed(lambda text, stream: told.append((round(loop.time(), 3), stream, text))), told
+    return Printed(lambda text, stream: reports.append((round(loop.time(), 3), stream, text))), reports
 
 
-def test_pieces_are_told_at_once_and_then_every_twentieth_of_a_second() -> None:
+def test_pieces_are_reported_immediately_then_20_times_a_second() -> None:
     async def main():
-        printed, told = listened()
+        printed, reports = listened()
         for moment, text in ((0, "a"), (0.01, "b"), (0.03, "c"), (0.07, "d"), (0.2, "e")):
             await asyncio.sleep(moment - asyncio.get_running_loop().time())
             printed.note(text, "stdout")
@@ -375,11 +375,11 @@ def test_pieces_are_told_at_once_and_then_every_twentieth_of_a_second() -> None:
         printed.note("h", "stdout")
         printed.close()
         await asyncio.sleep(1)
-        return printed.text, told
+        return printed.text, reports
 
-    text, told = run_virtually(main())
+    text, reports = run_virtually(main())
     assert text == "abcdefg"
-    assert told == [
+    assert reports == [
         (0, "stdout", "a"),
         (0.05, "stdout", "bc"),
         (0.1, "stdout", "d"),
@@ -401,22 +401,22 @@ def test_pieces_are_told_at_once_and_then_every_twentieth_of_a_second() -> None:
 )
 def test_a_log_holds_twenty_thousand_characters_and_says_what_is_cut(lengths, logged, cut) -> None:
     async def main():
-        printed, told = listened()
+        printed, reports = listened()
         for length in lengths:
             printed.note("x" * length, "stderr")
         printed.close()
-        return told
+        return reports
 
-    told = run_virtually(main())
-    assert "".join(text for _, stream, text in told if stream == "stderr") == "x" * logged
-    assert [text for _, stream, text in told if stream == "stdout"] == (
+    reports = run_virtually(main())
+    assert "".join(text for _, stream, text in reports if stream == "stderr") == "x" * logged
+    assert [text for _, stream, text in reports if stream == "stdout"] == (
         [f"\n[{cut} more characters were printed and are not in the log]\n"] if cut else []
     )
     assert LOGGED_CHARACTERS == 20_000
 
 
 @pytest.mark.parametrize("takes", [True, False])
-def test_a_sink_says_whether_it_takes_what_is_printed_also_after_the_end(takes) -> None:
+def test_a_sink_decides_whether_it_takes_prints_also_after_the_end(takes) -> None:
     async def main():
         sink = Sink(takes=takes)
         printed = Printed(lambda *_: None, sink)
@@ -432,7 +432,7 @@ def test_a_sink_says_whether_it_takes_what_is_printed_also_after_the_end(takes) 
     assert run_virtually(main()) == ("ab" if takes else "a")
 
 
-def test_nothing_takes_what_is_printed_where_there_is_no_sink() -> None:
+def test_without_a_sink_prints_reach_their_stream() -> None:
     async def main():
         printed, _ = listened()
         assert printed.note("a", "stdout") is False
@@ -447,7 +447,7 @@ def test_nothing_takes_what_is_printed_where_there_is_no_sink() -> None:
     run_virtually(main())
 
 
-def test_a_sink_takes_the_place_of_the_stream_and_hears_of_the_failure(capsys) -> None:
+def test_a_sink_replaces_the_stream_and_is_notified_of_the_failure(capsys) -> None:
     sinks = {}
 
     def capture(future, tool):
@@ -467,16 +467,16 @@ def test_a_sink_takes_the_place_of_the_stream_and_hears_of_the_failure(capsys) -
     assert capsys.readouterr().out == ""
     assert [what for what, _ in sinks["f1", "speak"].got] == ["stdout", "stdout", "raised"]
     assert sinks["f1", "speak"].got[-1][1] is desk.driver.issued[0].exception
-    assert [event for _, event in desk.told(CallPrinted)] == [CallPrinted(future=F1, text="hello\n", stream="stdout")]
+    assert [event for _, event in desk.events(CallPrinted)] == [CallPrinted(future=F1, text="hello\n", stream="stdout")]
 
 
 # -- progress --------------------------------------------------------------------------------------------------------
 
 
-def test_reports_go_through_every_twentieth_of_a_second_with_the_latest() -> None:
+def test_reports_pass_20_times_a_second_with_the_latest() -> None:
     async def main():
-        loop, told = asyncio.get_running_loop(), []
-        context = Context(report=lambda fraction, text: told.append((round(loop.time(), 3), fraction, text)))
+        loop, reports = asyncio.get_running_loop(), []
+        context = Context(report=lambda fraction, text: reports.append((round(loop.time(), 3), fraction, text)))
         for moment, fraction in ((0, 0), (0.01, 0.1), (0.03, 0.2), (0.07, 0.3), (0.3, 1)):
             await asyncio.sleep(moment - loop.time())
             context.progress(fraction)
@@ -486,7 +486,7 @@ def test_reports_go_through_every_twentieth_of_a_second_with_the_latest() -> Non
         context.close()
         context.progress(1)
         await asyncio.sleep(1)
-        return told
+        return reports
 
     assert run_virtually(main()) == [
         (0, 0.0, ""),

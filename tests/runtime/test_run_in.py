@@ -1,4 +1,4 @@
-"""Where a function runs: threads, processes and executors, and what can and cannot travel between them."""
+"""Where a function runs: threads, processes and executors, and which values can travel between them."""
 
 import asyncio
 import contextvars
@@ -20,18 +20,18 @@ cell = contextvars.ContextVar("cell", default="none")
 
 
 def process_id() -> int:
-    """Say which process this is."""
+    """Return the id of this process."""
     return os.getpid()
 
 
 async def process_id_later() -> int:
-    """Say which process this is, from a loop of its own."""
+    """Return the id of this process, from its own loop."""
     await asyncio.sleep(0)
     return os.getpid()
 
 
 class Stuck(Exception):
-    """Cannot be sent away: it is made from two values and keeps one."""
+    """Cannot be pickled: it is made from two values and keeps one."""
 
     def __init__(self, one: str, other: object) -> None:
         super().__init__(one)
@@ -59,7 +59,7 @@ def dies() -> None:
 
 
 def context() -> str:
-    """Say in which thread and which cell this is."""
+    """Return the thread and the cell in which this runs."""
     return f"{threading.current_thread().name} {cell.get()}"
 
 
@@ -73,7 +73,7 @@ def call(function, **options):
 
 
 class Inline(Executor):
-    """An executor of somebody's own."""
+    """An executor of the user's own."""
 
     def submit(self, function, /, *args, **kwargs):
         future: Future = Future()
@@ -171,7 +171,7 @@ def test_an_executor_that_takes_no_more_work_fails_the_call() -> None:
     assert "shutdown" in outcome.message
 
 
-def test_a_call_that_waits_for_a_full_pool_is_taken_back_and_never_begins() -> None:
+def test_a_call_that_waits_for_a_full_pool_can_be_cancelled_before_it_runs() -> None:
     began, release, calls = threading.Event(), threading.Event(), []
 
     def work() -> None:
@@ -212,7 +212,7 @@ def test_a_coroutine_from_a_thread_is_stopped_when_its_time_is_up() -> None:
         tool = make_tool(begin, pure=True, timeout_s=0.5)
         attempt = Attempt(tool, tool.parameters_of.bind({}))
         await asyncio.wait_for(began.wait(), 20)
-        return await ended(attempt)  # its time begins with this
+        return await ended(attempt)  # its time begins here
 
     outcome = asyncio.run(main())
     assert (outcome.kind, outcome.message, stopped) == ("timeout", "begin took longer than 0.5 s.", [True])

@@ -1,4 +1,4 @@
-"""Results and final state are those of one call after another: random programs, in virtual time and on the real clock."""
+"""Results and final state equal those of one call after another: random programs, in virtual time and on the real clock."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.runtime.stateful_tools import World
 
 @share(40)
 @given(programs(SIZE))
-def test_overlapping_calls_come_to_what_one_after_another_comes_to(data) -> None:
+def test_overlapping_calls_have_the_results_of_serial_ones(data) -> None:
     world = World()
     calls, driver = run_virtually(overlapping(data, world, threads=False))
     compare(calls, driver.issued, world, World())
@@ -20,7 +20,7 @@ def test_overlapping_calls_come_to_what_one_after_another_comes_to(data) -> None
 
 @share(5)
 @given(programs(SIZE))
-def test_so_do_calls_in_threads_beside_others(data) -> None:
+def test_calls_in_threads_have_the_results_of_serial_ones(data) -> None:
     world = World()
     calls, driver = run_virtually(overlapping(data, world))
     compare(calls, driver.issued, world, World())
@@ -28,7 +28,7 @@ def test_so_do_calls_in_threads_beside_others(data) -> None:
 
 @share(1)
 @given(programs(SIZE))
-def test_so_do_calls_on_the_real_clock(data) -> None:
+def test_calls_on_the_real_clock_have_the_results_of_serial_ones(data) -> None:
     quick = {"naps": (0.0, 0.002, 0.001, 0.003, 0.004, 0.0), "flaky": False}
     world = World(**quick)
     calls, driver = asyncio.run(overlapping(data, world, pauses=(0.0, 0.001, 0.002)))

@@ -1,4 +1,4 @@
-"""The small parts that calls are made of, each by itself: what it returns, and what it does at its limits."""
+"""The small parts of a call, each by itself: what it returns, and what it does at its limits."""
 
 import asyncio
 import functools
@@ -98,7 +98,7 @@ def test_a_future_knows_how_long_it_has_been_running() -> None:
     assert entry.elapsed_s == 3.0
 
 
-def test_a_future_that_settles_keeps_nothing_that_only_a_call_needs() -> None:
+def test_a_settled_future_drops_the_data_that_only_a_call_needs() -> None:
     class Opened:
         closed = 0
         errors = ()
@@ -134,7 +134,7 @@ def bound_entry(tool=PAY, arguments=None, **fields):
     return entry
 
 
-def test_a_person_is_asked_by_future_tool_and_arguments() -> None:
+def test_a_question_names_future_tool_and_arguments() -> None:
     asked = question(bound_entry(arguments={"euros": 5, "to": "Zoë"}))
     assert str(asked) == 'f3: pay(euros=5, to="Zoë")'
     assert asked == Approval(
@@ -154,7 +154,7 @@ def test_a_question_has_at_most_four_thousand_characters(length, cut) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"function": PAY}, {"bound": object()}])
-def test_nothing_is_asked_before_the_arguments_are_known(fields) -> None:
+def test_no_question_is_asked_before_the_arguments_are_known(fields) -> None:
     with pytest.raises(AssertionError, match="approved when its arguments are known"):
         question(entry_of(**fields))
 
@@ -195,12 +195,12 @@ async def leaving(_approval):
         (None, "not approved: pay needs the user's approval and there is no approver; pass approver="),
     ],
 )
-def test_only_a_plain_yes_in_time_is_one(approver, why) -> None:
+def test_only_a_plain_yes_in_time_counts(approver, why) -> None:
     entry = bound_entry(lease=asking(approver))
     assert run_virtually(declined(entry, question(entry))) == why
 
 
-def test_a_person_has_five_minutes() -> None:
+def test_a_question_waits_for_five_minutes() -> None:
     driver = Driver()
     driver.lend(EventLog(lambda: 0.0))
     assert driver.lease.approval_timeout_s == 300.0
@@ -209,7 +209,7 @@ def test_a_person_has_five_minutes() -> None:
 # -- durations -------------------------------------------------------------------------------------------------------
 
 
-def test_the_latest_nine_calls_of_a_tool_count_and_else_those_of_all() -> None:
+def test_the_latest_nine_calls_of_a_tool_count_or_else_those_of_all() -> None:
     durations = Durations()
     assert list(durations.recent_s("a")) == []
     for seconds in range(10):
@@ -241,7 +241,7 @@ def test_a_skipped_call_names_the_first_cause_only() -> None:
         ("skipped", CallSkipped(future=FutureName("f2"), because=FutureName("f1"), message="why")),
     ],
 )
-def test_the_event_for_the_end_of_a_call_says_how_it_ended(status, event) -> None:
+def test_the_event_for_the_end_of_a_call_has_its_outcome(status, event) -> None:
     assert end_of(entry_of(2, status=status, value=[1], error="why"), because=FutureName("f1")) == event
 
 
@@ -275,7 +275,7 @@ def test_waiting_ends_with_the_last_future_the_first_or_the_time(mode, timeout_s
         (["pending", "pending"], "any", True),
     ],
 )
-def test_nothing_is_waited_for_that_has_settled(statuses, mode, waits) -> None:
+def test_a_settled_future_is_not_waited_for(statuses, mode, waits) -> None:
     async def main():
         await settled([entry_of(n, status=s) for n, s in enumerate(statuses, 1)], mode=mode, timeout_s=7)
         return asyncio.get_running_loop().time()
@@ -305,7 +305,7 @@ def issue(driver, tool, **arguments):
     return driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
 
-def test_a_future_that_is_taken_over_can_be_referred_to() -> None:
+def test_a_restored_future_can_be_referred_to() -> None:
     async def main():
         driver = begun()
         error = ValueError("no")
@@ -334,7 +334,7 @@ def test_a_future_that_is_taken_over_can_be_referred_to() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "timeout", "cancelled", "skipped"])
 @pytest.mark.parametrize("shown", [True, False])
-def test_an_irreversible_call_minds_a_taken_over_failure_that_nobody_told(status, shown) -> None:
+def test_an_irreversible_call_is_held_by_a_restored_failure_not_yet_shown(status, shown) -> None:
     async def main():
         driver = begun()
         adopt(driver, tool="find", arguments={}, status=status, error="no", shown=shown)
@@ -347,7 +347,7 @@ def test_an_irreversible_call_minds_a_taken_over_failure_that_nobody_told(status
     assert run_virtually(main()) == ("done" if shown else "skipped")
 
 
-def test_a_pending_future_cannot_be_taken_over() -> None:
+def test_a_pending_future_cannot_be_restored() -> None:
     async def main():
         adopt(begun(), tool="find", arguments={}, status="pending", shown=False)
 
@@ -451,17 +451,17 @@ math_like = _OfAModule()
 # -- pools -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_thread_of_ours_has_a_name_and_does_not_outlive_the_program() -> None:
+def test_a_thread_of_the_package_has_a_name_and_ends_with_the_program() -> None:
     def seen(*args, **kwargs):
         return threading.current_thread().name, threading.current_thread().daemon, args, kwargs
 
     assert THREADS.submit(seen, 1, b=2).result(20) == ("asyncfc-tool", True, (1,), {"b": 2})
 
 
-def test_work_is_handed_on_and_its_future_is_told() -> None:
-    told = []
-    future = Noting(THREADS, told.append).submit(divmod, 7, 2)
-    assert told == [future]
+def test_work_is_passed_on_and_its_future_is_notified() -> None:
+    notified = []
+    future = Noting(THREADS, notified.append).submit(divmod, 7, 2)
+    assert notified == [future]
     assert isinstance(future, Future)
     assert future.result(20) == (3, 1)
 
@@ -469,7 +469,7 @@ def test_work_is_handed_on_and_its_future_is_told() -> None:
 # -- log -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_log_stamps_each_fact_and_drops_an_observer_that_raises(caplog) -> None:
+def test_a_log_stamps_each_event_and_drops_an_observer_that_raises(caplog) -> None:
     now, heard = [100.0], []
 
     def rude(stamped):
@@ -532,7 +532,7 @@ def places(error):
     return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
 
 
-def test_frames_of_ours_are_left_out_of_a_traceback() -> None:
+def test_frames_of_the_package_are_left_out_of_a_traceback() -> None:
     error = caught(fails)
     assert own_frames(error) is error
     assert places(error) == ["caught", "fails"]
@@ -544,7 +544,7 @@ def test_frames_of_ours_are_left_out_of_a_traceback() -> None:
     assert places(outcome.error) == ["fails"]
 
 
-def test_a_traceback_that_is_all_ours_stays_whole() -> None:
+def test_a_traceback_with_frames_of_the_package_only_stays_whole() -> None:
     error = caught(question, entry_of())
     error.__traceback__ = error.__traceback__.tb_next
     assert places(own_frames(error)) == ["question"]
@@ -587,7 +587,7 @@ def test_an_exception_is_shown_on_one_line_of_two_thousand_characters() -> None:
     assert show_exception(ValueError("x" * 2_001)) == "ValueError: " + "x" * 1_999 + "…"
 
 
-def test_what_cannot_be_stopped_is_said_to_go_on_in_its_place() -> None:
+def test_a_call_that_cannot_be_stopped_is_reported_as_still_running() -> None:
     places = {"thread": "its thread", "process": "its process", THREADS: "its executor"}
     for run_in, place in places.items():
         said = still_running(make_tool(pay, run_in=run_in))
@@ -595,7 +595,7 @@ def test_what_cannot_be_stopped_is_said_to_go_on_in_its_place() -> None:
 
 
 class Stays(Exception):
-    """Cannot be sent anywhere."""
+    """Cannot be pickled."""
 
     def __reduce__(self):
         raise pickle.PicklingError("it stays")
@@ -609,7 +609,7 @@ async def give(value):
     return value
 
 
-def test_what_comes_back_from_far_away_can_be_sent() -> None:
+def test_an_outcome_from_another_process_can_be_pickled() -> None:
     assert call_far_away(divmod, (7, 2), {}) == (Returned(value=(3, 1)), [])
     lost, _ = call_far_away(stays, (), {})
     assert (lost.message, lost.error, lost.kind) == ("Stays: here", None, "error")
@@ -624,7 +624,7 @@ def speak(times: int) -> int:
     return times
 
 
-def test_what_a_call_far_away_prints_comes_back_with_its_outcome(capsys) -> None:
+def test_prints_in_another_process_arrive_with_the_outcome(capsys) -> None:
     outcome, printed = call_far_away(speak, (2,), {}, collects=True)
     assert outcome == Returned(value=2)
     assert printed == [("outout\n", "stdout"), ("err\n", "stderr")]
@@ -644,7 +644,7 @@ def attempt_at(tool, **arguments):
     return Attempt(tool, tool.parameters_of.bind(arguments))
 
 
-def test_an_attempt_says_how_far_it_is() -> None:
+def test_an_attempt_reports_its_progress() -> None:
     async def nap(seconds: float) -> float:
         """Sleep."""
         try:
@@ -682,7 +682,7 @@ def test_an_attempt_says_how_far_it_is() -> None:
     ("work_s", "timeout_s", "abandon_s", "notified_s"),
     [(1, None, None, [1]), (1, 2, None, [1]), (3, 2, None, [2]), (1, 2, 0.5, []), (3, 2, 2.5, [2]), (3, None, 1, [])],
 )
-def test_it_is_told_once_that_work_is_done_or_its_time_is_up(work_s, timeout_s, abandon_s, notified_s) -> None:
+def test_a_waiter_is_notified_once_of_the_end_or_of_the_time_out(work_s, timeout_s, abandon_s, notified_s) -> None:
     async def nap(seconds: float) -> None:
         """Sleep."""
         await asyncio.sleep(seconds)
@@ -700,7 +700,7 @@ def test_it_is_told_once_that_work_is_done_or_its_time_is_up(work_s, timeout_s, 
 
 
 @pytest.mark.parametrize("abandoned", [False, True])
-def test_the_timer_of_what_is_over_is_taken_off_the_loop(abandoned) -> None:
+def test_the_timer_of_ended_work_is_removed_from_the_loop(abandoned) -> None:
     async def nap() -> None:
         """Sleep."""
         await asyncio.sleep(1)
@@ -719,7 +719,7 @@ def test_the_timer_of_what_is_over_is_taken_off_the_loop(abandoned) -> None:
     run_virtually(main())
 
 
-def test_what_a_stubborn_coroutine_comes_to_after_its_time_is_told() -> None:
+def test_the_late_outcome_of_a_stubborn_coroutine_is_reported() -> None:
     async def stubborn() -> str:
         """Go on."""
         try:
@@ -740,7 +740,7 @@ def test_what_a_stubborn_coroutine_comes_to_after_its_time_is_told() -> None:
     assert run_virtually(main()) == ["after all"]
 
 
-def test_a_call_in_a_thread_that_has_not_begun_is_taken_back() -> None:
+def test_a_call_in_a_thread_is_cancelled_if_it_has_not_begun() -> None:
     class Queue(type(THREADS)):
         def __init__(self):
             self.futures = []
@@ -762,7 +762,7 @@ def test_a_call_in_a_thread_that_has_not_begun_is_taken_back() -> None:
         if begun:
             assert not attempt.over
             sent.set_result(Returned(value=1))
-            assert attempt.abandon() is False, "it is over there, and the news is on its way"
+            assert attempt.abandon() is False, "it has ended there, and the loop does not know yet"
         await asyncio.wait([attempt._work], timeout=20)
         return attempt.over
 
@@ -770,7 +770,7 @@ def test_a_call_in_a_thread_that_has_not_begun_is_taken_back() -> None:
     assert asyncio.run(main(begun=True))
 
 
-def test_the_longest_stretch_on_the_loop_is_noted(monkeypatch) -> None:
+def test_the_longest_step_on_the_loop_is_noted(monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr("asyncfc_jupyter.runtime.attempt.time.perf_counter", lambda: now[0])
 
@@ -790,7 +790,7 @@ def test_the_longest_stretch_on_the_loop_is_noted(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "noticed"), [(0.25, {"once": 0.25}), (0.125, {})])
-def test_a_person_is_told_of_a_fifth_of_a_second_on_the_loop(seconds, noticed, monkeypatch) -> None:
+def test_a_step_of_a_fifth_of_a_second_on_the_loop_is_reported(seconds, noticed, monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr("asyncfc_jupyter.runtime.attempt.time.perf_counter", lambda: now[0])
 
@@ -824,7 +824,7 @@ def test_pieces_of_one_stream_are_joined_up_to_four_thousand_characters() -> Non
     assert [len(text) for text, _ in kept._head] == [4_096, 1, 1]
 
 
-def test_a_future_of_ours_that_is_cancelled_before_it_begins_runs_nothing(monkeypatch) -> None:
+def test_a_future_that_is_cancelled_before_it_begins_runs_nothing(monkeypatch) -> None:
     began = []
 
     def begin(thread):

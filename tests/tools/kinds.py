@@ -1,4 +1,4 @@
-"""A parameter of each kind that a schema has a form of its own for."""
+"""A parameter of each kind that has its own form in a schema."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Meal(TypedDict):
 
 
 class Frame:
-    """Stands for a DataFrame: it has no form in JSON, so its schema asks for a reference alone."""
+    """Stands for a DataFrame: it has no form in JSON, so its schema allows only a reference."""
 
 
 #: Each with a default.

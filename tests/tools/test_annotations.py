@@ -1,4 +1,4 @@
-"""Annotations that pydantic by itself reads otherwise than they are meant."""
+"""Annotations that pydantic alone reads in another way than they are meant."""
 
 import dataclasses
 import datetime as dt
@@ -35,7 +35,7 @@ def tool_of(hint, **options):
 
 
 def bound(hint, value):
-    """What the function gets."""
+    """The arguments that the function gets."""
     return tool_of(hint).parameters_of.bind({"x": value}).arguments["x"]
 
 
@@ -65,7 +65,7 @@ def total(numbers):
     ],
     ids=shown,
 )
-def test_an_iterable_of_what_is_there_as_a_whole_is_a_list(hint, given, got) -> None:
+def test_an_iterable_whose_items_all_exist_is_a_list(hint, given, got) -> None:
     value = bound(hint, given)
     assert value == got
     assert pickle.loads(pickle.dumps(value)) == got
@@ -80,7 +80,7 @@ def test_the_items_of_an_iterable_are_checked_before_the_call_and_named() -> Non
         bound(Iterable[int], "soon")
 
 
-def test_a_limit_on_an_iterable_holds_and_stands_in_its_schema() -> None:
+def test_a_limit_on_an_iterable_holds_and_is_in_its_schema() -> None:
     hint = Annotated[Iterable[int], Field(min_length=1, description="Some")]
     schema = tool_of(hint).parameters["properties"]["x"]
     assert schema == {"type": "array", "items": {"type": "integer"}, "minItems": 1, "description": "Some"}
@@ -88,7 +88,7 @@ def test_a_limit_on_an_iterable_holds_and_stands_in_its_schema() -> None:
         bound(hint, [])
 
 
-def test_an_iterator_that_a_tool_returned_is_gone_through_as_it_comes() -> None:
+def test_an_iterator_that_a_tool_returned_is_consumed_lazily() -> None:
     began = []
 
     def numbers():
@@ -101,7 +101,7 @@ def test_an_iterator_that_a_tool_returned_is_gone_through_as_it_comes() -> None:
     assert next(bound(Generator[int, None, None], [1])) == 1
 
 
-def test_a_second_attempt_finds_in_an_iterable_what_the_first_one_found() -> None:
+def test_a_second_attempt_gets_the_items_of_an_iterable_again() -> None:
     attempts = []
 
     def add(numbers: Iterable[int]) -> int:
@@ -116,7 +116,7 @@ def test_a_second_attempt_finds_in_an_iterable_what_the_first_one_found() -> Non
     assert (attempts, run.futures["f1"].result()) == ([3, 3], 3)
 
 
-def test_an_iterable_names_the_same_place_however_often_it_is_asked() -> None:
+def test_an_iterable_always_names_the_same_place() -> None:
     made = tool_of(Iterable[int], writes="w/{x}")
     assert made.parameters_of.canonical({"x": ["1"]}) == {"x": [1]}
 
@@ -220,7 +220,7 @@ class Ratio(enum.Enum):
     ids=shown,
 )
 def test_a_value_that_a_schema_lists_is_accepted_as_such_or_as_its_object(hint, given, got) -> None:
-    """Its object is what it stands for, such as the member of an enum."""
+    """Its object is, for example, the member of an enum."""
     for references in (False, True):
         schema = tool_of(hint).definition(references=references)["function"]["parameters"]
         assert Draft202012Validator(schema).is_valid({"x": given})

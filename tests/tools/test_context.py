@@ -1,4 +1,4 @@
-"""The context of a call: what a tool is given, and what becomes of what it reports."""
+"""The context of a call: what a tool gets, and where its reports go."""
 
 import asyncio
 import functools
@@ -90,7 +90,7 @@ def test_a_callable_object_takes_a_context_too() -> None:
 
 
 def test_without_a_context_a_tool_gets_a_silent_one_or_its_own_default() -> None:
-    """A silent context reports to nobody."""
+    """A silent context drops its reports."""
     bound = make_tool(first).parameters_of.bind({"pages": 1})
     bound.arguments["context"].progress(0.5, "half")
     bound.arguments["context"].check()
@@ -108,7 +108,7 @@ def test_a_path_template_cannot_name_a_context() -> None:
         make_tool(first, reads="pages/{context}")
 
 
-def test_a_tool_without_a_context_is_called_as_ever() -> None:
+def test_a_tool_without_a_context_is_called_as_usual() -> None:
     def plain(pages: int) -> None:
         """Fetch."""
 
@@ -160,7 +160,7 @@ def test_reports_from_threads_arrive_on_the_loop_and_the_last_is_kept() -> None:
     assert sent[-1][1] == 1.0
 
 
-def test_what_is_reported_after_the_end_goes_nowhere() -> None:
+def test_reports_after_the_end_are_dropped() -> None:
     async def main():
         sent = []
         context = ToolContext(report=lambda fraction, text: sent.append(fraction))
@@ -172,7 +172,7 @@ def test_what_is_reported_after_the_end_goes_nowhere() -> None:
     assert run_virtually(main()) == []
 
 
-def test_a_thread_that_outlives_its_loop_reports_to_nobody() -> None:
+def test_the_reports_of_a_thread_that_outlives_its_loop_are_dropped() -> None:
     async def main():
         return ToolContext(report=lambda fraction, text: pytest.fail("nobody listens"))
 
@@ -200,7 +200,7 @@ def test_a_text_may_stand_alone_and_is_cut_to_one_line() -> None:
 
 
 @pytest.mark.parametrize("fraction", [40, -0.1, 1.0001, float("nan"), "half", True, 1j])
-def test_progress_that_is_no_fraction_is_refused_in_the_tools_own_line(fraction) -> None:
+def test_progress_that_is_not_a_fraction_is_refused_at_the_tools_line(fraction) -> None:
     with pytest.raises(
         NotAFraction, match=r"fetch reported progress .*, which is not a number from 0 to 1; write 0.4 for 40 %"
     ):
@@ -208,7 +208,7 @@ def test_progress_that_is_no_fraction_is_refused_in_the_tools_own_line(fraction)
     assert issubclass(NotAFraction, ValueError)
 
 
-def test_a_tool_learns_that_nobody_waits_for_it_any_more() -> None:
+def test_a_tool_can_see_that_its_result_is_not_wanted_any_more() -> None:
     given_up = threading.Event()
     context = ToolContext(future="f3", tool="fetch", cancelled=given_up)
     context.check()
@@ -219,7 +219,7 @@ def test_a_tool_learns_that_nobody_waits_for_it_any_more() -> None:
         context.check()
 
 
-def test_a_context_says_whose_it_is_and_stays_in_its_process() -> None:
+def test_a_context_names_its_call_and_stays_in_its_process() -> None:
     context = ToolContext(call_id="call_9", future="f3", tool="fetch")
     assert (context.call_id, context.future, context.tool) == ("call_9", "f3", "fetch")
     assert repr(context) == "<ToolContext of f3 (fetch)>"

@@ -1,4 +1,4 @@
-"""Tools: what can be one, the schema a model sees, and the check of what it sends."""
+"""Tools: what can be one, the schema that a model sees, and the check of its arguments."""
 
 import enum
 import functools
@@ -25,7 +25,7 @@ class Address(BaseModel):
 
 
 class Frame:
-    """Stands for a DataFrame: pydantic knows nothing of it."""
+    """Stands for a DataFrame, which pydantic does not know."""
 
 
 def search(city: str, max_price: float = 500, tags: list[str] | None = None) -> list[dict]:
@@ -78,7 +78,7 @@ def test_the_schema_of_the_plain_modes_is_not_widened() -> None:
 
 
 def test_a_type_without_a_json_form_takes_only_a_reference() -> None:
-    """The object that the reference stands for passes as it is."""
+    """The object of the reference passes unchanged."""
 
     def describe(frame: Frame) -> str:
         """Describe."""
@@ -119,7 +119,7 @@ def test_a_parameter_may_have_any_name(name) -> None:
     assert make_tool(namespace["f"]).parameters_of.bind({name: 1}).arguments == {name: 1}
 
 
-def test_positional_only_and_keyword_only_parameters_are_called_rightly() -> None:
+def test_positional_only_and_keyword_only_parameters_get_their_values() -> None:
     def mixed(a: int, /, b: int, *, c: int = 3) -> tuple:
         """Mix."""
         return a, b, c
@@ -182,12 +182,12 @@ def variadic(*xs: int) -> None:
         (search, {"name": "find it"}, "the name is not one the protocol allows"),
     ],
 )
-def test_what_cannot_be_a_tool_is_refused_with_the_remedy(function, options, message) -> None:
+def test_an_object_that_cannot_be_a_tool_is_refused_with_the_remedy(function, options, message) -> None:
     with pytest.raises(ToolDefinitionError, match=message):
         make_tool(function, **options)
 
 
-def test_a_marked_function_is_the_function_it_was() -> None:
+def test_a_marked_function_is_the_same_function() -> None:
     @tool(pure=True)
     def double(x: int) -> int:
         """Double."""
@@ -218,7 +218,7 @@ def test_a_registry_replaces_what_the_same_place_defined_before() -> None:
 def test_a_typed_dict_is_a_tools_parameter_or_its_refusal_is_one_line() -> None:
     if sys.version_info >= (3, 12):
         assert make_tool(typed).parameters_of.bind({"x": {"a": "1"}}).arguments == {"x": {"a": 1}}
-    else:  # pydantic asks for the one of typing_extensions there, and says so
+    else:  # pydantic requires the one of typing_extensions there, in an error
         with pytest.raises(ToolDefinitionError, match="typing_extensions"):
             make_tool(typed)
 

@@ -1,4 +1,4 @@
-"""What a parameter says beside its type, and what becomes of arguments on their way to the function."""
+"""What a parameter declares besides its type, and how arguments reach the function."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ from asyncfc_jupyter.tools.definition import make_tool
 
 
 def called(tool, arguments, context=None):
-    """What the function returns for arguments from a model."""
+    """The result of the function for arguments from a model."""
     bound = tool.parameters_of.bind(arguments, context)
     return tool.function(*bound.args, **bound.kwargs)
 
@@ -72,7 +72,7 @@ def test_a_field_as_a_default_gives_the_default_and_a_factory_a_new_one() -> Non
     assert called(made, {"city": "Ulm", "guests": "3", "nights": 1, "tags": [], "price": 2})[1:5] == (1, 3, [], 2)
 
 
-def test_a_default_in_a_field_names_its_place_and_one_of_a_factory_none() -> None:
+def test_a_default_in_a_field_names_a_place_and_a_factory_names_none() -> None:
     made = make_tool(book, writes=["n/{nights}", "t/{tags}"])
     assert made.parameters_of.defaults == {"nights": 5, "price": math.inf, "note": None}
     assert made.parameters_of.canonical({"nights": "5", "guests": 0}) == {"nights": 5, "guests": 0}

@@ -1,4 +1,4 @@
-"""Schemas that accept references, and nulls that stand for what is not given: the rules, one by one."""
+"""Schemas that accept references, and nulls that mean a missing argument: the rules, one by one."""
 
 import functools
 import json
@@ -30,13 +30,13 @@ def of(schema, required=("x",)):
     return {"type": "object", "properties": {"x": schema}, "required": list(required), "additionalProperties": False}
 
 
-def test_alternatives_of_which_just_one_may_fit_become_alternatives() -> None:
+def test_one_of_in_a_schema_becomes_any_of() -> None:
     changed = widened(of(KINDS))["properties"]["x"]
     assert changed == {"anyOf": [*KINDS["oneOf"], dict(REFERENCE_SCHEMA)]}
 
 
-def test_null_means_not_given_only_where_it_is_no_value() -> None:
-    """The parameter must also be one that may be left out."""
+def test_null_means_a_missing_argument_only_if_it_is_not_a_value() -> None:
+    """The parameter must also be optional."""
     for schema, required in (
         ({"type": "integer"}, ("x",)),
         ({"enum": [None, "a"]}, ()),
@@ -68,7 +68,7 @@ class Node(BaseModel):
     inside: "list[Node]" = []
 
 
-def test_what_a_recursive_type_lists_is_found_and_the_search_ends() -> None:
+def test_the_texts_that_a_recursive_type_lists_are_found() -> None:
     def plant(tree: Node) -> str:
         """Plant a tree."""
         return tree.label
@@ -78,7 +78,7 @@ def test_what_a_recursive_type_lists_is_found_and_the_search_ends() -> None:
     assert not parameters.mentions("tree", "f1")
 
 
-def test_of_many_problems_the_first_five_are_named_and_the_rest_is_counted() -> None:
+def test_the_first_five_of_many_problems_are_named_and_the_rest_counted() -> None:
     with pytest.raises(ArgumentMismatch, match="and 2 more") as caught:
         make_tool(choose, pure=True).parameters_of.bind(dict.fromkeys("abcdefg", 1))
     assert str(caught.value).count("there is no parameter") == 5
@@ -99,8 +99,8 @@ def patterns(part):
             yield from patterns(each)
 
 
-def test_every_pattern_sent_is_one_that_servers_make_a_grammar_of() -> None:
-    """It is anchored at both ends, has no class of characters that they do not know, and ends with the text."""
+def test_servers_can_make_a_grammar_of_every_pattern_sent() -> None:
+    """Each is anchored at both ends, has no unknown class of characters, and ends with the text."""
     tool = tool_of_all_kinds()
     definition = tool.definition(references=True)["function"]["parameters"]
     assert definition["properties"].keys() == KINDS_OF_PARAMETERS.keys()
@@ -112,7 +112,7 @@ def test_every_pattern_sent_is_one_that_servers_make_a_grammar_of() -> None:
         assert not re.search(pattern, '$f1", "x": "$f1'), "it runs on past the end of the text"
 
 
-#: Texts that a key or a field can hold without an escape of their own.
+#: Texts that a key or a field can contain without an escape.
 WORDS = st.text(st.characters(exclude_categories=["C"], exclude_characters="\"\\'"), min_size=1)
 STEPS = st.lists(
     st.one_of(st.from_regex(r"[a-zé_]\w*", fullmatch=True).map(Field), st.integers().map(Item), WORDS.map(Item))
@@ -120,8 +120,8 @@ STEPS = st.lists(
 
 
 @given(st.integers(min_value=1), STEPS)
-def test_the_pattern_takes_every_reference_as_json_writes_it(number, steps) -> None:
-    """Servers compare it with the JSON itself; those that compare the text take a key in single quotes."""
+def test_the_pattern_matches_every_reference_in_its_json_form(number, steps) -> None:
+    """Servers match it against the JSON; those that match the text accept a key in single quotes."""
     text = str(Reference(FutureName(f"f{number}"), tuple(steps)))
     written = json.dumps(text, ensure_ascii=False)[1:-1]
     single = text.replace('"', "'")
@@ -133,5 +133,5 @@ def test_the_pattern_takes_every_reference_as_json_writes_it(number, steps) -> N
 @pytest.mark.parametrize(
     "text", ["f1", "$f", "$fx", " $f1", "$f1 and more", "$f1,$f2", '$f1", "x": "', '$f1.a", "x": "', "$f1\n"]
 )
-def test_the_pattern_takes_nothing_that_leaves_the_text(text) -> None:
+def test_the_pattern_matches_nothing_beyond_the_end_of_the_text(text) -> None:
     assert re.fullmatch(REFERENCE_SCHEMA["pattern"].removesuffix("$"), text) is None

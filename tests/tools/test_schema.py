@@ -134,7 +134,7 @@ def test_each_annotation_makes_a_valid_schema_that_accepts_only_what_fits(hint, 
 
 
 def with_references(value):
-    """The value with each of its parts that is no text replaced by a reference, one at a time."""
+    """The value with each part that is not a text replaced by a reference, one at a time."""
     yield "$f1.a"
     if isinstance(value, list):
         for index, item in enumerate(value):
@@ -153,7 +153,7 @@ def test_a_reference_may_stand_for_any_part_of_a_value_at_any_depth(hint, fits, 
 
 
 def stripped(value):
-    """Whether a value holds no reference."""
+    """Whether a value contains no reference."""
     if isinstance(value, str):
         return not value.startswith("$f")
     if isinstance(value, list):
@@ -199,14 +199,14 @@ def _schemas(index):
     ],
     ids=["on top alone", "further in alone"],
 )
-def test_a_null_that_stands_for_nothing_is_found_wherever_it_is(arguments, bound) -> None:
+def test_a_null_for_a_missing_argument_is_found_at_any_depth(arguments, bound) -> None:
     def send(to: Address, times: int = 3) -> None:
         """Send."""
 
     assert make_tool(send).parameters_of.bind(arguments).arguments == bound
 
 
-def test_a_null_that_stands_for_nothing_is_found_in_a_tool_without_objects() -> None:
+def test_a_null_for_a_missing_argument_is_found_without_objects_too() -> None:
     def wait(times: int = 3, names: list[str] | None = None) -> None:
         """Wait."""
 
@@ -215,7 +215,7 @@ def test_a_null_that_stands_for_nothing_is_found_in_a_tool_without_objects() -> 
     assert bind({"times": None, "names": ["a"]}).arguments == {"names": ["a"]}
 
 
-def test_null_stands_for_what_is_not_given_at_every_depth() -> None:
+def test_null_means_a_missing_argument_at_every_depth() -> None:
     def send(to: Address, others: list[Address], times: int = 3, tag: str | None = "x") -> None:
         """Send."""
 

@@ -1,4 +1,4 @@
-"""Options of a tool that make no sense: each is refused with the tool, the rule, what was seen and the way out."""
+"""Invalid options of a tool: each is refused with the tool, the rule, what was seen and the way out."""
 
 from concurrent.futures import ProcessPoolExecutor
 
@@ -50,7 +50,7 @@ def watched(context: ToolContext) -> None:
     ],
 )
 def test_a_wrong_option_is_refused_with_the_tool_the_rule_and_the_remedy(options, problem, remedy) -> None:
-    """The error also says what was seen."""
+    """The error also names the given value."""
     with pytest.raises(ToolDefinitionError, match=problem) as caught:
         make_tool(fetch, **options)
     assert caught.value.tool == "fetch"
@@ -58,7 +58,7 @@ def test_a_wrong_option_is_refused_with_the_tool_the_rule_and_the_remedy(options
 
 
 @pytest.mark.parametrize("options", [{"idempotent": True}, {"pure": True}, {"pure": True, "timeout_s": 0.5}])
-def test_retries_are_for_what_may_be_repeated(options) -> None:
+def test_retries_are_only_for_calls_that_may_be_repeated(options) -> None:
     assert make_tool(fetch, retries=2, **options).retries == 2
 
 

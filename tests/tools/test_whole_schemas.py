@@ -58,7 +58,7 @@ class Row(TypedDict, total=False):
 
 
 class Frame:
-    """Pydantic knows nothing of it."""
+    """Pydantic does not know it."""
 
 
 HINTS = {
@@ -187,7 +187,7 @@ def by_position(a: int, /, b: int = 2, *, c: int = 3) -> None:
     """Take by position."""
 
 
-def behind_a_field(a: int = Field(1), b: str = Field(), c: int = 2, *, d: str) -> None:
+def of_a_field(a: int = Field(1), b: str = Field(), c: int = 2, *, d: str) -> None:
     """Take what a field says."""
 
 
@@ -216,7 +216,7 @@ def renamed(city: Annotated[str, Field(alias="town")]) -> None:
 FUNCTIONS = {
     "plain": plain,
     "by position": by_position,
-    "behind a field": behind_a_field,
+    "of a field": of_a_field,
     "with a context": with_context,
     "async": later,
     "object": Service(),
@@ -245,11 +245,11 @@ def read(function):
     )
 
 
-def test_what_is_read_of_functions_of_every_kind(expected) -> None:
+def test_functions_of_every_kind_are_read_as_expected(expected) -> None:
     expected("functions.txt", sections((name, read(function)) for name, function in FUNCTIONS.items()))
 
 
-def test_a_default_that_is_made_for_each_call_is_written_as_dots() -> None:
+def test_a_default_that_is_made_for_each_call_is_shown_as_dots() -> None:
     assert repr(EACH_TIME) == "..."
 
 
@@ -346,7 +346,7 @@ def refusal(function, options):
     return str(caught.value)
 
 
-def test_what_cannot_be_a_tool_is_refused_in_whole_sentences(expected) -> None:
+def test_an_object_that_cannot_be_a_tool_is_refused_in_whole_sentences(expected) -> None:
     expected("refusals.txt", sections((name, refusal(*given)) for name, given in REFUSED.items()))
 
 
@@ -380,7 +380,7 @@ def test_a_type_that_cannot_be_read_is_refused_on_one_bounded_line() -> None:
     ],
     ids=str,
 )
-def test_options_just_within_their_limits_are_taken(options) -> None:
+def test_options_just_within_their_limits_are_accepted(options) -> None:
     make_tool(nap, **options)
 
 
@@ -441,11 +441,11 @@ USUAL = {
     ],
     ids=",".join,
 )
-def test_an_option_changes_what_it_says_and_nothing_else(options, changed) -> None:
+def test_an_option_changes_only_its_own_setting(options, changed) -> None:
     assert properties(**options) == USUAL | changed
 
 
-def test_a_definition_is_what_the_chat_completions_api_wants() -> None:
+def test_a_definition_has_the_form_of_the_chat_completions_api() -> None:
     made = make_tool(nap)
     plain_form = {"name": "nap", "description": "Sleep.", "parameters": made.parameters}
     assert made.definition(references=False) == {"type": "function", "function": plain_form}
@@ -494,7 +494,7 @@ def misfit(arguments):
     return str(caught.value)
 
 
-def test_arguments_that_do_not_fit_are_named_with_what_was_given(expected) -> None:
+def test_arguments_that_do_not_fit_are_named_with_their_values(expected) -> None:
     expected("misfits.txt", sections((name, misfit(arguments)) for name, arguments in MISFITS.items()))
 
 
@@ -510,7 +510,7 @@ def test_arguments_by_position_and_name_are_those_of_a_real_call() -> None:
     assert (bound.args, bound.kwargs) == ((1, 4), {"c": 5})
 
 
-def test_one_argument_is_read_by_itself_and_kept_where_it_does_not_fit() -> None:
+def test_one_argument_is_checked_alone_and_kept_if_it_does_not_fit() -> None:
     parameters = Parameters("take", takes_much)
     assert parameters.canonical({"a": "7", "f": 2.0, "e": "yes"}) == {"a": 7, "f": 2, "e": True}
     assert parameters.canonical({"a": "seven", "unknown": "7"}) == {"a": "seven", "unknown": "7"}
@@ -580,7 +580,7 @@ def test_schemas_that_are_rewritten_for_models(expected) -> None:
     expected("rewritten.txt", sections((name, on_one_line(widened(schema))) for name, schema in REWRITTEN.items()))
 
 
-def test_a_schema_is_left_as_it_is_when_it_is_rewritten() -> None:
+def test_rewriting_a_schema_leaves_the_original_unchanged() -> None:
     for schema in REWRITTEN.values():
         before = json.dumps(schema)
         widened(schema)
@@ -618,7 +618,7 @@ ROOT = {"$defs": {"N": {"type": ["null"], "enum": [None, 1]}, "O": of(a=NUMBER)}
     ],
     ids=str,
 )
-def test_a_null_is_left_out_where_it_stands_for_what_is_not_given(schema, value, left) -> None:
+def test_a_null_that_means_a_missing_argument_is_left_out(schema, value, left) -> None:
     assert without_nulls(value, schema, ROOT) == left
 
 
@@ -635,5 +635,5 @@ def test_a_null_is_left_out_where_it_stands_for_what_is_not_given(schema, value,
     ],
     ids=str,
 )
-def test_nulls_may_stand_within_what_has_properties(schema, may) -> None:
+def test_nulls_may_be_inside_anything_with_properties(schema, may) -> None:
     assert may_hold_nulls(schema) is may

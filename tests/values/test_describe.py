@@ -1,4 +1,4 @@
-"""How the objects of libraries are seen: the real pandas and numpy, and the shape of others without an import of them."""
+"""How objects of libraries are described: the real pandas and numpy, and stand-ins for others that are not imported."""
 
 import json
 
@@ -101,7 +101,7 @@ def test_the_scalars_of_an_array_library_are_plain_and_its_times_are_text() -> N
 
 
 class Polars:
-    """A table as polars has it: types by name, and a head that draws itself."""
+    """A table like one of polars: types by name, and a head that draws itself."""
 
     shape = (9, 2)
 
@@ -124,7 +124,7 @@ class Arrow:
 
 
 class Lazy:
-    """A table that computes when it is asked for its head, such as dask's: its shape is not known."""
+    """A table that computes when its head is read, such as dask's: its shape is unknown."""
 
     shape = (object(), 2)
     columns, dtypes = ["a", "b"], ["int", "int"]

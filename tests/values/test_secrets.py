@@ -1,4 +1,4 @@
-"""What a class, or the person who made the tool, keeps to themselves, and what a model is shown all the same."""
+"""Secrets of a class or of a tool's author that a model is not shown, and what it is shown instead."""
 
 import functools
 from typing import Annotated
@@ -41,7 +41,7 @@ class Client:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_repr_of_its_own_leaves_out_is_named_and_not_shown(value, shown, part) -> None:
+def test_a_field_that_the_repr_leaves_out_is_named_and_not_shown(value, shown, part) -> None:
     fields = value_fields(value, NAME)
     assert fields["value"] == shown
     assert f'"{part}"' in fields["note"]
@@ -108,7 +108,7 @@ def test_a_model_neither_sees_nor_sets_what_a_partial_has_fixed(function) -> Non
         made.parameters_of.bind({"question": "why?", "api_key": "mine"})
 
 
-def test_what_a_partial_has_fixed_may_name_a_place_and_a_limit() -> None:
+def test_a_value_fixed_by_a_partial_may_name_a_place_and_a_limit() -> None:
     tool = make_tool(FIXED, writes="accounts/{account}", limit={"keys/{api_key}": 1})
     calls = [Calls("ask", {"question": "a"}), Calls("ask", {"question": "b", "account": 4})]
     run, _ = play(calls, [Says("a")], [Says("b")], tools=[tool])

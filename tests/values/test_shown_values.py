@@ -1,4 +1,4 @@
-"""What a model and a person are shown of values of every kind, just within each limit and just beyond it."""
+"""What a model and a user are shown of values of every kind, just within each limit and just beyond it."""
 
 import collections
 import dataclasses
@@ -69,7 +69,7 @@ class Account:
 
 
 class Bare:
-    """Its repr says its address alone, so its fields are named."""
+    """Its repr contains only its address, so its fields are named."""
 
     def __init__(self, **fields):
         self.__dict__.update(fields)
@@ -262,11 +262,11 @@ def shown(value):
     return "\n".join(lines)
 
 
-def test_values_of_every_kind_as_a_model_and_a_person_see_them(expected) -> None:
+def test_values_of_every_kind_as_a_model_and_a_user_see_them(expected) -> None:
     expected("values.txt", sections((name, shown(value)) for name, value in PLAIN.items()))
 
 
-def test_values_at_each_limit_as_a_model_and_a_person_see_them(expected) -> None:
+def test_values_at_each_limit_as_a_model_and_a_user_see_them(expected) -> None:
     expected("limits.txt", sections((name, shown(value)) for name, value in LIMITS.items()))
 
 
@@ -410,11 +410,11 @@ def looked_at(value):
     return "\n".join([look.text, f"part: {look.part!r}", f"line: {look.line!r}"])
 
 
-def test_objects_of_libraries_as_they_are_looked_at(expected) -> None:
+def test_objects_of_libraries_are_described_as_expected(expected) -> None:
     expected("looks.txt", sections((name, looked_at(value)) for name, value in LOOKS.items()))
 
 
-def test_a_file_is_looked_at_by_name_mode_and_state(tmp_path) -> None:
+def test_a_file_is_described_by_name_mode_and_state(tmp_path) -> None:
     path = tmp_path / "a.txt"
     with path.open("w") as file:
         assert describe(file).text == f"TextIOWrapper {str(path)!r}, mode w, open"
@@ -433,7 +433,7 @@ def test_the_step_to_a_part_is_a_name_or_a_key_in_brackets(name, step) -> None:
 
 
 class Counting(Sequence):
-    """A list of one item over and over that counts how often it is asked for one."""
+    """A list that repeats one item, and counts how often an item is read."""
 
     def __init__(self, item, length=100_000):
         self.item, self.length, self.asked = item, length, 0
@@ -461,7 +461,7 @@ class Counting(Sequence):
     ],
     ids=["numbers", "texts", "long numbers", "lists", "mappings"],
 )
-def test_a_long_list_is_looked_into_no_further_than_it_is_shown(item, asked) -> None:
+def test_a_long_list_is_read_only_as_far_as_it_is_shown(item, asked) -> None:
     value = Counting(item)
     assert value_fields(value, NAME)["summarized"]
     assert value.asked == asked
@@ -504,7 +504,7 @@ class Shaped:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_label_says_how_much_there_is_of_what(value, text) -> None:
+def test_a_label_has_size_and_kind(value, text) -> None:
     assert label(value) == text
 
 
@@ -515,7 +515,7 @@ class HasItem:
         return 7
 
 
-def test_only_the_scalar_of_an_array_library_is_taken_out_of_its_object() -> None:
+def test_only_scalars_of_an_array_library_are_unwrapped() -> None:
     assert plain_scalar(HasItem()) == 7
     for value in (Shaped(()), Shaped((1,)), np.arange(1), {"item": 1}, pd.Series([1])):
         assert plain_scalar(value) is value
@@ -538,5 +538,5 @@ def test_a_copy_of_plain_data_is_of_the_same_types_and_shares_no_container() -> 
 @pytest.mark.parametrize(
     "value", [Order(1, [2]), collections.OrderedDict(a=1), collections.deque([1]), frozenset({1}), Subclassed("s")]
 )
-def test_an_object_of_a_class_is_no_plain_data_and_passes_as_it_is(value) -> None:
+def test_an_object_of_a_class_is_not_plain_data_and_passes_as_it_is(value) -> None:
     assert snapshot(value) is value

@@ -1,4 +1,4 @@
-"""What a model is shown of a result."""
+"""The summary of a result that a model is shown."""
 
 import dataclasses
 import datetime as dt
@@ -69,7 +69,7 @@ def test_plain_data_is_shown_as_it_is(value, shown) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_a_value_that_is_long_or_not_plain_is_shown_by_its_beginning(value, begins, part) -> None:
-    """It can be passed on, whole or in part."""
+    """The value can be passed on, whole or in part."""
     fields = value_fields(value, NAME)
     assert fields["summarized"] is True
     assert fields["value"].startswith(begins)
@@ -119,7 +119,7 @@ def generate():
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
-def test_whatever_a_tool_returns_is_shown_as_valid_bounded_json(value) -> None:
+def test_any_result_is_shown_as_valid_bounded_json(value) -> None:
     assert len(strict_json(value_fields(value, NAME))) <= RESULT_BYTES
 
 
@@ -128,7 +128,7 @@ def test_numbers_that_json_does_not_have_are_shown_as_text() -> None:
 
 
 class Watched(pd.DataFrame):
-    """A table that refuses to be copied, serialized or walked through."""
+    """A table that refuses to be copied, serialized or iterated."""
 
     @property
     def _constructor(self):
@@ -143,7 +143,7 @@ class Watched(pd.DataFrame):
 
 
 def test_a_table_of_a_million_rows_is_shown_by_its_head() -> None:
-    """It is passed on as the object that it is."""
+    """It is passed on as the object itself."""
     frame = Watched({"price": np.arange(1_000_000), "weight": np.ones(1_000_000)})
     assert snapshot(frame) is frame
     assert snapshot([frame])[0] is frame
@@ -169,7 +169,7 @@ def test_a_later_change_inside_a_named_tuple_leaves_its_snapshot_alone() -> None
     assert type(kept[0]) is Row
 
 
-def test_sets_and_what_tuples_hold_are_snapshotted_too() -> None:
+def test_sets_and_the_items_of_tuples_are_snapshotted_too() -> None:
     seen, held = {1}, ([1],)
     kept = snapshot([seen, held])
     seen.add(2)
@@ -177,7 +177,7 @@ def test_sets_and_what_tuples_hold_are_snapshotted_too() -> None:
     assert kept == [{1}, ([1],)]
 
 
-def test_looking_at_an_iterator_does_not_use_it_up() -> None:
+def test_describing_an_iterator_does_not_consume_it() -> None:
     numbers = iter([1, 2, 3])
     for value in (numbers, {"numbers": numbers}, [[numbers]]):
         fields = value_fields(value, NAME)
@@ -265,11 +265,11 @@ class RudeModel(BaseModel):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_object_whose_own_code_raises_is_shown_by_what_is_left(value, begins) -> None:
+def test_an_object_whose_own_code_raises_is_shown_without_that_part(value, begins) -> None:
     assert value_fields(value, NAME)["value"].startswith(begins)
 
 
-def test_a_value_inside_itself_is_named_and_depth_has_an_end() -> None:
+def test_a_value_inside_itself_is_named_and_depth_is_limited() -> None:
     assert value_fields(cycle(), NAME)["value"] == 'dict with 1 key:\n{"inside": [<itself>]}'
     twice = [1]
     assert value_fields([twice, twice], NAME) == {"value": [[1], [1]]}
@@ -305,7 +305,7 @@ def test_the_kind_of_an_object_is_found_without_its_dynamic_attributes() -> None
     assert not {"columns", "dtypes", "schema", "head", "axes", "size", "mode"} & set(asked)
 
 
-def test_objects_inside_plain_data_are_named_among_it() -> None:
+def test_objects_inside_plain_data_are_named_in_their_place() -> None:
     frame = pd.DataFrame({"a b": [1, 2], "c": ["x", "y"]})
     value = value_fields({"train": frame, "n": 5}, NAME)["value"]
     assert value.startswith('dict with 2 keys:\n{"train": <DataFrame 2 x 2; columns: a b int64, c ')
@@ -349,10 +349,10 @@ class Bare:
 
     @property
     def total(self):
-        raise AssertionError("nobody asked")
+        raise AssertionError("not asked for")
 
 
-def test_fields_that_a_class_keeps_to_itself_are_not_shown() -> None:
+def test_private_fields_of_a_class_are_not_shown() -> None:
     shown = [value_fields(value, NAME) for value in (Account(owner="Ada"), Login("Ada", "hush"), Bare())]
     assert "hush" not in str(shown)
     assert '"owner": "Ada"' in shown[0]["value"]
@@ -360,7 +360,7 @@ def test_fields_that_a_class_keeps_to_itself_are_not_shown() -> None:
 
 
 def test_an_object_without_its_own_repr_is_shown_by_its_fields() -> None:
-    """No property is run."""
+    """Properties are not run."""
     fields = value_fields(Bare(), NAME)
     title, listed = fields["value"].split("\n")
     assert title == "Bare"
