@@ -32,7 +32,7 @@ NAMES = (
     "look",
     "revise",
 )
-#: Seconds between two events; odd numbers, like the tools' durations, so that no two ends coincide.
+#: Seconds between two events; uneven numbers, like the tools' durations, so that no two ends coincide.
 PAUSES = (0.0, 0.0, 0.45, 1.7, 3.9)
 
 

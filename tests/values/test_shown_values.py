@@ -251,13 +251,13 @@ LIMITS = {
 
 def shown(value):
     fields = value_fields(value, NAME)
-    told = fields["value"] if "summarized" in fields else json.dumps(fields["value"], ensure_ascii=False)
-    lines = [told]
+    for_model = fields["value"] if "summarized" in fields else json.dumps(fields["value"], ensure_ascii=False)
+    lines = [for_model]
     if "summarized" in fields:
         lines.append(f"note: {fields['note']}")
     lines.append(f"label: {label(value)!r}")
     text = value_text(value)
-    if text != told:
+    if text != for_model:
         lines.append(f"in a prompt: {text!r}")
     return "\n".join(lines)
 
