@@ -126,7 +126,7 @@ def test_a_page_that_is_reloaded_gets_the_view_as_of_now() -> None:
 def test_a_malformed_message_of_a_front_end_is_ignored(content: Any) -> None:
     widget = Recorded()
     # Not through the dispatcher, which would log an exception and continue.
-    widget._answer(widget, content, [])
+    widget._receive(widget, content, [])
     assert widget.sent == []
 
 
@@ -184,12 +184,12 @@ def test_every_message_that_the_page_sends_is_one_that_python_acts_on() -> None:
             asked: list[str] = []
             widget = Recorded(on_action=lambda kind, _, asked=asked: asked.append(kind))
             widget.apply(travel().events[0])
-            widget._answer(widget, {"type": word, "future": "f1"}, [])
+            widget._receive(widget, {"type": word, "future": "f1"}, [])
             await asyncio.sleep(0)
             widget.finish()
             if asked or widget.sent:
                 heard.add(word)
-            widget._answer(widget, {"type": word}, [])
+            widget._receive(widget, {"type": word}, [])
             if widget.comm is None:
                 heard.add(word)
 
@@ -202,7 +202,7 @@ def test_every_message_that_python_sends_is_one_that_the_page_reads() -> None:
     widget = Recorded()
     widget.apply(travel().events[0])
     widget.flush()
-    widget._answer(widget, {"type": "hello"}, [])
+    widget._receive(widget, {"type": "hello"}, [])
     read = set(re.findall(r"""\bmessage\.type === "([a-z-]+)\"""", SCRIPTS))
     assert {message["type"] for message in widget.sent} == read
 
@@ -230,10 +230,10 @@ def test_actions_of_the_buttons_arrive_on_the_loop_of_the_run() -> None:
             {"type": "destroy", "future": "f1"},
         ]
         # As from another thread: some front ends' messages come in on one.
-        await asyncio.to_thread(lambda: [widget._answer(widget, message, []) for message in messages])
+        await asyncio.to_thread(lambda: [widget._receive(widget, message, []) for message in messages])
         await asyncio.sleep(0)
         widget.finish()
-        widget._answer(widget, {"type": "cancel-run"}, [])
+        widget._receive(widget, {"type": "cancel-run"}, [])
         await asyncio.sleep(0)
 
     run_virtually(work())
@@ -299,8 +299,8 @@ def test_no_event_is_lost_whenever_the_run_ends() -> None:
 
 def test_the_widget_closes_when_its_view_has_moved_after_the_end() -> None:
     widget = Recorded()
-    widget._answer(widget, {"type": "gone"}, [])
+    widget._receive(widget, {"type": "gone"}, [])
     assert widget.comm is not None, "a running run may be shown again"
     widget.finish()
-    widget._answer(widget, {"type": "gone"}, [])
+    widget._receive(widget, {"type": "gone"}, [])
     assert widget.comm is None

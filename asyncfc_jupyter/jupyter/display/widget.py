@@ -68,7 +68,7 @@ class TimelineWidget(anywidget.AnyWidget):
         self._timer: asyncio.TimerHandle | None = None
         shown = self._timeline.snapshot() if self._timeline is not None else view
         super().__init__(view=shown, acts=on_action is not None, place=uuid4().hex)
-        self.on_msg(self._answer)
+        self.on_msg(self._receive)
 
     def apply(self, stamped: Stamped) -> None:
         """Take an event of the run, and show it with the next batch."""
@@ -83,14 +83,14 @@ class TimelineWidget(anywidget.AnyWidget):
         """Send the changes since the last batch now."""
         if self._timeline is None:
             return
-        self._cancel()
+        self._cancel_timer()
         self.send({"type": "bars", **self._timeline.changes(self._now_s())})
         if self._timeline.live:
             self._schedule(HEARTBEAT_S)
 
     def restart(self) -> None:
         """Show another run in the same output."""
-        self._cancel()
+        self._cancel_timer()
         self._timeline, self._origin = LiveTimeline(), None
         self.view = dict(self._timeline.snapshot())
 
@@ -102,14 +102,14 @@ class TimelineWidget(anywidget.AnyWidget):
         """
         if self._timeline is None:
             return
-        self._cancel()
+        self._cancel_timer()
         self._timeline.close()
         timeline, self._timeline = self._timeline, None
         self.view = dict(timeline.snapshot() if view is None else view)
 
     def close(self) -> None:
         """Remove the widget from the notebook, and send no more batches."""
-        self._cancel()
+        self._cancel_timer()
         self._timeline = None
         super().close()
 
@@ -120,7 +120,7 @@ class TimelineWidget(anywidget.AnyWidget):
             state["view"] = self._timeline.snapshot(self._now_s())
         return state
 
-    def _answer(self, _widget: Any, content: Any, _buffers: Any) -> None:
+    def _receive(self, _widget: Any, content: Any, _buffers: Any) -> None:
         # A front end's message may be malformed.
         kind = content.get("type") if isinstance(content, dict) else None
         if kind == "hello" and self._timeline is not None:
@@ -154,7 +154,7 @@ class TimelineWidget(anywidget.AnyWidget):
             self._timer.cancel()
         self._timer = loop.call_later(delay_s, self.flush)
 
-    def _cancel(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
