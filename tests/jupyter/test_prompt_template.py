@@ -87,7 +87,7 @@ def test_an_expression_in_braces_is_replaced_as_in_an_f_string(text: str, sent: 
             "a smile :-} x",
             "} x (in the prompt) cannot be replaced by a value: its other brace is not on this line.",
         ),
-        ("{x)}", "its other brace is not on this line"),
+        ("{x)}", "it is not a Python expression"),
         ("{x!q}", "it is not a Python expression"),
         ("{x=}", "it is not a Python expression"),
         ("{await x}", "it is not a Python expression"),

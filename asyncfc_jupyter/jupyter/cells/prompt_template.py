@@ -29,7 +29,8 @@ from asyncfc_jupyter.values.summarize import value_text
 #: Takes an expression as Python text and returns its value.
 Evaluate = Callable[[str], Any]
 
-_BRACE = re.compile(r"[{}]")
+#: A brace, and the text up to the next closing brace, which errors show.
+_BRACE = re.compile(r"[{}][^}\n]*}?")
 _SUFFIX = re.compile(r"(?:!([rsa]))?(?::(.*))?")
 #: Characters that are searched for a closing brace: far more than an expression in a prompt has.
 _MOST_CHARACTERS = 1_000
@@ -122,65 +123,43 @@ def replaced(text: str, evaluate: Evaluate, *, place: str) -> str:
             pieces.append(text[start])
             at = start + 2
             continue
-        end = _closing_brace(text, start)
         try:
-            if end is None:
-                raise _NotAnExpressionError("its other brace is not on this line")
-            expression, conversion, form = _parsed(text[start + 1 : end])
+            at, expression, conversion, form = _parsed(text, start)
             value = _CONVERSIONS[conversion](evaluate(expression))
             pieces.append(value_text(value) if form is None else format(value, form))
-            at = end + 1
         except Exception as error:
             where = f"line {text.count(chr(10), 0, start) + 1} of {place}" if "\n" in text else f"in {place}"
-            shown = text[start : end + 1] if end else text[start:].partition("\n")[0]
             why = str(error) if isinstance(error, _NotAnExpressionError) else show_exception(error)
             raise UsageError(
-                f"%%agent: {shorten(shown, _SHOWN_CHARACTERS)} ({where}) cannot be replaced by a value: "
+                f"%%agent: {shorten(brace[0], _SHOWN_CHARACTERS)} ({where}) cannot be replaced by a value: "
                 f"{shorten(why, _SHOWN_CHARACTERS)}. To send braces, write {{{{ and }}}}, or add --raw to send the whole "
                 "text as it is. Nothing was sent."
             ) from error
     return "".join([*pieces, text[at:]])
 
 
-def _closing_brace(text: str, start: int) -> int | None:
-    """Return the index of the brace on the same line that closes the one at ``start``."""
-    line_end = text.find("\n", start)
-    last = min(len(text) if line_end < 0 else line_end, start + _MOST_CHARACTERS)
-    depth, quote, skip = 0, "", False
-    for at in range(start + 1, last if text[start] == "{" else 0):
-        char = text[at]
-        if skip or (quote and char == "\\"):
-            skip = not skip
-        elif quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}" and not depth:
-            return at if char == "}" else None
-        elif char in ")]}":
-            depth -= 1
-    return None
+def _parsed(text: str, start: int) -> tuple[int, str, str | None, str | None]:
+    """Return the index after the expression that the brace at ``start`` opens, its text, conversion and format.
 
-
-def _parsed(inside: str) -> tuple[str, str | None, str | None]:
-    """Return the expression of a text in braces, its conversion and its format.
+    The expression ends at the first brace on the line that leaves valid Python before it.
 
     Raises:
-        _NotAnExpressionError: The text is not an expression, or the user does not mean one.
+        _NotAnExpressionError: There is no expression, or the user does not mean one.
     """
-    for split in [len(inside), *(mark.start() for mark in re.finditer("[!:]", inside))]:
-        suffix = _SUFFIX.fullmatch(inside[split:])
-        tree = _expression_tree(inside[:split]) if suffix is not None else None
-        if suffix is None or tree is None:
-            continue
-        if not any(isinstance(node, ast.Name) for node in ast.walk(tree)):
-            raise _NotAnExpressionError("it does not name a variable")
-        if suffix[2] is not None and suffix[2][:1].isspace():
-            raise _NotAnExpressionError("a format begins right after its colon, without a space")
-        return inside[:split].strip(), suffix[1], suffix[2]
-    raise _NotAnExpressionError("it is not a Python expression")
+    inside = text[start + 1 : start + _MOST_CHARACTERS].partition("\n")[0] if text[start] == "{" else ""
+    ends = [brace.start() for brace in re.finditer("}", inside)]
+    for end in ends:
+        for split in [end, *(mark.start() for mark in re.finditer("[!:]", inside[:end]))]:
+            suffix = _SUFFIX.fullmatch(inside[split:end])
+            tree = _expression_tree(inside[:split]) if suffix is not None else None
+            if suffix is None or tree is None:
+                continue
+            if not any(isinstance(node, ast.Name) for node in ast.walk(tree)):
+                raise _NotAnExpressionError("it does not name a variable")
+            if suffix[2] is not None and suffix[2][:1].isspace():
+                raise _NotAnExpressionError("a format begins right after its colon, without a space")
+            return start + end + 2, inside[:split].strip(), suffix[1], suffix[2]
+    raise _NotAnExpressionError("it is not a Python expression" if ends else "its other brace is not on this line")
 
 
 def _expression_tree(source: str) -> ast.Expression | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -30,7 +30,11 @@ from asyncfc_jupyter.trace.view.view import timeline_view
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 
 if TYPE_CHECKING:
+    from asyncfc_jupyter.jupyter.display.terminal import TerminalOutput
     from asyncfc_jupyter.jupyter.display.widget import OnAction
+
+#: The output of a cell with one run, or with several that are compared.
+CellOutput: TypeAlias = "NotebookOutput | TerminalOutput"
 
 #: The answer is below everything else; in another format than Markdown, below the text of earlier turns.
 _ANSWER: Position = (math.inf,)
@@ -42,48 +46,6 @@ def timeline_widget(view: View | ComparisonView | None = None, on_action: OnActi
     from asyncfc_jupyter.jupyter.display.widget import TimelineWidget  # noqa: PLC0415 - see above
 
     return TimelineWidget(view, on_action=on_action)
-
-
-class CellOutput(Protocol):
-    """The output of a cell with one run, or with several that are compared."""
-
-    #: Takes the output of the run's tools. Set by `begin`.
-    tool_outputs: ToolOutputs
-
-    def begin(self, on_action: OnAction | None = None, *, name: str = DEFAULT_OUT) -> None:
-        """Show that a run begins.
-
-        Args:
-            on_action: Called when the user clicks in the timeline, with the action, such as ``cancel``, and its future.
-            name: The run's name in the notebook.
-        """
-
-    def observe(self, stamped: Stamped) -> None:
-        """Show an event of the run when it happens."""
-
-    def end(self, run: Run) -> None:
-        """Show the answer of a run that has ended, perhaps with an error."""
-
-    def conclude(self) -> None:
-        """Show the timeline that stays, after the last run."""
-
-    def reserve(self) -> None:
-        """Create all outputs now: the cell ends before the run does."""
-
-
-def output_for(shell: InteractiveShell, form: AnswerFormat = MARKDOWN, *, comparing: bool = False) -> CellOutput:
-    """Return the output for a shell: a notebook's, or a terminal's if there is no kernel.
-
-    Args:
-        shell: The shell of the cell.
-        form: How answers are shown.
-        comparing: Whether the cell has several runs, which are compared at the end.
-    """
-    if getattr(shell, "kernel", None) is None:
-        from asyncfc_jupyter.jupyter.display.terminal import TerminalOutput  # noqa: PLC0415 - no notebook needs it
-
-        return TerminalOutput(shell, form, comparing=comparing)
-    return NotebookOutput(shell, form, comparing=comparing)
 
 
 class AnswerText:
@@ -123,7 +85,15 @@ class AnswerText:
 
 
 class NotebookOutput:
-    """A timeline, below it the output of the tools, and below that the answer. Several runs use them in turn."""
+    """A timeline, below it the output of the tools, and below that the answer. Several runs use them in turn.
+
+    `begin` and `end` enclose each run, `conclude` follows the last one.
+
+    Args:
+        shell: The shell of the cell.
+        form: How answers are shown.
+        comparing: Whether the cell has several runs, which are compared at the end.
+    """
 
     def __init__(self, shell: InteractiveShell, form: AnswerFormat = MARKDOWN, *, comparing: bool = False) -> None:
         self._shell, self._form, self._comparing = shell, form, comparing
@@ -135,7 +105,12 @@ class NotebookOutput:
         self._begun = 0
 
     def begin(self, on_action: OnAction | None = None, *, name: str = DEFAULT_OUT) -> None:
-        """Display the live timeline, or restart it for the next of several runs."""
+        """Display the live timeline, or restart it for the next of several runs.
+
+        Args:
+            on_action: Called when the user clicks in the timeline, with the action, such as ``cancel``, and its future.
+            name: The run's name in the notebook.
+        """
         self._text, self._on_action = AnswerText(), on_action
         if self._widget is not None:
             self._widget.restart()
@@ -195,3 +170,12 @@ class NotebookOutput:
 
 def _answer(markdown: str) -> Bundle:
     return Bundle({"text/html": to_html(markdown), "text/plain": markdown})
+
+
+def output_for(shell: InteractiveShell, form: AnswerFormat = MARKDOWN, *, comparing: bool = False) -> CellOutput:
+    """Return the output for a shell: a notebook's, or a terminal's if there is no kernel; see `NotebookOutput`."""
+    if getattr(shell, "kernel", None) is None:
+        from asyncfc_jupyter.jupyter.display.terminal import TerminalOutput  # noqa: PLC0415 - no notebook needs it
+
+        return TerminalOutput(shell, form, comparing=comparing)
+    return NotebookOutput(shell, form, comparing=comparing)

@@ -145,7 +145,7 @@ class Session:
         talk.system, talk.usual = system, own_system is None
         output.begin(lambda kind, future: act(run, questions, kind, future), name=options.out)
         observers = [output.observe, self.latencies.observer()]
-        run = agent.start(prompt, conversation=talk.conversation, observers=observers, capture=output.tool_outputs)
+        run: Run = agent.start(prompt, conversation=talk.conversation, observers=observers, capture=output.tool_outputs)
         self.last = talk.run = self.shell.user_ns[options.out] = run
         return run
 
