@@ -14,11 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from asyncfc_jupyter.core.waits import WAITS
-
-Theme = Literal["auto", "light", "dark"]
 
 #: Each colour on light and on dark paper.
 PALETTE: Final[Mapping[str, tuple[str, str]]] = {
@@ -146,7 +144,19 @@ PATTERNS = (
     )
     + "</defs>"
 )
-_FIXED = (
+#: What draws a line, by the colour of the line.
+_STROKES = {
+    "line": ".line",
+    "muted": ".turn,.discarded,.s-cancelled",
+    "ink": ".critical,.arrow,.arrow-strong,.seen",
+    "data": ".wait-line",
+    "done": ".saved-edge,.open",
+    "failed": ".retry,.s-failed,.s-skipped",
+    "failed-ink": ".s-failed-ink",
+    "cancelled-ink": ".s-cancelled-ink",
+    "lane": ".halo",
+}
+_SHAPES = (
     ".num{font-variant-numeric:tabular-nums}"
     ".critical{stroke-width:1.6}.seen{stroke-width:1.7}.halo{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}"
     ".mark{fill:none;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}"
@@ -156,41 +166,22 @@ _FIXED = (
 )
 
 
-def style_sheet(theme: Theme) -> str:
-    """Return the style sheet of a picture: the colours of the page that embeds it, or fixed ones."""
-    if theme == "auto":
-        return f"{_FIXED}{_colours(LIGHT)}@media (prefers-color-scheme:dark){{{_colours(DARK)}}}"
-    return _FIXED + _colours(DARK if theme == "dark" else LIGHT)
+def style_sheet() -> str:
+    """Return the style sheet of a static picture, for light and for dark paper."""
+    light, dark = (_colours(palette) for palette in (LIGHT, DARK))
+    return f"{_SHAPES}{light}@media (prefers-color-scheme:dark){{{dark}}}"
 
 
-def _colours(palette: dict[str, str]) -> str:
-    fills = "".join(
-        f".{name}{{fill:{colour}}}" for name, colour in palette.items() if name not in {"line", "edge", "saved"}
+def _colours(palette: Mapping[str, str]) -> str:
+    fills = {f".{name}": name for name in palette if name not in {"line", "edge", "saved"}}
+    fills |= {".seen": "paper", ".problem": "failed"}
+    strokes = {selectors: name for name, selectors in _STROKES.items()}
+    strokes |= {f".s-{look.colour}": look.colour for look in LOOKS.values() if look.hatch}
+    return "".join(
+        f"{selectors}{{{what}:{palette[name]}}}"
+        for what, rules in (("fill", fills), ("stroke", strokes))
+        for selectors, name in rules.items()
     )
-    ink, muted, paper = palette["ink"], palette["muted"], palette["paper"]
-    strokes = "".join(
-        f".{name}{{stroke:{colour}}}"
-        for name, colour in {
-            "line": palette["line"],
-            "turn": muted,
-            "critical": ink,
-            "arrow": ink,
-            "arrow-strong": ink,
-            "wait-line": palette["data"],
-            **{f"s-{look.colour}": palette[look.colour] for look in LOOKS.values() if look.hatch},
-            "saved-edge": palette["done"],
-            "open": palette["done"],
-            "retry": palette[LOOKS["retry"].colour],
-            "discarded": palette[LOOKS["discarded"].colour],
-            "s-failed": palette["failed"],
-            "s-cancelled": muted,
-            "s-skipped": palette["failed"],
-            "s-failed-ink": palette["failed-ink"],
-            "s-cancelled-ink": palette["cancelled-ink"],
-        }.items()
-    )
-    halo = f".halo{{stroke:{palette['lane']}}}.on-paper{{stroke:{paper}}}"
-    return f"{fills}{strokes}{halo}.seen{{fill:{paper};stroke:{ink}}}.problem{{fill:{palette['failed']}}}"
 
 
 def custom_properties() -> str:

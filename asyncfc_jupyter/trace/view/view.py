@@ -1,9 +1,9 @@
-"""The view of a run: its facts folded into what is drawn, whole or as what changed (`format` states its form)."""
+"""The view of a run: its facts folded into what is drawn, whole or as changes (`wire_format` states its form)."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, TypedDict
+from typing import Any
 
 from asyncfc_jupyter.core.events import Stamped
 from asyncfc_jupyter.core.futures import FutureName
@@ -20,7 +20,7 @@ from asyncfc_jupyter.trace.view.wire_format import (
     VIEW_VERSION,
     Changes,
     DecodeView,
-    Figure,
+    Head,
     OverlapPatch,
     RetryView,
     RowView,
@@ -31,13 +31,13 @@ from asyncfc_jupyter.trace.view.wire_format import (
 
 #: Characters of each kind of text: a name fits its column, the others fit a tooltip.
 _TOOL, _TEXT, _PRINTS, _QUESTION = 60, 200, 1000, 4000
-#: The axis goes on past the run's end, for calls that nobody waited for, by at most this share of its length: what lasts
-#: longer is cut there, since the run itself is what the picture is about.
+#: The axis reaches past the run's end, for detached calls, by at most this share of its length: what lasts
+#: longer is cut there, since the picture is about the run itself.
 _PAST_THE_END = 0.25
 
 
 class LiveTimeline:
-    """The view of a run that goes on. Feed it every event; ask for a snapshot or changes when a picture is due."""
+    """The view of a running run. Feed it every event; ask for a snapshot or changes when a picture is due."""
 
     def __init__(self) -> None:
         self._spans = Spans()
@@ -49,7 +49,7 @@ class LiveTimeline:
 
     @property
     def live(self) -> bool:
-        """Whether the run goes on, as far as the events tell."""
+        """Whether no event has ended the run."""
         return self._metrics is None
 
     @property
@@ -58,18 +58,18 @@ class LiveTimeline:
         return self._spans.last_s
 
     def apply(self, stamped: Stamped) -> None:
-        """Take one event."""
+        """Apply one event."""
         self._spans.apply(stamped)
         if self._spans.ended is not None:
             self.close()
 
     def close(self) -> None:
-        """Take the last event to be the end, also when it says nothing of the kind: a trace may be cut."""
+        """Make the last event the end, also when it is not a ``RunEnded``: a trace may be cut."""
         if self._metrics is not None:
             return
         chain = critical_path(self._spans.futures.rows.values(), self._spans.end_s)
         self._metrics = measure(self._spans)
-        # One call alone is no path, and often only one of many that took as long.
+        # One call alone makes no path, and many calls may have taken as long.
         self._critical = frozenset(chain.futures() if chain and chain.previous else ())
         self._spans.futures.changed.update(dict.fromkeys(filter(self._critical.__contains__, self._spans.futures.rows)))
 
@@ -90,10 +90,10 @@ class LiveTimeline:
         )
 
     def changes(self, now_s: float | None = None) -> Changes:
-        """Return what changed since the last call, and begin to collect anew."""
+        """Return what changed since the last call of this method."""
         spans = self._spans
         starts = [turn.start for turn in list(spans.lane.turns.values())[self._sent_turns :]]
-        # The last stretch that was sent may have ended, or been taken up again, since.
+        # The last stretch that was sent may have ended since, or have been continued.
         first = max(0, self._sent_overlap - 1)
         changes = Changes(
             **self._head(now_s),
@@ -109,10 +109,10 @@ class LiveTimeline:
         self._sent_turns, self._sent_overlap = len(spans.lane.turns), len(spans.overlap)
         return changes
 
-    def _head(self, now_s: float | None) -> _Head:
+    def _head(self, now_s: float | None) -> Head:
         spans = self._spans
         now = spans.end_s if not self.live else max(now_s or 0.0, self.last_s)
-        return _Head(
+        return Head(
             title=title(spans),
             subtitle=subtitle(spans, live=self.live),
             live=self.live,
@@ -147,15 +147,6 @@ class LiveTimeline:
         if row.marks:
             view["marks"] = list(row.marks)
         return view
-
-
-class _Head(TypedDict):
-    title: str
-    subtitle: str
-    live: bool
-    now: float
-    span: float
-    figures: list[Figure]
 
 
 def timeline_view(trace: Trace) -> View:

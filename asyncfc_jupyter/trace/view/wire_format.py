@@ -1,10 +1,10 @@
 """The wire format of the timeline: all that any rendering needs.
 
 Python computes it and JavaScript draws it; the static pictures are made from it too. ``frontend/format.js`` says the same
-for the other side. It is plain JSON. Times are seconds since the run started; an ``end`` of null means that the thing
-still goes on and is drawn until the present. Every text in it is bounded and without control characters (``prints``
-alone has several lines), but otherwise whatever a model or a tool wrote: whoever draws it escapes it. Keys that are
-`NotRequired` are left out where they would say nothing, since a long run has thousands of rows.
+for the other side. It is plain JSON. Times are seconds since the run started; what has an ``end`` of null still lasts
+and is drawn until the present. Every text in it is bounded and without control characters (``prints``
+alone has several lines), but may hold anything else that a model or a tool wrote: each renderer escapes it. Keys that are
+`NotRequired` are left out where they have no value, since a long run has thousands of rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Figure(TypedDict):
 
     value: str
     label: str
-    #: The value is the time since the start, and the front end may count on by itself.
+    #: The value is the time since the start: the front end may let it grow by itself.
     clock: NotRequired[bool]
 
 
@@ -72,11 +72,11 @@ class RowView(TypedDict):
     needs: list[str]
     #: Earlier futures it was held for, because of what both touch.
     after: list[str]
-    #: What the person is asked about, and has not answered: the arguments with their values.
+    #: What the user is asked about, and has not answered: the arguments with their values.
     asks: NotRequired[str]
-    #: From 0 to 1, as the running function told.
+    #: From 0 to 1, as the running function reported.
     progress: NotRequired[float]
-    #: What the running function said that it is at.
+    #: What the running function does at the moment, in its words.
     activity: NotRequired[str]
     retries: NotRequired[list[RetryView]]
     #: The end of what it printed, with its line breaks.
@@ -85,24 +85,29 @@ class RowView(TypedDict):
     marks: NotRequired[list[str]]
 
 
-@final
-class View(TypedDict):
-    """A whole timeline."""
+class Head(TypedDict):
+    """What is true of a run as a whole."""
 
-    version: Literal[2]
     title: str
     subtitle: str
     live: bool
     #: The present of a live run; else its end.
     now: float
-    #: Length of the time axis that shows it all: to the end of the run and, where calls went on, some way past it.
+    #: Length of the time axis: to the end of the run and, where calls ran on, some way past it.
     span: float
     figures: list[Figure]
+
+
+@final
+class View(Head):
+    """A whole timeline."""
+
+    version: Literal[2]
     decode: list[DecodeView]
     #: Start times of the turns.
     turns: list[float]
     rows: list[RowView]
-    #: When decoding and at least one function went on at once.
+    #: When the model decoded while at least one function ran.
     overlap: list[list[float | None]]
 
 
@@ -120,15 +125,9 @@ class OverlapPatch(TypedDict):
     items: list[list[float | None]]
 
 
-class Changes(TypedDict):
+class Changes(Head):
     """What changed since the last changes: items of ``decode`` and ``rows`` replace those with their id, or are new."""
 
-    title: str
-    subtitle: str
-    live: bool
-    now: float
-    span: float
-    figures: list[Figure]
     decode: list[DecodeView]
     rows: list[RowView]
     turns: TurnsPatch
