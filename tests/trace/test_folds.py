@@ -165,12 +165,12 @@ def test_a_call_settles_once() -> None:
 def test_a_running_time_is_counted_up_to_the_present() -> None:
     started, finished = CallStarted(future=F1), CallFinished(future=F1)
     running = row((1.0, started))
-    assert running.ran
+    assert running.run is not None
     assert [running.running_s(now) for now in (0.5, 1.0, 3.0)] == [0.0, 0.0, 2.0]
     done = row((1.0, started), (2.0, finished))
     assert [done.running_s(now) for now in (0.5, 1.5, 2.0, 3.0)] == [0.0, 0.5, 1.0, 1.0]
     never = row(issued())
-    assert (never.ran, never.running_s(9.0)) == (False, 0.0)
+    assert (never.run, never.running_s(9.0)) == (None, 0.0)
     futures = fold(log((1.0, started), (2.0, finished), (2.0, CallStarted(future=F2)))).futures
     assert (futures.tool_s(3.5), futures.running) == (2.5, {F2: 2.0})
 

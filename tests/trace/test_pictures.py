@@ -157,7 +157,7 @@ def test_the_places_of_all_parts_are_as_expected(expected: Compare) -> None:
     for name, make in runs.items():
         view = timeline_view(make())
         for width in (320, 519, 520, 639, 640, 960):
-            p = Picture.lay_out(view, width)
+            p = Picture(view, width)
             rows.append(
                 (
                     *(name, width, p.narrow, p.packed, p.hidden, len(p.strips), p.axis_y, p.decode_y, p.rows_y),

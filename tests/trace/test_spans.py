@@ -60,7 +60,7 @@ def test_a_new_reason_begins_where_the_old_one_ends() -> None:
 
 def test_a_call_that_never_ran_ends_in_a_segment_without_length() -> None:
     assert kinds("f8") == [("arguments", 3.9, 4.38), ("data", 4.38, 5.2), ("skipped", 5.2, 5.2)]
-    assert not fold(travel().events).futures.rows[FutureName("f8")].ran
+    assert not fold(travel().events).futures.rows[FutureName("f8")].run
 
 
 def test_a_failed_call_keeps_its_error_and_its_running_time() -> None:

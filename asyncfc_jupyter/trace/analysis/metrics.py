@@ -17,7 +17,7 @@ class Metrics:
     without the turns that only waited for results, which it would not have had.
     """
 
-    #: From the start of the run to its end, or to its last fact where it has none. What goes on after the end, such as a
+    #: From the start of the run to its end, or to its last fact where it has none. What runs after the end, such as a
     #: detached call, counts in none of these figures.
     makespan_s: float
     #: Sum over the turns, from the request to the end of the reply.

@@ -100,11 +100,6 @@ class Row:
     #: The segment of its running time, if the function was called at all.
     run: Segment | None = None
 
-    @property
-    def ran(self) -> bool:
-        """Whether the function was called at all."""
-        return self.run is not None
-
     def running_s(self, now: float) -> float:
         """Return how long the function has run until ``now``, in seconds."""
         if self.run is None:
@@ -113,7 +108,7 @@ class Row:
         return max(0.0, end - self.run.start)
 
     def hold(self, wait: Wait, at: float) -> None:
-        """Begin a wait, or go on with one of the same kind whose reason is the same."""
+        """Begin a wait, or continue one of the same kind whose reason is the same."""
         if self.state is not State.PENDING:
             return
         if wait.group == "calls":

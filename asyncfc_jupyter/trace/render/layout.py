@@ -30,14 +30,14 @@ END_ROOM = 34.0
 #: Pixels of the gap in a bar where an attempt failed: its sign fits.
 RETRY_ROOM = 11.0
 
-#: Seconds: a place in the queue for less is the layer's own work, and nobody's wait.
+#: Seconds: a shorter time in the queue is the layer's own work, and is not shown.
 SHORTEST_QUEUE_S = 0.001
-#: Seconds: less is not told as saved.
+#: Seconds: a smaller gain is not shown as saved.
 LEAST_SAVED_S = 0.0005
 
 PAD = 20
 SMALL, BASE, TITLE, FIGURE = 11.5, 12.5, 16.0, 20.0
-#: Seconds for which a call that never ran takes room all the same: for its sign.
+#: Seconds for which a call that never ran takes room: its sign needs it.
 _LEAST_S = 1e-6
 
 #: Width of characters in em, in a wide sans serif. Everything else is taken as `_EM_OTHER`.
@@ -55,7 +55,7 @@ TICK_STEPS_S = (
     *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600),
 )
-#: Width, in pixels, in which a cut label still says something.
+#: Width, in pixels, in which a cut label still has a meaning.
 ROOM_TO_CUT = 110.0
 #: Room, in pixels, that the sign at the end of a bar needs; narrower bars have none.
 SIGN_ROOM = 18.0
@@ -90,7 +90,7 @@ def fit(text: str, size: float, width: float, *, bold: bool = False) -> str:
         if room < 0:
             break
         kept += 1
-    # Two letters and an ellipsis say nothing.
+    # Two letters and an ellipsis have no meaning.
     return text[:kept].rstrip() + "…" if kept >= 3 else ""
 
 
@@ -167,9 +167,9 @@ def place_label(
         bar: Where the last segment starts and ends, in pixels.
         left: Where the row's first segment starts, in pixels.
         scale: The time axis: labels stay inside it.
-        seen: Where the mark of the first look is, in pixels; labels stay off it.
-        sign: There is one at the end of the bar; labels inside stay off it.
-        keep_left: Rather cut the text than take the place left of the segments, which others want.
+        seen: Where the mark is that the model saw the outcome, in pixels; labels stay off it.
+        sign: There is a sign at the end of the bar; labels inside stay off it.
+        keep_left: Cut the text rather than write it left of the segments, where the reasons to wait go.
     """
     start, end = bar
     inner = (
@@ -195,7 +195,10 @@ def place_label(
 
 
 def pack(rows: list[RowView]) -> list[list[RowView]]:
-    """Return the futures by lanes, each lane in order of time; those of which nothing is known are left out."""
+    """Return the futures by lanes, where each takes the lowest lane that is free when it begins.
+
+    Each lane is in order of time. Futures without segments are left out.
+    """
     lanes: list[list[RowView]] = []
     taken: list[tuple[float, int]] = []
     free: list[int] = []
@@ -213,87 +216,49 @@ def pack(rows: list[RowView]) -> list[list[RowView]]:
     return lanes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A view and where its parts go, in pixels."""
+    """A view and where its parts go, in pixels, from the top to the bottom."""
 
-    view: View
-    width: int
-    narrow: bool
-    scale: Scale
-    axis_y: float
-    decode_y: float
-    rows_y: float
-    row_h: float
-    #: The futures of each strip: one, or a lane of many.
-    strips: list[list[RowView]]
-    #: Futures that no strip has room for.
-    hidden: int
-    packed: bool
-    legend: list[tuple[float, float, str, str]]
-    height: float
-    title: list[str]
-    #: Where each figure goes: its anchor point.
-    figures: list[tuple[float, float]]
-
-    @property
-    def rows_end(self) -> float:
-        """Where the last row ends."""
-        return self.rows_y + self.row_h * len(self.strips)
-
-    @property
-    def bar_h(self) -> float:
-        """Height of a bar."""
-        return self.row_h - (3 if self.packed else 8 if self.row_h >= 24 else 4)
-
-    @property
-    def size(self) -> float:
-        """Font size of a row."""
-        return BASE - 1 if self.row_h >= 22 else 10.0
+    def __init__(self, view: View, width: int) -> None:
+        self.view, self.width = view, width
+        #: Whether futures share lanes: too many for a row each.
+        self.packed = len(view["rows"]) > MOST_ROWS
+        self.narrow = width < NARROW
+        strips = pack(view["rows"]) if self.packed else [[row] for row in view["rows"]]
+        #: The futures of each strip: one, or a lane of many.
+        self.strips = strips[:MOST_LANES]
+        #: Futures that no strip has room for.
+        self.hidden = sum(map(len, strips[MOST_LANES:]))
+        rows = [] if self.packed else view["rows"]
+        names = max((text_width(row["future"], BASE, bold=True) for row in rows), default=16.0) + 10
+        tools = 0.0 if self.narrow else max((text_width(row["tool"], BASE) for row in rows), default=0.0)
+        left = PAD + max(names + min(tools, 150.0), text_width("decoding", BASE, bold=True)) + 14
+        self.scale = Scale(left, width - PAD, max(view["span"], 0.001) * 1.015)
+        #: Where the run ended, if calls ran on after it.
+        self.late_end = self.scale(view["now"]) if view["span"] > view["now"] + 0.001 else None
+        figures, room = lay_out_figures(view["figures"], width, narrow=self.narrow)
+        self.title = wrap(view["title"], TITLE, room, 2)
+        head = 20.0 * len(self.title) + 36
+        #: Where each figure goes: its anchor point.
+        self.figures = [(x, y + head + 30) for x, y in figures] if self.narrow else figures
+        self.axis_y = self.figures[-1][1] + 44 if self.narrow and figures else max(head, 56.0) + 28
+        self.decode_y, self.rows_y = self.axis_y + 28, self.axis_y + 56
+        self.row_h = 34.0 if len(rows) <= 12 else 26.0
+        if self.packed:
+            self.row_h = 18.0 if len(strips) <= 30 else 11.0
+        #: Height of a bar.
+        self.bar_h = self.row_h - (3 if self.packed else 8 if self.row_h >= 24 else 4)
+        #: Font size of a row.
+        self.size = BASE - 1 if self.row_h >= 22 else 10.0
+        #: Where the last row ends.
+        self.rows_end = self.rows_y + self.row_h * len(self.strips)
+        end = self.rows_end + (22 if self.hidden else 0)
+        self.legend = lay_out_legend([view], end + 24, width, packed=self.packed)
+        self.height = (self.legend[-1][1] if self.legend else end) + 20
 
     def row_y(self, index: int) -> float:
         """Return the middle of a row."""
         return self.rows_y + self.row_h * (index + 0.5)
-
-    @classmethod
-    def lay_out(cls, view: View, width: int) -> Picture:
-        """Place everything, from the top to the bottom."""
-        packed = len(view["rows"]) > MOST_ROWS
-        strips = pack(view["rows"]) if packed else [[row] for row in view["rows"]]
-        shown = strips[:MOST_LANES]
-        rows = [] if packed else view["rows"]
-        narrow = width < NARROW
-        names = max((text_width(row["future"], BASE, bold=True) for row in rows), default=16.0) + 10
-        tools = 0.0 if narrow else max((text_width(row["tool"], BASE) for row in rows), default=0.0)
-        label_w = max(names + min(tools, 150.0), text_width("decoding", BASE, bold=True)) + 14
-        domain = max(view["span"], 0.001) * 1.015
-        scale = Scale(PAD + label_w, width - PAD, domain)
-        figures, room = lay_out_figures(view["figures"], width, narrow=narrow)
-        title = wrap(view["title"], TITLE, room, 2)
-        head = 20.0 * len(title) + 36
-        figures = [(x, y + head + 30) for x, y in figures] if narrow else figures
-        axis_y = figures[-1][1] + 44 if narrow and figures else max(head, 56.0) + 28
-        row_h = (18.0 if len(strips) <= 30 else 11.0) if packed else 34.0 if len(rows) <= 12 else 26.0
-        rows_y = axis_y + 56
-        rows_end = rows_y + row_h * len(shown) + (22 if len(strips) > len(shown) else 0)
-        legend = lay_out_legend([view], rows_end + 24, width, packed=packed)
-        return cls(
-            view=view,
-            width=width,
-            narrow=narrow,
-            scale=scale,
-            axis_y=axis_y,
-            decode_y=axis_y + 28,
-            rows_y=rows_y,
-            row_h=row_h,
-            strips=shown,
-            hidden=sum(map(len, strips[MOST_LANES:])),
-            packed=packed,
-            legend=legend,
-            height=(legend[-1][1] if legend else rows_end) + 20,
-            title=title,
-            figures=figures,
-        )
 
 
 def kind_of(segment: SegmentView) -> str:
@@ -315,24 +280,22 @@ def lay_out_figures(figures: list[Figure], width: int, *, narrow: bool) -> tuple
     return places[::-1], right - PAD
 
 
-def _is_drawn(segment: SegmentView, view: View) -> bool:
-    """Whether a segment takes any room.
-
-    What goes on from the very end of the picture does not, nor does a place in the queue that nobody waited in.
-    """
-    end = view["span"] if segment["end"] is None else segment["end"]
-    if segment["kind"] == "queued":
-        return segment["end"] is None or end - segment["start"] >= SHORTEST_QUEUE_S
-    return segment["kind"] != "discarded" or segment["start"] < end
-
-
 def lay_out_legend(views: list[View], y: float, width: int, *, packed: bool) -> list[tuple[float, float, str, str]]:
-    """Return what occurs in the views, each with its place and its kind; lanes have no room for what the model saw."""
+    """Return the entries of the legend for what occurs in the views: where each goes, its kind and its words.
+
+    Lanes have no room for the mark of when the model saw an outcome.
+    """
     slowest_s = max((view["now"] for view in views), default=0.0)
     kinds: set[str] = {"saved"} if any(slowest_s - view["now"] >= LEAST_SAVED_S for view in views) else set()
     for view in views:
         kinds |= {span["kind"] for span in view["decode"]}
-        kinds |= {kind_of(segment) for row in view["rows"] for segment in row["segments"] if _is_drawn(segment, view)}
+        for row in view["rows"]:
+            for segment in row["segments"]:
+                start, end = segment["start"], view["span"] if segment["end"] is None else segment["end"]
+                # Neither a moment in the queue nor what begins at the very end of the picture takes any room.
+                moment = segment["kind"] == "queued" and segment["end"] is not None and end - start < SHORTEST_QUEUE_S
+                if not moment and (segment["kind"] != "discarded" or start < end):
+                    kinds.add(kind_of(segment))
         kinds |= {"seen"} if not packed and any(row["seen"] is not None for row in view["rows"]) else set()
         kinds |= {"critical"} if any(row["critical"] for row in view["rows"]) else set()
         kinds |= {"overlap"} if view["overlap"] else set()

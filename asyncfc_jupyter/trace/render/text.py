@@ -1,8 +1,8 @@
 """The timeline as plain text: for terminals, logs and ``text/plain``.
 
-One character cell is the unit, so a bar is rounded to whole cells, and whatever lasted at all gets one. Waiting is
-drawn lighter than running, and differently for each kind, so that the picture needs no colour. Why a call waited stands
-in the free place in front of it, or behind its outcome.
+One character cell is the unit, so a bar is rounded to whole cells, and has at least one. Waiting is
+drawn lighter than running, and differently for each kind, so that the picture needs no colour. The reason for a wait stands
+before the bars where there is room, and else below all rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from asyncfc_jupyter.text import show_seconds
 from asyncfc_jupyter.trace.render.layout import SHORTEST_QUEUE_S, ticks
 from asyncfc_jupyter.trace.view.legend import LOOKS, text_keys
 from asyncfc_jupyter.trace.view.view import wait_reasons
-from asyncfc_jupyter.trace.view.wire_format import ComparisonView, DecodeView, RowView, SegmentView, View
+from asyncfc_jupyter.trace.view.wire_format import ComparisonView, DecodeView, RowView, View
 
 #: Rows after which a text stops: more are not read in a terminal, and the interactive picture has them all.
 MOST_ROWS = 60
@@ -44,7 +44,11 @@ def _lines(view: View, width: int) -> Iterator[str]:
     names = max((columns(row["future"]) for row in view["rows"]), default=2)
     tools = min(20, max((columns(row["tool"]) for row in view["rows"]), default=0))
     left = max(names + 1 + tools, len("decoding")) + 2
-    notes = [_outcome(row) for row in view["rows"]]
+    notes = []
+    for row in view["rows"]:
+        state, label = row["state"], row["label"]
+        word = "" if state in {"done", "pending"} or label.startswith(state) else state
+        notes.append(": ".join(filter(None, (word, label))))
     right = min(max((columns(note) for note in notes), default=0), (width - left) * 2 // 5)
     lane = max(_LEAST_LANE, width - left - (right + 2 if right else 0))
     domain = max(view["span"], 0.001)
@@ -64,13 +68,14 @@ def _lines(view: View, width: int) -> Iterator[str]:
         yield f"and {len(view['rows']) - MOST_ROWS} more"
     yield from ["", *below] if below else []
     yield ""
-    yield from _legend(view, width)
-
-
-def _outcome(row: RowView) -> str:
-    state, label = row["state"], row["label"]
-    word = "" if state in {"done", "pending"} or label.startswith(state) else state
-    return ": ".join(part for part in (word, label) if part)
+    kinds: set[str] = {span["kind"] for span in view["decode"]}
+    for row in view["rows"]:
+        kinds |= {"seen"} if row["seen"] is not None else set()
+        for segment in row["segments"]:
+            lasts_s = math.inf if segment["end"] is None else segment["end"] - segment["start"]
+            if segment["kind"] != "queued" or lasts_s >= SHORTEST_QUEUE_S:
+                kinds.add(segment["kind"])
+    yield from _joined(text_keys(kinds), "   ", width)
 
 
 def _why(row: RowView) -> str:
@@ -151,18 +156,6 @@ def _place(start: float, end: float, domain: float, lane: int) -> tuple[int, int
     """Return the first cell of a stretch and the one after its last; at least one cell."""
     first = min(lane - 1, max(0, round(lane * start / domain)))
     return first, min(lane, max(first + 1, round(lane * end / domain)))
-
-
-def _legend(view: View, width: int) -> Iterator[str]:
-    kinds: set[str] = {span["kind"] for span in view["decode"]}
-    kinds |= {segment["kind"] for row in view["rows"] for segment in row["segments"] if _is_seen(segment)}
-    kinds |= {"seen"} if any(row["seen"] is not None for row in view["rows"]) else set()
-    yield from _joined(text_keys(kinds), "   ", width)
-
-
-def _is_seen(segment: SegmentView) -> bool:
-    lasts_s = math.inf if segment["end"] is None else segment["end"] - segment["start"]
-    return segment["kind"] != "queued" or lasts_s >= SHORTEST_QUEUE_S
 
 
 def _joined(texts: Iterable[str], between: str, width: int) -> Iterator[str]:

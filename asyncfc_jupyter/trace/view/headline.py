@@ -1,4 +1,4 @@
-"""What stands above the picture: the title, one line on the run, and the few figures that matter."""
+"""The head of the picture: the title, one line on the run, and its main figures."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from asyncfc_jupyter.trace.view.wire_format import Figure
 
 #: Characters of each kind of text: a title fits two lines at notebook width, the others fit a tooltip.
 _TITLE, _WORD, _TEXT = 90, 60, 200
-#: Rows for each second between two measures of a live run's critical path, which looks at every row: about a thousandth of
-#: the time goes into it.
+#: Rows for each second between two measures of a live run's critical path, which looks at every row: it takes about a
+#: thousandth of the time.
 _ROWS_PER_S = 500
 
 
 class LiveBound:
-    """The most that a run could gain, as far as it has come; measured again only now and then."""
+    """The upper bound of a running run's speed-up, measured at intervals."""
 
     def __init__(self) -> None:
         self._bound, self._due_s = 1.0, 0.0
@@ -34,24 +34,20 @@ class LiveBound:
 
 
 def title(spans: Spans) -> str:
-    """Return the prompt's first line; of a plan, its opening comment, or the answer it came to."""
+    """Return the prompt's first line; of a plan for rehearsal, its opening comment or the first line of its answer."""
     if spans.started is None:
         return "A run"
     lines = [line.strip() for line in spans.started.prompt[:4000].splitlines() if line.strip()]
     first = lines[0] if lines else ""
     if spans.started.model == "rehearsal":
         answer = next(reversed(spans.lane.turns.values())).text if spans.ended and spans.lane.turns else ""
-        first = first.lstrip("# ") if first.startswith("#") else _plain(answer) or first
+        plain = answer.strip().split("\n")[0].lstrip("# ").replace("**", "").replace("`", "")
+        first = first.lstrip("# ") if first.startswith("#") else plain or first
     return clean(first, _TITLE) or "A run"
 
 
-def _plain(markdown: str) -> str:
-    """Return the first line of a text without the marks of emphasis, code and headings."""
-    return markdown.strip().split("\n")[0].lstrip("# ").replace("**", "").replace("`", "")
-
-
 def subtitle(spans: Spans, *, live: bool) -> str:
-    """Return how far the run is or how it ended, and what it ran on."""
+    """Return the progress or the outcome of the run, its model and its mode."""
     turns, futures = len(spans.lane.turns), len(spans.futures.rows)
     done = f"{spans.futures.settled} of " if live and futures else ""
     parts = [f"{done}{count(futures, 'future')}{' done' if done else ''}"] if futures else []
@@ -66,7 +62,7 @@ def subtitle(spans: Spans, *, live: bool) -> str:
 
 
 def live_figures(spans: Spans, now: float, bound: LiveBound) -> list[Figure]:
-    """Return the figures of a run that goes on: elapsed, overlapped, gained so far, and the bound on it."""
+    """Return the figures of a running run: elapsed, overlapped, the speed-up so far, and its bound."""
     figures = [Figure(value=show_seconds(now), label="elapsed", clock=True)]
     if spans.futures.rows and now > 0:
         overlap_s = sum((now if end is None else end) - start for start, end in spans.overlap)
@@ -92,6 +88,6 @@ def final_figures(metrics: Metrics, spans: Spans) -> list[Figure]:
 
 
 def _knows_needs(spans: Spans) -> bool:
-    # Without futures the model writes values into the arguments itself: which call needed which cannot be told, and the
-    # bound would promise more than there was.
+    # Without futures the model writes values into the arguments itself: which call needed which is not known, and the
+    # bound would be too high.
     return spans.started is None or spans.started.mode == "async"

@@ -19,7 +19,7 @@ from asyncfc_jupyter.trace.render.layout import (
     ticks,
     wrap,
 )
-from asyncfc_jupyter.trace.render.svg.shapes import clear_for, draw_decode, draw_in_lane, draw_legend, write
+from asyncfc_jupyter.trace.render.svg.shapes import draw_decode, draw_in_lane, draw_legend, write, write_clear
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, RunView
 
 #: Lanes shown of each run: more say only that there were many.
@@ -96,5 +96,4 @@ def _draw_saved(x0: float, x1: float, y: float, note: str) -> list[str]:
     if text_width(note, SMALL, bold=True) + 14 >= x1 - x0:
         return [bar]
     middle = (x0 + x1) / 2
-    label = write(note, middle, y + 4, "done", SMALL, bold=True, anchor="middle")
-    return [bar, clear_for(note, middle, y, "paper", bold=True), label]
+    return [bar, *write_clear(note, middle, y, "paper", "done", bold=True)]

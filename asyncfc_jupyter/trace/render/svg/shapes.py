@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.trace.render.layout import RETRY_ROOM, SIGN_ROOM, SMALL, Scale, kind_of, text_width
 from asyncfc_jupyter.trace.view.legend import LOOKS
-from asyncfc_jupyter.trace.view.wire_format import DecodeView, RowView, SegmentView, View
+from asyncfc_jupyter.trace.view.wire_format import RowView, SegmentView, View
 
 
 def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str]:
@@ -16,7 +16,11 @@ def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str
     for span in view["decode"]:
         x0, x1 = scale(span["start"]), scale(view["now"] if span["end"] is None else span["end"])
         if span["kind"] == "await":
-            yield from _draw_await(span, x0, x1, y)
+            if x1 - x0 > 4:
+                yield f'<path class="wait-line" d="M{x0 + 3:.1f} {y:.1f}H{max(x0 + 3, x1 - 3):.1f}"/>'
+                room, texts = x1 - x0 - 14, (span["label"], "waiting")
+                label = next((text for text in texts if text and text_width(text, SMALL) <= room), "")
+                yield from write_clear(label, (x0 + x1) / 2, y, "paper") if label else ()
             continue
         kind = span["kind"]
         style = "retry" if kind == "retry" else LOOKS[kind].colour
@@ -35,20 +39,13 @@ def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str
         yield f'<path class="turn" d="M{scale(start):.1f} {y - half - 4:.1f}v{2 * half + 8:g}"/>'
 
 
-def _draw_await(span: DecodeView, x0: float, x1: float, y: float) -> Iterator[str]:
-    if x1 - x0 <= 4:
-        return
-    yield f'<path class="wait-line" d="M{x0 + 3:.1f} {y:.1f}H{max(x0 + 3, x1 - 3):.1f}"/>'
-    label = next((text for text in (span["label"], "waiting") if text and text_width(text, SMALL) <= x1 - x0 - 14), "")
-    if label:
-        yield clear_for(label, (x0 + x1) / 2, y, "paper")
-        yield write(label, (x0 + x1) / 2, y + 4, "muted", SMALL, anchor="middle")
-
-
-def clear_for(text: str, middle: float, y: float, ground: str, *, bold: bool = False) -> str:
-    """Return clear ground for a small text around a point."""
+def write_clear(
+    text: str, x: float, y: float, ground: str, style: str = "muted", *, bold: bool = False
+) -> Iterator[str]:
+    """Write a small text around a point, on clear ground."""
     wide = text_width(text, SMALL, bold=bold) + 8
-    return f'<rect class="{ground}" x="{middle - wide / 2:.1f}" y="{y - 8:.1f}" width="{wide:.1f}" height="16"/>'
+    yield f'<rect class="{ground}" x="{x - wide / 2:.1f}" y="{y - 8:.1f}" width="{wide:.1f}" height="16"/>'
+    yield write(text, x, y + 4, style, SMALL, bold=bold, anchor="middle")
 
 
 def draw_in_lane(view: View, row: RowView, scale: Scale, y: float, half: float) -> Iterator[str]:
@@ -70,7 +67,7 @@ def ends_in_sign(segment: SegmentView, wide: float) -> bool:
 
 
 def place(row: RowView, scale: Scale, open_end: float) -> list[tuple[float, float, SegmentView]]:
-    """Return where each segment starts and ends; what goes on does so until ``open_end``, in seconds."""
+    """Return where each segment starts and ends; an open one ends at ``open_end``, in seconds."""
     return [(scale(s["start"]), scale(open_end if s["end"] is None else s["end"]), s) for s in row["segments"]]
 
 
@@ -83,7 +80,12 @@ def draw_segment(
         yield from _draw_thin(s, x0, wide, y, half)
         return
     if s["kind"] == "skipped" or (s["start"] == s["end"] and s["kind"] != "done"):
-        yield from _draw_lone_mark(s["kind"], x0 + 7, right - 7, y, half)
+        at, last, clear = x0 + 7, right - 7, min(half, 8.0)
+        if at > last:
+            # On clear ground where the sign would leave the axis.
+            place = f'x="{last - 7:.1f}" y="{y - clear:.1f}"'
+            yield f'<rect class="lane" {place} width="14" height="{2 * clear:.1f}" rx="2"/>'
+        yield from _draw_sign(s["kind"], min(at, last), y)
         return
     # The fill of what is not done yet is pale.
     edge = ' class="critical"' if critical else ' class="open"' if s["kind"] == "running" else ""
@@ -93,34 +95,26 @@ def draw_segment(
         f'width="{max(1.5, wide - 2 * inset):.1f}" height="{2 * (half - inset):.1f}" rx="4"/></g>'
     )
     if ends_in_sign(s, wide):
-        yield from _draw_mark(f"{s['kind']}-ink", x1 - 10, y)
+        yield from _draw_sign(f"{s['kind']}-ink", x1 - 10, y)
 
 
 def _draw_thin(s: SegmentView, x0: float, wide: float, y: float, half: float) -> Iterator[str]:
-    """Draw what is not work: the stream of the arguments, a place in the queue, a wait, or what is thrown away."""
-    if s["kind"] in {"arguments", "queued"}:
-        thin, style, width = *((half * 0.32, "text") if s["kind"] == "arguments" else (1.0, "data")), max(0.6, wide)
-    elif s["kind"] == "discarded":
-        thin, style, width = half * 0.72, "discarded", wide
-    else:
-        thin, style, width = half * 0.72, "", max(0.0, wide - 0.5)
-    if s["kind"] == "discarded" and wide <= 2:
+    """Draw what is not work: the stream of the arguments, a time in the queue, a wait, or a run whose result is discarded."""
+    kind = s["kind"]
+    if kind == "discarded" and wide <= 2:
         return
-    fill = f'class="{style}"' if style else f'fill="url(#{kind_of(s)})"'
+    thin, fill, width = half * 0.72, f'class="{kind}"', wide
+    if kind in {"arguments", "queued"}:
+        thin = half * 0.32 if kind == "arguments" else 1.0
+        fill, width = f'class="{LOOKS[kind].colour}"', max(0.6, wide)
+    elif kind in WAITS:
+        fill, width = f'fill="url(#{kind_of(s)})"', max(0.0, wide - 0.5)
     size = f'width="{width:.1f}" height="{2 * thin:.1f}" rx="{min(3, thin):.1f}"'
     yield f'<rect {fill} x="{x0:.1f}" y="{y - thin:.1f}" {size}/>'
 
 
-def _draw_lone_mark(kind: str, x: float, last: float, y: float, half: float) -> Iterator[str]:
-    """Draw the sign of a call that never ran, on clear ground where it would leave the axis."""
-    if x > last:
-        clear = min(half, 8.0)
-        yield f'<rect class="lane" x="{last - 7:.1f}" y="{y - clear:.1f}" width="14" height="{2 * clear:.1f}" rx="2"/>'
-    yield from _draw_mark(kind, min(x, last), y)
-
-
-def _draw_mark(kind: str, x: float, y: float) -> Iterator[str]:
-    """Draw the sign of a call that came to nothing: a cross for failed, a bar for cancelled, a leap for skipped."""
+def _draw_sign(kind: str, x: float, y: float) -> Iterator[str]:
+    """Draw the sign of a call without a result: a cross for failed, a bar for cancelled, a leap for skipped."""
     name = kind.removesuffix("-ink")
     path = {
         "failed": f"M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m0 -7l-7 7",
@@ -131,7 +125,7 @@ def _draw_mark(kind: str, x: float, y: float) -> Iterator[str]:
 
 
 def draw_retries(row: RowView, scale: Scale, y: float, half: float) -> Iterator[str]:
-    """Draw where attempts failed and the call was made again."""
+    """Draw where attempts failed that were retried."""
     drawn = -RETRY_ROOM
     for retry in row.get("retries", ()):
         x = scale(retry["at"])
@@ -141,7 +135,7 @@ def draw_retries(row: RowView, scale: Scale, y: float, half: float) -> Iterator[
         drawn = x
         place = f'x="{x - RETRY_ROOM / 2:.1f}" y="{y - half:.1f}" width="{RETRY_ROOM:g}" height="{2 * half:.1f}"'
         yield f'<rect class="lane" {place}/>'
-        yield from _draw_mark("failed", x, y)
+        yield from _draw_sign("failed", x, y)
 
 
 def draw_legend(legend: list[tuple[float, float, str, str]]) -> Iterator[str]:
@@ -156,7 +150,7 @@ def draw_key(kind: str, x: float, y: float) -> Iterator[str]:
     if kind == "seen":
         yield f'<circle class="seen" cx="{x + 9:.1f}" cy="{y:.1f}" r="4"/>'
     elif kind == "skipped":
-        yield from _draw_mark("skipped", x + 9, y)
+        yield from _draw_sign("skipped", x + 9, y)
     elif kind == "critical":
         yield f'<rect class="critical" fill="none" x="{x + 1:.1f}" y="{y - 5:.1f}" width="16" height="10" rx="3"/>'
     elif kind == "arguments":
@@ -171,18 +165,18 @@ def draw_key(kind: str, x: float, y: float) -> Iterator[str]:
         if kind == "running":
             yield f'<rect class="open" fill="none" x="{x + 0.7:.1f}" y="{y - 5.3:.1f}" width="16.6" height="10.6" rx="2.5"/>'
         if kind in {"failed", "cancelled"}:
-            yield from _draw_mark(f"{kind}-ink", x + 9, y)
+            yield from _draw_sign(f"{kind}-ink", x + 9, y)
 
 
 def write(text: str, x: float, y: float, style: str, size: float, *, bold: bool = False, anchor: str = "start") -> str:
-    """Return a text as an element: whatever it says is text."""
-    weight = ' font-weight="650"' if bold else ""
+    """Return an element that shows a text, which is escaped."""
+    thick = ' font-weight="650"' if bold else ""
     place = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{weight}{place}>{escape(text)}</text>'
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{thick}{place}>{escape(text)}</text>'
 
 
 def about(row: RowView) -> str:
-    """Return what a future has to tell to whoever points at it."""
+    """Return the description of a future that a browser shows for the element under the pointer."""
     lines = [f"{row['future']} {row['tool']}({row['arguments']}): {row['state']}", row["label"]]
     for segment in row["segments"]:
         if segment["kind"] in WAITS:

@@ -22,7 +22,6 @@ from asyncfc_jupyter.trace.render.layout import (
 )
 from asyncfc_jupyter.trace.render.svg.shapes import (
     about,
-    clear_for,
     draw_decode,
     draw_in_lane,
     draw_legend,
@@ -31,6 +30,7 @@ from asyncfc_jupyter.trace.render.svg.shapes import (
     ends_in_sign,
     place,
     write,
+    write_clear,
 )
 from asyncfc_jupyter.trace.view.view import wait_reasons
 from asyncfc_jupyter.trace.view.wire_format import RowView, SegmentView, View
@@ -41,7 +41,7 @@ _WORK = ("running", "done", "failed", "cancelled")
 
 def draw_timeline(view: View, width: int) -> tuple[float, Iterator[str]]:
     """Return the height of a timeline of a width in pixels, and its parts."""
-    picture = Picture.lay_out(view, width)
+    picture = Picture(view, width)
     return picture.height, _draw(picture)
 
 
@@ -50,7 +50,9 @@ def _draw(picture: Picture) -> Iterator[str]:
     yield from _draw_ground(picture)
     yield write("decoding", PAD, picture.decode_y + 4.5, "ink", BASE, bold=True)
     yield from draw_decode(picture.view, picture.scale, picture.decode_y, 13)
-    yield from _draw_end(picture)
+    if picture.late_end is not None:
+        yield f'<path class="turn" d="M{picture.late_end:.1f} {picture.axis_y + 8:.0f}V{picture.rows_end:.0f}"/>'
+        yield write("end", picture.late_end, picture.axis_y, "muted", 10.5, bold=True, anchor="middle")
     if not picture.packed and len(picture.strips) <= MOST_ARROW_ROWS:
         yield from _draw_arrows(picture)
     for index, rows in enumerate(picture.strips):
@@ -84,34 +86,19 @@ def _draw_ground(picture: Picture) -> Iterator[str]:
         washes.append(f'x="{x0:.1f}" y="{top:.0f}" width="{x1 - x0:.1f}" height="{bottom - top:.0f}"')
     yield from (f'<rect class="overlap" {wash}/>' for wash in washes)
     half = picture.bar_h / 2
-    # Packed rows need no strips to be told apart, and strips would hide the ground.
+    # Packed rows need no strips to be seen apart, and strips would hide the ground.
     for index in range(0 if picture.packed else len(picture.strips)):
         place = f'x="{scale.left:.1f}" y="{picture.row_y(index) - half:.1f}" width="{scale.right - scale.left:.1f}"'
         yield f'<rect class="lane" {place} height="{2 * half:.1f}" rx="4"/>'
     if not picture.packed:
-        # Once more and fainter, so that the strips do not cut the overlap to pieces.
+        # A second time and fainter, so that the strips do not cut the overlap to pieces.
         yield from (f'<rect class="overlap" opacity=".5" {wash}/>' for wash in washes)
     most = max(2, int((scale.right - scale.left) / 66))
-    end = scale(view["now"]) if _goes_on(view) else -END_ROOM
     for seconds, label in ticks(scale.domain, most):
         x = scale(seconds)
         yield f'<path class="line" d="M{x:.1f} {top:.0f}V{bottom:.0f}"/>'
-        if abs(x - end) >= END_ROOM:
+        if picture.late_end is None or abs(x - picture.late_end) >= END_ROOM:
             yield write(label, x, picture.axis_y, "muted num", 10.5, anchor="middle")
-
-
-def _draw_end(picture: Picture) -> Iterator[str]:
-    """Draw where the run ended, when calls that nobody waited for went on after it."""
-    view = picture.view
-    if _goes_on(view):
-        x = picture.scale(view["now"])
-        yield f'<path class="turn" d="M{x:.1f} {picture.axis_y + 8:.0f}V{picture.rows_end:.0f}"/>'
-        yield write("end", x, picture.axis_y, "muted", 10.5, bold=True, anchor="middle")
-
-
-def _goes_on(view: View) -> bool:
-    """Whether calls went on after the end of the run."""
-    return view["span"] > view["now"] + 0.001
 
 
 def _draw_row(picture: Picture, row: RowView, y: float) -> Iterator[str]:
@@ -137,7 +124,7 @@ def _draw_row(picture: Picture, row: RowView, y: float) -> Iterator[str]:
 def _draw_texts(
     picture: Picture, row: RowView, spans: list[tuple[float, float, SegmentView]], y: float
 ) -> Iterator[str]:
-    """Draw what came of a call and why it waited, each where there is room."""
+    """Write the outcome of a call and the reasons why it waited, each where there is room."""
     start, end, last = next((span for span in reversed(spans) if span[2]["kind"] != "discarded"), spans[-1])
     free = spans[-1][1]
     reasons = wait_reasons(row)
@@ -166,9 +153,7 @@ def _draw_texts(
     if reasons and placed is not None and placed.anchor == "end":
         x0, x1 = hatched[0][0], hatched[-1][1]
         if text_width(reasons, SMALL) < x1 - x0 - 28:
-            middle = (x0 + x1) / 2
-            yield clear_for(reasons, middle, y, "lane")
-            yield write(reasons, middle, y + 4, "muted", SMALL, anchor="middle")
+            yield from write_clear(reasons, (x0 + x1) / 2, y, "lane")
     elif reasons:
         room = spans[0][0] - picture.scale.left - 14
         if cut := fit(reasons, picture.size, room) if room > 60 else "":
