@@ -79,18 +79,14 @@ def hazards(earlier: Effects, later: Effects) -> frozenset[Hazard]:
         earlier: Effects of the call that was issued first.
         later: Effects of the call that was issued second.
     """
-    found = set()
-    if _any_meet(earlier.writes, later.reads):
-        found.add(Hazard.RAW)
-    if _any_meet(earlier.reads, later.writes):
-        found.add(Hazard.WAR)
-    if _any_meet(earlier.writes, later.writes):
-        found.add(Hazard.WAW)
-    return frozenset(found)
-
-
-def _any_meet(some: tuple[Path, ...], others: tuple[Path, ...]) -> bool:
-    return any(meet(one, other) for one in some for other in others)
+    pairs = (
+        (Hazard.RAW, earlier.writes, later.reads),
+        (Hazard.WAR, earlier.reads, later.writes),
+        (Hazard.WAW, earlier.writes, later.writes),
+    )
+    return frozenset(
+        hazard for hazard, some, others in pairs if any(meet(one, other) for one in some for other in others)
+    )
 
 
 @dataclass(frozen=True, slots=True)

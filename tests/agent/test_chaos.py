@@ -23,7 +23,6 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation, Run
 from asyncfc_jupyter.core.events import CallFinished
-from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.errors import ModelError
 from asyncfc_jupyter.models.openai.adapter import Adapter
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
@@ -31,6 +30,7 @@ from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.strict_server import refusals
+from tests.core.invariants import check
 from tests.servers.faulty_server import FAULTS, ORDERS, Faults
 from tests.servers.scripted_server import ScriptedServer
 from tests.suite.long_form import is_long

@@ -16,8 +16,8 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId, future_name
-from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.core.scheduler import Scheduler
+from tests.core.invariants import check
 from tests.core.oracle import LOST, Oracle, Planned
 from tests.random_programs import Choices
 

@@ -14,10 +14,10 @@ from asyncfc_jupyter.core.events import (
     RunStarted,
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName, State
-from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.core.scheduler import Scheduler
 from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.errors import InvariantBroken
+from tests.core.invariants import check
 
 
 def path(text):

@@ -20,12 +20,12 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import TRANSITIONS, CallId, FutureName, State
-from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.core.limits import Places, tightest
 from asyncfc_jupyter.core.scheduler import Scheduler
 from asyncfc_jupyter.core.waits import Wait
 from asyncfc_jupyter.defaults import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import InvariantBroken
+from tests.core.invariants import check
 
 A, B = ("a",), ("b",)
 READS_A, WRITES_A, WRITES_B = Effects(reads=(A,)), Effects(writes=(A,)), Effects(writes=(B,))

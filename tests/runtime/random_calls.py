@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from asyncfc_jupyter.core.events import ResultShown, TurnEnded, TurnStarted
 from asyncfc_jupyter.core.futures import CallId, State
-from asyncfc_jupyter.core.invariants import check
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
+from tests.core.invariants import check
 from tests.random_programs import Choices
 from tests.runtime.one_by_one import Call, Serial
 from tests.runtime.stateful_tools import FAMILIES, LEAVES, ROLL_BACK, TOO_LONG, TOOLS, Here, approves

@@ -95,7 +95,7 @@ def wrapped(*args, **kwargs):
     return FIXED(*args, **kwargs)
 
 
-@pytest.mark.parametrize("function", [FIXED, wrapped], ids=["partial", "behind a wrapper"])
+@pytest.mark.parametrize("function", [FIXED, wrapped], ids=["partial", "wrapped"])
 def test_a_model_neither_sees_nor_sets_what_a_partial_has_fixed(function) -> None:
     made = make_tool(function, name="ask")
     assert list(made.parameters["properties"]) == ["question"]

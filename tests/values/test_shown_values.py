@@ -222,10 +222,10 @@ LIMITS = {
     "sixty-one mappings": nested(61, lambda inner: {"k": inner}),
     "key that fits a note": {"k" * 59: TOO_LONG},
     "key too long for a note": {"k" * 60: TOO_LONG},
-    "key that is no name": {"a key": TOO_LONG},
+    "key that is not a name": {"a key": TOO_LONG},
     "hidden key": {"_k": TOO_LONG},
     "number as key": {7: TOO_LONG},
-    "no key to begin with": Says("plain"),
+    "object without keys": Says("plain"),
     "one long item among two": ["x" * 9_000, 1],
     "two long items": ["x" * 9_000, "y" * 9_000],
     "eight long items": [letter * 9_000 for letter in "abcdefgh"],
@@ -270,7 +270,7 @@ def test_values_at_each_limit_as_a_model_and_a_user_see_them(expected) -> None:
     expected("limits.txt", sections((name, shown(value)) for name, value in LIMITS.items()))
 
 
-# -- looks -----------------------------------------------------------------------------------------------------------
+# -- descriptions ----------------------------------------------------------------------------------------------------
 
 
 def frame(columns, rows=2):
@@ -429,7 +429,7 @@ def test_the_step_to_a_part_is_a_name_or_a_key_in_brackets(name, step) -> None:
     assert named_step(name) == step
 
 
-# -- how far a value is looked into ----------------------------------------------------------------------------------
+# -- how much of a value is read -------------------------------------------------------------------------------------
 
 
 class Counting(Sequence):
@@ -468,11 +468,6 @@ def test_a_long_list_is_read_only_as_far_as_it_is_shown(item, asked) -> None:
 
 
 # -- small parts -----------------------------------------------------------------------------------------------------
-
-
-def test_a_label_has_sixty_characters() -> None:
-    assert label("x" * 60) == "x" * 60
-    assert label("x" * 61) == "x" * 59 + "…"
 
 
 class RudeLength(list):
