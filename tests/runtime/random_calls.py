@@ -105,17 +105,17 @@ class Played:
 
     async def show(self):
         """Show the model all settled results, as the next request does."""
-        for entry in self.driver.issued:
-            if entry.status != "pending" and entry.name not in self.shown:
-                self.shown.add(entry.name)
-                self.driver.report(ResultShown(future=entry.name, turn=1))
+        for call in self.driver.issued:
+            if call.status != "pending" and call.name not in self.shown:
+                self.shown.add(call.name)
+                self.driver.report(ResultShown(future=call.name, turn=1))
 
     async def cancel(self):
         """Cancel a call that can still be stopped."""
         pending = [
-            entry
-            for entry in self.driver.pending()
-            if entry.function.stoppable or self.driver.scheduler.state(entry.name) is not State.RUNNING
+            call
+            for call in self.driver.pending()
+            if call.function.stoppable or self.driver.scheduler.state(call.name) is not State.RUNNING
         ]
         if pending:
             self.driver.cancel(self.choices.pick(pending).name)
@@ -133,23 +133,23 @@ async def overlapping(data, world, *, threads=True, pauses=PAUSES, driver=Driver
     driver.lend(EventLog(asyncio.get_running_loop().time), approver=_approver)
     played = Played(choices, driver, threads=threads, pauses=pauses)
     await played.play()
-    for call, entry in zip(played.calls, driver.issued, strict=True):
-        call.cancelled = entry.status == "cancelled"
+    for planned, call in zip(played.calls, driver.issued, strict=True):
+        planned.cancelled = call.status == "cancelled"
     return played.calls, driver
 
 
-def _status(entry):
+def _status(call):
     """Return the status of a call. Of several reasons for not making it, time may decide which one is reported."""
-    misfit = entry.status == "failed" and entry.exception is None
-    return "not made" if misfit or entry.status == "skipped" else entry.status
+    misfit = call.status == "failed" and call.exception is None
+    return "not made" if misfit or call.status == "skipped" else call.status
 
 
-def compare(calls, entries, world, reference):
+def compare(planned, calls, world, reference):
     """Raise unless results and final state equal those of the calls one by one."""
-    serial = Serial(reference).run(calls)
-    for entry in entries:
-        status, value, raised = serial.outcomes[entry.name]
-        story = f"{entry.name} of {[(call.tool, call.arguments) for call in calls]}"
-        assert (_status(entry), entry.value) == (status, value), story
-        assert raised in entry.error, story
+    serial = Serial(reference).run(planned)
+    for call in calls:
+        status, value, raised = serial.outcomes[call.name]
+        story = f"{call.name} of {[(each.tool, each.arguments) for each in planned]}"
+        assert (_status(call), call.value) == (status, value), story
+        assert raised in call.error, story
     assert world.state == reference.state

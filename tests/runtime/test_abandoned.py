@@ -65,8 +65,8 @@ def begun():
     driver.lend(log)
 
     def issue(tool, **arguments):
-        call = CallId(f"c{len(driver.issued)}")
-        return driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
+        call_id = CallId(f"c{len(driver.issued)}")
+        return driver.issue(call_id=call_id, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
     return driver, log, issue
 
@@ -152,14 +152,14 @@ def test_a_coroutine_that_swallows_its_cancellation_delays_one_call_only() -> No
         driver, _, issue = begun()
         ledger.stubborn = True
         issue(hang, name="v")
-        entries = [issue(add, name="v"), issue(add, name="v")]
-        await driver.wait([entry.name for entry in entries])
+        calls = [issue(add, name="v"), issue(add, name="v")]
+        await driver.wait([call.name for call in calls])
         ended_s = asyncio.get_running_loop().time()
         ledger.stubborn = False
         for task in driver._runner.abandoned.stopping():
             task.cancel()
         await driver.unwound()
-        return [entry.value for entry in entries], ended_s, driver.lingering()
+        return [call.value for call in calls], ended_s, driver.lingering()
 
     assert run_virtually(main()) == ([1, 2], 3 + CLEAN_UP_S, ())
 
@@ -170,9 +170,9 @@ def test_a_call_does_not_wait_if_no_call_was_abandoned(monkeypatch) -> None:
         _, _, add = tools(ledger)
         driver, _, issue = begun()
         monkeypatch.setattr(driver._runner, "_spawn", lambda *_: pytest.fail("a task beside the call's own"))
-        entry = issue(add, name="v")
-        await driver.wait([entry.name])
-        return entry.value
+        call = issue(add, name="v")
+        await driver.wait([call.name])
+        return call.value
 
     assert run_virtually(main()) == 1
 
@@ -192,11 +192,11 @@ def test_the_log_of_an_abandoned_call_says_that_its_thread_still_runs(ending) ->
             work, writes="{name}", timeout_s=None if ending == "cancel" else 0.5, idempotent=True, retries=retries
         )
         driver, log, issue = begun()
-        entry = issue(tool, name="v")
+        call = issue(tool, name="v")
         await asyncio.to_thread(began.wait, 20)
         if ending == "cancel":
-            driver.cancel(entry.name)
-        await driver.wait([entry.name])
+            driver.cancel(call.name)
+        await driver.wait([call.name])
         facts = [s.event for s in log.events if isinstance(s.event, CallFailed | CallCancelled | CallRetried)]
         assert at(log, CallStarted)
         assert not at(log, ResultDiscarded)

@@ -4,15 +4,35 @@ import asyncio
 import contextvars
 import functools
 import gc
+import pickle
+import sys
 import threading
 import warnings
+from concurrent.futures import Future
 
 import pytest
 
-from asyncfc_jupyter.runtime.attempt import Attempt, Raised, Returned
+from asyncfc_jupyter.runtime.attempt import (
+    Attempt,
+    Raised,
+    Returned,
+    ask_in_thread,
+    call_far_away,
+    show_exception,
+    still_running,
+)
+from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.runtime.pools import THREADS
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.runtime.outcomes import ended
+from tests.runtime.made import (
+    attempt_at,
+    begun,
+    ended,
+    fails,
+    issue,
+    pay,
+)
 
 cell = contextvars.ContextVar("cell", default="none")
 
@@ -146,3 +166,235 @@ def test_a_call_abandoned_before_its_first_step_leaves_nothing_unawaited() -> No
         run_virtually(main())
         gc.collect()
     assert [str(each.message) for each in caught] == []
+
+
+def test_an_exception_is_shown_on_one_line_of_two_thousand_characters() -> None:
+    class Rude(Exception):
+        def __str__(self):
+            raise RuntimeError("no")
+
+    assert show_exception(ValueError("a\n b")) == "ValueError: a b"
+    assert show_exception(ValueError()) == "ValueError"
+    assert show_exception(Rude()) == "Rude: its text raised RuntimeError"
+    assert show_exception(ValueError("x" * 2_000)) == "ValueError: " + "x" * 2_000
+    assert show_exception(ValueError("x" * 2_001)) == "ValueError: " + "x" * 1_999 + "…"
+
+
+def test_a_call_that_cannot_be_stopped_is_reported_as_still_running() -> None:
+    places = {"thread": "its thread", "process": "its process", THREADS: "its executor"}
+    for run_in, place in places.items():
+        said = still_running(make_tool(pay, run_in=run_in))
+        assert said == f"It still runs in {place}; the result will be discarded."
+
+
+class Stays(Exception):
+    """Cannot be pickled."""
+
+    def __reduce__(self):
+        raise pickle.PicklingError("it stays")
+
+
+def stays():
+    raise Stays("here")
+
+
+async def give(value):
+    return value
+
+
+def test_an_outcome_from_another_process_can_be_pickled() -> None:
+    assert call_far_away(divmod, (7, 2), {}) == (Returned(value=(3, 1)), [])
+    lost, _ = call_far_away(stays, (), {})
+    assert (lost.message, lost.error, lost.kind) == ("Stays: here", None, "error")
+    kept, _ = call_far_away(fails, (), {"value": 1})
+    assert isinstance(kept.error, LookupError)
+    assert kept.error.__notes__[0].startswith("In its own process")
+
+
+def speak(times: int) -> int:
+    print("out" * times)
+    print("err", file=sys.stderr)
+    return times
+
+
+def test_prints_in_another_process_arrive_with_the_outcome(capsys) -> None:
+    outcome, printed = call_far_away(speak, (2,), {}, collects=True)
+    assert outcome == Returned(value=2)
+    assert printed == [("outout\n", "stdout"), ("err\n", "stderr")]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_function_that_is_asked_in_a_thread_raises_what_it_raises() -> None:
+    async def main():
+        assert await ask_in_thread(divmod, 7, 2) == (3, 1)
+        with pytest.raises(LookupError, match="no"):
+            await ask_in_thread(fails, 1)
+
+    run_virtually(main())
+
+
+def test_an_attempt_reports_its_progress() -> None:
+    async def nap(seconds: float) -> float:
+        """Sleep."""
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            await asyncio.sleep(seconds)
+            raise
+        return seconds
+
+    async def main():
+        tool = make_tool(nap)
+        attempt, ended = attempt_at(tool, seconds=2), []
+        attempt.when_over(lambda: ended.append(asyncio.get_running_loop().time()))
+        late = []
+        attempt.when_late(late.append)
+        await asyncio.sleep(1)
+        assert (attempt.over, attempt.abandoned, attempt.stopping, attempt.outcome_now()) == (False, False, None, None)
+        assert attempt.abandon() is False
+        assert attempt.abandoned
+        assert attempt.stopping is not None
+        await asyncio.sleep(1.5)
+        assert attempt.abandon() is False, "a second time does not hit the clean-up"
+        await asyncio.sleep(1)
+        assert (attempt.over, attempt.stopping, attempt.outcome_now()) == (True, None, None)
+        assert (ended, late) == ([3.0], [])
+        other = attempt_at(tool, seconds=1)
+        await asyncio.sleep(1.5)
+        assert other.outcome_now().value == other.result().value == 1
+        assert other.stopping is None
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize(
+    ("work_s", "timeout_s", "abandon_s", "notified_s"),
+    [(1, None, None, [1]), (1, 2, None, [1]), (3, 2, None, [2]), (1, 2, 0.5, []), (3, 2, 2.5, [2]), (3, None, 1, [])],
+)
+def test_a_waiter_is_notified_once_of_the_end_or_of_the_time_out(work_s, timeout_s, abandon_s, notified_s) -> None:
+    async def nap(seconds: float) -> None:
+        """Sleep."""
+        await asyncio.sleep(seconds)
+
+    async def main():
+        loop, notified = asyncio.get_running_loop(), []
+        attempt = attempt_at(make_tool(nap, timeout_s=timeout_s), seconds=work_s)
+        attempt.when_reached(lambda: notified.append(loop.time()))
+        if abandon_s is not None:
+            loop.call_later(abandon_s, attempt.abandon)
+        await asyncio.sleep(9)
+        return notified
+
+    assert run_virtually(main()) == notified_s
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_the_timer_of_ended_work_is_removed_from_the_loop(abandoned) -> None:
+    async def nap() -> None:
+        """Sleep."""
+        await asyncio.sleep(1)
+
+    async def main():
+        attempt = attempt_at(make_tool(nap, timeout_s=1_000))
+        attempt.when_reached(lambda: None)
+        timer = attempt._timer
+        assert timer is not None
+        if abandoned:
+            attempt.abandon()
+        else:
+            await asyncio.sleep(2)
+        assert timer.cancelled()
+
+    run_virtually(main())
+
+
+def test_the_late_outcome_of_a_stubborn_coroutine_is_reported() -> None:
+    async def stubborn() -> str:
+        """Go on."""
+        try:
+            await asyncio.sleep(9)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+        return "after all"
+
+    async def main():
+        late = []
+        attempt = attempt_at(make_tool(stubborn, timeout_s=2))
+        outcome = await ended(attempt)
+        attempt.when_late(late.append)
+        assert outcome == Raised(kind="timeout", message="stubborn took longer than 2 s.")
+        await asyncio.sleep(2)
+        return [outcome.value for outcome in late]
+
+    assert run_virtually(main()) == ["after all"]
+
+
+def test_a_call_in_a_thread_is_cancelled_if_it_has_not_begun() -> None:
+    class Queue(type(THREADS)):
+        def __init__(self):
+            self.futures = []
+
+        def submit(self, function, /, *args, **kwargs):
+            self.futures.append(Future())
+            return self.futures[-1]
+
+    async def main(*, begun):
+        queue = Queue()
+        attempt = attempt_at(make_tool(pay, run_in=queue), euros=1)
+        while not queue.futures:  # noqa: ASYNC110 - the very step in which it is sent
+            await asyncio.sleep(0)
+        sent = queue.futures[0]
+        if begun:
+            assert sent.set_running_or_notify_cancel()
+        assert attempt.abandon() is begun
+        assert sent.cancelled() is not begun
+        if begun:
+            assert not attempt.over
+            sent.set_result(Returned(value=1))
+            assert attempt.abandon() is False, "it has ended there, and the loop does not know yet"
+        await asyncio.wait([attempt._work], timeout=20)
+        return attempt.over
+
+    assert asyncio.run(main(begun=False))
+    assert asyncio.run(main(begun=True))
+
+
+def test_the_longest_step_on_the_loop_is_noted(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("asyncfc_jupyter.runtime.attempt.time.perf_counter", lambda: now[0])
+
+    async def blocks(*seconds) -> None:
+        for each in seconds:
+            now[0] += each
+            await asyncio.sleep(1)
+
+    async def once(seconds: float) -> None:
+        """Block."""
+        await blocks(0.1, seconds, 0.1)
+
+    async def main():
+        return (await ended(attempt_at(make_tool(once), seconds=0.3))).blocked_s
+
+    assert run_virtually(main()) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("seconds", "noticed"), [(0.25, {"once": 0.25}), (0.125, {})])
+def test_a_step_of_a_fifth_of_a_second_on_the_loop_is_reported(seconds, noticed, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("asyncfc_jupyter.runtime.attempt.time.perf_counter", lambda: now[0])
+
+    async def once(seconds: float) -> None:
+        """Block."""
+        now[0] += seconds
+
+    async def main():
+        driver = begun()
+        for each in (seconds, seconds / 2):
+            issue(driver, make_tool(once), seconds=each)
+        await driver.wait(tuple(driver.calls))
+        seen = dict(driver.blocked_s)
+        driver.lend(EventLog(lambda: 0.0))
+        assert driver.blocked_s == {}
+        return seen
+
+    assert run_virtually(main()) == noticed

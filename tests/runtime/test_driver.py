@@ -29,18 +29,18 @@ FIND, BOOK = make_tool(find, pure=True), make_tool(book, irreversible=True)
 
 
 def issue(driver, tool, **arguments):
-    call = CallId(f"c{len(driver.issued)}")
-    return driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
+    call_id = CallId(f"c{len(driver.issued)}")
+    return driver.issue(call_id=call_id, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
 
 def test_a_call_cancelled_as_it_begins_leaves_nothing_unawaited() -> None:
     async def main():
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))
-        entry = issue(driver, FIND, city="LIS")
-        while entry.attempt is None:  # noqa: ASYNC110 - the very step in which it begins
+        call = issue(driver, FIND, city="LIS")
+        while call.attempt is None:  # noqa: ASYNC110 - the very step in which it begins
             await asyncio.sleep(0)
-        driver.cancel(entry.name)
+        driver.cancel(call.name)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             await driver.unwound()
@@ -54,12 +54,12 @@ async def cancelled_as_it_returns(tool):
     """Cancel a call after its function has ended and before the driver knows."""
     driver = Driver()
     driver.lend(EventLog(asyncio.get_running_loop().time))
-    entry = issue(driver, tool, city="LIS")
+    call = issue(driver, tool, city="LIS")
     issue(driver, FIND, city="$f1.id")
-    while entry.attempt is None or not entry.attempt.over:  # noqa: ASYNC110 - the very step in which it returns
+    while call.attempt is None or not call.attempt.over:  # noqa: ASYNC110 - the very step in which it returns
         await asyncio.sleep(0)
-    assert entry.status == "pending"
-    driver.cancel(entry.name)
+    assert call.status == "pending"
+    driver.cancel(call.name)
     await driver.wait(tuple(driver.calls))
     return driver
 
@@ -70,7 +70,7 @@ def test_a_call_that_is_cancelled_as_its_function_returns_is_done() -> None:
         return {"id": city}
 
     driver = run_virtually(cancelled_as_it_returns(make_tool(give, pure=True)))
-    assert [(entry.status, entry.value) for entry in driver.issued] == [("done", {"id": "LIS"})] * 2
+    assert [(call.status, call.value) for call in driver.issued] == [("done", {"id": "LIS"})] * 2
 
 
 def test_a_call_that_is_cancelled_as_its_function_raises_has_failed() -> None:
@@ -79,9 +79,9 @@ def test_a_call_that_is_cancelled_as_its_function_raises_has_failed() -> None:
         raise LookupError(city)
 
     driver = run_virtually(cancelled_as_it_returns(make_tool(miss, pure=True)))
-    assert [entry.status for entry in driver.issued] == ["failed", "skipped"]
+    assert [call.status for call in driver.issued] == ["failed", "skipped"]
     driver = run_virtually(cancelled_as_it_returns(make_tool(miss, idempotent=True, retries=1)))
-    assert [entry.status for entry in driver.issued] == ["cancelled", "skipped"]
+    assert [call.status for call in driver.issued] == ["cancelled", "skipped"]
 
 
 @pytest.mark.parametrize("also_cancelled", [False, True])
@@ -101,7 +101,7 @@ def test_a_call_that_an_interrupt_hit_is_cancelled_and_has_not_failed(also_cance
         return driver
 
     driver = run_virtually(main())
-    assert [entry.status for entry in driver.calls.values()] == ["cancelled", "skipped"]
+    assert [call.status for call in driver.calls.values()] == ["cancelled", "skipped"]
 
 
 def test_an_irreversible_call_is_skipped_if_the_call_before_it_fails() -> None:
@@ -119,7 +119,7 @@ def test_an_irreversible_call_is_skipped_if_the_call_before_it_fails() -> None:
         return driver
 
     driver = run_virtually(main())
-    assert [entry.status for entry in driver.issued] == ["done", "failed", "skipped", "done"]
+    assert [call.status for call in driver.issued] == ["done", "failed", "skipped", "done"]
     assert driver.calls[FutureName("f3")].error.startswith("f2 (find) failed: f1 has no field 'nothing'")
 
 
@@ -133,7 +133,7 @@ def test_a_shared_call_is_forgotten_however_it_settles() -> None:
         driver.lend(EventLog(asyncio.get_running_loop().time))
         for tool, city in ((FIND, "LIS"), (FIND, "LIS"), (make_tool(fail, pure=True), "OPO"), (FIND, "FAO")):
             issue(driver, tool, city=city)
-        assert [entry.same_as for entry in driver.issued] == [None, "f1", None, None]
+        assert [call.same_as for call in driver.issued] == [None, "f1", None, None]
         driver.cancel(FutureName("f4"))
         await driver.wait(tuple(driver.calls))
         again = issue(driver, FIND, city="LIS")
@@ -142,9 +142,9 @@ def test_a_shared_call_is_forgotten_however_it_settles() -> None:
         return driver
 
     driver = run_virtually(main())
-    assert [entry.status for entry in driver.issued] == ["done", "done", "failed", "cancelled", "done"]
+    assert [call.status for call in driver.issued] == ["done", "done", "failed", "cancelled", "done"]
     assert driver._shareable == {}
-    assert not any(entry.share_key for entry in driver.issued)
+    assert not any(call.share_key for call in driver.issued)
 
 
 class Unkeepable(tuple):
@@ -168,12 +168,12 @@ def test_a_result_that_cannot_be_kept_fails_its_call_and_hangs_nothing(retries) 
     async def main():
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))
-        entry = issue(driver, make_tool(odd, pure=True, retries=retries))
+        call = issue(driver, make_tool(odd, pure=True, retries=retries))
         await driver.wait(tuple(driver.calls), timeout_s=60)
-        return entry
+        return call
 
-    entry = run_virtually(main())
-    assert (entry.status, entry.error) == ("failed", "ValueError: made once")
+    call = run_virtually(main())
+    assert (call.status, call.error) == ("failed", "ValueError: made once")
 
 
 @pytest.mark.parametrize("retries", [0, 1])
@@ -183,16 +183,16 @@ def test_a_task_cancelled_from_outside_cancels_its_call(retries) -> None:
     async def main():
         driver = Driver()
         driver.lend(EventLog(asyncio.get_running_loop().time))
-        entry = issue(driver, make_tool(find, pure=True, retries=retries), city="LIS")
+        call = issue(driver, make_tool(find, pure=True, retries=retries), city="LIS")
         later = issue(driver, FIND, city="$f1.id")
         await asyncio.sleep(0.5)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await driver.wait(tuple(driver.calls), timeout_s=60)
-        return entry, later
+        return call, later
 
-    entry, later = run_virtually(main())
-    assert (entry.status, entry.error) == ("cancelled", "cancelled from outside")
+    call, later = run_virtually(main())
+    assert (call.status, call.error) == ("cancelled", "cancelled from outside")
     assert later.status == "skipped"
 
 

@@ -1,15 +1,23 @@
 """One object at a time: undeclared methods of one object take turns, however a call ends."""
 
 import asyncio
+import functools
+import sys
 import threading
 
 import pytest
 
-from asyncfc_jupyter.runtime.attempt import Attempt, Raised
+from asyncfc_jupyter.runtime.attempt import (
+    Attempt,
+    Raised,
+)
 from asyncfc_jupyter.runtime.object_lock import Turn, turn_of
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.runtime.outcomes import ended
+from tests.runtime.made import (
+    PAY,
+    ended,
+)
 
 
 class Desk:
@@ -146,3 +154,40 @@ def test_event_loops_of_several_threads_take_turns_on_one_object() -> None:
         thread.join(20)
     assert len(outcomes) == 9
     assert desk.most == 1
+
+
+class Shop:
+    def book(self, day: int) -> int:
+        """Book."""
+        return day
+
+    @classmethod
+    def open(cls) -> None:
+        """Open."""
+
+
+def test_only_undeclared_methods_of_one_object_take_turns() -> None:
+    shop, other = Shop(), Shop()
+    one = turn_of(make_tool(shop.book))
+    assert one is not None
+    assert turn_of(make_tool(shop.book)) is one
+    assert turn_of(make_tool(functools.partial(functools.partial(shop.book), day=1), name="book")) is one
+    assert turn_of(make_tool(other.book)) not in (None, one)
+    assert turn_of(make_tool(shop.book, pure=True)) is None
+    assert turn_of(PAY) is None
+    assert isinstance(math_like.__self__, type(sys))
+    assert turn_of(make_tool(math_like)) is None
+
+
+class _OfAModule:
+    """A function whose owner is its module, as those of extensions have it."""
+
+    __self__ = sys
+    __name__ = "of_a_module"
+
+    def __call__(self, a: int) -> int:
+        """Give it back."""
+        return a
+
+
+math_like = _OfAModule()

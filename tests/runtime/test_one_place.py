@@ -61,7 +61,7 @@ def starts(tool, *calls):
         for number, arguments in enumerate(calls):
             driver.issue(call_id=CallId(f"c{number}"), turn=1, name=tool.name, tool=tool, arguments=arguments)
         await driver.wait(tuple(driver.calls))
-        assert {entry.status for entry in driver.issued} == {"done"}
+        assert {call.status for call in driver.issued} == {"done"}
         return [stamped.at_s for stamped in log.events if isinstance(stamped.event, CallStarted)]
 
     return run_virtually(main())

@@ -75,3 +75,13 @@ def test_the_note_on_left_out_text_is_printed_on_a_stream_too() -> None:
     kept = Kept(4)
     kept.add("abcdefgh", "stderr")
     assert kept.pieces == [("ab", "stderr"), ("\n[4 characters left out]\n", "stdout"), ("gh", "stderr")]
+
+
+def test_pieces_of_one_stream_are_joined_up_to_four_thousand_characters() -> None:
+    kept = Kept(100_000)
+    kept.add("a" * 4_095, "stdout")
+    kept.add("b", "stdout")
+    assert len(kept._head) == 1
+    kept.add("c", "stdout")
+    kept.add("d", "stderr")
+    assert [len(text) for text, _ in kept._head] == [4_096, 1, 1]

@@ -36,8 +36,8 @@ class Desk:
         self.driver.lend(self.log, **lent)
 
     def issue(self, tool, **arguments):
-        call = CallId(f"c{len(self.driver.issued)}")
-        return self.driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments)
+        call_id = CallId(f"c{len(self.driver.issued)}")
+        return self.driver.issue(call_id=call_id, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
     async def settled(self):
         await self.driver.wait(tuple(self.driver.calls))
@@ -100,13 +100,13 @@ def test_a_call_has_one_attempt_more_than_retries_until_it_succeeds(retries, mad
 
     async def main():
         desk = Desk()
-        entry = desk.issue(make_tool(stumble, pure=True, retries=retries), basket=[0])
+        call = desk.issue(make_tool(stumble, pure=True, retries=retries), basket=[0])
         await desk.settled()
-        return entry
+        return call
 
-    entry = run_virtually(main())
+    call = run_virtually(main())
     assert attempts == [[0]] * made, "each attempt gets its arguments as they were"
-    assert (entry.status, entry.value) == (("done", 3) if made == 3 else ("failed", None))
+    assert (call.status, call.value) == (("done", 3) if made == 3 else ("failed", None))
 
 
 def test_each_attempt_has_its_own_context_and_the_last_is_abandoned() -> None:
@@ -159,21 +159,21 @@ async def swallow(seconds: float, fails: bool = False) -> str:
 def test_a_late_result_is_reported_once_and_the_call_lingers_until_then(ending, fails, discarded) -> None:
     async def main():
         desk = Desk()
-        entry = desk.issue(make_tool(swallow, pure=True, timeout_s=2), seconds=3, fails=fails)
+        call = desk.issue(make_tool(swallow, pure=True, timeout_s=2), seconds=3, fails=fails)
         await asyncio.sleep(1)
         assert desk.driver.lingering() == ()
         if ending == "cancel":
             await asyncio.sleep(0.5)
-            desk.driver.cancel(entry.name)
+            desk.driver.cancel(call.name)
         await asyncio.sleep(1.5)
-        assert desk.driver.lingering() == (entry,)
+        assert desk.driver.lingering() == (call,)
         await asyncio.sleep(4)
         assert desk.driver.lingering() == ()
-        return desk, entry
+        return desk, call
 
-    desk, entry = run_virtually(main())
+    desk, call = run_virtually(main())
     ended = {"cancel": ("cancelled", "cancelled"), "timeout": ("timeout", "swallow took longer than 2 s.")}
-    assert (entry.status, entry.error) == ended[ending]
+    assert (call.status, call.error) == ended[ending]
     assert desk.events(ResultDiscarded) == [(4.5 if ending == "cancel" else 5, discarded)]
 
 
@@ -243,23 +243,23 @@ def test_a_cancelled_call_in_a_thread_is_reported_as_still_running() -> None:
 
     async def main():
         desk = Desk()
-        entry = desk.issue(make_tool(stuck, pure=True))
+        call = desk.issue(make_tool(stuck, pure=True))
         await asyncio.to_thread(began.wait, 20)
-        desk.driver.cancel(entry.name)
-        desk.driver.cancel(entry.name)
+        desk.driver.cancel(call.name)
+        desk.driver.cancel(call.name)
         lingering = desk.driver.lingering()
         release.set()
         while desk.driver.lingering():  # noqa: ASYNC110 - until its thread has returned
             await asyncio.sleep(0.01)
-        return desk, entry, lingering
+        return desk, call, lingering
 
     try:
-        desk, entry, lingering = asyncio.run(main())
+        desk, call, lingering = asyncio.run(main())
     finally:
         release.set()
-    assert entry.error == "cancelled. It still runs in its thread; the result will be discarded."
+    assert call.error == "cancelled. It still runs in its thread; the result will be discarded."
     assert [event for _, event in desk.events(CallCancelled)] == [CallCancelled(future=F1, still_running=True)]
-    assert lingering == (entry,)
+    assert lingering == (call,)
 
 
 def test_a_call_that_waits_for_approval_can_be_cancelled() -> None:
@@ -282,7 +282,7 @@ def test_a_call_that_waits_for_approval_can_be_cancelled() -> None:
 
     desk, names = run_virtually(main())
     assert {"asyncfc f1 nap", "asyncfc f2 nap"} <= names
-    assert [entry.status for entry in desk.driver.issued] == ["cancelled", "done"]
+    assert [call.status for call in desk.driver.issued] == ["cancelled", "done"]
     assert answers == ["f2"]
     assert desk.events(ApprovalAsked)[0] == (0, ApprovalAsked(future=F1, arguments="seconds=1.0"))
 
@@ -312,9 +312,9 @@ def test_durations_are_noted_for_finished_calls_only() -> None:
 
     desk = run_virtually(main())
     assert list(desk.driver.durations.recent_s("nap")) == [2, 3]
-    assert [entry.status for entry in desk.driver.issued] == ["done", "failed", "cancelled", "failed"]
+    assert [call.status for call in desk.driver.issued] == ["done", "failed", "cancelled", "failed"]
     assert desk.driver.issued[3].error.startswith("nap cannot take these arguments: 'seconds': ")
-    assert [entry.started_s for entry in desk.driver.issued] == [0, 0, 0, None]
+    assert [call.started_s for call in desk.driver.issued] == [0, 0, 0, None]
 
 
 def test_a_driver_without_a_log_is_not_used() -> None:
@@ -331,9 +331,9 @@ def test_a_call_with_too_deep_arguments_fails_and_keeps_none_of_them() -> None:
         desk = Desk()
         return desk.issue(NAP, seconds=deep)
 
-    entry = run_virtually(main())
-    assert (entry.status, entry.arguments) == ("failed", {})
-    assert entry.error == "the arguments are nested deeper than 64 levels; pass less."
+    call = run_virtually(main())
+    assert (call.status, call.arguments) == ("failed", {})
+    assert call.error == "the arguments are nested deeper than 64 levels; pass less."
 
 
 # -- prints ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 
 from asyncfc_jupyter.runtime.attempt import Attempt, Raised, Returned
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.runtime.outcomes import ended
+from tests.runtime.made import ended
 
 cell = contextvars.ContextVar("cell", default="none")
 
