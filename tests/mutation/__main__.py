@@ -1,8 +1,8 @@
-"""``python -m tests.mutation``: plant faults, and see which of them the tests let live.
+"""``python -m tests.mutation``: plant faults, and list those that the tests do not find.
 
-Without another word, a random sample of small changes is made to the package, one at a time, and the quick tests that run the
-changed line are run. What survives is listed: each is a line that the tests run without looking at what it does, or a change
-that makes no difference. ``planted`` makes the faults of ``planted.py``, which the tests must find.
+By default a random sample of small changes is made to the package, one at a time, and the quick tests that run the changed line
+are run. The survivors are listed: each is a line that the tests run without checking its effect, or a change that makes no
+difference. ``planted`` makes the faults of ``planted.py``, which the tests must find.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.mutation.selection import Unsound
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     given = _parser().parse_args(arguments)
-    # Whoever ends the command so leaves no copies behind.
+    # So a command that is terminated removes its copies.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.what == "planted":
         from tests.mutation.planted import check_planted
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds", type=float, default=60.0, help="of tests for one mutant, the fastest first (default: %(default)g)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what became of each mutant")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome of each mutant")
     parser.add_argument("--only", type=Path, metavar="FILE", help="try the survivors of an earlier --json again")
     return parser
 
@@ -67,7 +67,7 @@ def _sample(given: argparse.Namespace) -> int:
     started_s = time.monotonic()
     fates: list[Fate] = []
     with workers(given.workers) as (pool, count):
-        learn(pool, count, budget_s=given.seconds, tell=to_stderr)
+        learn(pool, count, budget_s=given.seconds, report=to_stderr)
         for fate in try_all(pool, chosen):
             fates.append(fate)
             to_stderr(f"{len(fates):4}/{len(chosen)}  {'LIVES ' if fate.survived else 'killed'}  {fate.mutant}")
@@ -87,7 +87,7 @@ def _asked(fate: Fate) -> str:
         return "run by no quick test"
     around = "" if fate.seen else ", and none was seen to run this line"
     if fate.ran < fate.tests - len(fate.doubtful):
-        around += f"; of {fate.tests - fate.ran} more nothing is known: they are slow, or failed once and then passed"
+        around += f"; {fate.tests - fate.ran} more did not decide: they are slow, or failed once and then passed"
     return f"{fate.ran} tests pass{around}"
 
 
@@ -97,7 +97,7 @@ def _write(path: Path, seed: int, packages: list[str], fates: Iterable[Fate]) ->
 
 
 def _survivors_again(before: dict[str, Any]) -> list[Mutant]:
-    """Return the present mutants that are the survivors of then: of equal lines, the one nearest to where it stood."""
+    """Return the present mutants that survived then: of equal lines, the one nearest to its earlier position."""
     survivors = [mutant for mutant in before["mutants"] if mutant["survived"]]
     present: dict[tuple[Any, ...], list[Mutant]] = defaultdict(list)
     for mutant in all_mutants(ROOT, sorted({Path(each["path"]).parts[1] for each in survivors})):

@@ -1,7 +1,7 @@
 """Copies of the tree in which mutants are made, and processes that run tests there.
 
-A process that has loaded the third parties, but nothing of the package and nothing of its tests, is forked for each mutant: so
-the seconds of their imports are spent once, and what is tested is what stands in the copy, whatever else is installed.
+A process that has imported the third parties, but nothing of the package and of its tests, is forked for each mutant. So their
+imports are paid once, and the tests import the copy, whatever else is installed.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ import pytest
 from tests.mutation.mutants import PACKAGE
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What tests read of the tree.
+#: The parts of the tree that tests read.
 _COPIED = (PACKAGE, "tests", "docs", "notebooks", "README.md", "CHANGELOG.md", "pyproject.toml", ".ci")
 QUICK = "not kernel and not browser and not old_kernel and not old_client and not real_model"
-#: Tests that are not asked: these prove figures, need a browser or a minute, or are about the suite itself.
+#: Tests that are left out: they prove figures, need a browser or a minute, or are about the suite itself.
 _NOT_ASKED = ("tests/benchmarks/", "tests/browser/", "tests/mutation/", "tests/suite/", "tests/agent/test_chaos.py")
-#: Loaded before the fork, where they are there.
+#: Imported before the fork, if installed.
 _THIRD_PARTIES = (
     "pydantic", "openai", "hypothesis", "hypothesis.strategies", "IPython", "IPython.core.interactiveshell", "ipykernel",
     "ipywidgets", "anywidget", "jsonschema", "numpy", "pandas", "rich.console", "tenacity", "loky", "nest_asyncio2",
     "docstring_parser", "markdown_it", "platformdirs", "nbformat", "jupyter_client", "coverage",
 )  # fmt: skip
-#: A test is given this many times what it took, and this many seconds; what comes before the first test, these.
+#: A test gets so many times its duration and so many seconds more; the time before the first test gets the last number.
 _LONGER, _LIMIT_S, _LOADING_S = 5.0, 10.0, 60.0
-#: However busy the machine is, nothing is given more than so many times its time.
+#: However busy the machine is, no limit is multiplied by more than this.
 _MOST_BUSY = 4.0
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 
 
 def preload() -> None:
-    """Import third parties, for every fork to find."""
+    """Import third parties, so that every fork has them."""
     for name in _THIRD_PARTIES:
         if importlib.util.find_spec(name.partition(".")[0]) is not None:
             importlib.import_module(name)
-    # What pytest loads by entry points at the start of each session.
+    # The entry points that pytest loads at the start of each session.
     for entry in importlib.metadata.entry_points(group="pytest11"):
         with contextlib.suppress(Exception):
             entry.load()
@@ -63,13 +63,13 @@ def preload() -> None:
 
 
 def test_files(root: Path) -> list[str]:
-    """Return the files of the tests that are asked, from the root, with slashes."""
+    """Return the files of the tests that may run, from the root, with slashes."""
     found = (path.relative_to(root).as_posix() for path in (root / "tests").rglob("test_*.py"))
     return sorted(path for path in found if not path.startswith(_NOT_ASKED) and "node_modules" not in path)
 
 
 def busy() -> float:
-    """Return how much longer everything takes because of what else the machine does: 1 or more."""
+    """Return the factor by which other processes slow this one down: 1 or more."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
     return min(_MOST_BUSY, max(1.0, load))
 
@@ -81,15 +81,15 @@ def steady_id(node_id: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The first thing that went wrong."""
+    """The first failure."""
 
-    #: The test's id, or the file that could not be collected; empty when the process came to nothing.
+    #: The test's id, or the file that could not be collected; empty if the process ended without a result.
     test: str
     why: str
 
 
 class Copy:
-    """A copy of the tree in a directory of its own."""
+    """A copy of the tree in its own directory."""
 
     def __init__(self, home: Path) -> None:
         """Make the copy below ``home``."""
@@ -109,10 +109,10 @@ class Copy:
 
     @contextlib.contextmanager
     def changed(self, path: str, text: bytes) -> Iterator[None]:
-        """Give a file other contents for the time of the block.
+        """Give a file other contents within the block.
 
-        Python takes the compiled file beside a source for its own when their times and sizes agree, and both may: so that file
-        is put aside meanwhile.
+        Python uses the compiled file beside a source if time and size agree, and both may agree here: so that file is moved
+        away meanwhile.
         """
         file = self.root / path
         before, times = file.read_bytes(), file.stat()
@@ -134,12 +134,12 @@ class Copy:
 
         Args:
             work: The function.
-            limit_s: After so many seconds the fork and all that it has started are ended, unless it asks for more (`allow`).
-            keep_compiled: Whether compiled files are written. Never while a file is changed.
+            limit_s: After so many seconds the fork and its processes are ended, unless it asks for more (`allow`).
+            keep_compiled: Whether compiled files are written; never while a file is changed.
 
         Raises:
-            TimeoutError: Time ran out; it says for what it was asked last.
-            ChildProcessError: The process came to an end without an answer.
+            TimeoutError: Time ran out; it names the purpose of the last limit.
+            ChildProcessError: The process ended without an answer.
         """
         answer, log = self.home / "answer.json", self.home / "log.txt"
         answer.unlink(missing_ok=True)
@@ -161,7 +161,7 @@ class Copy:
         return json.loads(answer.read_text())
 
     def allow(self, seconds: float, what: str) -> None:
-        """Ask, in a fork, for so many seconds from now on."""
+        """In a fork: set the limit to so many seconds from now."""
         partial = self._allowed.with_suffix(".partial")
         partial.write_text(json.dumps([time.monotonic() + seconds, what]))
         partial.rename(self._allowed)
@@ -174,7 +174,7 @@ class Copy:
         return until, what
 
     def _wait(self, child: int, until: float) -> str | None:
-        """Wait for a fork; return what it was about when its time ran out, and None when it ended."""
+        """Wait for a fork; return the purpose of its limit if its time ran out, or None when it has ended."""
         what, pause_s = "", 0.002
         while not os.waitpid(child, os.WNOHANG)[0]:
             until, what = self._allowance() or (until, what)
@@ -197,7 +197,7 @@ class Copy:
             partial = answer.with_suffix(".partial")
             partial.write_text(json.dumps(value))
             partial.rename(answer)
-        except BaseException:  # noqa: BLE001 - whatever it is, the fork must not go on as its parent
+        except BaseException:  # noqa: BLE001 - after any error the fork must not continue as its parent
             traceback.print_exc()
         finally:
             os._exit(0)
@@ -206,16 +206,16 @@ class Copy:
         os.chdir(self.root)
         for name in [name for name in sys.modules if name.partition(".")[0] in {PACKAGE, "tests"}]:
             del sys.modules[name]
-        # A package that is installed for development is found by a path of its own, and its tests with it.
+        # A package that is installed for development has its own path, on which its tests would be found, too.
         others = [path for path in sys.path if path and not (Path(path) / PACKAGE).is_dir()]
         sys.path[:] = [str(self.root), *others]
         sys.path_importer_cache.clear()
         importlib.invalidate_caches()
         os.environ["PYTHONPATH"] = str(self.root)
-        # Processes that tests start run no code that must be remembered.
+        # Processes that tests start must not write compiled files.
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         sys.dont_write_bytecode = not keep_compiled
-        # One of a pool may have no children, but tests start some.
+        # A process of a pool may not have children, but tests start some.
         multiprocessing.current_process()._config["daemon"] = False
         # As under pytest: a process that a test spawns runs this module first.
         sys.modules["__main__"] = types.ModuleType("__main__")
@@ -227,7 +227,7 @@ class Copy:
 
 
 def _end_with_parent() -> None:
-    """Have this process ended when its parent ends, where that is possible."""
+    """Have this process end with its parent, if the system can do that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
@@ -235,7 +235,7 @@ def _end_with_parent() -> None:
 def session(copy: Copy, files: Sequence[str], plugin: object, *options: str) -> int:
     """Run pytest on files of a copy; called in a fork."""
     arguments = ["-q", "-m", QUICK, "-p", "no:cacheprovider", "--basetemp", str(copy.home / "temporary"), *options]
-    # Its plugins, which are loaded before the fork, hold no test.
+    # Plugins are imported before the fork; they contain no test whose asserts pytest would rewrite.
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     return int(pytest.main([*arguments, *files], plugins=[plugin]))
 
@@ -243,18 +243,18 @@ def session(copy: Copy, files: Sequence[str], plugin: object, *options: str) -> 
 class Chosen:
     """A plugin that runs the chosen tests only, and keeps the first failure.
 
-    A test of another name than before is run as well: what a mutant changes may be a parameter.
+    A test with an unknown name runs as well: a mutant may change a parameter, and so a name.
     """
 
     def __init__(self, copy: Copy, chosen: Collection[str], known: Collection[str], seconds: dict[str, float]) -> None:
         self._copy, self._chosen, self._known, self._seconds = copy, chosen, known, seconds
-        # For what pytest loads and collects before the first test.
+        # For loading and collecting, before the first test.
         copy.allow(_LOADING_S * busy(), "")
         self.failure: dict[str, str] | None = None
         self.ran = 0
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Choose, and put the fastest of each file first."""
+        """Choose the tests, and put the fastest of each file first."""
         kept, left = [], []
         for item in items:
             name = steady_id(item.nodeid)
@@ -274,7 +274,7 @@ class Chosen:
             self._note(report.nodeid, report)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Give each test a time of its own: one that never ends is found out soon, however many others there are."""
+        """Give each test its own limit, so that one that never ends is detected soon."""
         name = steady_id(nodeid)
         self._copy.allow((_LIMIT_S + _LONGER * self._seconds.get(name, 0.0)) * busy(), name)
 

@@ -1,9 +1,9 @@
-"""Every small change that could be made to the package's source, of which a sample is drawn.
+"""Every small change that can be made to the package's source, from which a sample is drawn.
 
-A mutant is an edit of the text: its place is taken from the syntax tree, so that all else, line numbers included, stays as it
-is. Left out is what no behaviour depends on: annotations, docstrings, the arguments of dataclass decorators, ``__all__`` and
-``__slots__``, what only a type checker reads, and ``strict`` of ``zip``, which guards against our own mistakes. Left out, too,
-is what stands in f-strings: before Python 3.12 nobody knows where.
+A mutant is an edit of the text at a place of the syntax tree, so that everything else, line numbers included, is unchanged.
+Code that does not affect behaviour is left out: annotations, docstrings, the arguments of dataclass decorators, ``__all__`` and
+``__slots__``, code for type checkers, and ``strict`` of ``zip``, which guards against our own mistakes. F-strings are left out,
+too: before Python 3.12 the positions inside them are unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RETURN = "returns None"
 CALL = "call dropped"
 RAISE = "raise dropped"
 
-#: Each sign of a comparison as it stands in a source, and what takes its place: bounds are moved by one, others turned.
+#: Each sign of a comparison in a source, and its replacement: bounds are moved by one, others negated.
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: (r"==", "!="),
     ast.NotEq: (r"!=", "=="),
@@ -41,7 +41,7 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Is: (r"\bis\b", "is not"),
     ast.IsNot: (r"\bis\s+not\b", "is"),
 }
-#: Comparisons that are turned into their very opposite: to negate the condition besides would make the same mutant twice.
+#: Comparisons that are replaced by their exact opposite: negating the condition as well would make the same mutant twice.
 _OPPOSITES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn, ast.Is, ast.IsNot)
 _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("+", "-"),
@@ -58,7 +58,7 @@ _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
 }
 #: Names whose values only a type checker or the import system reads.
 _UNREAD = frozenset({"__all__", "__slots__", "__match_args__"})
-#: What a module-level alias of a type is subscripted from; the value of such an alias is an annotation.
+#: Names that a module-level alias of a type subscripts; the value of such an alias is an annotation.
 _TYPE_MAKERS = frozenset({"Annotated", "Callable", "Literal", "Optional", "Union"})
 _TYPE_CALLS = frozenset({"NewType", "ParamSpec", "TypeVar"})
 _CACHES = frozenset({"cache", "lru_cache"})
@@ -75,22 +75,22 @@ class Mutant:
     #: In bytes, from 0.
     column: int
     operator: str
-    #: The bytes that are replaced, and by what.
+    #: The bytes that are replaced, and their replacement.
     begin: int
     end: int
     text: str
     #: The line of the file in which the edit begins, without the space around it.
     source: str
-    #: Lines of which one runs when the edited code does: the first of them that was seen to run at all is to be believed.
+    #: Lines of which one runs if the edited code does: the first of them that coverage saw run decides.
     look: tuple[int, ...]
-    #: The first line of the function around it: it runs when the edited code does, and more often. None in no function.
+    #: The first line of the function around it, which runs whenever the edited code does; None outside functions.
     opening: int | None
-    #: Whether the code runs once in a process, such as a module's own: which test runs it is a matter of chance.
+    #: Whether the code runs once in a process, such as a module's own: then chance decides which test runs it.
     once: bool
 
     @property
     def place(self) -> tuple[str, int, int, str]:
-        """What tells one mutant of a tree from another."""
+        """The key by which the mutants of a tree differ."""
         return self.path, self.line, self.column, self.operator
 
     def __str__(self) -> str:
@@ -123,7 +123,7 @@ def all_mutants(root: Path, packages: Iterable[str]) -> list[Mutant]:
 
 
 def draw(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
-    """Return so many of the mutants, each as likely as any other, and the same for the same seed."""
+    """Return so many of the mutants, drawn with equal chance, and the same ones for the same seed."""
     return random.Random(seed).sample(mutants, min(count, len(mutants)))
 
 
@@ -133,7 +133,7 @@ def mutants_of(path: str, source: bytes) -> list[Mutant]:
 
 
 class _Finder(ast.NodeVisitor):
-    """Walks through a file and notes each edit that can be made."""
+    """Walks through a file and notes each possible edit."""
 
     def __init__(self, path: str, source: bytes) -> None:
         self._path, self._source = path, source
@@ -142,13 +142,13 @@ class _Finder(ast.NodeVisitor):
         for line in source.split(b"\n"):
             self._starts.append(self._starts[-1] + len(line) + 1)
         self._found: list[Mutant] = []
-        #: How many functions are around the node, and whether one of them keeps its result.
+        #: The number of functions around the node, and whether one of them caches its result.
         self._depth, self._kept = 0, False
         self._statement = 1
         self._opening: int | None = None
 
     def found(self) -> Iterator[Mutant]:
-        """Yield the file's mutants; of those that make the same text only one."""
+        """Yield the file's mutants, and only one of those that make the same text."""
         self.visit(ast.parse(self._source))
         seen: set[tuple[int, int, str]] = set()
         for mutant in self._found:
@@ -170,7 +170,7 @@ class _Finder(ast.NodeVisitor):
         return self._source[begin:end].decode()
 
     def _note(self, operator: str, begin: int, end: int, text: str, line: int) -> None:
-        """Note an edit; ``line`` is where the code begins that it changes."""
+        """Note an edit; ``line`` is the beginning of the code that it changes."""
         before = self._source[:begin]
         at = before.count(b"\n") + 1
         self._found.append(
@@ -192,7 +192,7 @@ class _Finder(ast.NodeVisitor):
     def _between(self, operator: str, sign: str, new: str, left: ast.expr, right: ast.expr) -> None:
         """Note that the sign between two operands becomes another."""
         begin, end = self._span(left)[1], self._span(right)[0]
-        # What looks like a sign in a comment is none: its place is filled with spaces.
+        # A sign inside a comment does not count: comments are replaced by spaces.
         gap = re.sub(r"#[^\n]*", lambda match: " " * len(match[0].encode()), self._source[begin:end].decode())
         match = re.search(sign, gap)
         if match is not None:
@@ -207,7 +207,7 @@ class _Finder(ast.NodeVisitor):
     # -- the walk ------------------------------------------------------------------------------------------------------
 
     def visit(self, node: ast.AST) -> None:
-        """Visit a node, and know which statement it is part of."""
+        """Visit a node, and keep track of its statement."""
         before = self._statement
         if isinstance(node, ast.stmt):
             self._statement = node.lineno
@@ -221,7 +221,7 @@ class _Finder(ast.NodeVisitor):
 
     def _visit_function(self, node: _Function, body: Sequence[ast.expr] | Sequence[ast.stmt]) -> None:
         depth, kept, opening = self._depth, self._kept, self._opening
-        # A docstring is no line that runs.
+        # A docstring is not a line that runs.
         after = 1 if len(body) > 1 and not isinstance(node, ast.Lambda) and ast.get_docstring(node) is not None else 0
         self._opening = body[after].lineno
         decorators = () if isinstance(node, ast.Lambda) else node.decorator_list
@@ -245,7 +245,7 @@ class _Finder(ast.NodeVisitor):
         self._visit_function(node, [node.body])
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        """Leave out how a dataclass is made; a protocol holds nothing that runs."""
+        """Leave out the arguments of a dataclass; a protocol has no code that runs."""
         if any(_last_name(base) == "Protocol" for base in node.bases):
             return
         decorators = [each for each in node.decorator_list if _last_name(each) != "dataclass"]
@@ -257,7 +257,7 @@ class _Finder(ast.NodeVisitor):
             self._visit_all([node.target, node.value])
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        """Leave out aliases of types and what nobody reads at run time."""
+        """Leave out aliases of types and names that are not read at run time."""
         unread = any(_last_name(target) in _UNREAD for target in node.targets)
         if not unread and not (self._depth == 0 and _is_type(node.value)):
             self.generic_visit(node)
@@ -270,7 +270,7 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
-        """Turn an operator between numbers or sets; text and lists only know one."""
+        """Turn an operator between numbers or sets; text and lists have only one."""
         if type(node.op) in _OPERATORS and not (_is_text(node.left) or _is_text(node.right)):
             sign, new = _OPERATORS[type(node.op)]
             self._between(OPERATOR, re.escape(sign), new, node.left, node.right)
@@ -311,7 +311,7 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_While(self, node: ast.While) -> None:
-        """Turn the condition; a loop without one would be turned into none, which the flag does already."""
+        """Turn the condition; the flag of a loop without a condition is turned already."""
         if not isinstance(node.test, ast.Constant):
             self._turn(node.test)
         self.generic_visit(node)
@@ -333,7 +333,7 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        """Leave out ``zip``'s ``strict``, and what makes a type."""
+        """Leave out ``zip``'s ``strict``, and calls that make a type."""
         name = _last_name(node.func)
         if name in _TYPE_CALLS:
             return
@@ -356,20 +356,20 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        """Leave out a call that is made for what it does."""
+        """Leave out a call whose result is not used."""
         called = node.value.value if isinstance(node.value, ast.Await) else node.value
         if isinstance(called, ast.Call):
             self._emptied(CALL, node, "pass")
         self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> None:
-        """Go on where an error was raised."""
+        """Continue instead of raising an error."""
         self._emptied(RAISE, node, "pass")
         self.generic_visit(node)
 
 
 def _last_name(node: ast.AST | None) -> str:
-    """Return the name that something is called by, without the module or the object in front of it."""
+    """Return the last part of a dotted name."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
@@ -400,7 +400,7 @@ def _names_a_class(node: ast.expr) -> bool:
 
 
 def _is_text(node: ast.expr) -> bool:
-    """Return whether a value is plainly text or a list: of those any other operator is an error at once."""
+    """Return whether a value is clearly a text or a list, for which any other operator is an error."""
     match node:
         case ast.Constant(value=str() | bytes()) | ast.JoinedStr() | ast.List() | ast.ListComp() | ast.Tuple():
             return True

@@ -1,7 +1,7 @@
-"""Faults planted by hand, each of a kind that a reviewer would believe, and the tests that must find it.
+"""Faults planted by hand, each of a kind that a reviewer could overlook, and the tests that must find it.
 
-The random mutants are of Python alone, and the quick tests alone are asked about them. Here are the page's script, which is
-tested in Node and in a browser, and what only a real kernel shows.
+The random mutants change only Python and run only the quick tests. These faults are also in the page's script, which is tested
+in Node and in a browser, and in code that only a real kernel shows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.mutation.copies import ROOT, Copy
 
-#: More than the slowest of the lists of tests takes on a busy machine.
+#: More than the slowest list of tests takes on a busy machine.
 _LIMIT_S = 1200.0
 _FRONTEND = "asyncfc_jupyter/trace/frontend"
 _PAGE = (
@@ -32,15 +32,15 @@ _PAGE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault: a text of a file that becomes another."""
+    """One fault: a text in a file and its replacement."""
 
-    #: What the person would see.
+    #: The effect that a user would see.
     name: str
     file: str
-    #: Stands in the file exactly once.
+    #: Must occur in the file exactly once.
     old: str
     new: str
-    #: What pytest is given: files, and options.
+    #: Arguments of pytest: files and options.
     tests: tuple[str, ...]
 
 
@@ -119,7 +119,7 @@ PLANTED = (
 
 
 def times_there(fault: Fault) -> int:
-    """Return how often the text that becomes another stands in its file."""
+    """Return how often the text to be replaced occurs in its file."""
     return (ROOT / fault.file).read_text(encoding="utf-8").count(fault.old)
 
 
@@ -155,11 +155,11 @@ def _planted(copy: Copy, fault: Fault) -> tuple[str, bool]:
     if code not in {0, 1}:
         return f"PYTEST ENDED WITH {code}", False
     if code == 0:
-        # With what pytest says last: tests that were skipped have looked at nothing.
+        # Show pytest's last line: skipped tests have checked nothing.
         said = (copy.home / "log.txt").read_text(errors="replace").strip().rpartition("\n")[2]
         return f"NOT FOUND ({said.strip('= ')})", False
     failed = ", ".join(json.loads((memory / "v" / "cache" / "lastfailed").read_text()))
-    # What fails without the fault as well has not found it.
+    # A test that also fails without the fault has not found it.
     if _pytest(copy, memory, *fault.tests, "--last-failed") != 0:
         return f"FAILS WITHOUT IT: {failed}", False
     return f"found by {failed}", True

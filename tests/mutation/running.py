@@ -1,4 +1,4 @@
-"""Runs the tests on each mutant, by several processes at once, and says what became of it."""
+"""Runs the tests on each mutant in several processes, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from tests.mutation.mutants import Mutant, all_mutants, all_packages
 from tests.mutation.selection import Kept, Selection, Unsound, batches, measure, within
 
 _WARMING_S = 300.0
-#: Tests that fail with a mutant and pass with the same mutant a moment later are left out, so many at most.
+#: At most so many tests are left out that fail with a mutant and then pass with the same mutant.
 _DOUBTS = 3
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """What became of a mutant."""
+    """The outcome of a mutant."""
 
     mutant: Mutant
-    #: The test that failed; empty where the mutant lives, or where all came to nothing.
+    #: The test that failed; empty if the mutant survived, or if the process ended without a result.
     killed_by: str
-    #: The failure's first line; empty where the mutant lives.
+    #: The failure's first line; empty if the mutant survived.
     why: str
-    #: Whether a test was seen to run its line; where none was, those that run the function around it are asked.
+    #: Whether coverage saw a test run its line; if not, the tests of the function around it are run.
     seen: bool
-    #: How many tests run its code, and how many of them were run, up to the first that failed.
+    #: The number of tests that run its code, and of those that were run, up to the first failure.
     tests: int
     ran: int
     #: Tests that failed once and then passed with the same mutant.
@@ -52,7 +52,7 @@ class Fate:
         return not self.why
 
     def plain(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the outcome as plain data."""
         mutant = {name: getattr(self.mutant, name) for name in ("path", "line", "column", "operator", "source", "text")}
         return (
             mutant
@@ -62,12 +62,12 @@ class Fate:
 
 
 class _Worker:
-    """What each process of the pool has: a copy, and what was measured."""
+    """The state of each process of the pool: a copy, and the measurements."""
 
     copy: Copy
     selection: Selection
     budget_s: float
-    #: Where each waits for the others, so that none does the work of two.
+    #: All processes wait here for each other, so that each of them does the work once.
     barrier: Any
 
 
@@ -84,7 +84,7 @@ def _measured(file: str) -> tuple[str, dict[str, Any] | str]:
 
 
 def _learn(task: tuple[Selection, float]) -> None:
-    """Take in what was measured; have every test file compiled, so that no mutant pays for it. Once in each process."""
+    """Store the measurements and compile every test file, so that no mutant pays for it; runs once in each process."""
     _Worker.selection, _Worker.budget_s = task
     _Worker.barrier.wait(_WARMING_S)
     copy = _Worker.copy
@@ -147,8 +147,8 @@ def workers(count: int) -> Iterator[tuple[Pool, int]]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def learn(pool: Pool, count: int, *, budget_s: float, tell: Tell) -> None:
-    """Measure the tests where that was not done before, and let every process know.
+def learn(pool: Pool, count: int, *, budget_s: float, report: Report) -> None:
+    """Measure the tests that were not measured before, and pass the result to every process.
 
     Raises:
         Unsound: A test fails although nothing was changed.
@@ -156,15 +156,15 @@ def learn(pool: Pool, count: int, *, budget_s: float, tell: Tell) -> None:
     kept, selection = Kept(ROOT), Selection()
     found = {file: kept.get(file) for file in test_files(ROOT)}
     missing = [file for file, known in found.items() if known is None]
-    # The longest first, as far as that can be known, so that no process waits for the other in the end.
+    # The longest first, judged by size, so that no process waits for another in the end.
     missing.sort(key=lambda file: -(ROOT / file).stat().st_size)
     if missing:
-        tell(f"measuring {len(missing)} of {len(found)} files of tests: which lines each test runs")
+        report(f"measuring {len(missing)} of {len(found)} files of tests: which lines each test runs")
     problems: list[str] = []
     for file, measured in pool.imap_unordered(_measured, missing):
         if isinstance(measured, str):
             problems.append(measured)
-            tell(f"  {measured}")
+            report(f"  {measured}")
         else:
             kept.put(file, measured)
             found[file] = measured
@@ -175,15 +175,15 @@ def learn(pool: Pool, count: int, *, budget_s: float, tell: Tell) -> None:
     if not selection.knows_lines:
         raise Unsound("coverage saw no test run a line of the package")
     selection.know_functions(all_mutants(ROOT, all_packages(ROOT)))
-    tell(f"{len(selection.seconds)} tests, {sum(selection.seconds.values()):.0f} s of work")
+    report(f"{len(selection.seconds)} tests, {sum(selection.seconds.values()):.0f} s of work")
     pool.map(_learn, [(selection, budget_s)] * count, chunksize=1)
 
 
 def try_all(pool: Pool, mutants: Sequence[Mutant]) -> Iterator[Fate]:
-    """Yield what becomes of each mutant, as it is known."""
+    """Yield the outcome of each mutant as soon as it is known."""
     yield from pool.imap_unordered(_tried, mutants)
 
 
 def to_stderr(text: str) -> None:
-    """Say how far it is."""
+    """Report the progress."""
     print(text, file=sys.stderr, flush=True)

@@ -1,11 +1,11 @@
 """Which tests run which lines, and how long each takes: measured once per file of tests, and kept until something changes.
 
-Each file of tests is run in a process of its own under coverage, which is told whenever another test begins. What is found is
-kept in ``.cache/mutation`` under a hash of all that the tests of a file may depend on, so that whoever adds a test to one file
-waits for that file alone.
+Each file of tests runs in its own process under coverage, which is notified of the beginning of each test. The result is kept
+in ``.cache/mutation`` under a hash of everything that the tests of a file may depend on, so that after adding a test to one
+file only that file is measured again.
 
-What other processes run, and what runs before any test or for several, is ascribed to all tests of the file. Not seen is, of
-what is computed once and kept, which other test depends on it.
+Lines that run in other processes, before any test or for several tests count for all tests of the file. If a value is computed
+once and cached, the other tests that depend on it are not seen.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ import pytest
 from tests.mutation.copies import Copy, first_failure, session, steady_id, test_files
 from tests.mutation.mutants import PACKAGE, Mutant
 
-#: Raised when what is kept takes another form.
+#: Increase it when the form of the kept files changes.
 _FORM = 4
 _MEASURING_S = 900.0
-#: Trees of which what was measured is kept: those of a few branches.
+#: Trees whose measurements are kept: those of a few branches.
 _TREES = 4
 #: Linux: the nanoseconds that a thread has run, and those for which it waited for its turn.
 _WAITED = Path("/proc/thread-self/schedstat")
-#: Contexts: of a test, its id; of what happens before any test or for several of them, this.
+#: The context of a test is its id; of code that runs before any test or for several, this.
 _SHARED = ""
 
 #: Lines by file.
@@ -47,7 +47,7 @@ class Unsound(Exception):
 
 
 class _Measuring:
-    """A plugin that tells coverage which test runs, and notes how long it takes."""
+    """A plugin that notifies coverage of the running test, and measures its duration."""
 
     def __init__(self, switch: Callable[[str], None]) -> None:
         self._switch, self._now = switch, _SHARED
@@ -72,7 +72,7 @@ class _Measuring:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
-        """What is set up for several tests is run by the first of them only, and matters to all."""
+        """A fixture for several tests runs in the first of them only, but all depend on it."""
         before = self._enter(_SHARED if fixturedef.scope != "function" else self._now)
         try:
             return (yield)
@@ -89,10 +89,10 @@ class _Measuring:
 
 
 def measure(copy: Copy, file: str) -> dict[str, Any]:
-    """Run one file of tests under coverage and return what its tests run.
+    """Run one file of tests under coverage and return the lines that its tests run.
 
     Raises:
-        Unsound: A test fails, also once more and without coverage, which makes some too slow.
+        Unsound: A test fails, and fails again without coverage, which makes some tests too slow.
     """
 
     def work() -> dict[str, Any]:
@@ -116,7 +116,7 @@ def measure(copy: Copy, file: str) -> dict[str, Any]:
             for line, contexts in data.contexts_by_lineno(path).items():
                 for context in contexts:
                     lines[context][short].append(line)
-        # Pools of processes end here, and write down what they ran; what coverage holds itself is gone afterwards.
+        # Pools of processes end here, and write down their lines; coverage's own data is gone afterwards.
         atexit._run_exitfuncs()
         for file_of_process in elsewhere.glob("lines.*"):
             of_process = coverage.CoverageData(str(file_of_process))
@@ -132,7 +132,7 @@ def measure(copy: Copy, file: str) -> dict[str, Any]:
         raise Unsound(f"{file} cannot be run: {str(error) or 'time ran out'}") from error
     failed = set(found.pop("failed"))
     if found.pop("code") not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
-        raise Unsound(f"{file} cannot be collected; look what pytest says of it.")
+        raise Unsound(f"{file} cannot be collected; run pytest on it to see why.")
     if failed:
         found_seconds = {name: seconds for name, (seconds, _) in found["tests"].items()}
         failure, _ = first_failure(copy, [[file]], failed, set(found["tests"]), found_seconds)
@@ -142,7 +142,7 @@ def measure(copy: Copy, file: str) -> dict[str, Any]:
 
 
 def _watch_other_processes(copy: Copy) -> Path:
-    """Have each Python process that a test starts note what it runs, and return the folder in which it does."""
+    """Have each Python process that a test starts record its lines, and return the folder of the records."""
     folder = copy.home / "processes"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -157,7 +157,7 @@ def _watch_other_processes(copy: Copy) -> Path:
 
 
 def _undisturbed_s() -> float:
-    """Return a clock that stands while this thread could go on but other processes have the machine, where that is known."""
+    """Return a clock that stops while this thread waits for a processor, if the system reports that."""
     try:
         waited_ns = int(_WAITED.read_text().split()[1])
     except (OSError, IndexError, ValueError):
@@ -166,7 +166,7 @@ def _undisturbed_s() -> float:
 
 
 class Kept:
-    """What was measured before, in files."""
+    """Earlier measurements, in files."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -187,7 +187,7 @@ class Kept:
         return self._home / f"{Path(file).stem}-{digest}.json"
 
     def get(self, file: str) -> dict[str, Any] | None:
-        """Return what is known of a file of tests as it is now."""
+        """Return the measurement of a file of tests in its present form, or None."""
         try:
             found: dict[str, Any] = json.loads(self._place(file).read_text())
         except (OSError, ValueError):
@@ -195,7 +195,7 @@ class Kept:
         return found
 
     def put(self, file: str, found: dict[str, Any]) -> None:
-        """Keep what was found."""
+        """Keep a measurement."""
         if not self._home.is_dir():
             self._home.mkdir(parents=True)
             former = sorted(self._home.parent.iterdir(), key=lambda path: path.stat().st_mtime)
@@ -210,20 +210,20 @@ def _sets() -> dict[Any, set[str]]:
 
 @dataclass(slots=True, kw_only=True)
 class Selection:
-    """Which tests to ask about a line."""
+    """Finds the tests that run a line."""
 
     #: Seconds by test, under coverage.
     seconds: dict[str, float] = field(default_factory=dict)
     #: Tests by file and line, of lines that run during a test.
     _by_line: dict[tuple[str, int], set[str]] = field(default_factory=_sets)
-    #: Tests by file of the package, where they run any of its functions.
+    #: Tests by file of the package of which they run a function.
     _by_file: dict[str, set[str]] = field(default_factory=_sets)
     #: Files of tests by line, of lines that run while they are imported or set up.
     _shared: dict[tuple[str, int], set[str]] = field(default_factory=_sets)
     _of_file: dict[str, set[str]] = field(default_factory=_sets)
 
     def add(self, file: str, found: dict[str, Any]) -> None:
-        """Take in what was measured of a file of tests."""
+        """Add the measurement of a file of tests."""
         for path, lines in found["shared"].items():
             for line in lines:
                 self._shared[path, line].add(file)
@@ -236,23 +236,23 @@ class Selection:
 
     @property
     def knows_lines(self) -> bool:
-        """Whether any test was seen to run a line."""
+        """Whether coverage saw any test run a line."""
         return bool(self._by_line)
 
     def know_functions(self, mutants: Iterable[Mutant]) -> None:
-        """Take from these mutants which lines are those of functions: others are run by whoever is first."""
+        """Learn from these mutants which lines belong to functions: other lines run in the first test only."""
         for mutant in mutants:
             if not mutant.once:
                 self._by_file[mutant.path] |= self._by_line.get((mutant.path, mutant.line), set())
 
     def tests_for(self, mutant: Mutant) -> tuple[set[str], bool]:
-        """Return the tests that run the mutant's code, and whether it was seen to run.
+        """Return the tests that run the mutant's code, and whether coverage saw it run.
 
-        Where it was not, they are those that run the function around it: a process that is killed does not tell what it ran.
+        If not, they are the tests that run the function around it: a process that is killed does not report its lines.
         """
         seen = next(filter(None, (self._that_run(mutant.path, line) for line in mutant.look)), set())
         if mutant.once:
-            # Of code that runs once, coverage knows the first test alone; those that run the file's functions depend on it.
+            # For code that runs once, coverage sees the first test only; tests that run the file's functions depend on it.
             return self._by_file.get(mutant.path) or seen, True
         if seen or mutant.opening is None:
             return seen, bool(seen)
@@ -266,7 +266,7 @@ class Selection:
 
 
 def within(tests: Iterable[str], seconds: dict[str, float], budget_s: float) -> set[str]:
-    """Return the fastest of the tests that fit into a time; one at least."""
+    """Return the fastest tests that fit into a time; at least one."""
     chosen: set[str] = set()
     spent_s = 0.0
     for test in sorted(tests, key=lambda test: (seconds[test], test)):
@@ -278,10 +278,10 @@ def within(tests: Iterable[str], seconds: dict[str, float], budget_s: float) -> 
 
 
 def batches(mutant: Mutant, chosen: Iterable[str], seconds: dict[str, float]) -> list[list[str]]:
-    """Return the files of the tests in the order in which to ask them, few in the beginning.
+    """Return the files of the tests in the order in which to run them, in growing batches.
 
-    The tests that are named after the module, then those of its package, then the cheapest: most mutants die early, and whoever
-    dies needs no other file imported.
+    Tests that are named after the module come first, then those of its package, then the cheapest: most mutants are killed
+    early, and then no other file must be imported.
     """
     cost: dict[str, float] = defaultdict(float)
     for test in chosen:

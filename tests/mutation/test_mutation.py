@@ -1,4 +1,4 @@
-"""What is drawn is the same for the same seed, is another program, and is none that behaves alike."""
+"""A draw is the same for the same seed; each mutant is another program, and not one that must behave alike."""
 
 import ast
 from collections import Counter
@@ -26,7 +26,7 @@ from tests.mutation.selection import batches, within
 
 
 def changed(source, operator=None):
-    """The texts that come of a source, by one operator or all."""
+    """The mutated texts of a source, by one operator or all."""
     found = mutants_of("asyncfc_jupyter/core/a.py", source.encode())
     return [each.apply(source.encode()).decode() for each in found if operator in {None, each.operator}]
 
@@ -81,7 +81,7 @@ def test_each_mutant_compiles_differs_and_keeps_the_lines(everything) -> None:
         (RAISE, "if a:\n    raise b from c", ["if a:\n    pass"]),
     ],
 )
-def test_an_operator_changes_what_it_says(operator, source, texts) -> None:
+def test_an_operator_makes_its_own_change_only(operator, source, texts) -> None:
     assert sorted(changed(source, operator)) == sorted(texts)
 
 
@@ -99,11 +99,11 @@ def test_an_operator_changes_what_it_says(operator, source, texts) -> None:
         "class A(Protocol):\n    def b(self):\n        return 1",
     ],
 )
-def test_what_no_behaviour_depends_on_is_left_out(source) -> None:
+def test_code_that_does_not_affect_behaviour_is_left_out(source) -> None:
     assert changed(source) == []
 
 
-def test_what_runs_once_is_known_and_where_a_function_begins() -> None:
+def test_code_that_runs_once_and_the_start_of_a_function_are_known() -> None:
     source = "A = 1\ndef b(c=2):\n    '''D.'''\n    e()\n    return 3\n@cache\ndef f():\n    return 4\n"
     numbers = [each for each in mutants_of("asyncfc_jupyter/core/a.py", source.encode()) if each.operator == NUMBER]
     assert [(each.line, each.once, each.opening) for each in numbers] == [
@@ -114,7 +114,7 @@ def test_what_runs_once_is_known_and_where_a_function_begins() -> None:
     ]
 
 
-def test_the_fastest_tests_are_chosen_and_those_of_the_module_go_first() -> None:
+def test_the_fastest_tests_are_chosen_and_those_of_the_module_run_first() -> None:
     seconds = {"tests/core/test_a.py::b": 2.0, "tests/core/test_c.py::d": 1.0, "tests/agent/test_e.py::f": 0.5}
     assert within(seconds, seconds, 1.6) == {"tests/core/test_c.py::d", "tests/agent/test_e.py::f"}
     assert within(seconds, seconds, 0) == {"tests/agent/test_e.py::f"}

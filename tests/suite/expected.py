@@ -1,8 +1,8 @@
-"""Whole outputs that were looked at and found right, kept in files: what has many figures in it is compared as a whole.
+"""Whole outputs that were checked and kept in files: an output with many figures is compared as a whole.
 
-A picture, a table, a list of messages: a test that names three of its hundred figures lets the others be wrong. The fixture
-``expected`` compares with a file in the folder ``expected`` beside the test, and shows what differs. Where the new output is
-right, look at it and let it be written: ``python -m pytest tests/trace --accept``.
+A test that names three of the hundred figures in a picture or a table lets the others be wrong. The fixture ``expected``
+compares with a file in the folder ``expected`` beside the test, and shows the difference. If the new output is right, check it
+and have it written: ``python -m pytest tests/trace --accept``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Compare = Callable[[str, str], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that takes what comes out for right."""
+    """Add the option that accepts the present outputs."""
     parser.addoption(
         "--accept", action="store_true", help="write the outputs that tests compare with, instead of comparing"
     )

@@ -1,8 +1,8 @@
-"""What a test leaves behind is named, and fails it: another test would meet it, in an order that nobody chose.
+"""A test that leaves something changed fails, and the change is named: another test would meet it, in an accidental order.
 
 Compared before and after each test: environment variables, the directory, the import path, signal handlers, log handlers, the
-event loop, threads, processes, and the files at the top of the repository. What a fixture of a wider scope makes or takes away
-is its own: it may be taken away after another test.
+event loop, threads, processes, and the files at the top of the repository. A fixture of a wider scope may make or remove such
+things: it may clean up after another test.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 import pytest
 
-#: How long a thread or a process may take to end after the test that began it, in seconds; most take none of it.
+#: Seconds that a thread or a process may take to end after the test that began it; most have ended already.
 GRACE_S = 5.0
 _REPOSITORY = Path(__file__).resolve().parents[2]
 #: Whether the system lists the processes that each thread began.
@@ -41,21 +41,21 @@ _LASTING_PROCESSES = (
     "loky",  # the pool's processes, which wait for the next tool
     "multiprocessing.resource_tracker",  # Python's own, one for all processes that are spawned
 )
-#: What the suite itself writes at the top of the repository.
+#: Files that the suite itself writes at the top of the repository.
 _OUR_FILES = {"test-artifacts", ".pytest_cache", ".hypothesis", ".cache", ".coverage"}
 
 Fact = tuple[str, Any]
 State = dict[Fact, object]
 
-#: What fixtures of a wider scope have changed, in the file of tests that runs.
+#: Changes by fixtures of a wider scope, in the file of tests that runs.
 _of_fixtures: set[Fact] = set()
 _file: list[Path] = []
 
 
 def state() -> State:
-    """Return all that is compared, by kind and name."""
+    """Return everything that is compared, by kind and name."""
     facts: State = {("environment variable", n): v for n, v in os.environ.items() if n != "PYTEST_CURRENT_TEST"}
-    facts["working directory", ""] = os.getcwd()  # noqa: PTH109 - the text, whatever became of the folder
+    facts["working directory", ""] = os.getcwd()  # noqa: PTH109 - the text, even if the folder is gone
     facts["import path", ""] = tuple(sys.path)
     facts["locale", ""] = locale.setlocale(locale.LC_ALL)
     facts["trace function", ""] = None if "coverage" in sys.modules else sys.gettrace()
@@ -74,7 +74,7 @@ def state() -> State:
 
 
 def _pids() -> Iterator[int]:
-    """Yield the numbers of the processes that this one began; on Linux by its own lists, which are quicker to read."""
+    """Yield the ids of the processes that this one began; on Linux from its own lists, which are quicker to read."""
     if not _BEGUN:
         yield from (child.pid for child in psutil.Process().children())
     for pids in Path("/proc/self/task").glob("*/children") if _BEGUN else ():
@@ -92,7 +92,7 @@ def _lasts(thread: threading.Thread) -> bool:
 
 
 def _children() -> Iterator[psutil.Process]:
-    """Yield the processes that this one began and that do not last on purpose."""
+    """Yield the processes that this one began, without those that last on purpose."""
     for pid in _pids():
         try:
             child = psutil.Process(pid)
@@ -104,13 +104,13 @@ def _children() -> Iterator[psutil.Process]:
 
 
 def changes(before: State, after: State) -> dict[Fact, tuple[object, object]]:
-    """Return what is not as it was: what each fact was, and what it is; None where there was or is no such thing."""
+    """Return each fact that has changed, with its value before and now; None if it did not or does not exist."""
     every = before.keys() | after.keys()
     return {fact: (before.get(fact), after.get(fact)) for fact in every if before.get(fact) != after.get(fact)}
 
 
 def left(before: State, look: Callable[[], State] = state, grace_s: float = GRACE_S) -> list[str]:
-    """Return what a test left behind, in words; threads and processes are given a little time to end."""
+    """Return the changes that a test left, in words; threads and processes get a little time to end."""
     end = time.monotonic() + grace_s
     while True:
         found = {f: c for f, c in changes(before, look()).items() if f not in _of_fixtures and not _ended(f, c)}
@@ -121,7 +121,7 @@ def left(before: State, look: Callable[[], State] = state, grace_s: float = GRAC
 
 
 def _ended(fact: Fact, change: tuple[object, object]) -> bool:
-    """Return whether it is a thread or a process that is gone: nothing is left of it."""
+    """Return whether the change is a thread or a process that has ended."""
     return fact[0] in {"thread", "process"} and change[1] is None
 
 
@@ -133,7 +133,7 @@ def _said(fact: Fact, was: object, is_now: object) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
-    """Note what a fixture of a wider scope makes: it outlives the test that happened to ask for it first."""
+    """Note the changes by a fixture of a wider scope: they outlive the first test that uses it."""
     if fixturedef.scope == "function":
         return (yield)
     with lasting():
@@ -142,7 +142,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
 
 @contextmanager
 def lasting() -> Iterator[None]:
-    """Note what is made within the block: it belongs to a fixture of a wider scope, which will take it away."""
+    """Note the changes within the block: they belong to a fixture of a wider scope, which will undo them."""
     before = state()
     try:
         yield
@@ -152,10 +152,10 @@ def lasting() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Look before the first fixture."""
+    """Record the state before the first fixture."""
     if _file != [item.path]:
         _file[:] = [item.path]
-        _of_fixtures.clear()  # those of the file before have ended with its last test
+        _of_fixtures.clear()  # the changes of the file before ended with its last test
     if _is_ours(item):
         item.stash[_BEFORE] = state()
     return (yield)
@@ -163,15 +163,15 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """Look after the last fixture, and fail the test for what it leaves."""
+    """Compare the state after the last fixture, and fail the test if something is left."""
     result = yield
     if _is_ours(item) and (found := left(item.stash[_BEFORE])):
-        pytest.fail("the test leaves behind:\n  " + "\n  ".join(found), pytrace=False)
+        pytest.fail("the test has not cleaned up:\n  " + "\n  ".join(found), pytrace=False)
     return result
 
 
 def _is_ours(item: pytest.Item) -> bool:
-    """Return whether it is a test of a function: cells of a notebook share a kernel on purpose."""
+    """Return whether the item is a test function: cells of a notebook share a kernel on purpose."""
     return isinstance(item, pytest.Function)
 
 

@@ -1,8 +1,8 @@
-"""A limit for each test: one that hangs fails, and shows where every thread and every asyncio task stands.
+"""A time limit for each test: a test that hangs fails, and shows the stack of every thread and every asyncio task.
 
 The limit itself is pytest-timeout's (``timeout`` in pyproject.toml, or a ``timeout`` mark). It shows the stacks of the other
-threads; a hang of this package stands in a task more often than in a thread, so the tasks are shown as well. A test that is not
-stopped by its limit, since it holds the interpreter's lock, is shown by ``faulthandler_timeout``.
+threads; this package hangs in a task more often than in a thread, so the tasks are shown as well. A test that its limit cannot
+stop, because it holds the interpreter's lock, is shown by ``faulthandler_timeout``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 
 
 def stacks_of_tasks() -> str:
-    """Return the stack of each asyncio task that has not ended, whatever loop and thread it belongs to."""
+    """Return the stack of each asyncio task that has not ended, of every loop and thread."""
     text = io.StringIO()
     # Python lists the tasks of one running loop only, and this is asked once, for a test that has failed.
     for task in [each for each in gc.get_objects() if isinstance(each, asyncio.Task)]:
@@ -30,7 +30,7 @@ def stacks_of_tasks() -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_timeout_set_timer(item: pytest.Item) -> Iterator[None]:
-    """Look at the tasks when the time is up, before the failure unwinds the loop and cancels them."""
+    """Record the tasks when the time is up, before the failure unwinds the loop and cancels them."""
     result = yield
     fail = signal.getsignal(signal.SIGALRM)
 

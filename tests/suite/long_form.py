@@ -1,7 +1,7 @@
-"""Random tests have two forms: a short one that is the same each time, and a long one that looks further.
+"""Random tests have two forms: a short one with the same examples each time, and a long one that searches further.
 
-The short form runs with the other tests. It is the same in each run, so that nothing fails but for what changed. The long form
-draws anew and takes many minutes: ``python -m pytest -m long``. Tests that have one carry the mark ``long``.
+The short form runs with the other tests. Its examples are the same in each run, so that a failure has its cause in a change.
+The long form draws new examples and takes many minutes: ``python -m pytest -m long``. Tests that have one are marked ``long``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 import pytest
 from hypothesis import HealthCheck, settings
 
-#: No example has a limit of its own, and none is too slow: on a busy machine both would fail for the machine's pace. The
-#: limit of the test ends one that hangs.
+#: Examples have no time limit of their own and are never too slow: on a busy machine both rules would fail because of the
+#: machine. The limit of the test ends an example that hangs.
 _AT_ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("short", _AT_ANY_PACE, derandomize=True, database=None)
 settings.register_profile("long", _AT_ANY_PACE)
@@ -26,7 +26,7 @@ def is_long() -> bool:
 
 
 def chosen_form(mark_expression: str) -> str:
-    """Return the form that an expression of ``pytest -m`` asks for: ``long`` where it selects that mark."""
+    """Return the form that an expression of ``pytest -m`` asks for: ``long`` if it selects that mark."""
     words = re.findall(r"\w+", mark_expression)
     chosen = any(word == "long" and words[index - 1 : index] != ["not"] for index, word in enumerate(words))
     return "long" if chosen else "short"

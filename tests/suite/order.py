@@ -1,9 +1,9 @@
 """The order of the tests: slow files first, and a record of which test ran when in which worker.
 
-Workers take whole files (``--dist=loadfile``). The slow ones come first, so that none is begun when all else is done.
+Workers take whole files (``--dist=loadfile``). The slow ones come first, so that none begins after all others have ended.
 
-A failure that depends on the order can be played again. Each worker appends to a file of its own as it goes on, so that the
-file also names the test in which a worker died. To play an order again, give pytest the names in the file:
+A failure that depends on the order can be repeated. Each worker appends to its own file while it runs, so that the file also
+names the test in which a worker died. To repeat an order, give pytest the names in the file:
 ``cut -f2- test-artifacts/order/gw0.txt > names; python -m pytest @names``.
 """
 
@@ -19,7 +19,7 @@ from typing import IO
 
 import pytest
 
-#: Where a run keeps what helps to understand it; not under version control.
+#: Files that help to understand a run; not under version control.
 ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
 
 
@@ -30,7 +30,7 @@ _QUICK_S = 0.05
 
 
 class OrderLog:
-    """Writes a line when a test begins: seconds since the worker began, and the test's name."""
+    """Writes a line when a test begins: the seconds since the worker began, and the test's name."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file, self._began = file, time.monotonic()
@@ -45,7 +45,7 @@ class OrderLog:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin this worker's file; the process that hands out the tests empties the folder first."""
+    """Begin this worker's file; the process that distributes the tests empties the folder first."""
     if config.option.collectonly:
         return
     folder = ARTIFACTS / "order"
@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def cost_s(item: pytest.Item) -> float:
-    """Return about how long a test takes, in seconds."""
+    """Return the rough duration of a test, in seconds."""
     if not isinstance(item, pytest.Function):
         return _CELL_S
     return max((cost for mark, cost in _COST_S.items() if item.get_closest_marker(mark)), default=_QUICK_S)

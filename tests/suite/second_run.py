@@ -1,6 +1,6 @@
-"""A kernel or a browser may fail for a reason of the machine's: such a test runs a second time, once, in CI, and is named.
+"""A kernel or a browser may fail because of the machine: in CI such a test runs a second time, once, and is named.
 
-No other test does. pytest-rerunfailures runs it; the names are the last lines of the report, and are kept in
+Other tests are not repeated. pytest-rerunfailures repeats the test; the names are the last lines of the report, and are kept in
 ``test-artifacts/second-runs.txt``, from which ``.ci/run`` repeats them at its end.
 """
 
@@ -12,13 +12,13 @@ import pytest
 
 from tests.suite.order import ARTIFACTS
 
-#: Characters that are shown of why a test failed at first.
+#: Characters of the first failure that are shown.
 _SHOWN = 3000
 NAMES = ARTIFACTS / "second-runs.txt"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to repeat every test: what fails once in a while is a fault."""
+    """Refuse to repeat every test: an occasional failure is a fault."""
     if config.getoption("reruns", None):
         raise pytest.UsageError(
             "--reruns: only tests of kernels and browsers may run a second time, and do so in CI alone"

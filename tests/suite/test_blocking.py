@@ -1,4 +1,4 @@
-"""The watch over the event loop itself: what it reports, what it lets through, and what it costs."""
+"""The watch over the event loop: what it reports, what it allows, and its cost."""
 
 import asyncio
 import subprocess
@@ -39,14 +39,14 @@ async def call(function):
 
 @pytest.fixture
 def planted() -> dict[str, Callable]:
-    """The functions of a module of the package that is not there."""
+    """The functions of a made-up module of the package."""
     names = {"__name__": "asyncfc_jupyter.runtime.planted", "__file__": str(PLANTED)}
     exec(compile(SOURCE, str(PLANTED), "exec"), names)
     return names
 
 
 def on_loop(function: Callable) -> list[str]:
-    """Call a function on a loop, and return what was reported; the test is not failed for that."""
+    """Call a function on a loop, and return the reports, which do not fail the test."""
 
     async def main() -> None:
         function()
@@ -73,11 +73,11 @@ def test_an_error_that_is_swallowed_is_still_reported(planted) -> None:
 
 
 class Finalized:
-    """Ended by the collector of garbage, in whatever runs then."""
+    """Finalized by the garbage collector, during any code."""
 
 
 @pytest.mark.parametrize("how", ["finalize", "__del__"])
-def test_what_the_collector_of_garbage_ends_is_nobodys_call(planted, how) -> None:
+def test_a_finalizer_is_not_a_call_of_the_package(planted, how) -> None:
     names: dict = {}
     # Of a library: its file is neither ours nor a test's.
     exec(compile("import time\ndef nap(*_):\n    time.sleep(0)\n", "/lib/library.py", "exec"), names)
@@ -99,7 +99,7 @@ def test_what_the_collector_of_garbage_ends_is_nobodys_call(planted, how) -> Non
     assert things == []
 
 
-def test_a_users_blocking_tool_is_not_reported_under_our_frames(planted) -> None:
+def test_a_users_blocking_tool_is_not_reported_as_ours(planted) -> None:
     def tool() -> None:
         time.sleep(0)
 
@@ -117,7 +117,7 @@ def test_nothing_is_reported_in_a_thread_or_without_a_loop(planted) -> None:
     assert watching.taken() == []
 
 
-def test_every_place_that_may_block_is_there_and_has_its_reason() -> None:
+def test_every_place_that_may_block_exists_and_has_its_reason() -> None:
     for each in watching.ALLOWED:
         code = compile((PLANTED.parents[1] / each.file).read_text(encoding="utf-8"), each.file, "exec")
         assert each.function in set(names_in(code)), f"{each.file} has no {each.function} any more"

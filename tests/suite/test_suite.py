@@ -1,4 +1,4 @@
-"""The rules of the suite, broken one by one: each break is seen, and named."""
+"""The rules of the suite, broken one by one: each break is reported by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.suite import leftovers
 from tests.suite.long_form import chosen_form
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-#: A name is read in lists and in lines of failures; what it cannot say stands in the docstring.
+#: A name is read in lists and in lines of failures; the docstring says the rest.
 LONGEST_NAME = 70
 
 pytest_plugins = ("pytester",)
@@ -34,7 +34,7 @@ AGAIN = "pytest_rerunfailures tests.suite.second_run"
 
 @pytest.fixture
 def play(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Return a function that runs a test file in a pytest of its own, with these plugins and no others."""
+    """Return a function that runs a test file in its own pytest, with these plugins and no others."""
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     for name in ("CI", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
@@ -72,7 +72,7 @@ def leave_a_handler() -> None:
     ],
     ids=["variable", "directory", "import path", "signal handler", "log handler", "main module"],
 )
-def test_what_is_left_behind_is_named(leave: Step, take_back: Step, named: str) -> None:
+def test_each_change_that_is_left_is_named(leave: Step, take_back: Step, named: str) -> None:
     before = leftovers.state()
     leave()
     try:
@@ -126,7 +126,7 @@ def test_a_test_that_leaves_something_fails_and_a_wider_fixture_may(play: Play) 
         """,
     )
     done.assert_outcomes(passed=3, errors=1)
-    done.stdout.fnmatch_lines(["the test leaves behind:", "  environment variable LEFT"])
+    done.stdout.fnmatch_lines(["the test has not cleaned up:", "  environment variable LEFT"])
     assert "a secret" not in done.stdout.str()
 
 
@@ -206,7 +206,7 @@ def test_slow_files_come_first_and_the_order_is_written(play: Play, pytester: py
     ("expression", "form"),
     [("", "short"), ("long", "long"), ("not long", "short"), ("long and not kernel", "long"), ("not kernel", "short")],
 )
-def test_the_long_form_is_run_where_the_mark_is_selected(expression: str, form: str) -> None:
+def test_the_long_form_is_run_if_the_mark_is_selected(expression: str, form: str) -> None:
     assert chosen_form(expression) == form
 
 

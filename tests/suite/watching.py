@@ -1,6 +1,6 @@
-"""Sees the package block the event loop: blockbuster's wrappers, and a judgement of whose call it is.
+"""Detects that the package blocks the event loop: blockbuster's wrappers, and a rule for whose call it is.
 
-Nothing here needs pytest, so that a kernel can be watched too without paying for its import.
+Nothing here needs pytest, so that a kernel can be watched, too, without importing it.
 
 What blockbuster wraps are functions: sleeping, the file system, reading and writing files, sockets, SQLite, ``input`` and
 a wait for a lock that is held. Not seen are a ``with`` over a lock (replaced by Python code, it could be interrupted between
@@ -26,7 +26,7 @@ import asyncfc_jupyter
 
 _OURS = str(Path(asyncfc_jupyter.__file__).parent) + os.sep
 _TESTS = str(Path(__file__).resolve().parents[1]) + os.sep
-#: What blockbuster leaves out though it blocks: opening a file goes to the disk as reading it does.
+#: Blocking calls that blockbuster leaves out: opening a file needs the disk, as reading does.
 _MORE = ("builtins.open", "io.open", "os.open", "os.fsync")
 
 
@@ -81,14 +81,14 @@ ALLOWED = (
     Allowed("jupyter/session/conversations.py", "Conversations.save", _COMMAND),
     Allowed("jupyter/session/conversations.py", "Conversations.load", _COMMAND),
     Allowed("models/aliases.py", "set_alias", _COMMAND),
-    Allowed("jupyter/completion.py", "_paths", "one directory, listed when the person presses Tab"),
+    Allowed("jupyter/completion.py", "_paths", "one directory, listed when the user presses Tab"),
     Allowed(
         "jupyter/display/error_report.py",
         "_versions",
         "a few lines of metadata, read where an error inside the package is reported",
     ),
 )
-#: What is not the package's call though the package comes before it on the stack, by file and function:
+#: Calls that do not count as the package's although it is on their stack, by file and function:
 #: - which handlers a program's log has;
 #: - an import: what it costs depends on who imported before and so on the order of the tests;
 #: - which plugins pydantic has, found once a process with the first schema;
@@ -124,7 +124,7 @@ class Violation:
 @dataclass
 class _Found:
     violations: list[Violation] = field(default_factory=list)
-    #: Where each is also written, for whoever watches the process from outside.
+    #: The file to which each is also written, for a test that watches the process from outside.
     file: Path | None = None
 
 
@@ -132,7 +132,7 @@ _found = _Found()
 
 
 def taken() -> list[Violation]:
-    """Return what was found since this was last called."""
+    """Return the violations since the last call."""
     violations, _found.violations = _found.violations, []
     return violations
 
@@ -156,8 +156,8 @@ def watch(file: str) -> None:
 def _may_block(function: BlockBusterFunction, excused: Callable[..., bool], *args: Any, **kwargs: Any) -> bool:
     """Judge a call on a running loop; blockbuster raises when this is false, so what is remembered is what is raised.
 
-    The first frame above the call that is the package's or the user's says whose call it is: tools of users may block, and
-    what anybody else does in between, such as the standard library, is done for whoever called it.
+    The first frame above the call that is the package's or the user's decides whose call it is: users' tools may block.
+    Frames in between, such as of the standard library, act for their caller.
 
     Args:
         function: The blocking function.
