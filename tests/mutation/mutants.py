@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = "asyncfc_jupyter"
-PACKAGES = ("core", "runtime", "agent", "models", "trace")
+PACKAGES = ("core", "values", "tools", "runtime", "agent", "models", "trace")
 
 COMPARISON = "comparison turned"
 AND_OR = "and/or turned"
