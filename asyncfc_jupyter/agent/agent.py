@@ -165,11 +165,10 @@ class Agent:
                 mode=self.mode,
                 deliver=self.deliver,
                 system=self.system,
-                conversation=conversation,
+                run=run,
                 log=log,
             )
             loop = Loop(context, Meter(self.budget, max_turns=self.max_turns))
-            run._turns = loop.turns  # noqa: SLF001 - a run is ours
             run.answer = await loop.run()
             blocking = (
                 f"{tool} kept the event loop, and decoding with it, waiting for {seconds:.1f} s, which the figures count "

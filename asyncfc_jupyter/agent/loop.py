@@ -35,13 +35,13 @@ _NOTES = {
 class Loop:
     """Drives one run of a conversation to its answer."""
 
-    def __init__(self, run: RunContext, meter: Meter) -> None:
-        self._conversation, self._driver, self._log = run.conversation, run.conversation.driver, run.log
-        self._mode, self._deliver, self._meter = run.mode, run.deliver, meter
-        self._habits = run.conversation.habits.setdefault(run.model.name, Habits())
+    def __init__(self, context: RunContext, meter: Meter) -> None:
+        self._conversation, self._driver = context.run.conversation, context.run.conversation.driver
+        self._mode, self._deliver, self._log, self._meter = context.mode, context.deliver, context.log, meter
+        self._habits = self._conversation.habits.setdefault(context.model.name, Habits())
         self._progress = Progress()
-        self.turns = Turns(run, admit_retry=meter.admit_retry)
-        self._answers = ReplyAnswers(run, habits=self._habits, progress=self._progress)
+        self._turns = Turns(context, admit_retry=meter.admit_retry)
+        self._answers = ReplyAnswers(context, habits=self._habits, progress=self._progress)
         #: What the user should know of the answer; empty when all is well.
         self.note = ""
         #: Replies in a row that broke off.
@@ -66,10 +66,10 @@ class Loop:
                         await self._gate(turn)
                     else:
                         self._conversation.append_reply(turn.text, [])
-                        self.turns.current = None
+                        self._turns.current = None
                         self.note = _NOTES.get(turn.reason, "" if turn.text else "the model answered without a text")
                         return turn.text
-                    self.turns.current = None
+                    self._turns.current = None
                     self._progress.check()
         except (Exception, asyncio.CancelledError) as error:
             self._cut_short(refused=not isinstance(error, RunStopped | asyncio.CancelledError))
@@ -83,11 +83,11 @@ class Loop:
             self._meter.admit()
             shown, self._conversation.newly_shown = self._conversation.newly_shown, []
             for call in shown:
-                self._driver.report(ResultShown(future=call.name, turn=self.turns.count + 1))
+                self._driver.report(ResultShown(future=call.name, turn=self._turns.count + 1))
             try:
-                turn = await self.turns.ask()
+                turn = await self._turns.ask()
             except ServerError as error:
-                broken = self.turns.current
+                broken = self._turns.current
                 pause_s = None if broken is None else self._pause_s(broken, error)
                 if broken is None or pause_s is None:
                     raise
@@ -117,7 +117,7 @@ class Loop:
         """Answer the calls of a reply in the modes without futures: wait for all, give their values."""
         calls = {}
         for each in turn.requested:
-            call = calls[each.call_id] = each.issued or self.turns.issue(turn, each)
+            call = calls[each.call_id] = each.issued or self._turns.issue(turn, each)
             if self._mode is Mode.SEQUENTIAL:
                 await self._driver.wait([call.name])
         await self._driver.wait([call.name for call in calls.values()])
@@ -152,7 +152,7 @@ class Loop:
             refused: Whether the model or its server ended the run, rather than the user or a budget.
         """
         self._driver.cancel_pending()
-        turn, text = self.turns.current, ""
+        turn, text = self._turns.current, ""
         if turn is not None and turn.messages:
             answers = []
             for call in turn.calls:
@@ -161,7 +161,7 @@ class Loop:
                     if call.issued is None:
                         # It takes its name all the same, since the model counts; with a problem, it never starts.
                         call.problem = call.problem or CallError("the run was stopped before this call began.")
-                    content = tool_messages.result_object(call.issued or self.turns.issue(turn, call))
+                    content = tool_messages.result_object(call.issued or self._turns.issue(turn, call))
                 answers.append(tool_messages.tool_message(call.call_id, content))
             self._conversation.append_reply(turn.text, turn.messages, answers)
             self._conversation.mark_shown(each.issued for each in turn.requested if each.issued)

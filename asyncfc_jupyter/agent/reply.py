@@ -33,9 +33,10 @@ _MOST_FORESEEN = 64
 class ReplyAnswers:
     """Waits for what a reply asks for, and writes the tool messages that answer its calls."""
 
-    def __init__(self, run: RunContext, *, habits: Habits, progress: Progress) -> None:
-        self._conversation, self._driver, self._model = run.conversation, run.conversation.driver, run.model
-        self._habits, self._progress, self._deliver_as, self._log = habits, progress, run.deliver, run.log
+    def __init__(self, context: RunContext, *, habits: Habits, progress: Progress) -> None:
+        self._conversation, self._driver = context.run.conversation, context.run.conversation.driver
+        self._model, self._deliver_as, self._log = context.model, context.deliver, context.log
+        self._habits, self._progress = habits, progress
         #: Of a conversation that is replayed, the futures whose outcomes the next request shows; else None.
         self._foretold: frozenset[str] | None = None
 

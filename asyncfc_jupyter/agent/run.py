@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.future import Future, Futures
-from asyncfc_jupyter.agent.turn import Turns
 from asyncfc_jupyter.core.events import CallIssued, FirstTokenArrived, TurnStarted
 from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.runtime.event_log import EventLog
@@ -37,17 +36,10 @@ class Run:
         #: The exception that ended the run, if one did.
         self.error: BaseException | None = None
         self.futures: Mapping[str, Future] = Futures(conversation.driver)
+        #: The latest request, with system text, tools and messages, before an adapter writes it in the form of its API.
+        self.request: ChatRequest | None = None
         self._log = log
         self._running: asyncio.Task[None] | None = None
-        self._turns: Turns | None = None
-
-    @property
-    def request(self) -> ChatRequest | None:
-        """The latest request, with system text, tools and messages; None before the first.
-
-        Each server's adapter writes it in the form of its API.
-        """
-        return None if self._turns is None else self._turns.request
 
     @property
     def trace(self) -> Trace:

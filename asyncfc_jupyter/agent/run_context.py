@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from asyncfc_jupyter.agent.conversation import Conversation
+from asyncfc_jupyter.agent.run import Run
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.modes import Deliver, Mode
 from asyncfc_jupyter.runtime.event_log import EventLog
@@ -14,7 +14,7 @@ from asyncfc_jupyter.tools.definition import Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """The agent's settings and the conversation and log of one run."""
+    """The agent's settings, with one run and its log."""
 
     model: ChatModel
     tools: Mapping[str, Tool]
@@ -22,5 +22,5 @@ class RunContext:
     deliver: Deliver
     #: Text of the system message.
     system: str | None
-    conversation: Conversation
+    run: Run
     log: EventLog

@@ -116,17 +116,16 @@ class Turns:
     """Asks a model for one reply after another. Appending them to the conversation is left to the loop.
 
     Args:
-        run: What the parts of the run share.
+        context: What the parts of the run share.
         admit_retry: Called before a request is retried; raises when the budget does not allow it.
     """
 
-    def __init__(self, run: RunContext, *, admit_retry: Callable[[], None]) -> None:
-        self._model, self._tools, self._mode = run.model, run.tools, run.mode
-        self._conversation, self._log, self._admit_retry = run.conversation, run.log, admit_retry
-        self._system, self._definitions = opening(run.tools.values(), mode=run.mode, system=run.system)
+    def __init__(self, context: RunContext, *, admit_retry: Callable[[], None]) -> None:
+        self._run, self._conversation, self._log = context.run, context.run.conversation, context.log
+        self._model, self._tools, self._mode = context.model, context.tools, context.mode
+        self._system, self._definitions = opening(context.tools.values(), mode=context.mode, system=context.system)
+        self._admit_retry = admit_retry
         self.count = 0
-        #: The latest request.
-        self.request: ChatRequest | None = None
         #: The turn whose reply is streaming, or was cut off.
         self.current: Turn | None = None
 
@@ -167,7 +166,7 @@ class Turns:
 
     async def _stream(self, turn: Turn, accumulator: Accumulator) -> None:
         request = ChatRequest(messages=[*self._system, *self._conversation.messages], tools=self._definitions)
-        self.request = turn.request = request
+        self._run.request = turn.request = request
         async with contextlib.aclosing(self._model.stream(request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Retrying):
