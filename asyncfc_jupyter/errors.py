@@ -35,9 +35,6 @@ Every message is one line that names the object, the rule, what was seen and how
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-
 from asyncfc_jupyter.text import list_names, truncate
 
 #: Characters of a text that an error shows: enough to recognise it.
@@ -305,9 +302,3 @@ class HistoryMended(UserWarning):
 
     def __init__(self, broken: str) -> None:
         super().__init__(f"{broken} The messages were fixed, and the run continues.")
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Return ``; did you mean X?`` for the nearest known word, or for the two nearest if both are very near; else nothing."""
-    found = difflib.get_close_matches(word, known, n=2, cutoff=0.8) or difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {' or '.join(found)}?" if found else ""

@@ -1,10 +1,11 @@
-"""Text for people: shortened, cleaned, counted and listed. Every message, label and picture uses these functions."""
+"""Text for users: shortened, cleaned, counted and listed. Messages, labels and pictures use these functions."""
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 #: Characters of a label: what fits beside a bar of the timeline on a slide.
 LABEL_CHARACTERS = 60
@@ -75,6 +76,12 @@ def list_names(names: Iterable[str], limit: int, total: int) -> str:
     """Return the first ``limit`` names with commas between; of more than that, also how many there are in ``total``."""
     shown = list(itertools.islice(names, limit))
     return ", ".join(shown) + (f", ... ({total} in all)" if total > len(shown) else "")
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return ``; did you mean X?`` for the nearest known word, or for the two nearest if both are very near; else nothing."""
+    found = difflib.get_close_matches(word, known, n=2, cutoff=0.8) or difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def show_seconds(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Text for people: shortened, cleaned, counted and listed."""
+"""Text for users: shortened, cleaned, counted and listed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from asyncfc_jupyter.text import (
     clean,
     clean_lines,
     count,
+    did_you_mean,
     list_names,
     plural,
     shorten,
@@ -116,6 +117,30 @@ def test_of_many_names_the_first_are_listed_and_the_others_counted() -> None:
     assert list_names(("a", "b"), 2, 2) == "a, b"
     assert list_names(iter("abc"), 2, 3) == "a, b, ... (3 in all)"
     assert list_names(("a", "b"), 2, 9) == "a, b, ... (9 in all)"
+
+
+def word(letters, changed):
+    """A word of so many letters whose first few differ: the rest is its similarity."""
+    return "x" * changed + "abcdefghij"[changed:letters]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "says"),
+    [
+        ("abcdefghij", [], ""),
+        ("abcdefghij", ["klmno"], ""),
+        # Alike by 0.6 is near enough, by 0.5 is not.
+        ("abcdefghij", [word(10, 4)], "; did you mean xxxxefghij?"),
+        ("abcdefghij", [word(10, 5)], ""),
+        # Two are named when both are alike by 0.8, and of such as are less alike the nearest one.
+        ("abcdefghij", [word(10, 2), word(10, 1)], "; did you mean xbcdefghij or xxcdefghij?"),
+        ("abcdefghij", [word(10, 1), word(10, 3)], "; did you mean xbcdefghij?"),
+        ("abcdefghij", [word(10, 3), word(10, 4)], "; did you mean xxxdefghij?"),
+        ("abcdefghij", ["abcdefghik", "abcdefghil", "abcdefghim"], "; did you mean abcdefghim or abcdefghil?"),
+    ],
+)
+def test_the_nearest_word_is_named_and_a_second_when_both_are_very_near(wanted, known, says) -> None:
+    assert did_you_mean(wanted, known) == says
 
 
 # -- durations -------------------------------------------------------------------------------------------------------

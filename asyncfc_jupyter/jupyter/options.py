@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from asyncfc_jupyter.errors import UsageError, nearest
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.option import Option
 from asyncfc_jupyter.jupyter.settings.table import MODES, OPTIONS, TOOL_OPTIONS, AgentOptions
+from asyncfc_jupyter.text import did_you_mean
 
 Magic = TypeVar("Magic", bound=Callable[..., Any])
 
@@ -66,7 +67,7 @@ def _check_comparison(given: AgentOptions) -> None:
         raise UsageError("--compare takes no cassette: the requests of each mode differ.")
     for mode in given.compare:
         if mode not in MODES:
-            meant = nearest(mode, MODES) or f"; the modes are {', '.join(MODES)}."
+            meant = did_you_mean(mode, MODES) or f"; the modes are {', '.join(MODES)}."
             raise UsageError(f"--compare: there is no mode {mode!r}{meant}")
     if len(given.compare) == 1 or len(set(given.compare)) != len(given.compare):
         raise UsageError("--compare takes two modes or more, each once, such as --compare sequential,async.")
@@ -159,4 +160,4 @@ def _unexpected(magic: str, words: list[str], options: Collection[Option], hint:
     name = word.partition("=")[0]
     if name in {"-h", "--help"}:
         return f"for help, run {magic}? in a cell; the options are {listed}."
-    return f"there is no option {name}{nearest(name, flags) or f'; the options are {listed}.'}"
+    return f"there is no option {name}{did_you_mean(name, flags) or f'; the options are {listed}.'}"

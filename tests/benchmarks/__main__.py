@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from asyncfc_jupyter.errors import nearest
+from asyncfc_jupyter.text import did_you_mean
 from tests.benchmarks.report import COMMAND
 
 
@@ -48,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"{name:<10} {summary}")
         return 0
     if options.name not in found:
-        meant = nearest(options.name, tuple(found)) or f"; there are: {', '.join(found)}."
+        meant = did_you_mean(options.name, tuple(found)) or f"; there are: {', '.join(found)}."
         parser.error(f"there is no benchmark {options.name!r}{meant}")
     return int(importlib.import_module(f"tests.benchmarks.{options.name}").main(options.words))
 

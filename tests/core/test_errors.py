@@ -2,8 +2,6 @@
 
 import inspect
 
-import pytest
-
 from asyncfc_jupyter import errors
 from asyncfc_jupyter.errors import (
     AgentInterrupted,
@@ -34,7 +32,6 @@ from asyncfc_jupyter.errors import (
     UnknownTool,
     UsageError,
     WentInCircles,
-    nearest,
 )
 
 
@@ -105,27 +102,3 @@ def test_a_notebook_shows_an_error_as_its_class_and_one_line() -> None:
         if isinstance(error, AsyncFCError):
             assert error._render_traceback_() == [f"{type(error).__name__}: {error}"]  # the name that IPython asks for
             assert "\n" not in str(error)
-
-
-def word(letters, changed):
-    """A word of so many letters whose first few differ: the rest is its similarity."""
-    return "x" * changed + "abcdefghij"[changed:letters]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "known", "says"),
-    [
-        ("abcdefghij", [], ""),
-        ("abcdefghij", ["klmno"], ""),
-        # Alike by 0.6 is near enough, by 0.5 is not.
-        ("abcdefghij", [word(10, 4)], "; did you mean xxxxefghij?"),
-        ("abcdefghij", [word(10, 5)], ""),
-        # Two are named when both are alike by 0.8, and of such as are less alike the nearest one.
-        ("abcdefghij", [word(10, 2), word(10, 1)], "; did you mean xbcdefghij or xxcdefghij?"),
-        ("abcdefghij", [word(10, 1), word(10, 3)], "; did you mean xbcdefghij?"),
-        ("abcdefghij", [word(10, 3), word(10, 4)], "; did you mean xxxdefghij?"),
-        ("abcdefghij", ["abcdefghik", "abcdefghil", "abcdefghim"], "; did you mean abcdefghim or abcdefghil?"),
-    ],
-)
-def test_the_nearest_word_is_named_and_a_second_when_both_are_very_near(wanted, known, says) -> None:
-    assert nearest(wanted, known) == says

@@ -12,9 +12,10 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asyncfc_jupyter.errors import UsageError, nearest
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.option import FLAG, Option
 from asyncfc_jupyter.jupyter.settings.table import OPTIONS, REACH
+from asyncfc_jupyter.text import did_you_mean
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
@@ -114,7 +115,7 @@ def answer(session: Session, line: str) -> Any:
     name = next(iter(line.split()), "status")
     if name not in COMMANDS:
         known = ", ".join(f"%agent {command} {each.usage}".rstrip() for command, each in COMMANDS.items())
-        meant = nearest(name, tuple(COMMANDS)) or "."
+        meant = did_you_mean(name, tuple(COMMANDS)) or "."
         raise UsageError(
             f"%agent: there is no command {line.strip()!r}{meant} The commands are: {known}. To ask the model, start a cell "
             "with %%agent."

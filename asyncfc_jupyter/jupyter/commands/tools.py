@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from asyncfc_jupyter.errors import UsageError, nearest
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 from asyncfc_jupyter.jupyter.session.latencies import Latencies, Latency
-from asyncfc_jupyter.text import clean, count
+from asyncfc_jupyter.text import clean, count, did_you_mean
 from asyncfc_jupyter.tools.definition import Tool
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def show_tools(session: Session, words: list[str]) -> ToolsTable | ToolDetail | 
     known = session.registry.by_name()
     for name in words:
         if name not in known:
-            listed = nearest(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
+            listed = did_you_mean(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
             raise UsageError(f"there is no tool {name!r}{listed}")
         return ToolDetail(known[name], session.latencies)
     if not known:

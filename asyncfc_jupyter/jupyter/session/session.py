@@ -9,7 +9,7 @@ from typing import Any
 from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
 from asyncfc_jupyter.agent import Agent, Budget, Run
-from asyncfc_jupyter.errors import ToolDefinitionError, UsageError, nearest
+from asyncfc_jupyter.errors import ToolDefinitionError, UsageError
 from asyncfc_jupyter.jupyter.cells.cell_end import CellEnd
 from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts, contain
 from asyncfc_jupyter.jupyter.cells.prompt_template import written_prompt
@@ -28,6 +28,7 @@ from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.cassette.cassette import recorded_model
 from asyncfc_jupyter.models.keys import api_key_in
 from asyncfc_jupyter.models.registry import REHEARSAL
+from asyncfc_jupyter.text import did_you_mean
 from asyncfc_jupyter.tools.definition import Tool, make_tool, marked_options
 from asyncfc_jupyter.tools.registry import ToolRegistry
 
@@ -181,7 +182,7 @@ class Session:
         known = self.registry.by_name()
         for name in names:
             if name not in known:
-                listed = nearest(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
+                listed = did_you_mean(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
                 raise UsageError(f"%%agent --tools: there is no tool {name!r}{listed}")
         return tuple(known[name] for name in dict.fromkeys(names))
 

@@ -22,14 +22,14 @@ from asyncfc_jupyter.defaults import (
     DEFAULT_TTFT_MS,
     RUN_IN,
 )
-from asyncfc_jupyter.errors import UsageError, nearest
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.option import FLAG, Rule, one_of, option, options_of, setting
 from asyncfc_jupyter.models.address import is_http
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.registry import APIS, api_named
 from asyncfc_jupyter.models.secret import hide_keys
 from asyncfc_jupyter.modes import Mode
-from asyncfc_jupyter.text import truncate
+from asyncfc_jupyter.text import did_you_mean, truncate
 
 MODES = tuple(mode.value for mode in Mode)
 #: How an answer may be shown.
@@ -155,14 +155,14 @@ def problem_with(name: str, value: object) -> str | None:
     if isinstance(value, str) and hide_keys(value) != value:
         return f"{name} holds what looks like a key; {_KEYS_STAY_OUT}"
     if name not in SETTINGS:
-        return f"there is no setting {name!r}{nearest(name, tuple(SETTINGS)) or f'; the settings are: {_LISTED}.'}"
+        return f"there is no setting {name!r}{did_you_mean(name, tuple(SETTINGS)) or f'; the settings are: {_LISTED}.'}"
     rule = SETTINGS[name].rule
     if value is None or rule.accepts(value):
         return None
     shown = truncate(repr(value), _SHOWN)
     if name == "api_key_env" or (name == "base_url" and re.search("[@?]", str(value))):
         shown = "(not shown, since it may hold a key)"
-    meant = nearest(value, rule.names) if isinstance(value, str) else ""
+    meant = did_you_mean(value, rule.names) if isinstance(value, str) else ""
     return f"{name} is {shown}, and must be {rule.text}{meant or '.'}"
 
 
