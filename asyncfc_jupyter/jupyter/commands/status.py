@@ -51,8 +51,8 @@ def show_settings(session: Session, _: list[str]) -> str:
         )
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = "\n".join("  ".join(map(str.ljust, row, (*widths, 0))).rstrip() for row in rows)
-    wrong = [*settings.problems(), *filter(None, [settings.unreadable()])]
-    return "\n".join([table, *(["", *wrong] if wrong else [])])
+    reports = settings.reports()
+    return "\n".join([table, *(["", *reports] if reports else [])])
 
 
 def _value(name: str, value: object) -> str:

@@ -7,8 +7,9 @@ outputs are removed, it is a plain table. A tool's own text is escaped and never
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from asyncfc_jupyter.errors import UsageError
@@ -73,41 +74,40 @@ class ToolsTable:
     """The tools of a session, and how long they have taken."""
 
     def __init__(self, tools: Sequence[Tool], latencies: Latencies) -> None:
-        self._rows = [_Row(tool, latencies.of(tool.name)) for tool in tools]
+        self._tools = [_ShownTool(tool, latencies.of(tool.name)) for tool in tools]
 
     def __repr__(self) -> str:
-        return "\n".join(row.text for row in self._rows)
+        return "\n".join(tool.text for tool in self._tools)
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{head}</th>" for head in ("tool", "reads and writes", "how it is run"))
-        heads += "".join(f'<th class="number">{head}</th>' for head in ("p50", "p95", "calls"))
-        rows = "".join(row.html for row in self._rows)
-        return f'{_STYLE}<div class="asyncfc-tools"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        rows = [tool.cells() for tool in self._tools]
+        heads = _row("th", {head: head for head in rows[0]})
+        body = "".join(_row("td", row) for row in rows)
+        return f'{_STYLE}<div class="asyncfc-tools"><table><thead>{heads}</thead><tbody>{body}</tbody></table></div>'
 
 
 class ToolDetail:
     """One tool with all that is known of it."""
 
     def __init__(self, tool: Tool, latencies: Latencies) -> None:
-        self._row = _Row(tool, latencies.of(tool.name))
+        self._tool = _ShownTool(tool, latencies.of(tool.name))
 
     def __repr__(self) -> str:
-        row = self._row
-        doc, schema = ("\n".join(f"    {line}".rstrip() for line in text.split("\n")) for text in (row.doc, row.schema))
-        return f"{row.text}\n\n  docstring\n{doc}\n\n  what a model sees\n{schema}"
+        doc, schema = (indent(text, "    ") for text in (self._tool.doc, self._tool.schema))
+        return f"{self._tool.text}\n\n  docstring\n{doc}\n\n  what a model sees\n{schema}"
 
     def _repr_html_(self) -> str:
-        row = self._row
-        facts = {"reads and writes": row.effects_html, "how it is run": row.runs_html, "time": escape(row.times)}
+        tool, cells = self._tool, self._tool.cells()
+        facts = {head: cells[head] for head in ("reads and writes", "how it is run")} | {"time": escape(tool.times)}
         rows = "".join(f"<tr><th>{head}</th><td>{cell}</td></tr>" for head, cell in facts.items())
         return (
-            f'{_STYLE}<div class="asyncfc-tools">{row.signature_html}<table><tbody>{rows}</tbody></table>'
-            f"<h4>docstring</h4><pre>{escape(row.doc)}</pre>"
-            f"<h4>what a model sees</h4><pre>{escape(row.schema)}</pre></div>"
+            f'{_STYLE}<div class="asyncfc-tools">{tool.signature}<table><tbody>{rows}</tbody></table>'
+            f"<h4>docstring</h4><pre>{escape(tool.doc)}</pre>"
+            f"<h4>what a model sees</h4><pre>{escape(tool.schema)}</pre></div>"
         )
 
 
-class _Row:
+class _ShownTool:
     """What is shown of one tool, as text and as HTML."""
 
     def __init__(self, tool: Tool, latency: Latency) -> None:
@@ -117,6 +117,9 @@ class _Row:
         self.doc = as_screen(tool.parameters_of.docstring)
         #: What a model is given in the async mode, where arguments may be references.
         self.schema = json.dumps(tool.definition(references=True)["function"], indent=2, ensure_ascii=False)
+        rest = tool.signature.removeprefix(tool.name)
+        #: The name and the parameters, as HTML.
+        self.signature = f"<code><b>{escape(tool.name)}</b>{escape(rest)}</code>"
         where = {"loop": "on the loop", "thread": "in a thread", "process": "in a process"}
         timeout = "no time limit" if tool.timeout_s is None else f"timeout {tool.timeout_s:g} s"
         self._runs = (where.get(_place(tool), f"in {_place(tool)}"), timeout)
@@ -127,49 +130,38 @@ class _Row:
     @property
     def text(self) -> str:
         """The tool in two lines, or three."""
-        called = self._latency.returned or self._latency.failed
-        lines = [
-            as_screen(show_tool(self._tool)),
-            f"    {', '.join(self._runs)}; {self.times if called else 'not called yet'}",
-        ]
-        return "\n".join([*lines, *([f"    {self._missing}"] if self._missing else [])])
+        times = self.times if self._latency.returned or self._latency.failed else "not called yet"
+        lines = [as_screen(show_tool(self._tool)), f"{', '.join(self._runs)}; {times}", self._missing]
+        return "\n    ".join(filter(None, lines))
 
-    @property
-    def html(self) -> str:
-        """The tool as a row of the table."""
+    def cells(self) -> dict[str, str]:
+        """Return the cells of the tool's row, as HTML, by the head of their column."""
         p50, p95 = map(escape, self._latency.shown)
-        schema = f"<details><summary>schema</summary><pre>{escape(self.schema)}</pre></details>"
         about = f'<div class="quiet">{escape(clean(self._tool.description, _DESCRIPTION))}</div>'
         missing = f'<div class="quiet"><i>{escape(self._missing)}</i></div>' if self._missing else ""
-        failed = f'<div class="missing">{self._latency.failed:,} failed</div>' if self._latency.failed else ""
-        return (
-            f'<tr><td class="wide">{self.signature_html}{about}{missing}{schema}</td>'
-            f"<td>{self.effects_html}</td><td>{self.runs_html}</td>"
-            f'<td class="number">{p50}</td><td class="number">{p95}</td>'
-            f'<td class="number">{self._latency.returned:,}{failed}</td></tr>'
-        )
-
-    @property
-    def signature_html(self) -> str:
-        """The name and the parameters."""
-        name = self._tool.name
-        return f"<code><b>{escape(name)}</b>{escape(self._tool.signature.removeprefix(name))}</code>"
-
-    @property
-    def effects_html(self) -> str:
-        """What the tool reads and writes."""
-        lines = [
+        schema = f"<details><summary>schema</summary><pre>{escape(self.schema)}</pre></details>"
+        effects = [
             f"{verb} {', '.join(f'<code>{escape(path)}</code>' for path in paths)}"
             for verb, paths in _effects(self._tool)
         ]
-        return "<br>".join(lines) or f'<span class="missing">{_UNDECLARED}</span>'
-
-    @property
-    def runs_html(self) -> str:
-        """Where and how the tool is run."""
+        runs = "".join(f'<div class="whole">{escape(part)}</div>' for part in self._runs)
         flags = "".join(f'<span class="flag">{escape(flag)}</span>' for flag in _flags(self._tool))
-        lines = "".join(f'<div class="whole">{escape(part)}</div>' for part in self._runs)
-        return f"{lines}<div>{flags}</div>"
+        failed = f'<div class="missing">{self._latency.failed:,} failed</div>' if self._latency.failed else ""
+        return {
+            "tool": f"{self.signature}{about}{missing}{schema}",
+            "reads and writes": "<br>".join(effects) or f'<span class="missing">{_UNDECLARED}</span>',
+            "how it is run": f"{runs}<div>{flags}</div>",
+            "p50": p50,
+            "p95": p95,
+            "calls": f"{self._latency.returned:,}{failed}",
+        }
+
+
+def _row(kind: str, cells: Mapping[str, str]) -> str:
+    """Return a row of the table: of heads (``th``) or of cells (``td``), by the head of their column."""
+    classes = {"tool": ' class="wide"'} | dict.fromkeys(("p50", "p95", "calls"), ' class="number"')
+    shown = (f"<{kind}{classes.get(head, '')}>{cell}</{kind}>" for head, cell in cells.items())
+    return f"<tr>{''.join(shown)}</tr>"
 
 
 def show_tool(tool: Tool) -> str:

@@ -21,6 +21,7 @@ from traitlets.config import Config, Configurable
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.sources import SECTION, Given, Project, SettingsError, checked, profile_layer
 from asyncfc_jupyter.jupyter.settings.table import PACE, REACH, SETTINGS, AgentOptions
+from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.registry import REHEARSAL
 
 _ADDRESS = frozenset({"server", "base_url"})
@@ -50,8 +51,6 @@ class ModelChoice:
     @property
     def is_rehearsal(self) -> bool:
         """Whether this is the built-in model, by its name or by an alias."""
-        from asyncfc_jupyter.models.aliases import resolve  # noqa: PLC0415 - loading the extension stays quick
-
         try:
             return self.name == REHEARSAL or resolve(self.name) == REHEARSAL
         except UsageError:  # the file of the aliases cannot be read: opening the model reports it
@@ -104,16 +103,18 @@ class Settings:
             unset: dict[str, Any] = dict.fromkeys(said & {*REACH, *PACE})
             self.chosen = replace(self.chosen, **unset)
 
-    def problems(self) -> tuple[str, ...]:
+    def problems(self) -> list[str]:
         """Return what is wrong in the files, except what a source of higher priority overrides."""
-        above: set[str] = set(self._session)
-        wrong = [text for name, text in self._profile.wrong.items() if name not in above]
-        above |= self._profile.values.keys()
-        return (*wrong, *(text for name, text in self._project.layer().wrong.items() if name not in above))
+        found: list[str] = []
+        above = set(self._session)
+        for layer in (self._profile, self._project.layer()):
+            found += [text for name, text in layer.wrong.items() if name not in above]
+            above |= layer.values.keys()
+        return found
 
-    def unreadable(self) -> str | None:
-        """Return why the project's file is ignored, or None."""
-        return self._project.layer().unreadable
+    def reports(self) -> list[str]:
+        """Return the problems, and why the project's file is ignored if it is."""
+        return [*self.problems(), *filter(None, [self._project.layer().unreadable])]
 
     def value(self, name: str) -> Any:
         """Return the value of a setting; None if no source sets it."""
@@ -198,8 +199,8 @@ class AgentSettings(Configurable):
         except OSError:  # it was removed
             folder = Path.home()
         self.settings = Settings(shell, folder)
-        for problem in filter(None, [*self.settings.problems(), self.settings.unreadable()]):
-            print(f"asyncfc_jupyter: {problem}", file=sys.stderr)  # noqa: T201 - to the user, without a traceback
+        for report in self.settings.reports():
+            print(f"asyncfc_jupyter: {report}", file=sys.stderr)  # noqa: T201 - to the user, without a traceback
         self._show()
 
     def update_config(self, config: Config) -> None:
