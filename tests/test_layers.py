@@ -13,31 +13,21 @@ ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
 #: Each room and the rooms below it. A room that nobody placed fails the test.
-_AGENT = {
-    "text",
-    "defaults",
-    "errors",
-    "modes",
-    "retry_policy",
-    "core",
-    "values",
-    "tools",
-    "runtime",
-    "models",
-    "trace",
-}
+_CORE = {"text", "defaults", "errors"}
+_MODELS = {*_CORE, "retry_policy", "core"}
+_AGENT = {*_MODELS, "modes", "values", "tools", "runtime", "models", "trace"}
 BELOW = {
     "text": set(),
     "defaults": set(),
     "errors": {"text"},
     "modes": {"text", "errors"},
     "retry_policy": {"text", "errors"},
-    "core": {"text", "errors", "defaults"},
-    "values": {"text", "errors", "core"},
-    "tools": {"text", "defaults", "errors", "core", "values"},
-    "runtime": {"text", "defaults", "errors", "retry_policy", "core", "values", "tools"},
-    "models": {"text", "defaults", "errors", "retry_policy", "core"},
-    "trace": {"text", "errors", "core"},
+    "core": _CORE,
+    "values": {*_CORE, "core"},
+    "tools": {*_CORE, "core", "values"},
+    "runtime": {*_MODELS, "values", "tools"},
+    "models": _MODELS,
+    "trace": {*_CORE, "core"},
     "agent": _AGENT,
     "jupyter": {*_AGENT, "agent"},
     "cli": {*_AGENT, "agent", "demo"},

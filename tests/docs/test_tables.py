@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from asyncfc_jupyter.jupyter.commands.table import COMMANDS
-from asyncfc_jupyter.jupyter.options import ToolOptions as MagicOptions
-from asyncfc_jupyter.jupyter.settings.table import OPTIONS, SETTINGS, Option, options_of
+from asyncfc_jupyter.jupyter.settings.option import Option
+from asyncfc_jupyter.jupyter.settings.table import OPTIONS, SETTINGS, TOOL_OPTIONS
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.tools.definition import ToolOptions
 from tests.docs.pages import ROOT, quoted, table_below
@@ -57,7 +57,7 @@ def options_page() -> str:
         "",
         "[Tools](tools.md) explains them.",
         "",
-        *option_rows(options_of(MagicOptions).values()),
+        *option_rows(TOOL_OPTIONS.values()),
         "",
         "## `%agent`",
         "",
@@ -84,7 +84,7 @@ def test_the_readme_lists_every_command_with_its_words() -> None:
 
 
 def test_every_option_that_a_document_names_exists() -> None:
-    flags = {each.flag for each in [*OPTIONS.values(), *options_of(MagicOptions).values()]}
+    flags = {each.flag for each in [*OPTIONS.values(), *TOOL_OPTIONS.values()]}
     flags |= {flag.flag for command in COMMANDS.values() for flag in command.options}
     for name in ["README.md", *(f"docs/{path.name}" for path in DOCS.glob("*.md"))]:
         for line in page(name).splitlines():
@@ -112,7 +112,7 @@ def test_the_table_of_settings_is_complete_and_has_the_defaults() -> None:
 def test_the_table_of_tool_options_has_every_option() -> None:
     listed = [name for cells in table_below(page("docs/tools.md"), "option") for name in quoted(cells[0])]
     assert sorted(listed) == sorted(set(ToolOptions.__annotations__) - {"name"})
-    assert {each.name for each in options_of(MagicOptions).values()} == set(listed)
+    assert set(TOOL_OPTIONS) == set(listed)
 
 
 def test_the_tables_of_servers_have_every_profile_as_it_is() -> None:
