@@ -25,7 +25,7 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.openai import chat, clients, connection
+from asyncfc_jupyter.models.openai import adapter, chat, clients
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.secret import Secret
 from tests.models.scripted_chat import KEY, MESSAGES, TOOL, ask, talk
@@ -77,7 +77,7 @@ def test_requests_and_events_bypass_the_objects_of_the_client_library(
     async def client(*_: Any) -> Any:
         return types.SimpleNamespace(post=post, base_url="http://x")
 
-    monkeypatch.setattr(connection, "client_for", client)
+    monkeypatch.setattr(adapter, "client_for", client)
     assert asyncio.run(ask(OpenAIChat("m", api_key=KEY))) == [TextDelta(text="a"), Finish(reason="stop")]
     assert sent.pop("options")["timeout"].connect == 5
     assert sent.pop("stream_cls") is not None
@@ -104,7 +104,7 @@ def test_an_error_among_the_events_ends_the_reply_and_closes_the_response(monkey
     async def client(*_: Any) -> Any:
         return types.SimpleNamespace(post=post, base_url="http://x")
 
-    monkeypatch.setattr(connection, "client_for", client)
+    monkeypatch.setattr(adapter, "client_for", client)
     with pytest.raises(ServerError, match="out of memory"):
         asyncio.run(ask(OpenAIChat("m", api_key=KEY)))
     assert closed == [True]

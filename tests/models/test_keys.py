@@ -91,10 +91,10 @@ def test_openai_by_name_is_openai_for_any_address_in_the_environment(monkeypatch
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu:1/v1")
     own = "https://api.openai.com/v1"
-    assert (opened(server="openai")._connection.base_url, address_of(Where(server="openai"))) == (own, own)
-    assert (opened()._connection.base_url, address_of(Where())) == ("http://gpu:1/v1", "http://gpu:1/v1")
+    assert (opened(server="openai")._base_url, address_of(Where(server="openai"))) == (own, own)
+    assert (opened()._base_url, address_of(Where())) == ("http://gpu:1/v1", "http://gpu:1/v1")
     monkeypatch.delenv("OPENAI_BASE_URL")
-    assert (opened()._connection.base_url, address_of(Where())) == (own, own)
+    assert (opened()._base_url, address_of(Where())) == (own, own)
 
 
 def write_keys(text, mode):
@@ -173,7 +173,7 @@ def test_without_a_key_every_way_to_give_one_is_named() -> None:
 
 def test_a_secret_appears_nowhere() -> None:
     secret = Secret(KEY)
-    assert KEY not in f"{secret} {secret!r} {[secret]} {vars(opened(server='ollama', api_key=secret)._connection)}"
+    assert KEY not in f"{secret} {secret!r} {[secret]} {vars(opened(server='ollama', api_key=secret))}"
     with pytest.raises(TypeError, match="a key is not pickled"):
         pickle.dumps(secret)
     assert hide_keys(f"a {KEY} b planted-key-1", Secret("planted-key-1")) == "a *** b ***"

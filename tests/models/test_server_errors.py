@@ -13,7 +13,7 @@ import pytest
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying, TextDelta
-from asyncfc_jupyter.models.openai import connection
+from asyncfc_jupyter.models.openai import adapter
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from tests.models.scripted_chat import AT_ONCE, KEY, MESSAGES, ask, failure, talk
 from tests.servers.scripted_server import CUT, Answer, Gate, HttpError, ScriptedServer, reply, text_chunks
@@ -239,7 +239,7 @@ def test_an_error_that_the_library_passes_as_a_chunk_ends_the_reply(monkeypatch:
     async def client(*_: Any) -> Any:
         return types.SimpleNamespace(post=post, base_url="http://x")
 
-    monkeypatch.setattr(connection, "client_for", client)
+    monkeypatch.setattr(adapter, "client_for", client)
     with pytest.raises(ServerError, match="ended the reply with an error: gone") as caught:
         asyncio.run(ask(OpenAIChat("m", api_key=KEY)))
     assert KEY not in str(caught.value)

@@ -245,7 +245,7 @@ def test_every_request_to_a_server_that_refuses_a_field_is_as_expected(api: str,
         asyncio.run(each(server.base_url))
     lines = [line for request in server.requests for line in ("request", *lines_of(request.body))]
     lines += [str(one.message).replace(server.base_url, "ADDRESS") for one in warned]
-    assert {one.filename.rpartition("/")[2] for one in warned} <= {"connection.py"}
+    assert {one.filename.rpartition("/")[2] for one in warned} <= {"adapter.py"}
     expected(f"requests-refused-{api}.txt", "\n".join(lines))
 
 
@@ -263,10 +263,10 @@ def test_every_profile_of_a_server_reaches_the_same_place_by_each_api(expected: 
                 api_key=KEY,
             )
             model = open_model("m", where=where, options={"seed": 1})
-            key, connection = model.secrets[0], model._connection
+            key = model.secrets[0]
             lines.append(
-                f"  {api}: {type(model).__name__} {model.name} at {connection.base_url} ({address_of(where)}), {key.variable} "
-                f"{key.reveal()}, {model._options}, {connection._timeout_s} s, {connection._policy.retries} retries"
+                f"  {api}: {type(model).__name__} {model.name} at {model._base_url} ({address_of(where)}), {key.variable} "
+                f"{key.reveal()}, {model._options}, {model._timeout_s} s, {model._policy.retries} retries"
             )
     for spelled in ("llama.cpp", "LLAMA-CPP", " lm-studio ", "LM Studio", "Ollama"):
         lines.append(f"{spelled!r} is {profile_named(spelled).name}")

@@ -14,9 +14,8 @@ import pytest
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models.address import show_address
 from asyncfc_jupyter.models.base import Retrying
-from asyncfc_jupyter.models.openai import connection, server_errors
+from asyncfc_jupyter.models.openai import adapter, server_errors
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
-from asyncfc_jupyter.models.openai.connection import Connection
 from asyncfc_jupyter.models.openai.server_errors import (
     interruption,
     is_timeout,
@@ -106,7 +105,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         taken.append(seconds)
 
-    monkeypatch.setattr(connection, "asyncio", types.SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(adapter, "asyncio", types.SimpleNamespace(sleep=sleep))
     monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
     return taken
 
@@ -201,7 +200,7 @@ def test_an_error_asked_for_several_times_says_so_and_keeps_the_rest(monkeypatch
         async def refuse(*_: Any) -> None:
             raise error
 
-        monkeypatch.setattr(Connection, "_open", refuse)
+        monkeypatch.setattr(OpenAIChat, "_open", refuse)
         with pytest.raises(ServerError) as caught:
             asyncio.run(ask(OpenAIChat("m", api_key=KEY, retries=retries)))
         return caught.value
@@ -353,7 +352,7 @@ def test_a_pause_that_is_asked_for_is_read_in_all_its_forms(monkeypatch: pytest.
     assert retry_after_s(types.SimpleNamespace()) is None
 
 
-# -- the connection --------------------------------------------------------------------------------------------------------
+# -- the adapter --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -372,17 +371,17 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
 @pytest.mark.parametrize("url", ["", "host", "ftp://host", "http://", "https:///v1", "http://[::1"])
 def test_a_text_that_is_not_a_web_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match=r"base_url is not an address; write one such as http://127\.0\.0\.1:8000/v1"):
-        Connection("m", base_url=url, api_key=KEY)
+        OpenAIChat("m", base_url=url, api_key=KEY)
 
 
-def test_a_connection_takes_its_settings_and_defaults_for_the_rest() -> None:
-    plain = Connection("m", base_url=None, api_key=None)
-    assert (plain.key, plain.address, plain.refused) == (None, "the model's server", set())
+def test_an_adapter_takes_its_settings_and_defaults_for_the_rest() -> None:
+    plain = OpenAIChat("m", base_url=None, api_key=None)
+    assert (plain.secrets, plain._address, plain._refused) == ((), "the model's server", set())
     assert (plain._timeout_s, plain._policy.retries) == (300.0, 2)
     secret = Secret(KEY)
-    given = Connection("m", base_url="http://u@host/v1", api_key=secret, timeout_s=0.0, retries=0)
-    assert given.key is secret
-    assert (given.address, given._timeout_s, given._policy.retries) == ("http://host/v1", 0.0, 0)
+    given = OpenAIChat("m", base_url="http://u@host/v1", api_key=secret, timeout_s=0.0, retries=0)
+    assert given.secrets[0] is secret
+    assert (given._address, given._timeout_s, given._policy.retries) == ("http://host/v1", 0.0, 0)
 
 
 @pytest.mark.parametrize(("timeout_s", "connect_s"), [(4.0, 4.0), (5.0, 5.0), (6.0, 5.0), (None, 5.0)])
@@ -403,11 +402,11 @@ def test_a_request_waits_for_a_connection_five_seconds_at_most(monkeypatch, time
     async def client(*_: Any) -> Any:
         return types.SimpleNamespace(post=post, base_url="http://x/v1/")
 
-    monkeypatch.setattr(connection, "client_for", client)
+    monkeypatch.setattr(adapter, "client_for", client)
     model = OpenAIChat("m", api_key=KEY, timeout_s=timeout_s)
     assert len(asyncio.run(ask(model))) == 1
     assert (sent[0].connect, sent[0].read) == (connect_s, timeout_s or 300.0)
-    assert model._connection.address == "http://x/v1"
+    assert model._address == "http://x/v1"
 
 
 def test_a_refusal_without_a_field_to_leave_out_is_an_error() -> None:

@@ -50,7 +50,7 @@ class OpenAINative(OpenAIResponses):
     @property
     def is_native(self) -> bool:
         """Whether the server has accepted asynchronous tools so far."""
-        return _ASYNC not in self._connection.refused
+        return _ASYNC not in self._refused
 
     def _input(self, messages: Sequence[Message], refused: frozenset[str]) -> list[Item]:
         return input_items(messages, self.name) if _ASYNC in refused else list(native_items(messages, self.name))

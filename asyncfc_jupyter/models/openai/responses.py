@@ -58,7 +58,7 @@ class OpenAIResponses(Adapter):
             kind = get(event, "type")
             if kind in {"error", "response.failed"}:
                 error = event if kind == "error" else get(get(event, "response"), "error")
-                raise self._connection.interrupted({name: get(error, name) or "" for name in ("message", "code")})
+                raise self._interrupted({name: get(error, name) or "" for name in ("message", "code")})
             before = events.async_calls
             yield from events.read(event)
             self.async_calls += events.async_calls - before
