@@ -104,3 +104,17 @@ def test_the_schema_of_a_model_omits_a_default_without_a_json_form() -> None:
     made = make_tool(buy)
     assert made.parameters["$defs"]["Offer"]["properties"] == {"price": {"type": "number"}, "held": {}}
     assert called(made, {"offer": {}}) == math.inf
+
+
+def test_a_value_that_cannot_be_compared_is_bound_as_it_is() -> None:
+    class Table:
+        def __eq__(self, other):
+            raise ValueError("the truth of a table is ambiguous")
+
+        __hash__ = None
+
+    def show(table: Table, rows: int = 5) -> None:
+        """Show."""
+
+    table = Table()
+    assert make_tool(show).parameters_of.bind({"table": table, "rows": None}).arguments["table"] is table
