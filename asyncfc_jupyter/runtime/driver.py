@@ -112,14 +112,8 @@ class Driver:
             arguments, problem = {}, too_deep
         found: tuple[Reference, ...] = ()
         if references and problem is None:
-            situation = Situation(
-                known=self.calls,
-                pending=self._pending,
-                results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.state is State.DONE),
-                **({} if tool is None else {"meant": tool.parameters_of.mentions}),
-            )
             try:
-                found = binding.references_in(tool, arguments, situation)
+                found = self._references_in(tool, arguments)
             except CallError as error:
                 problem = error
         able = tool if problem is None else None
@@ -145,6 +139,15 @@ class Driver:
         self.issued.append(call)
         self._feed(binding.issued(call, turn, found, effects))
         return call
+
+    def _references_in(self, tool: Tool | None, arguments: Mapping[str, Any]) -> tuple[Reference, ...]:
+        situation = Situation(
+            known=self.calls,
+            pending=self._pending,
+            results=lambda: ((each.name, each.value) for each in reversed(self.issued) if each.state is State.DONE),
+            **({} if tool is None else {"meant": tool.parameters_of.mentions}),
+        )
+        return binding.references_in(tool, arguments, situation)
 
     # -- commands of the scheduler -------------------------------------------------------------------------------------
 
