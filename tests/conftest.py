@@ -1,4 +1,4 @@
-"""What holds for every test: it does not block the loop, has a limit, leaves nothing behind, and is recorded."""
+"""Rules for every test: it does not block the loop, has a time limit, cleans up, and is recorded."""
 
 pytest_plugins = (
     "tests.suite.blocking",

@@ -1,4 +1,4 @@
-"""Work counted in lines of Python that run: the same on every machine, however busy."""
+"""Counts work in lines of Python that run: the number is the same on every machine, however busy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def lines_run(work: Callable[[], object]) -> int:
-    """Return how many lines run while something is done; what one line does inside a built-in function is not seen."""
+    """Return how many lines run during some work; the work inside built-in functions is not counted."""
     count = 0
 
     def trace(_frame: FrameType, event: str, _arg: Any) -> Any:

@@ -1,10 +1,10 @@
 """Random programs from bytes: one draw for Hypothesis instead of hundreds, and a simpler program for a simpler text.
 
-Each decision takes one byte, and when there are none left the first alternative is taken. So setting bytes to zero, which is
-how Hypothesis shrinks, makes a program smaller and plainer; and a program costs microseconds to draw.
+Each decision takes one byte; without bytes it takes the first alternative. So setting bytes to zero, as Hypothesis does when
+it shrinks, makes a program smaller and simpler; and drawing a program takes microseconds.
 
-How many programs are tried: 2,000 in all, and 100,000 in the long form (`tests/suite/long_form.py`). Each property takes its
-share of them; other tests that use Hypothesis keep their own numbers.
+2,000 programs are tried in all, and 100,000 in the long form (`tests/suite/long_form.py`). Each property takes its share of
+them; other tests that use Hypothesis have their own numbers.
 """
 
 import pytest
@@ -18,7 +18,7 @@ from tests.suite.long_form import is_long
 
 
 class Choices:
-    """Decides by the bytes it is given."""
+    """Makes decisions from bytes."""
 
     def __init__(self, data):
         self._data = iter(data)
@@ -47,7 +47,7 @@ def how_many():
 
 
 def share(percent):
-    """Let a property take so many percent of all programs; it has a long form, which may take an hour."""
+    """Give a property so many percent of all programs, and a long form, which may take an hour."""
     examples = settings(max_examples=max(1, how_many() * percent // 100))
     limit = [pytest.mark.timeout(3600)] if is_long() else []
 
@@ -59,7 +59,7 @@ def share(percent):
     return take
 
 
-#: The faults found last take some hundreds of programs.
+#: The faults that are hardest to find need some hundreds of programs.
 SEARCH = settings(max_examples=3_000, derandomize=True, database=None, phases=[Phase.generate], deadline=None)
 
 

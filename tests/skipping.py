@@ -1,4 +1,4 @@
-"""A clock that jumps: what an event loop waits for comes at once, and not when a busy machine has waited long enough for it."""
+"""A clock that jumps: the timers of an event loop are due immediately, without a real wait on a busy machine."""
 
 from __future__ import annotations
 

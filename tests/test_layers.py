@@ -1,4 +1,4 @@
-"""The layers, enforced: who may import whom, and what importing the package loads."""
+"""The rules of the layers: what each may import, and what importing the package loads."""
 
 import ast
 import subprocess
@@ -12,10 +12,10 @@ import asyncfc_jupyter
 ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
-#: Each room and the rooms below it. A room that nobody placed fails the test.
 _CORE = {"text", "defaults", "errors"}
 _MODELS = {*_CORE, "retry_policy", "core"}
 _AGENT = {*_MODELS, "modes", "values", "tools", "runtime", "models", "trace"}
+#: Each layer (a package or a module at the top) and the layers below it. A layer that is missing here fails the test.
 BELOW = {
     "text": set(),
     "defaults": set(),
@@ -34,7 +34,7 @@ BELOW = {
     "demo": {*_AGENT, "agent"},
     "testing": {*_AGENT, "agent"},
 }
-#: Third parties that only one room may name.
+#: Third parties that only some layers may import.
 OWNED = {
     "openai": {"models"},
     "httpx": set(),
@@ -43,9 +43,9 @@ OWNED = {
     "anywidget": {"jupyter"},
     "ipykernel": {"jupyter"},
     "nest_asyncio2": {"jupyter"},
-    "rich": {"cli", "demo", "jupyter"},  # in jupyter for IPython in a terminal, whose timeline is drawn live
+    "rich": {"cli", "demo", "jupyter"},  # in jupyter for IPython in a terminal, where the timeline is drawn live
 }
-#: What the core may use of the standard library: nothing that tells time, draws lots, or reaches outside.
+#: What the core may use of the standard library: no clock, no randomness, no input or output.
 #: `json` only turns the text of a message into values, for the one reader of the protocol.
 CORE_MAY_USE = {
     "__future__", "bisect", "collections", "dataclasses", "difflib", "enum", "heapq", "itertools", "json", "re", "typing",
@@ -54,13 +54,13 @@ CORE_MAY_USE = {
 FILES = sorted(ROOT.rglob("*.py"))
 
 
-def room(path):
+def layer_of(path):
     first = path.relative_to(ROOT).parts[0]
     return first.removesuffix(".py")
 
 
 def imports(path):
-    """Every module that a file imports, by full name, wherever in the file it does so."""
+    """Every module that a file imports, by full name, at any place of the file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -70,14 +70,14 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_every_room_has_its_place() -> None:
-    rooms = {room(path) for path in FILES} - {"__init__", "__main__", "_version"}
-    assert rooms == set(BELOW)
+def test_every_layer_has_its_place() -> None:
+    layers = {layer_of(path) for path in FILES} - {"__init__", "__main__", "_version"}
+    assert layers == set(BELOW)
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room(p) in BELOW], ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_file_imports_only_what_lies_below_it(path) -> None:
-    mine = room(path)
+@pytest.mark.parametrize("path", [p for p in FILES if layer_of(p) in BELOW], ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_imports_only_from_the_layers_below_it(path) -> None:
+    mine = layer_of(path)
     for name in imports(path):
         top, *rest = name.split(".")
         if top == PACKAGE and rest and rest[0] in BELOW:
@@ -94,7 +94,7 @@ def test_importing_the_package_loads_no_client_and_nothing_of_jupyter() -> None:
     assert not {"openai", "pydantic", "IPython", "ipywidgets", "anywidget", "rich"} & set(loaded)
 
 
-def test_the_public_names_are_those_in_all_and_each_can_be_had() -> None:
+def test_the_public_names_are_those_in_all_and_each_can_be_imported() -> None:
     public = {name for name in asyncfc_jupyter.__all__ if name != "__version__"}
     assert public == set(asyncfc_jupyter._HOME)
     for name in asyncfc_jupyter.__all__:

@@ -1,7 +1,7 @@
-"""Virtual environments of their own for what must not be installed beside the package, built once and kept in ``.cache/venvs``.
+"""Virtual environments for packages that must not be installed beside this one, built once and kept in ``.cache/venvs``.
 
-An environment is named after what it holds and depends on its requirements alone: the package itself is not installed, and is
-found on ``PYTHONPATH`` by those who need it.
+An environment has the name of its main package and depends only on its requirements: this package is not installed there, and
+is found on ``PYTHONPATH``.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ _BUILD_LIMIT_S = 600
 
 
 class NotBuilt(Exception):
-    """An environment could not be built, such as without a network."""
+    """An environment could not be built, for example without a network."""
 
 
 def home_of(name: str, requirements: Sequence[str]) -> Path:
-    """Return where the environment is, or would be."""
+    """Return the folder of the environment, which may not exist yet."""
     key = hashlib.sha256("\n".join([sys.version, sys.prefix, *requirements]).encode()).hexdigest()[:12]
     return REPOSITORY / ".cache" / "venvs" / f"{name}-{key}"
 
 
 def is_built(name: str, requirements: Sequence[str]) -> bool:
-    """Return whether the environment can be used as it is."""
+    """Return whether the environment is complete."""
     return (home_of(name, requirements) / "complete").exists()
 
 
 def environment(name: str, requirements: Sequence[str], *, on_top: bool = False) -> Path:
-    """Return the environment's interpreter, building it when there is none for these requirements.
+    """Return the environment's interpreter; builds the environment if it does not exist.
 
     Args:
-        name: What the environment is called.
-        requirements: What pip installs there.
-        on_top: Everything else is found in the environment that runs the tests: only what differs is installed.
+        name: The name of the environment.
+        requirements: The packages that pip installs there.
+        on_top: Whether all other packages come from the environment that runs the tests.
 
     Raises:
-        NotBuilt: The last line of what went wrong.
+        NotBuilt: It cannot be built; the message is the last line of the error.
     """
     home = home_of(name, requirements)
     python = home / "bin" / "python"
@@ -71,7 +71,7 @@ def environment(name: str, requirements: Sequence[str], *, on_top: bool = False)
 
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """Hold what is built in one place: tests of several processes ask for it at once, and one of them builds it."""
+    """Lock an environment: tests in several processes may ask for it at the same time, and only one may build it."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -79,10 +79,10 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def python_holding(name: str, held: str) -> Path:
-    """Return an interpreter with all that runs the tests, one package of it held at another release; skip the test without.
+    """Return an interpreter with the tests' packages, one of them at another release; skip the test if it cannot be built.
 
     Args:
-        name: What the environment is called.
+        name: The name of the environment.
         held: The requirement, such as ``openai>=2.8,<3``.
     """
     try:

@@ -89,7 +89,7 @@ async def converse(number: int, model: Adapter, runs: list[Run]) -> None:
         kept = [run.futures[name].result() for name in finished]
         history = str(conversation.messages)
         assert all(value in history for value in kept), "a finished result is not in the history"
-        assert len(kept) == len(set(kept)), f"a call that succeeded was made again: {kept}"
+        assert len(kept) == len(set(kept)), f"a call that succeeded was repeated: {kept}"
         if run.outcome == "answered":
             break
     expected = {f"{what}-{n}-of-{number}" for what in ("order", "label") for n in range(1, ORDERS + 1)}

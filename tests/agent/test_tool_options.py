@@ -122,7 +122,7 @@ def test_retries_follow_growing_pauses_and_each_failure_is_logged() -> None:
     ]
     pauses = [event.pause_s for event in retried]
     over = [pause / FIRST_TOOL_PAUSE_S - least for pause, least in zip(pauses, (1, 2, 4), strict=True)]
-    assert all(-0.01 <= part <= 1.01 for part in over), f"each pause, and at most the first once more: {pauses}"
+    assert all(-0.01 <= part <= 1.01 for part in over), f"each pause, and at most the first one twice: {pauses}"
     assert times(run, CallFinished)[0] == pytest.approx(sum(pauses), abs=0.01)
     assert len(times(run, CallStarted)) == 1, "it is one call all the while"
 
