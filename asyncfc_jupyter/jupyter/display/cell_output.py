@@ -98,7 +98,6 @@ class NotebookOutput:
     def __init__(self, shell: InteractiveShell, form: AnswerFormat = MARKDOWN, *, comparing: bool = False) -> None:
         self._shell, self._form, self._comparing = shell, form, comparing
         self._timeline_id = uuid4().hex
-        self._on_action: OnAction | None = None
         self._widget: Any = None
         self._text = AnswerText()
         self._runs: list[Run] = []
@@ -111,21 +110,17 @@ class NotebookOutput:
             on_action: Called when the user clicks in the timeline, with the action, such as ``cancel``, and its future.
             name: The run's name in the notebook.
         """
-        self._text, self._on_action = AnswerText(), on_action
+        self._text = AnswerText()
         if self._widget is not None:
-            self._widget.restart()
+            self._widget.restart(on_action)
         else:
             self._stack = OutputStack()
-            self._widget = timeline_widget(on_action=None if on_action is None else self._act)
+            self._widget = timeline_widget(on_action=on_action)
             display(self._widget, display_id=self._timeline_id)
         route_displays(self._shell)
         traceback = partial(show_traceback, self._shell)
         self.tool_outputs = ToolOutputs(self._stack, traceback, run=name, number=self._begun)
         self._begun += 1
-
-    def _act(self, kind: str, future: str | None) -> None:
-        if self._on_action is not None:
-            self._on_action(kind, future)
 
     def observe(self, stamped: Stamped) -> None:
         """Pass an event to the timeline, its text to the answer, and the end of a call to the call's output."""
@@ -160,7 +155,6 @@ class NotebookOutput:
             publish(Bundle(static_bundle(view, place=self._widget.place)), self._timeline_id, update=True)
         # The widget closes itself when its view has moved. In a page that was reloaded during the run the view stays where
         # it is: the picture does not arrive there, since that page does not wait for the cell any more.
-        self._on_action = None
 
     def reserve(self) -> None:
         """Show an empty answer: updates of it reach their cell after the cell has ended, new outputs do not."""

@@ -88,10 +88,10 @@ class TimelineWidget(anywidget.AnyWidget):
         if self._timeline.live:
             self._schedule(HEARTBEAT_S)
 
-    def restart(self) -> None:
-        """Show another run in the same output."""
+    def restart(self, on_action: OnAction | None = None) -> None:
+        """Show another run in the same output; its actions go to ``on_action``."""
         self._cancel_timer()
-        self._timeline, self._origin = LiveTimeline(), None
+        self._timeline, self._origin, self._on_action = LiveTimeline(), None, on_action
         self.view = dict(self._timeline.snapshot())
 
     def finish(self, view: View | ComparisonView | None = None) -> None:
