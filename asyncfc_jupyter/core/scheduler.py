@@ -27,7 +27,6 @@ lives as long as its conversation.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -126,7 +125,11 @@ class Scheduler:
             case TurnStarted():
                 self._reply_open, self._reply_broken = True, False
             case ApprovalGiven():
-                self._approved(event)
+                record = self._find(event)
+                if record.gate is not Gate.APPROVAL or record.state.settled:
+                    raise InvariantBroken("an approval follows a question", record.story)
+                record.steps.append("approved")
+                self._arrive(record)
             case ResultShown():
                 self._unseen_failures.pop(event.future, None)
             case _:
@@ -175,8 +178,8 @@ class Scheduler:
         self._accesses.add(record.order, record.effects)
         if event.same_as is not None:
             yield from self._repeat(record, self._records[event.same_as])
-        elif event.irreversible and (skip := self._already_lost(record)) is not None:
-            yield skip
+        elif event.irreversible and (self._unseen_failures or (self._reply_broken and not self._reply_open)):
+            yield SkipCall(record.future, because=next(iter(self._unseen_failures), None))
             yield from self._settle(record, State.SKIPPED)
         else:
             if event.irreversible:
@@ -191,12 +194,6 @@ class Scheduler:
             primary.repeats.append(record)
             yield self._hold(record, Wait(kind="same", on=(primary.future,)))
 
-    def _already_lost(self, record: Record) -> SkipCall | None:
-        """Return the skip of an irreversible call that must not be made, whatever happens from now on."""
-        if self._unseen_failures:
-            return SkipCall(record.future, because=next(iter(self._unseen_failures)))
-        return SkipCall(record.future, because=None) if self._reply_broken and not self._reply_open else None
-
     def _await_data(self, record: Record, needs: tuple[FutureName, ...]) -> Iterator[Command]:
         for name in needs:
             needed = self._records[name]
@@ -209,7 +206,7 @@ class Scheduler:
             record.missing.add(name)
             needed.dependents.append(record)
         if record.missing:
-            yield self._hold(record, self._data_wait(record))
+            yield self._hold_for_data(record)
         else:
             yield self._resolve(record)
 
@@ -264,13 +261,6 @@ class Scheduler:
             return blocker, Wait(kind="irreversible", on=(blocker.future,))
         return None, Wait(kind="irreversible") if record.in_open_reply else None
 
-    def _approved(self, event: ApprovalGiven) -> None:
-        record = self._find(event)
-        if record.gate is not Gate.APPROVAL or record.state.settled:
-            raise InvariantBroken("an approval follows a question", record.story)
-        record.steps.append("approved")
-        self._arrive(record)
-
     def _arrive(self, record: Record) -> None:
         record.gate = Gate.LIMIT
         self._places.arrive(record.order, record.limits)
@@ -280,13 +270,13 @@ class Scheduler:
             return  # a call that is being resolved may come first in order; the driver answers before anything else happens
         for order, full in self._places.grant():
             record = self._by_order[order]
-            if full is not None:
+            if full is None:
+                record.move(State.RUNNING)
+                record.gate = Gate.OPEN
+                self._irreversible.pop(order, None)
+                yield StartCall(record.future)
+            else:
                 yield self._hold(record, Wait(kind="limit", detail=str(full)))
-                continue
-            record.move(State.RUNNING)
-            record.gate = Gate.OPEN
-            self._irreversible.pop(order, None)
-            yield StartCall(record.future)
 
     def _reply_ended(self, event: TurnEnded) -> Iterator[Command]:
         self._reply_open, self._reply_broken = False, event.reason in BROKEN_ENDS
@@ -305,17 +295,16 @@ class Scheduler:
     def _settle(self, record: Record, state: State) -> Iterator[Command]:
         # A work list, not recursion: a chain of ten thousand dependents is skipped in one go.
         self._leave(record, state)
-        to_follow, left = deque([record]), [record]
-        while to_follow:
-            for other, command, outcome in self._follow(to_follow.popleft()):
+        settled = [record]
+        for each in settled:  # the list grows
+            for other, command, outcome in self._follow(each):
                 if command is not None:
                     yield command
                 if outcome is not None:
                     self._leave(other, outcome)
-                    to_follow.append(other)
-                    left.append(other)
+                    settled.append(other)
         # Only now: a call that is checked again must not pass a gate and be skipped by the same event.
-        for each in left:
+        for each in settled:
             yield from self._wake_watchers(each)
 
     def _follow(self, record: Record) -> Iterator[tuple[Record, Command | None, State | None]]:
@@ -343,7 +332,7 @@ class Scheduler:
             return self._resolve(dependent)
         if _REPORT_EACH < left > dependent.reported // 2:
             return None
-        return self._hold(dependent, self._data_wait(dependent))
+        return self._hold_for_data(dependent)
 
     def _leave(self, record: Record, state: State) -> None:
         """Settle one call, and release all that it holds."""
@@ -374,11 +363,13 @@ class Scheduler:
         record.steps.append(f"held: {wait}")
         return HoldCall(record.future, wait)
 
-    def _data_wait(self, record: Record) -> Wait:
+    def _hold_for_data(self, record: Record) -> Command:
         record.reported = len(record.missing)
         missing = tuple(sorted(record.missing, key=lambda name: self._records[name].order))
-        waiting = [text for text in record.issued.references if future_of(text) in record.missing]
-        return Wait(kind="data", on=missing, detail=", ".join(waiting) or ", ".join(f"${name}" for name in missing))
+        texts = [text for text in record.issued.references if future_of(text) in record.missing]
+        return self._hold(
+            record, Wait(kind="data", on=missing, detail=", ".join(texts or [f"${name}" for name in missing]))
+        )
 
     def _find(self, event: Any) -> Record:
         try:

@@ -87,8 +87,9 @@ class StartsIrreversibleInAnOpenReply(Scheduler):
 class ForgetsFailuresBeforeIrreversible(Scheduler):
     """An irreversible call is made although the model has not seen the failure of an earlier call."""
 
-    def _already_lost(self, record):
-        return None
+    def _leave(self, record, state):
+        super()._leave(record, state)
+        self._unseen_failures.clear()
 
 
 class ForgetsDependents(Scheduler):
