@@ -33,13 +33,13 @@ FAULT = """
 import os
 import asyncfc_jupyter.agent.loop as loop
 os.environ["MY_API_KEY"] = "planted-secret-key"
-scope = vars(loop) | {"before": loop.Loop.answer}
+scope = vars(loop) | {"before": loop.Loop.run}
 exec(compile('''
-async def answer(self):
+async def run(self):
     await before(self)
     raise FAULT
 '''.replace("FAULT", FAULT), loop.__file__, "exec"), scope)
-loop.Loop.answer = scope["answer"]
+loop.Loop.run = scope["run"]
 """
 
 

@@ -207,7 +207,7 @@ def test_a_hostile_prompt_or_tool_cannot_steer_the_terminal_that_shows_it(shell:
     shell.run("text = 'a\\x1b[2Jb\\u202ec'")
     with answering("ok") as server:
         ask(shell, server, "{text}")
-    assert "a[2Jbc" in shell.run("%agent prompt").stdout
+    assert "a [2Jbc" in shell.run("%agent prompt").stdout
 
 
 def test_the_run_is_a_variable_of_the_given_name(shell: Kernel) -> None:
