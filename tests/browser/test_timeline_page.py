@@ -182,7 +182,7 @@ def test_pointing_at_the_decode_lane_tells_what_was_decoded(page: Page) -> None:
     )
     x = page.evaluate("shown.scale.left") + 40
     page.mouse.move(left + x, top + 50)
-    expect(page.get_by_role("tooltip")).to_contain_text("request failed, made again for 0.60 s: attempt 1 failed: 503")
+    expect(page.get_by_role("tooltip")).to_contain_text("request failed and retried for 0.60 s: attempt 1 failed: 503")
 
 
 def test_a_click_pins_a_future_with_what_it_printed_and_escape_lets_go(page: Page) -> None:

@@ -12,8 +12,7 @@ from asyncfc_jupyter import compare
 from asyncfc_jupyter.core.events import CallFinished, CallIssued, CallStarted, Stamped
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view.legend import DARK, LIGHT
-from asyncfc_jupyter.trace.view.legend import PATTERNS as PATTERNS_OF_PICTURE
+from asyncfc_jupyter.trace.view.legend import DARK, LIGHT, patterns
 from asyncfc_jupyter.trace.view.view import timeline_view
 from tests.browser.timeline_page import (
     FRAMES,
@@ -124,7 +123,7 @@ def test_a_pattern_of_the_page_is_that_of_the_picture(page: Page, kind: str) -> 
     """The reason for a wait looks the same live and saved: its lines lean alike, and are as many."""
     show(page, timeline_view(travel()))
     black = "".join(f"--afc-{name}:black;" for name in ("data", "hazard", "approval", "limit"))
-    apart, turned = page.evaluate(DISTANCES, [kind, PATTERNS_OF_PICTURE, f"{black}--afc-lane:white"])
+    apart, turned = page.evaluate(DISTANCES, [kind, patterns(), f"{black}--afc-lane:white"])
     assert apart < 2
     if kind in {"data", "hazard-RAW", "hazard-WAR"}:
         assert turned > 50

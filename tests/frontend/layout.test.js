@@ -6,7 +6,7 @@ import { test } from "node:test";
 // The script as the page has it, with what Python shares with it: `test_frontend.py` writes it to a file.
 const {
   applyChanges, cells, firstEnding, fit, liveDomain, matches, outcome, pack, pan, placeBars, placeDecode, placeLabel, placeTexts,
-  position, stack, storyOf, tell, ticks, timeAt, zoom,
+  position, stack, storyOf, describe, ticks, timeAt, zoom,
 } = await import(/** @type {string} */ (process.env.FRONT_END));
 
 const measure = (/** @type {string} */ text, /** @type {number} */ size) => text.length * size * 0.6;
@@ -24,7 +24,7 @@ function view(rows) {
   return { version: 2, title: "t", subtitle: "s", live: false, now: 10, span: 10, figures: [], decode: [], turns: [0], rows, overlap: [] };
 }
 
-test("a time keeps its place under the pointer while the axis is zoomed", () => {
+test("a time keeps its place under the pointer while the user zooms", () => {
   let window = { start: 0, end: 100 };
   for (const factor of [1.5, 3, 0.7, 8]) {
     const before = position({ left: 0, right: 500, ...window }, 42);
@@ -41,7 +41,7 @@ test("no zooming and no panning leaves the axis", () => {
   }
 });
 
-test("a pixel and its time are one another's", () => {
+test("a pixel and its time belong together", () => {
   const scale = { left: 80, right: 900, start: 3, end: 7.5 };
   for (const x of [80, 300, 899]) assert.ok(Math.abs(position(scale, timeAt(scale, x)) - x) < 1e-9);
 });
@@ -70,7 +70,7 @@ test("a live axis never shrinks", () => {
   }
 });
 
-test("no two futures of a lane overlap, and there are no more lanes than futures at once", () => {
+test("futures of a lane do not overlap, and lanes are as few as possible", () => {
   let seed = 7;
   const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
   const rows = Array.from({ length: 500 }, (_, n) => {
@@ -107,7 +107,7 @@ test("a future keeps the lane that it had while the run went on", () => {
   }
 });
 
-test("few futures get a row each, many share lanes, and the person may choose", () => {
+test("few futures get a row each, many share lanes, and the user may choose", () => {
   const few = storyOf(view([row("f1", 0, 1), row("f2", 1, 2)]));
   const many = storyOf(view(Array.from({ length: 200 }, (_, n) => row(`f${n + 1}`, n, n + 0.9))));
   assert.deepEqual(stack(few, 900, null, measure).strips.map(({ kind }) => kind), ["decode", "row", "row"]);
@@ -148,11 +148,12 @@ test("a cut text fits and says that it was cut", () => {
 
 test("the first stretch in sight is found among many", () => {
   const stretches = Array.from({ length: 1000 }, (_, n) => ({ end: n + 1 }));
-  for (const at of [-5, 0, 1, 17.5, 999.5]) assert.equal(firstEnding(stretches, at), stretches.findIndex(({ end }) => end >= at));
-  assert.equal(firstEnding(stretches, 2000), 1000);
+  const endOf = (/** @type {{end: number}} */ stretch) => stretch.end;
+  for (const at of [-5, 0, 1, 17.5, 999.5]) assert.equal(firstEnding(stretches, at, endOf), stretches.findIndex(({ end }) => end >= at));
+  assert.equal(firstEnding(stretches, 2000, endOf), 1000);
 });
 
-test("changes replace what they name and leave the view they were made from as it was", () => {
+test("changes replace what they name and leave the old view unchanged", () => {
   const before = view([row("f1", 0, null), row("f2", 1, 2)]);
   const changes = { ...before, rows: [row("f1", 0, 3), row("f3", 3, 4)], turns: { first: 1, items: [5] }, overlap: { first: 0, items: [[1, 2]] } };
   const after = applyChanges(before, changes);
@@ -160,7 +161,7 @@ test("changes replace what they name and leave the view they were made from as i
   assert.deepEqual([after.turns, after.overlap, before.rows.length], [[0, 5], [[1, 2]], 2]);
 });
 
-test("changes that were collected before a reload repeat what the whole view holds already, and nothing is twice", () => {
+test("changes that repeat what a reloaded view holds add nothing twice", () => {
   const held = { ...view([row("f1", 0, 2), row("f2", 2, null)]), decode: [{ id: "d1", kind: "text", start: 0, end: null, label: "" }], turns: [0, 1, 2], overlap: [[0, 1], [2, null]] };
   const changes = { ...held, rows: [row("f2", 2, 3)], decode: [{ ...held.decode[0], end: 1 }], turns: { first: 1, items: [1, 2, 3] }, overlap: { first: 1, items: [[2, 2.5], [3, null]] } };
   const after = applyChanges(held, changes);
@@ -169,30 +170,30 @@ test("changes that were collected before a reload repeat what the whole view hol
   assert.deepEqual([after.rows.length, after.decode.length, after.rows[1].segments[0].end, after.decode[0].end], [2, 1, 3, 1]);
 });
 
-test("a search finds every word anywhere, a future by its name and by those that take its value", () => {
+test("a search finds words anywhere, and a future where its value is taken", () => {
   const one = row("f12", 0, 1, { tool: "search_flights", arguments: 'from="$f1"', label: "3 flights" });
   for (const words of ["flights search", "F12", "done", "f1", ""]) assert.ok(matches(one, words, ""), words);
   for (const words of ["f2", "hotels", "flights hotels", "f1 hotels"]) assert.ok(!matches(one, words, ""), words);
   assert.ok(!matches(one, "", "other"));
 });
 
-test("a future tells its waits, retries and outcome in words, in the tooltip and in the table", () => {
+test("the waits, retries and outcome of a future are put into words", () => {
   const one = row("f3", 0, 5, {
     seen: 6, retries: [{ at: 3, message: "timed out" }],
     segments: [{ kind: "hazard", start: 0, end: 1.5, reason: "f1 reads a/b (WAR)", hazard: "WAR" }, { kind: "done", start: 1.5, end: 5 }],
   });
-  const told = tell(one, 9).map(({ text }) => text);
-  assert.deepEqual(told, ["waited 1.5 s: f1 reads a/b (WAR): writes after a read", "ran 3.5 s", "attempt failed at 3.0 s: timed out", "→ ok", "the model saw it at 6.0 s"]);
+  const lines = describe(one, 9).map(({ text }) => text);
+  assert.deepEqual(lines, ["waited 1.5 s: f1 reads a/b (WAR): writes after a read", "ran 3.5 s", "attempt failed at 3.0 s: timed out", "→ ok", "the model saw it at 6.0 s"]);
   assert.deepEqual(cells(one, 9), ["f3", "work", "", "done", "1.5 s: f1 reads a/b (WAR)", "3.5 s", "ok", "6.0 s"]);
 });
 
-test("only what lasted is a bar; what never ran is a sign, and what shares a result is neither lost nor signed", () => {
+test("a call that never ran is a sign, one that shares a result is not", () => {
   const scale = { left: 0, right: 100, start: 0, end: 10 };
   const mark = (/** @type {string} */ kind, /** @type {number} */ end) => placeBars(row("f1", 1, end, { segments: [{ kind, start: 1, end }] }), scale, 10)[0].mark;
   assert.deepEqual([mark("cancelled", 1), mark("failed", 1), mark("skipped", 1), mark("failed", 2), mark("done", 1)], [true, true, true, false, false]);
 });
 
-test("a label keeps off the mark of the first look and off the sign at the end of its bar", () => {
+test("a label keeps off the mark of being seen and off its bar's sign", () => {
   const scale = { left: 0, right: 900, start: 0, end: 9 };
   const around = { left: 100, scale, keepLeft: false, measure };
   const right = placeLabel(["3 flights"], 12, [100, 130], { ...around, seen: 160 });
@@ -203,13 +204,13 @@ test("a label keeps off the mark of the first look and off the sign at the end o
   assert.equal(placeLabel(["3 flights"], 12, bar, { ...around, seen: null, sign: true })?.inside, false);
 });
 
-test("a call that asks says so first, in fewer words where there is less room", () => {
+test("a call that asks for approval says so, in fewer words in less room", () => {
   const one = row("f1", 0, null, { asks: "", state: "pending" });
   assert.deepEqual([outcome(one, false, false), outcome(one, true, true)], [["asks for your approval"], ["asks you"]]);
   assert.equal(cells(one, 3)[3], "asks for approval");
 });
 
-test("of pieces of the decode lane on one pixel one is placed, and the one that goes on always", () => {
+test("of decode spans on one pixel one is placed, and an open one always", () => {
   const decode = Array.from({ length: 1000 }, (_, n) => ({ id: `d${n}`, kind: "call", start: n / 100, end: n < 999 ? (n + 1) / 100 : null, label: "" }));
   const placed = placeDecode({ ...view([]), decode }, { left: 0, right: 50, start: 0, end: 10 }, 10);
   assert.ok(placed.length <= 126, String(placed.length));
@@ -221,20 +222,20 @@ test("calls that were skipped at once share no lane", () => {
   assert.equal(pack(rows).length, 3);
 });
 
-test("a live axis stays as it is until the clock comes near its end", () => {
+test("a live axis keeps its length until the clock comes near its end", () => {
   assert.equal(liveDomain(1, 30), 30);
   assert.ok(liveDomain(29, 30) > 30);
 });
 
-test("a wait that goes on is told as one, and a place in the queue that nobody waited in not at all", () => {
+test("an open wait is described once, and a moment in the queue not at all", () => {
   const one = row("f1", 0, null, {
     state: "pending", label: "",
     segments: [{ kind: "queued", start: 0, end: 0.0005 }, { kind: "queued", start: 0.5, end: 1 }, { kind: "data", start: 1, end: null, reason: "needs $f0" }],
   });
-  assert.deepEqual(tell(one, 3).map(({ text }) => text), ["queued 0.50 s", "waiting 2.0 s: needs $f0"]);
+  assert.deepEqual(describe(one, 3).map(({ text }) => text), ["queued 0.50 s", "waiting 2.0 s: needs $f0"]);
 });
 
-test("a search for a future finds that one and not all whose names begin alike", () => {
+test("a search for a future finds no other whose name begins alike", () => {
   assert.ok(matches(row("f1", 0, 1), "f1", ""));
   assert.ok(!matches(row("f12", 0, 1, { label: "see f1" }), "f1", ""));
   assert.ok(matches(row("f12", 0, 1, { arguments: '{"a": "$f1.id"}' }), "f1", ""));

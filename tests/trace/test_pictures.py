@@ -24,7 +24,7 @@ from asyncfc_jupyter.trace.render.svg.document import describe, render_svg
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
-from asyncfc_jupyter.trace.view.legend import PATTERNS
+from asyncfc_jupyter.trace.view.legend import patterns
 from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 from tests.suite.expected import Compare
 from tests.trace.edge_traces import asked, bars, chain, long_texts, shared, stretched
@@ -112,8 +112,8 @@ def test_the_colours_of_both_themes_are_as_expected(expected: Compare) -> None:
     one, several = render_svg(timeline_view(EMPTY)), render_svg(compare(EMPTY).view())
     style = one[one.index("<style>") : one.index("</style>")]
     for svg in (one, several):
-        assert f"{style}</style>{PATTERNS}" in svg
-    expected("themes.txt", style.replace("}", "}\n") + "\n" + PATTERNS.replace("><", ">\n<"))
+        assert f"{style}</style>{patterns()}" in svg
+    expected("themes.txt", style.replace("}", "}\n") + "\n" + patterns().replace("><", ">\n<"))
 
 
 def test_a_picture_is_960_wide_and_at_least_320() -> None:

@@ -88,7 +88,7 @@ export class Brush {
     context.stroke();
   }
 
-  /** The sign of a call that came to nothing: a cross for failed, a bar for cancelled, a leap for skipped. @param {string} kind @param {number} x @param {number} y @param {number} size @param {string} colour */
+  /** The sign of a call without a result: a cross for failed, a bar for cancelled, a leap for skipped. @param {string} kind @param {number} x @param {number} y @param {number} size @param {string} colour */
   sign(kind, x, y, size, colour) {
     const { context } = this;
     context.strokeStyle = this.ink.colours[colour];

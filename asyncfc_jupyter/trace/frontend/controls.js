@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What stands around the picture: the question that waits for the person, search and buttons, the pinned card and the
- * table. Each says what is to be done through one function, and is told what there is to show.
+ * The parts around the picture: its head, questions to the user, search and buttons, the pinned card and the table. Each has a
+ * method `show` for what it shows, and reports what the user does through one function.
  *
  * @typedef {import("./format.js").Row} Row
  * @typedef {import("./format.js").Story} Story
@@ -12,7 +12,7 @@
  */
 
 import { box, button, keepKeys, say } from "./elements.js";
-import { cells, tell, tellSpan } from "./tell.js";
+import { cells, describe, describeSpan } from "./describe.js";
 import { showSeconds } from "./time.js";
 
 /** Rows of the table: more are found by searching. */
@@ -20,9 +20,9 @@ const MOST_CELLS = 500;
 const FUTURES = ["future", "tool", "arguments", "state", "waited", "ran", "outcome", "seen at"];
 /** Questions shown at once; the others follow as these are answered. */
 const MOST_QUESTIONS = 5;
-/** A press this soon, in milliseconds, after a question has moved up to where another was is meant for the other. */
+/** Milliseconds after a question has moved up into the place of another one: a press in this time was meant for the other. */
 const REACTION_MS = 400;
-/** How often the table is written again while a run goes on, in milliseconds: nobody reads faster. */
+/** Milliseconds between two versions of the table while the run lasts: no user reads faster. */
 const TABLE_MS = 1000;
 
 /** The title, the line below it, and the figures. */
@@ -65,7 +65,7 @@ export class Head {
   }
 }
 
-/** The questions that wait for the person: nobody may miss them, so they stand above everything else. */
+/** The questions that wait for the user. They stand above everything else, so that no user misses them. */
 export class Questions {
   /** @param {Act} act */
   constructor(act) {
@@ -81,10 +81,10 @@ export class Questions {
   }
 
   /**
-   * A question stays where it is, the same element, until it is settled, and new ones come below: whoever is about to press a
-   * button presses that of the question that was read.
+   * A question keeps its place and its element until it is settled, and new ones are appended below: a user who is about to
+   * press a button presses the one of the question that was read.
    * @param {Row[]} asking
-   * @param {boolean} answerable whether somebody listens
+   * @param {boolean} answerable whether a kernel listens
    */
   show(asking, answerable) {
     const rows = new Map(asking.map((row) => [JSON.stringify([answerable, row.future, row.tool, row.asks]), row]));
@@ -121,7 +121,7 @@ export class Questions {
       };
       root.append(
         button("Approve", `Let ${row.future} run`, () => answer("approve"), "afc-yes"),
-        button("Decline", `Do not run ${row.future}; the model is told`, () => answer("decline")),
+        button("Decline", `Do not run ${row.future}, and inform the model`, () => answer("decline")),
       );
     }
     return root;
@@ -193,7 +193,7 @@ const KEYS = [
   ["↑ ↓", "the next or previous future"],
   ["Enter", "pin it"],
   ["Delete", "cancel it"],
-  ["Escape", "let go"],
+  ["Escape", "unpin"],
   ["+ − 0", "zoom in, zoom out, show all"],
   ["← →", "move through time"],
   ["f", "follow the present"],
@@ -226,8 +226,8 @@ export class Keys {
  */
 export function storyLines(row, now) {
   const name = box("div", "afc-name", `${row.future}  ${row.tool}`);
-  return [name, ...tell(row, now).map(({ style, text, mark }) => {
-    const line = box("div", `afc-line afc-tell-${style}`, text);
+  return [name, ...describe(row, now).map(({ style, text, mark }) => {
+    const line = box("div", `afc-line afc-line-${style}`, text);
     if (mark !== undefined) line.dataset.mark = mark;
     return line;
   })];
@@ -260,7 +260,7 @@ export class Card {
     if (row === null) return;
     const [name, ...lines] = storyLines(row, now);
     this.showHead(row, name, answerable);
-    // News comes twenty times a second: what does not change is left alone, for whoever presses, scrolls or selects.
+    // Changes arrive twenty times a second: an element that is the same stays, so that users can press, scroll and select.
     const old = [...this.lines.children];
     if (old.length !== lines.length || lines.some((line, at) => !old[at].isEqualNode(line))) {
       lines.forEach((line, at) => (at < old.length ? !old[at].isEqualNode(line) && old[at].replaceWith(line) : this.lines.append(line)));
@@ -280,11 +280,11 @@ export class Card {
     if (answerable && row.asks !== undefined) {
       buttons.append(
         button("Approve", `Let ${row.future} run`, () => this.act({ type: "approve", future: row.future }), "afc-yes"),
-        button("Decline", "Do not run it; the model is told", () => this.act({ type: "decline", future: row.future })),
+        button("Decline", "Do not run it, and inform the model", () => this.act({ type: "decline", future: row.future })),
       );
     }
     if (answerable && (row.state === "pending" || row.state === "running")) {
-      buttons.append(button(`Cancel ${row.future}`, "Take this call back", () => this.act({ type: "cancel", future: row.future }), "afc-stop"));
+      buttons.append(button(`Cancel ${row.future}`, "Cancel this call", () => this.act({ type: "cancel", future: row.future }), "afc-stop"));
     }
     buttons.append(button("Close", "Unpin (Escape)", this.close));
     this.head.replaceChildren(name, buttons);
@@ -292,7 +292,7 @@ export class Card {
   }
 }
 
-/** The futures as a table, for a screen reader and for whoever would rather read. */
+/** The futures as a table, for screen readers and for users who prefer text. */
 export class Table {
   constructor() {
     this.root = /** @type {HTMLDetailsElement} */ (box("details", "afc-table"));
@@ -325,7 +325,7 @@ export class Table {
       };
       const first = rows.slice(0, MOST_CELLS).map((row) => cells(row, present));
       add(rows.length === 1 ? "1 future" : `${rows.length} futures`, FUTURES, first, rows.length);
-      const said = view.decode.slice(0, MOST_CELLS).map((span) => [showSeconds(span.start), tellSpan(span, view.live ? now : view.now)]);
+      const said = view.decode.slice(0, MOST_CELLS).map((span) => [showSeconds(span.start), describeSpan(span, view.live ? now : view.now)]);
       add("decoding", ["from", "what"], said, view.decode.length);
       return all;
     }));

@@ -37,8 +37,8 @@ export function button(text, about, act, style = "") {
 }
 
 /**
- * Let an element that can hold the focus keep its keys: a notebook in command mode takes them for its own wherever an element
- * does not say, itself, that it wants them.
+ * Let an element that can have the focus receive its keys: in command mode a notebook takes the keys of every element that does
+ * not carry this mark itself.
  * @param {HTMLElement} element
  */
 export function keepKeys(element) {
@@ -46,7 +46,7 @@ export function keepKeys(element) {
 }
 
 /**
- * Set a text only where it differs: a screen reader reads what changes.
+ * Set a text only if it differs: screen readers read every change.
  * @param {Element} element
  * @param {string} text
  */
@@ -55,7 +55,7 @@ export function say(element, text) {
 }
 
 /**
- * Text widths as the browser draws them, remembered.
+ * Return a function that measures text as the browser draws it, with a cache.
  * @param {() => string} family
  * @returns {Measure}
  */

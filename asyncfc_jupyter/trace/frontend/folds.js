@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Folds of what tools put out are plain HTML, which the notebook replaces as a whole whenever there is a new line. Whoever has opened
- * one wants it to stay open and where it was scrolled to, and the keyboard to stay on it; at its end, it follows what comes.
+ * Folds of the tools' output are plain HTML, which the notebook replaces as a whole for each new line. A fold that a user has
+ * opened stays open and keeps its scroll position and the keyboard's focus; scrolled to its end, it follows new lines.
  *
  * @typedef {{top: number, ends: boolean}} Place
  * @typedef {{fold: HTMLDetailsElement, key: string}} Found
@@ -24,28 +24,28 @@ function headingAt(target) {
   return target instanceof Element && target.closest("summary") ? foldAt(target) : null;
 }
 
-/** The folds that people have opened, by their keys, and where they have left them. */
+/** The folds that users have opened, by their keys, and their scroll positions. */
 class FoldKeeper {
   /** @type {Map<string, Place>} */
   open = new Map();
   /**
-   * The elements that stand as their folds were left.
+   * The elements whose state has been restored.
    * @type {WeakSet<HTMLDetailsElement>}
    */
   restored = new WeakSet();
   /**
-   * The heading that a button went down on.
+   * The heading on which the mouse button was pressed.
    * @type {Found|null}
    */
   pressed = null;
   /**
-   * The fold whose heading has the keyboard.
+   * The fold whose heading has the keyboard's focus.
    * @type {string|null}
    */
   focused = null;
 
   watch() {
-    // Not all of these bubble.
+    // Captured, since not all of these events bubble.
     document.addEventListener("pointerdown", this.press, true);
     document.addEventListener("pointerup", this.release, true);
     document.addEventListener("click", this.click, true);
@@ -62,7 +62,8 @@ class FoldKeeper {
   };
 
   /**
-   * A heading that is replaced while the button is down gets no click from the browser. Any other has had it by the time-out.
+   * A heading that is replaced while the button is down gets no click from the browser: it is clicked here. For any other the
+   * click has happened when the time-out ends.
    * @param {PointerEvent} event
    */
   release = (event) => {
@@ -75,7 +76,7 @@ class FoldKeeper {
   };
 
   /**
-   * Noted at once, whether from a pointer or a key: the fold may be replaced before the page tells of its toggle.
+   * Noted at once, whether from a pointer or a key: the fold may be replaced before the event of its toggle arrives.
    * @param {MouseEvent} event
    */
   click = (event) => {
@@ -140,7 +141,7 @@ class FoldKeeper {
   }
 }
 
-/** Keep folds as the person has left them, from now on. */
+/** Keep folds as the user has left them, from now on. */
 export function keepFolds() {
   const page = /** @type {Record<symbol, boolean>} */ (/** @type {unknown} */ (globalThis));
   if (page[KEEPER]) return;

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What arrives from Python (`trace/view/wire_format.py` states it for the other side), and how changes are put into it.
+ * The data that Python sends (`trace/view/wire_format.py` states it for the other side), and the merging of changes into it.
  *
  * @typedef {{value: string, label: string, clock?: boolean}} Figure
  * @typedef {"first_token"|"retry"|"reasoning"|"call"|"text"|"await"} SpanKind
@@ -24,9 +24,9 @@
 import { LEAST_SAVED_S, VIEW_VERSION } from "./shared.js";
 
 /**
- * A run alone and a comparison of several, in one form: what is drawn is always a list of runs.
+ * Return one run, or a comparison of several, in one form: a list of runs.
  * @param {View|Comparison} view
- * @returns {Story|null} nothing when it was made by another version
+ * @returns {Story|null} null when it was made by another version
  */
 export function storyOf(view) {
   if (view.version !== VIEW_VERSION) return null;
@@ -36,7 +36,7 @@ export function storyOf(view) {
 }
 
 /**
- * Seconds that a run took less than the slowest one beside it.
+ * Return by how many seconds a run was faster than the slowest run beside it.
  * @param {Story} story
  * @param {number} run
  */
@@ -46,7 +46,7 @@ export function savedBy({ runs }, run) {
 }
 
 /**
- * The view after the changes. Spans and rows are replaced by their id or are new; the view given is left as it was.
+ * Return the view after the changes. Spans and rows replace those with their id or are new; the given view does not change.
  * @param {View} view
  * @param {Changes} changes
  * @returns {View}

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The whole picture as an image, with its head and legend: for the clipboard, or as a file where there is none.
+ * The whole picture as an image, with its head and legend: for the clipboard, or as a file where there is no clipboard.
  *
  * @typedef {import("./ink.js").Ink} Ink
  * @typedef {import("./layout.js").Measure} Measure
@@ -23,7 +23,7 @@ const LONGEST = 8000;
  * @param {Ink} ink
  * @param {Measure} measure
  * @param {Array<[string, string]>} legend
- * @returns {Promise<string>} what was done, in a word
+ * @returns {Promise<string>} the new text of the button
  */
 export async function copyImage(scene, ink, measure, legend) {
   const canvas = drawImage(scene, ink, measure, legend);
@@ -46,7 +46,7 @@ export async function copyImage(scene, ink, measure, legend) {
 }
 
 /**
- * The picture alone.
+ * Return the picture alone, without head and legend.
  * @param {Scene} scene
  * @param {Ink} ink
  * @param {Measure} measure
@@ -59,7 +59,7 @@ export function drawScene(scene, ink, measure, sharpness) {
 }
 
 /**
- * An empty canvas of this size in pixels of the page, as sharp as browsers can draw it.
+ * Return an empty canvas of a size in pixels of the page, as sharp as browsers can draw it.
  * @param {number} width
  * @param {number} height
  * @param {Ink} ink

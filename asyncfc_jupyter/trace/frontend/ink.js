@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Colours and patterns for the canvas. The style sheet owns the colours and knows the theme; here they are only read. No
- * state is told by colour alone: each kind of waiting has a pattern of its own, and each kind of end a sign.
+ * Colours and patterns for the canvas. The style sheet knows the theme, so colours are read from it. No
+ * state is shown by colour alone: each kind of wait has a pattern of its own, and each kind of outcome a sign.
  *
  * @typedef {{colours: Record<string, string>, patterns: Record<string, CanvasPattern|string>, family: string}} Ink
  */

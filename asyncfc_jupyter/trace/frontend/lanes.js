@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Many futures in few lanes: each takes the lowest lane that is free when it begins. Which lane is free depends only on
- * what has ended by then, so a run that goes on gives every future the lane that it keeps in the finished picture.
+ * what has ended by then, so a future has the same lane while the run lasts and in the finished picture.
  * `trace/render/layout.py` does the same for the static pictures; a test holds the two together.
  *
  * @typedef {import("./format.js").Row} Row
@@ -54,7 +54,7 @@ function before(one, other) {
 }
 
 /**
- * When a future begins to take room, and when it ceases to; endless while it goes on.
+ * Return the first and the last moment of a future; the last is infinite while it is not settled.
  * @param {Row} row
  * @returns {[number, number]}
  */
@@ -65,13 +65,13 @@ export function extent(row) {
 }
 
 /**
- * The futures by lanes, each lane in order of time.
+ * Return the futures by lanes, each lane in order of time.
  * @param {Row[]} rows
  * @returns {Row[][]}
  */
 export function pack(rows) {
   const order = rows.filter((row) => row.segments.length > 0);
-  // What streams in one reply begins in order, so this is all but sorted already.
+  // The calls of one reply begin in order, so this is nearly sorted already.
   order.sort((one, other) => one.segments[0].start - other.segments[0].start);
   const taken = new Heap();
   const free = new Heap();
@@ -82,7 +82,7 @@ export function pack(rows) {
     while (taken.least !== undefined && taken.least[0] <= start) free.push(taken.pop()[1], 0);
     const lane = free.least === undefined ? lanes.push([]) - 1 : free.pop()[0];
     lanes[lane].push(row);
-    // A call that was skipped at once takes room for its sign all the same.
+    // A call that was skipped at once needs room for its sign.
     taken.push(Math.max(end, start + 1e-6), lane);
   }
   return lanes;

@@ -2,7 +2,7 @@
 /**
  * Where everything lies, in pixels: strips from top to bottom, and in each strip bars, signs and labels from left to right.
  * Nothing here touches the page. `trace/render/layout.py` does the same for the static pictures, where labels may differ by a
- * letter, since whoever looks at those has fonts of their own; a test holds the bars of the two together.
+ * letter, since readers have fonts of their own; a test compares the bars of the two.
  *
  * @typedef {import("./format.js").Row} Row
  * @typedef {import("./format.js").Segment} Segment
@@ -15,21 +15,21 @@
  *   rows: Row[]}} Strip `bar` is the height of a bar, `size` that of its text
  * @typedef {{strips: Strip[], fixed: number, height: number, names: number, left: number, narrow: boolean,
  *   packed: boolean, at: Map<string, number>, tools: number}} Sheet `fixed` strips stay when the others scroll; `at` is the
- *   strip of each future; `tools` is 1 where all call the same, and its name tells nothing
+ *   strip of each future; `tools` is 1 where all futures call the same tool, whose name is then left out of lanes
  * @typedef {{text: string, x: number, anchor: "start"|"end"|"middle", inside: boolean}} Label
  * @typedef {{kind: string, hazard: string, x: number, width: number, open: boolean, mark: boolean}} Bar `mark`: only a sign
  */
 
 import { pack } from "./lanes.js";
 import { MOST_ROWS, NARROW, ROOM_TO_CUT, SIGN_ROOM, WAITS } from "./shared.js";
-import { waitReasons } from "./tell.js";
+import { waitReasons } from "./describe.js";
 import { position } from "./time.js";
 
 /** Height of the time axis. */
 export const AXIS = 28;
 
 /**
- * The key of a future among those of several runs.
+ * Return the key of a future, which differs among all futures of several runs.
  * @param {number} run
  * @param {string} future
  */
@@ -38,10 +38,10 @@ export function keyOf(run, future) {
 }
 
 /**
- * The strips of a story.
+ * Return the strips of a story, from top to bottom.
  * @param {Story} story
  * @param {number} width
- * @param {boolean|null} packed futures in lanes; by their number when nobody chose
+ * @param {boolean|null} packed futures in lanes; null lets their number decide
  * @param {Measure} measure
  * @returns {Sheet}
  */
@@ -111,7 +111,7 @@ function columns(story, packed, narrow, measure) {
 }
 
 /**
- * As much of a text as fits, with an ellipsis where it was cut; or nothing.
+ * Return as much of a text as fits, with an ellipsis where it was cut; or nothing.
  * @param {string} text
  * @param {number} size
  * @param {number} width
@@ -131,7 +131,7 @@ export function fit(text, size, width, measure) {
 }
 
 /**
- * Room for a row's label: inside its bar, right of it, left of all its segments, or cut where room is widest.
+ * Find room for a row's label: inside its bar, right of it, left of all its segments, or cut where room is widest.
  * @param {string[]} choices from the longest to the shortest; the last is the one that matters most
  * @param {number} size
  * @param {[number, number]} bar
@@ -169,7 +169,7 @@ export function placeLabel(choices, size, bar, { left, scale, seen, keepLeft, me
 }
 
 /**
- * The segments of a future as bars. One that goes on ends at the present.
+ * Return the segments of a future as bars. An open one ends at the present.
  * @param {Row} row
  * @param {Scale} scale
  * @param {number} now
@@ -190,7 +190,7 @@ export function placeBars(row, scale, now) {
 }
 
 /**
- * Whether the outcome of a bar is signed at its end.
+ * Return whether a bar has the sign of its outcome at its end.
  * @param {Bar} bar
  */
 export function endsInSign({ kind, width, mark }) {
@@ -198,7 +198,7 @@ export function endsInSign({ kind, width, mark }) {
 }
 
 /**
- * What to write on a row of its own: what came of the call, and why it waited.
+ * Return what to write on a row of its own: the outcome of the call, and why it waited.
  * @param {Row} row
  * @param {Bar[]} bars
  * @param {number} size
@@ -216,7 +216,7 @@ export function placeTexts(row, bars, size, brief, named, scale, measure) {
   if (main === undefined || last === undefined) return { label: null, why: null };
   const reasons = waitReasons(row);
   const left = Math.max(scale.left, bars[0].x);
-  // Of a bar that reaches out of the window, the part in sight is where its label goes.
+  // The label of a bar that is partly outside of the window goes into the visible part.
   // Past the sign of an attempt that failed.
   const tried = row.retries?.length ? position(scale, row.retries[row.retries.length - 1].at) + 2 : -Infinity;
   const start = Math.max(scale.left, main.x, tried);
@@ -238,7 +238,7 @@ export function placeTexts(row, bars, size, brief, named, scale, measure) {
 }
 
 /**
- * What to write beside or inside a bar, from the longest to the shortest.
+ * Return what to write beside or inside a bar, from the longest to the shortest.
  * @param {Row} row
  * @param {boolean} brief where room is short
  * @param {boolean} named with the tool, where that stands nowhere else
@@ -252,14 +252,14 @@ export function outcome(row, brief, named) {
   const given = named ? `${row.tool}(${row.arguments})` : row.arguments;
   if (state === "running") {
     const percent = row.progress === undefined ? "" : `${Math.round(row.progress * 100)}%`;
-    const told = [percent, row.activity].filter(Boolean).join(", ");
-    return told ? [told, percent || told] : [given];
+    const progress = [percent, row.activity].filter(Boolean).join(", ");
+    return progress ? [progress, percent || progress] : [given];
   }
   return [given && label ? `${given} → ${label}` : "", label || given];
 }
 
 /**
- * The pieces of the decode lane that are in sight. Those that would fall on the pixel of the one before are left out.
+ * Return the visible pieces of the decode lane. Pieces on the pixel of the previous one are left out.
  * @param {View} view
  * @param {Scale} scale
  * @param {number} now
@@ -268,7 +268,7 @@ export function outcome(row, brief, named) {
 export function placeDecode(view, scale, now) {
   const placed = [];
   let drawn = -Infinity;
-  for (let number = firstEnding(view.decode, scale.start); number < view.decode.length; number += 1) {
+  for (let number = firstEnding(view.decode, scale.start, ({ end }) => end); number < view.decode.length; number += 1) {
     const span = view.decode[number];
     const x = position(scale, span.start);
     if (x > scale.right) break;
@@ -281,23 +281,25 @@ export function placeDecode(view, scale, now) {
 }
 
 /**
- * The first of some stretches, in order of time and without overlap, that ends after a time.
- * @param {Array<{end: number|null}>} stretches
+ * Return the number of the first stretch that ends after a time, by bisection.
+ * @template T
+ * @param {T[]} stretches in order of time and without overlap
  * @param {number} time
+ * @param {(stretch: T) => number|null} endOf null while it lasts
  */
-export function firstEnding(stretches, time) {
+export function firstEnding(stretches, time, endOf) {
   let low = 0;
   let high = stretches.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((stretches[middle].end ?? Infinity) < time) low = middle + 1;
+    if ((endOf(stretches[middle]) ?? Infinity) < time) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
 /**
- * Which futures an arrow joins: from each whose value or place another waited for, to that one.
+ * Return the arrows to a future: from each future for whose value or state it waited.
  * @param {Row} row
  * @param {Map<string, Row>} rows
  * @returns {Array<{from: Row, to: Row, kind: "data"|"hazard"}>}
@@ -313,7 +315,7 @@ export function linksTo(row, rows) {
 }
 
 /**
- * When the function of a future started, and when its outcome was there; nothing where they are not known.
+ * Return when the function of a future started and ended; null where that is not known.
  * @param {Row} row
  * @returns {{start: number|null, end: number|null}}
  */

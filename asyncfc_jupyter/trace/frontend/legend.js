@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the colours, patterns and signs mean.
+ * The legend: what the colours, patterns and signs mean.
  *
  * @typedef {import("./format.js").Story} Story
  * @typedef {import("./ink.js").Ink} Ink
@@ -54,7 +54,7 @@ function kindsOf(view) {
   const kinds = new Set(view.decode.map(({ kind }) => /** @type {string} */ (kind)));
   for (const row of view.rows) {
     for (const { kind, hazard, start, end } of row.segments) {
-      // What goes on from the very end of the picture takes no room, nor does a place in the queue that nobody waited in.
+      // Neither a moment in the queue nor what begins at the very end of the picture takes any room.
       if (kind === "discarded" && start >= (end ?? view.span)) continue;
       if (kind === "queued" && end !== null && end - start < SHORTEST_QUEUE_S) continue;
       kinds.add(kind === "hazard" ? `hazard-${hazard || "RAW"}` : kind);

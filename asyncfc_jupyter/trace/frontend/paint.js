@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Paints the sheet on a canvas: ten thousand bars would be too many elements. Only what is in sight is painted, and of bars
- * that fall on one pixel only one.
+ * Paints the sheet on a canvas, since ten thousand bars would be too many elements. Only what is visible is painted, and of bars
+ * on the same pixel only one.
  *
  * @typedef {import("./format.js").Row} Row
  * @typedef {import("./format.js").Story} Story
@@ -16,13 +16,14 @@
 import { Brush } from "./brush.js";
 import { savedBy } from "./format.js";
 import { hatch } from "./ink.js";
+import { extent } from "./lanes.js";
 import {
   AXIS, endsInSign, firstEnding, fit, keyOf, linksTo, outcome, placeBars, placeDecode, placeTexts, worked,
 } from "./layout.js";
 import { END_ROOM, LOOKS, MOST_ARROW_ROWS, RETRY_ROOM, SIGN_ROOM, WAITS } from "./shared.js";
 import { position, showSeconds, ticks } from "./time.js";
 
-/** Faint enough to step back, strong enough to be read. */
+/** The opacity of futures that the search does not match: they can still be read. */
 const DIM = 0.22;
 /** Pixels between two labels of the axis. */
 const TICK_ROOM = 72;
@@ -48,7 +49,7 @@ export class Painter extends Brush {
       this.paintGround(scene, top, bottom);
       const seen = sheet.strips.slice(sheet.fixed).filter((strip) => strip.top < bottom && strip.top + strip.height > top);
       for (const strip of seen) this.paintBed(scene, strip);
-      // Once more and fainter, so that the strips do not cut the overlap to pieces.
+      // A second time and fainter, so that the strips do not cut the overlap to pieces.
       if (!sheet.packed) this.paintOverlap(scene, top, bottom, 0.5);
       this.paintEnd(scene, top, bottom);
       // The critical path runs below the bars, so that it crosses no text; what is asked for lies on top.
@@ -85,7 +86,7 @@ export class Painter extends Brush {
     for (const { at } of ticks(scale, most)) this.context.fillRect(Math.round(position(scale, at)), top, 1, bottom - top);
   }
 
-  /** When decoding and a function went on at once. @param {Scene} scene @param {number} top @param {number} bottom @param {number} alpha */
+  /** When the model decoded while a function ran. @param {Scene} scene @param {number} top @param {number} bottom @param {number} alpha */
   paintOverlap({ story, sheet, scale, clock }, top, bottom, alpha) {
     const { context, ink } = this;
     context.fillStyle = ink.colours.overlap;
@@ -95,7 +96,7 @@ export class Painter extends Brush {
       const first = Math.max(top, (own.find(({ kind }) => kind === "decode")?.top ?? 0) - 2);
       const last = Math.min(bottom, run === story.runs.length - 1 ? bottom : (own.at(-1)?.top ?? 0) + (own.at(-1)?.height ?? 0));
       let drawn = -Infinity;
-      for (let at = firstEnding(view.overlap.map(([, end]) => ({ end })), scale.start); at < view.overlap.length; at += 1) {
+      for (let at = firstEnding(view.overlap, scale.start, ([, end]) => end); at < view.overlap.length; at += 1) {
         const [start, end] = view.overlap[at];
         const x = Math.max(scale.left, drawn, position(scale, start));
         const until = Math.min(scale.right, position(scale, end ?? (view.live ? clock : view.now)));
@@ -107,7 +108,7 @@ export class Painter extends Brush {
     context.globalAlpha = 1;
   }
 
-  /** The end of a run after which calls went on: a line below the bars, which crosses no text. @param {Scene} scene @param {number} top @param {number} bottom */
+  /** The end of a run after which calls ran on: a line below the bars, which crosses no text. @param {Scene} scene @param {number} top @param {number} bottom */
   paintEnd({ story, scale }, top, bottom) {
     const x = position(scale, lateEnd(story) ?? -Infinity);
     if (x < scale.left || x > scale.right) return;
@@ -163,7 +164,7 @@ export class Painter extends Brush {
           const { colour } = LOOKS[span.kind];
           if (span.kind === "retry") this.frame(x, y, width - 1, strip.bar, colour);
           else if (width > 3) this.bar(x, y, width - 1, strip.bar, ink.colours[colour], 3);
-          // Whole pixels: the edges of many narrow ones would add up to a pattern that means nothing.
+          // Whole pixels: the blurred edges of many narrow bars would look like a pattern.
           else this.bar(Math.floor(x), y, Math.ceil(x + Math.max(0.8, width)) - Math.floor(x), strip.bar, ink.colours[colour], 0);
         }
         const bold = span.kind !== "await" && span.kind !== "reasoning";
@@ -178,7 +179,7 @@ export class Painter extends Brush {
       let drawn = -Infinity;
       for (const at of view.turns.slice(1)) {
         const x = position(scale, at);
-        // Boundaries closer than this would be a wall.
+        // Boundaries closer than this would look like a bar.
         if (x - drawn > 3) context.fillRect(x - 0.5, strip.top + 1, 1, strip.height - 2);
         drawn = x - drawn > 3 ? x : drawn;
       }
@@ -238,14 +239,13 @@ export class Painter extends Brush {
     const middle = strip.top + strip.height / 2;
     const { live, span } = story.runs[strip.run].view;
     const now = live ? scene.clock : span;
-    const ends = strip.rows;
     this.clipped(scale.left - 1, strip.top, scale.right - scale.left + 2, strip.height, () => {
       let drawn = -Infinity;
-      for (let at = firstInSight(ends, scale.start); at < ends.length; at += 1) {
-        const row = ends[at];
+      for (let at = firstEnding(strip.rows, scale.start, (row) => extent(row)[1]); at < strip.rows.length; at += 1) {
+        const row = strip.rows[at];
         if (position(scale, row.segments[0].start) > scale.right) break;
         const until = position(scale, row.segments[row.segments.length - 1].end ?? now);
-        // On the pixel of the one before.
+        // It lies on the pixel of the previous one.
         if (until - drawn < 0.5) continue;
         drawn = until;
         this.paintInLane(scene, strip, row, middle, now);
@@ -296,7 +296,7 @@ export class Painter extends Brush {
     else {
       const wide = Math.max(width > 3 ? 1.5 : 0.8, width - (width > 3 && height < 24 ? 1 : 0));
       this.bar(x, middle - height / 2, wide, height, ink.colours[kind], Math.min(4, height / 3));
-      // The fill of what is not done yet is pale.
+      // The fill of a running call is pale: an edge makes it visible.
       if (kind === "running" && wide > 2.5) this.frame(x + 0.75, middle - height / 2 + 0.75, wide - 1.5, height - 1.5, "done");
       if (open && row.progress !== undefined && wide > 4) this.progress(x, middle, wide, height, row.progress);
       if (row.critical && width > 2.5) this.frame(x + 0.75, middle - height / 2 + 0.75, wide - 1.5, height - 1.5, "ink");
@@ -324,12 +324,12 @@ export class Painter extends Brush {
     this.context.fillRect(x + 2, middle + height / 2 - tall - 1, (width - 4) * share, tall);
   }
 
-  /** Where an attempt failed and the call was made again. @param {Row} row @param {Scale} scale @param {number} middle @param {number} height */
+  /** Where attempts failed that were retried. @param {Row} row @param {Scale} scale @param {number} middle @param {number} height */
   paintRetries(row, scale, middle, height) {
     let drawn = -Infinity;
     for (const { at } of row.retries ?? []) {
       const x = position(scale, at);
-      // Signs closer than this would be one blot.
+      // Signs closer than this could not be seen apart.
       if (x - drawn < RETRY_ROOM) continue;
       drawn = x;
       this.context.fillStyle = this.ink.colours.lane;
@@ -359,7 +359,7 @@ export class Painter extends Brush {
     const focused = rows.get(focus.slice(space + 1));
     if (focused === undefined) return;
     const strip = scene.sheet.strips[scene.sheet.at.get(focus) ?? -1];
-    // In lanes only of the one in focus: those of all would lie on the bars of others.
+    // In lanes only the future in focus has its ring: those of all would lie on the bars of others.
     if (strip?.kind === "lane" && focused.seen !== null) {
       this.seen(position(scene.scale, focused.seen), strip.top + strip.height / 2, Math.min(4, strip.bar / 2 - 1));
     }
@@ -399,7 +399,7 @@ export class Painter extends Brush {
     });
   }
 
-  /** The present of a run that goes on. @param {Scene} scene */
+  /** The present of a live run. @param {Scene} scene */
   paintPresent({ story, scale, clock, height }) {
     const x = position(scale, clock);
     if (!story.live || x < scale.left || x > scale.right + 1) return;
@@ -408,21 +408,8 @@ export class Painter extends Brush {
   }
 }
 
-/** When a run ended, in seconds, if calls went on after it. @param {Story} story */
+/** When a run ended, in seconds, if calls ran on after it. @param {Story} story */
 function lateEnd({ runs }) {
   const { view } = runs[0];
   return runs.length === 1 && !view.live && view.span > view.now + 0.001 ? view.now : null;
-}
-
-/** The first future of a lane that ends after a time. @param {Row[]} rows @param {number} time */
-function firstInSight(rows, time) {
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const { segments } = rows[middle];
-    if ((segments[segments.length - 1].end ?? Infinity) < time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

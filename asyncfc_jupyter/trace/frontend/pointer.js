@@ -32,7 +32,7 @@ import { printed, storyLines } from "./controls.js";
 import { box } from "./elements.js";
 import { AXIS, firstEnding, keyOf } from "./layout.js";
 import { extent } from "./lanes.js";
-import { tellSpan } from "./tell.js";
+import { describeSpan } from "./describe.js";
 import { pan, timeAt } from "./time.js";
 
 /** Lines of what a function printed, in the tooltip. */
@@ -131,8 +131,7 @@ export class Pointer {
     const { scale } = this.surface;
     const slack = ((scale.end - scale.start) / (scale.right - scale.left)) * 2;
     const time = timeAt(scale, x);
-    const ends = strip.rows.map((row) => ({ end: extent(row)[1] }));
-    const row = strip.rows[firstEnding(ends, time - slack)];
+    const row = strip.rows[firstEnding(strip.rows, time - slack, (each) => extent(each)[1])];
     return row !== undefined && extent(row)[0] <= time + slack ? keyOf(strip.run, row.future) : null;
   }
 
@@ -157,9 +156,9 @@ export class Pointer {
     const { scale, story } = this.surface;
     if (strip?.kind !== "decode" || story === null || x < scale.left) return this.hideTip();
     const { view } = story.runs[strip.run];
-    const span = view.decode[firstEnding(view.decode, timeAt(scale, x))];
+    const span = view.decode[firstEnding(view.decode, timeAt(scale, x), ({ end }) => end)];
     if (span === undefined || span.start > timeAt(scale, x)) return this.hideTip();
-    this.showTip([box("div", "afc-name", tellSpan(span, view.live ? this.surface.clock : view.span))], event.clientX, event.clientY);
+    this.showTip([box("div", "afc-name", describeSpan(span, view.live ? this.surface.clock : view.span))], event.clientX, event.clientY);
   }
 
   /** The story of a future with the last of what it printed; all that is known of that is on the card. @param {Row} row @param {string|null} key */

@@ -17,7 +17,7 @@ export const MARGIN = 0.015;
 const CLOSEST_S = 0.01;
 
 /**
- * A duration for people: `83 ms`, `0.83 s`, `8.3 s`, `2 min 05 s`, `1 h 02 min`.
+ * Return a duration for people: `83 ms`, `0.83 s`, `8.3 s`, `2 min 05 s`, `1 h 02 min`.
  * @param {number} seconds
  */
 export function showSeconds(seconds) {
@@ -31,7 +31,7 @@ export function showSeconds(seconds) {
 }
 
 /**
- * The length of a live time axis, in seconds: it grows in steps, and only when the clock comes near its end.
+ * Return the length of a live time axis, in seconds: it grows in steps, and only when the clock comes near its end.
  * @param {number} now
  * @param {number} previous
  */
@@ -41,7 +41,7 @@ export function liveDomain(now, previous) {
 }
 
 /**
- * Where a time lies, in pixels; outside of the window it lies outside of the axis.
+ * Return where a time lies, in pixels; a time outside of the window lies outside of the axis.
  * @param {Scale} scale
  * @param {number} seconds
  */
@@ -50,7 +50,7 @@ export function position(scale, seconds) {
 }
 
 /**
- * The time under a pixel.
+ * Return the time under a pixel.
  * @param {Scale} scale
  * @param {number} x
  */
@@ -59,7 +59,7 @@ export function timeAt(scale, x) {
 }
 
 /**
- * Round times in a window, at most about `most` of them.
+ * Return round times in a window, at most about `most` of them.
  * @param {Window} window
  * @param {number} most
  * @returns {Tick[]}
@@ -87,7 +87,7 @@ function tickLabel(seconds, step) {
 }
 
 /**
- * The window after zooming by a factor around a time that stays in its place; never wider than the whole.
+ * Return the window after zooming by a factor around a time that keeps its place; never wider than the whole.
  * @param {Window} window
  * @param {number} factor more than 1 comes closer
  * @param {number} at seconds
@@ -101,7 +101,7 @@ export function zoom(window, factor, at, whole) {
 }
 
 /**
- * The window moved by some seconds, and no further than the whole goes.
+ * Return the window moved by some seconds, within the whole.
  * @param {Window} window
  * @param {number} by
  * @param {number} whole

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What is on the page, and when it is drawn again. Python computes, this draws: what arrives is a view (see `format.js`), first whole, then as changes in
- * batches. Between batches only what is still open grows, by the clock.
+ * The timeline on the page, and what a user can do with it. Python computes and this draws: a view (see `format.js`) arrives whole
+ * first, then as changes in batches. Between batches only open bars grow, by the clock.
  *
  * @typedef {import("./controls.js").Act} Act
  * @typedef {import("./format.js").Changes} Changes
@@ -24,11 +24,11 @@ import { AXIS, keyOf, stack } from "./layout.js";
 import { Legend } from "./legend.js";
 import { Painter } from "./paint.js";
 import { Pointer } from "./pointer.js";
-import { cells, matches } from "./tell.js";
+import { cells, matches } from "./describe.js";
 import { MARGIN, liveDomain, pan, position, zoom } from "./time.js";
 
-/** Python reports at least once a second while a run goes on. When it has been silent for this long, in seconds, the
- * kernel is blocked or gone, and growing on would be invention. */
+/** Python reports at least once a second during a run. After a silence of so many seconds the kernel is taken to be blocked or
+ * gone, and the picture stops growing. */
 const SILENCE_S = 4;
 /** The picture grows to this height, in pixels, and scrolls beyond. */
 const TALLEST = 640;
@@ -36,7 +36,7 @@ const TALLEST = 640;
 const PAPER_RATIO = 3;
 
 export class Timeline {
-  /** @param {HTMLElement} host @param {Act|null} act what a button does; nothing where nobody listens */
+  /** @param {HTMLElement} host @param {Act|null} act what a button does; null where no kernel listens */
   constructor(host, act) {
     this.act = act;
     /** @type {View|Comparison|null} */
@@ -45,7 +45,7 @@ export class Timeline {
     this.story = null;
     /** @type {Sheet|null} */
     this.sheet = null;
-    /** The seconds that the person chose to see; null for all of them. @type {Window|null} */
+    /** The seconds that the user chose to see; null for all of them. @type {Window|null} */
     this.chosen = null;
     /** @type {boolean|null} */
     this.packed = null;
@@ -66,10 +66,10 @@ export class Timeline {
     this.index = new WeakMap();
     this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
     /** @type {Act} */
-    const tell = act ?? (() => undefined);
+    const report = act ?? (() => undefined);
     this.root = box("section", "asyncfc-timeline");
     this.questions = new Questions((action) => {
-      tell(action);
+      report(action);
       this.takeFocus();  // its buttons are done with
     });
     this.head = new Head();
@@ -88,7 +88,7 @@ export class Timeline {
     this.canvas = /** @type {HTMLCanvasElement} */ (box("canvas", "afc-canvas"));
     this.spacer = box("div", "afc-spacer");
     this.marker = box("div", "afc-marker");
-    this.card = new Card(tell, () => this.pin(null));
+    this.card = new Card(report, () => this.pin(null));
     this.legend = new Legend();
     this.table = new Table();
     this.voice = box("div", "afc-voice");
@@ -195,7 +195,7 @@ export class Timeline {
     const rest = this.domain - this.drawnDomain;
     if (rest !== 0) this.drawnDomain = Math.abs(rest) < 0.004 * this.domain ? this.domain : this.drawnDomain + rest * 0.2;
     const grown = position(this.scale, this.clock) - this.painted;
-    // A picture whose bars would grow by a part of a pixel stays.
+    // A picture whose bars would grow by less than half a pixel is not painted again.
     if (this.asked || rest !== 0 || Math.abs(grown) >= 0.5) this.paint();
     this.head.showClock(this.clock);
     if (!silent) this.schedule();
@@ -214,7 +214,7 @@ export class Timeline {
 
   // -- drawing --
 
-  /** Put the whole picture, in the colours of paper, in the place of what a screen shows of it. */
+  /** Replace the visible part of the picture with the whole of it, in the colours of paper. */
   forPaper() {
     if (this.story === null || this.sheet === null || this.paper !== null) return;
     this.root.dataset.paper = "";
@@ -269,7 +269,7 @@ export class Timeline {
     this.pointer.pointAgain();
   }
 
-  /** Keep the keyboard here: a notebook takes keys that go nowhere for commands of its own. */
+  /** Keep the keyboard's focus here: a notebook takes keys without a target for its own commands. */
   takeFocus() {
     this.scroller.focus({ preventScroll: true });
   }
@@ -290,7 +290,7 @@ export class Timeline {
     this.painter.context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.painter.paint(this.scene(width, height, scrollTop));
     this.painted = position(this.scale, this.clock);
-    // More lies below: the picture fades out instead of being cut.
+    // If there is more below, the picture fades out instead of being cut.
     this.scroller.toggleAttribute("data-more", scrollTop + height < sheet.height - 4);
   }
 

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The two doors: `mount` for a page of its own, `widget` for a notebook.
+ * The two entry points: `mount` for a page of its own, `widget` for a notebook.
  *
  * @typedef {import("./format.js").Comparison} Comparison
  * @typedef {import("./format.js").View} View
@@ -9,7 +9,7 @@
  */
 
 import { keepFolds } from "./folds.js";
-import { holdSteady } from "./steady.js";
+import { holdScroll } from "./hold_scroll.js";
 import { Timeline } from "./timeline.js";
 
 /**
@@ -19,14 +19,14 @@ import { Timeline } from "./timeline.js";
  */
 export function mount(host, view) {
   const timeline = new Timeline(host, null);
-  // In a notebook it stands below headings of the person's own, here below none.
+  // In a notebook it stands below the user's headings, here below none.
   timeline.head.title.setAttribute("aria-level", "1");
   timeline.setView(view, false);
   return () => timeline.destroy();
 }
 
 /**
- * Call a function with each element that a selector finds, those to come too.
+ * Call a function with each element that a selector finds, now and later.
  * @param {string} selector
  * @param {(found: HTMLElement) => void} take
  */
@@ -41,9 +41,8 @@ function watchFor(selector, take) {
 }
 
 /**
- * The front end of one model. A notebook can only save a picture, so a run that has ended has one as its output, and what is
- * asked for afterwards never had another. In the page the timeline takes the place of that picture: the one that grew during
- * the run, with whatever it was zoomed to, or a new one. Nothing of a run that has ended needs the kernel.
+ * The front end of one model. A notebook can only save a picture, so the output of a finished run is a picture. On the page a
+ * timeline replaces that picture: the one that grew during the run, with its zoom, or a new one. A finished run needs no kernel.
  */
 function widget() {
   /** Timelines in outputs, also those whose output has just gone. @type {Set<Timeline>} */
@@ -55,7 +54,7 @@ function widget() {
     const [timeline = new Timeline(host, null)] = inOutputs;
     inOutputs.delete(timeline);
     timeline.act = null;
-    holdSteady(host);
+    holdScroll(host);
     host.replaceChildren(timeline.root);
     timeline.setView(model.get("view"), false);
     model.send({ type: "gone" });
@@ -87,7 +86,7 @@ function widget() {
     inOutputs.add(timeline);
     // The end of the run comes as a change or as the whole view, whichever is first.
     const ends = (/** @type {{live: boolean}} */ view) => {
-      if (timeline.story?.live && !view.live) holdSteady(el);
+      if (timeline.story?.live && !view.live) holdScroll(el);
     };
     const replace = () => {
       const view = model.get("view");
@@ -105,12 +104,12 @@ function widget() {
     replace();
     model.on("change:view", replace);
     model.on("msg:custom", receive);
-    // What the model holds is as old as its last synchronisation: a view that opens in the middle of a run asks for more.
+    // The model's view is as old as its last synchronisation: a front end that opens during a run asks for the present view.
     if (timeline.story?.live) model.send({ type: "hello" });
     return () => {
       model.off("change:view", replace);
       model.off("msg:custom", receive);
-      // Of a run that has ended the picture is about to follow.
+      // After the run its picture replaces this output, and takes the timeline over.
       if (model.get("view").live && inOutputs.delete(timeline)) timeline.destroy();
     };
   };

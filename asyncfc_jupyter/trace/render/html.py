@@ -16,13 +16,12 @@ from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.view.legend import HATCHES, LOOKS, PALETTE, TILE, custom_properties
 from asyncfc_jupyter.trace.view.wire_format import VIEW_VERSION, ComparisonView, View
 
-#: A page that was tampered with, or a tool's text that got through, still loads and sends nothing.
+#: Even if a page is tampered with, or text of a tool is run as a script, it loads and sends nothing.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 
 #: Pixels. The picture is scaled to the output's width, which in most notebooks is a little less or more than this, so that
 #: its text stays close to the size of the text around it.
 _PICTURE_WIDTH = 860
-
 
 #: Follows the notebook's own theme where style sheets of outputs are kept; elsewhere the picture follows the browser's.
 _THEME = (
@@ -86,33 +85,26 @@ def static_bundle(view: View | ComparisonView, *, place: str = "") -> dict[str, 
     return {"text/html": _THEME + kept, "text/plain": render_text(view)}
 
 
-#: The page's script, after what it shares with Python. Each imports from those before it only.
-_MODULES = (
-    "format.js",
-    "time.js",
-    "lanes.js",
-    "tell.js",
-    "layout.js",
-    "elements.js",
-    "ink.js",
-    "brush.js",
-    "paint.js",
-    "legend.js",
-    "controls.js",
-    "image.js",
-    "pointer.js",
-    "timeline.js",
-    "folds.js",
-    "steady.js",
-    "widget.js",
-)
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
 @cache
 def script() -> str:
-    """Return the front end as one module, as a notebook and a page with nothing beside it need it."""
-    return _shared_module() + "".join(_IMPORT.sub("", asset(name)) for name in _MODULES)
+    """Return the front end as one module, as a notebook and a page with nothing beside it need it.
+
+    It begins at ``widget.js``; every file follows those that it imports.
+    """
+    parts: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        text = _shared_module() if name == "shared.js" else asset(name)
+        for needed in _IMPORT.findall(text):
+            if needed not in parts:
+                add(needed)
+        parts[name] = _IMPORT.sub("", text)
+
+    add("widget.js")
+    return "".join(parts.values())
 
 
 @cache

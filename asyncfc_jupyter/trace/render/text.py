@@ -22,7 +22,7 @@ from asyncfc_jupyter.trace.view.wire_format import ComparisonView, DecodeView, R
 MOST_ROWS = 60
 #: Characters of a run's name.
 _RUN_NAME = 20
-#: Narrower than this, in cells, the lanes say nothing.
+#: The least width of a lane, in cells, in which bars can be seen.
 _LEAST_LANE = 20
 
 
@@ -68,6 +68,11 @@ def _lines(view: View, width: int) -> Iterator[str]:
         yield f"and {len(view['rows']) - MOST_ROWS} more"
     yield from ["", *below] if below else []
     yield ""
+    yield from _joined(text_keys(_kinds_in(view)), "   ", width)
+
+
+def _kinds_in(view: View) -> set[str]:
+    """Return the kinds of everything that is drawn of a view."""
     kinds: set[str] = {span["kind"] for span in view["decode"]}
     for row in view["rows"]:
         kinds |= {"seen"} if row["seen"] is not None else set()
@@ -75,11 +80,11 @@ def _lines(view: View, width: int) -> Iterator[str]:
             lasts_s = math.inf if segment["end"] is None else segment["end"] - segment["start"]
             if segment["kind"] != "queued" or lasts_s >= SHORTEST_QUEUE_S:
                 kinds.add(segment["kind"])
-    yield from _joined(text_keys(kinds), "   ", width)
+    return kinds
 
 
 def _why(row: RowView) -> str:
-    """Return how long and why a call waited, if it did for long enough to be drawn."""
+    """Return how long and why a call waited; without the time if that is too short to be shown."""
     waited = sum(
         segment["end"] - segment["start"]
         for segment in row["segments"]
@@ -127,7 +132,7 @@ def decode_lane(decode: list[DecodeView], now: float, domain: float, lane: int) 
         if span["kind"] == "await" and last - first < 2:
             continue
         cells[first:last] = LOOKS[span["kind"]].cell * (last - first)
-        # A call's name is worth more than its texture, if there is room for both.
+        # A call's name replaces its texture where it has room.
         if span["kind"] == "call" and last - first >= columns(span["label"]) + 1:
             cells[first : first + len(span["label"])] = span["label"]
     return "".join(cells)

@@ -118,32 +118,33 @@ LOOKS: Final[Mapping[str, Look]] = {
     "overlap": Look(words="overlap", colour="overlap"),
     "saved": Look(words="saved", colour="saved", hatch="rising", cell="╌"),
 }
-#: The order of a text's legend: what goes well, then why calls waited, then what failed, then marks.
-_TEXT_ORDER: Final = (
-    *("first_token", "retry", "reasoning", "arguments", "call", "text", "await", "queued", "running", "done"),
-    *WAITS,
-    *("failed", "cancelled", "skipped", "discarded", "seen", "saved"),
-)
+#: What a text's legend shows before and after the reasons to wait.
+_BEFORE_WAITS = ("first_token", "retry", "reasoning", "arguments", "call", "text", "await", "queued", "running", "done")
+_AFTER_WAITS = ("failed", "cancelled", "skipped", "discarded", "seen", "saved")
 
 
 def text_keys(kinds: Iterable[str]) -> list[str]:
     """Return the entries of a text's legend for these kinds, each with a sample before its words."""
-    shown = [LOOKS[kind] for kind in _TEXT_ORDER if kind in set(kinds)]
+    drawn = set(kinds)
+    shown = [LOOKS[kind] for kind in (*_BEFORE_WAITS, *WAITS, *_AFTER_WAITS) if kind in drawn]
     return [f"{look.cell}{look.sign} {look.text_words or look.words}" for look in shown]
 
 
-PATTERNS = (
-    "<defs>"
-    + "".join(
-        f'<pattern id="{kind}" width="{TILE}" height="{TILE}" patternUnits="userSpaceOnUse">'
-        f'<rect class="{"paper" if kind == "saved" else "lane"}" width="{TILE}" height="{TILE}"/>'
-        f'<path class="s-{look.colour}" fill="none" stroke-width="{HATCHES[look.hatch][1]:g}" stroke-linecap="round" '
-        f'd="{HATCHES[look.hatch][0]}"/></pattern>'
-        for kind, look in LOOKS.items()
-        if look.hatch
-    )
-    + "</defs>"
-)
+def patterns() -> str:
+    """Return the patterns of a static picture as definitions of an SVG, each named by its kind."""
+    drawn = []
+    for kind, look in LOOKS.items():
+        if look.hatch:
+            path, width = HATCHES[look.hatch]
+            drawn.append(
+                f'<pattern id="{kind}" width="{TILE}" height="{TILE}" patternUnits="userSpaceOnUse">'
+                f'<rect class="{"paper" if kind == "saved" else "lane"}" width="{TILE}" height="{TILE}"/>'
+                f'<path class="s-{look.colour}" fill="none" stroke-width="{width:g}" stroke-linecap="round" d="{path}"/>'
+                "</pattern>"
+            )
+    return f"<defs>{''.join(drawn)}</defs>"
+
+
 #: What draws a line, by the colour of the line.
 _STROKES = {
     "line": ".line",

@@ -13,7 +13,7 @@ from asyncfc_jupyter.text import show_seconds
 from asyncfc_jupyter.trace.render.layout import BASE
 from asyncfc_jupyter.trace.render.svg.comparison import draw_comparison
 from asyncfc_jupyter.trace.render.svg.timeline import draw_timeline
-from asyncfc_jupyter.trace.view.legend import PATTERNS, style_sheet
+from asyncfc_jupyter.trace.view.legend import patterns, style_sheet
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 
 #: The least width of a picture, in pixels: below, no text fits.
@@ -33,7 +33,7 @@ def render_svg(view: View | ComparisonView, *, width: int = 960) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:.0f}" viewBox="0 0 {width} {height:.0f}" '
         f'role="img" aria-label={quoteattr(describe(view))} '
         f"font-family=\"system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',sans-serif\" "
-        f'font-size="{BASE}"><style>{style_sheet()}</style>{PATTERNS}'
+        f'font-size="{BASE}"><style>{style_sheet()}</style>{patterns()}'
         f'<rect class="paper" width="{width}" height="{height:.0f}" rx="8"/>{"".join(parts)}</svg>'
     )
 

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What a future has to tell, in words: for the tooltip, the pinned card, the table, and whoever searches.
+ * A future in words: for the tooltip, the pinned card, the table and the search.
  *
  * @typedef {import("./format.js").Row} Row
  * @typedef {import("./format.js").Segment} Segment
@@ -14,7 +14,7 @@ import { showSeconds } from "./time.js";
 /** Words for the pieces of the decode lane. */
 const DECODING = {
   first_token: "request sent, waiting for the first token",
-  retry: "request failed, made again",
+  retry: "request failed and retried",
   reasoning: "reasoning",
   call: "arguments of a call",
   text: "text",
@@ -22,7 +22,7 @@ const DECODING = {
 };
 
 /**
- * Why a call waited, in order and without repetition; of values that arrived one by one, all at once.
+ * Return why a call waited, in order and without repetition. Of several waits for values only the first counts: it names them all.
  * @param {Row} row
  */
 export function waitReasons(row) {
@@ -41,13 +41,13 @@ export function waitReasons(row) {
  * @param {number} now
  * @returns {Line[]}
  */
-export function tell(row, now) {
+export function describe(row, now) {
   /** @type {Line[]} */
   const lines = [];
   if (row.arguments) lines.push({ style: "code", text: row.arguments });
   if (row.marks?.length) lines.push({ style: "plain", text: row.marks.join(", ") });
   for (const segment of row.segments) {
-    const line = tellSegment(segment, row, now);
+    const line = describeSegment(segment, row, now);
     if (line !== null) lines.push(line);
   }
   for (const { at, message } of row.retries ?? []) {
@@ -65,13 +65,13 @@ export function tell(row, now) {
  * @param {number} now
  * @returns {Line|null}
  */
-function tellSegment({ kind, start, end, reason = "", hazard }, row, now) {
+function describeSegment({ kind, start, end, reason = "", hazard }, row, now) {
   const open = end === null;
   const lasted = showSeconds(Math.max(0, (end ?? now) - start));
   if (kind === "arguments") return { style: "plain", text: `arguments streamed for ${lasted}`, mark: kind };
   if (kind === "queued" && !open && end - start < SHORTEST_QUEUE_S) return null;
   if (kind === "queued") return { style: "plain", text: `queued ${lasted}`, mark: kind };
-  if (kind === "discarded") return { style: "plain", text: open ? `went on for ${lasted}, to be discarded` : `${lasted} later ${reason}`, mark: kind };
+  if (kind === "discarded") return { style: "plain", text: open ? `still running for ${lasted}, result discarded` : `${lasted} later ${reason}`, mark: kind };
   if (WAITS.has(kind)) {
     const more = hazard ? `: ${LOOKS[`hazard-${hazard}`]?.words ?? ""}` : "";
     return { style: kind, text: `${open ? "waiting" : "waited"} ${lasted}: ${reason}${more}`, mark: kind };
@@ -85,7 +85,7 @@ function tellSegment({ kind, start, end, reason = "", hazard }, row, now) {
  * @param {Span} span
  * @param {number} now
  */
-export function tellSpan(span, now) {
+export function describeSpan(span, now) {
   const what = span.kind === "call" && span.label ? `arguments of ${span.label}` : DECODING[span.kind];
   const lasted = showSeconds(Math.max(0, (span.end ?? now) - span.start));
   const detail = (span.kind === "await" || span.kind === "retry") && span.label ? `: ${span.label}` : "";
@@ -93,7 +93,7 @@ export function tellSpan(span, now) {
 }
 
 /**
- * Whether a future is one of those looked for: each word is somewhere in what it shows.
+ * Return whether a search finds a future: each word must be part of a text that the future shows.
  * @param {Row} row
  * @param {string} search
  * @param {string} tool only this tool; all when empty
@@ -109,7 +109,7 @@ export function matches(row, search, tool) {
 }
 
 /**
- * A future as cells of the table: name, tool, arguments, state, waited, ran, outcome, seen.
+ * Return a future as cells of the table: name, tool, arguments, state, waited, ran, outcome, seen.
  * @param {Row} row
  * @param {number} now
  * @returns {string[]}

@@ -1,9 +1,9 @@
 // @ts-check
 
-/** For how long, in milliseconds: the picture comes after the last facts of the run, and on a busy page that takes seconds. */
+/** Milliseconds for which the page is held: the picture comes after the last facts of the run, on a busy page seconds later. */
 const HOLD_MS = 10_000;
 /**
- * Until when each scroller is held. Two who held it would both correct the same change.
+ * Until when each scroller is held, so that it is not held twice: both would correct the same change.
  * @type {WeakMap<HTMLElement, number>}
  */
 const HELD = new WeakMap();
@@ -16,11 +16,12 @@ function scrollerOf(element) {
 }
 
 /**
- * Keep the page where it is for a moment, while an output above what one reads changes its height. At the end of a run a timeline
- * loses its buttons and then gives way to its picture. Notebooks turn the browser's own anchoring off, or replace what it holds on to.
+ * Keep the page at its place for some seconds, while an output above the visible part changes its height. At the end of a run a
+ * timeline loses its buttons and is then replaced by its picture. Notebooks turn the browser's own scroll anchoring off, or
+ * replace the element that it holds.
  * @param {HTMLElement} host
  */
-export function holdSteady(host) {
+export function holdScroll(host) {
   const own = host.closest(".jp-OutputArea-child");
   const area = own?.parentElement;
   const scroller = scrollerOf(host);
@@ -44,7 +45,7 @@ export function holdSteady(host) {
     known += moved;
     scroller.scrollTop += moved;
   };
-  // Told after the layout and before it is painted, so that the jump is not seen for a frame.
+  // An observer is called after the layout and before the paint, so that the jump is not visible for a frame.
   const resized = new ResizeObserver(correct);
   resized.observe(area);
   const look = () => {
