@@ -297,7 +297,7 @@ class InvariantBroken(AsyncFCError):
         super().__init__(f"this is a bug in asyncfc_jupyter, please report it: {rule}. Story: {story}")
 
 
-class HistoryMended(UserWarning):
+class HistoryFixed(UserWarning):
     """The messages of a conversation broke a rule of this package. They were fixed, and the run continues."""
 
     def __init__(self, broken: str) -> None:

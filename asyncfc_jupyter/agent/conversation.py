@@ -15,7 +15,7 @@ from asyncfc_jupyter.agent import history, tool_messages
 from asyncfc_jupyter.agent.inline_wait import Habits
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, GATE_ID
-from asyncfc_jupyter.errors import HistoryMended, InvariantBroken
+from asyncfc_jupyter.errors import HistoryFixed, InvariantBroken
 from asyncfc_jupyter.models.base import REPLAY
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
@@ -137,20 +137,20 @@ class Conversation:
         self._checker.check(self.messages)
 
     def make_valid(self) -> None:
-        """Check the history before a request; repair it, with a warning, if one of our rules does not hold.
+        """Check the history before a request; fix it, with a warning, if one of our rules does not hold.
 
         Where warnings are errors, as in tests, the broken rule is raised instead: there it must be seen.
 
         Raises:
-            InvariantBroken: See above; also when the history cannot be repaired.
+            InvariantBroken: See above; also when the history cannot be fixed.
         """
         try:
             self.check()
         except InvariantBroken as broken:
             try:
-                warnings.warn(HistoryMended(str(broken)), stacklevel=2)
-            except HistoryMended:
+                warnings.warn(HistoryFixed(str(broken)), stacklevel=2)
+            except HistoryFixed:
                 raise broken from None
-            self.messages = history.repaired(self.messages)
+            self.messages = history.fixed(self.messages)
             self._checker.forget()
             self.check()

@@ -1,4 +1,4 @@
-"""The rules of a history that every server accepts, and the repair of one that breaks them.
+"""The rules of a history that every server accepts, and how one that breaks them is fixed.
 
 Servers differ in what they tolerate; these are the rules of the strictest. A check covers only the messages since the last
 request. Those before it never change, so prompt caches stay warm and state that a server keeps stays right.
@@ -105,14 +105,14 @@ def _story(messages: Sequence[Message], number: int) -> str:
     )
 
 
-def repaired(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def fixed(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Return a history that follows the rules and keeps as much of this one as they allow."""
     ids: set[str] = set()
     result: list[dict[str, Any]] = []
     for number, message in enumerate(messages):
         match message.get("role"):
             case "assistant":
-                result += _repaired_reply(messages, number, ids)
+                result += _fixed_reply(messages, number, ids)
             case "user" if isinstance(message.get("content"), str):
                 if result and result[-1]["role"] == "user":
                     result.append({"role": "assistant", "content": _MISSING_REPLY})
@@ -122,7 +122,7 @@ def repaired(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return result
 
 
-def _repaired_reply(messages: Sequence[Message], number: int, ids: set[str]) -> Iterator[dict[str, Any]]:
+def _fixed_reply(messages: Sequence[Message], number: int, ids: set[str]) -> Iterator[dict[str, Any]]:
     message = dict(messages[number])
     if number and messages[number - 1]["role"] == "assistant":
         yield dict(_CONTINUE)

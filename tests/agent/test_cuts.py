@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Budget, Conversation
-from asyncfc_jupyter.errors import HistoryMended, InvariantBroken, ServerError
+from asyncfc_jupyter.errors import HistoryFixed, InvariantBroken, ServerError
 from asyncfc_jupyter.testing import Breaks, Calls, Says, Thinks, run_virtually
 from tests.agent.scripted_conversation import TOOLS
 from tests.agent.strict_server import StrictModel, refusals
@@ -153,7 +153,7 @@ def test_for_a_user_the_history_is_repaired_with_a_warning(rule) -> None:
     conversation = holding([*BROKEN[rule]])
     if refusals(BROKEN[rule][:-1]) == [] and BROKEN[rule][-1]["role"] == "assistant":
         conversation.messages.append(ASKED)
-    with pytest.warns(HistoryMended, match="The messages were fixed"):
+    with pytest.warns(HistoryFixed, match="The messages were fixed"):
         conversation.make_valid()
     assert refusals(conversation.messages) == []
     assert conversation.messages[0] == ASKED
@@ -194,7 +194,7 @@ def test_a_request_with_a_broken_history_never_leaves() -> None:
 
 
 def test_a_run_repairs_a_broken_history_before_its_request() -> None:
-    with pytest.warns(HistoryMended, match="The messages were fixed"):
+    with pytest.warns(HistoryFixed, match="The messages were fixed"):
         run, model = continue_after_a_lost_answer()
     assert run.answer == "done"
     assert [message["role"] for message in model.requests[0].messages] == ["user", "assistant", "tool", "user"]

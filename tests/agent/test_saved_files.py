@@ -1,4 +1,4 @@
-"""Conversations as files and as forks, and the histories that are refused or repaired, compared as a whole."""
+"""Conversations as files and as forks, and the histories that are refused or fixed, compared as a whole."""
 
 import json
 import types
@@ -7,10 +7,10 @@ import warnings
 import pytest
 
 from asyncfc_jupyter.agent import Agent, Conversation, history, persistence
-from asyncfc_jupyter.agent.history import Checker, repaired
+from asyncfc_jupyter.agent.history import Checker, fixed
 from asyncfc_jupyter.agent.persistence import fork, from_json, to_json
 from asyncfc_jupyter.core.futures import State
-from asyncfc_jupyter.errors import HistoryMended, InvariantBroken, UsageError
+from asyncfc_jupyter.errors import HistoryFixed, InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import ReasoningDelta
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
@@ -284,19 +284,19 @@ def written(message):
     return json.dumps(message, sort_keys=True)
 
 
-def test_histories_are_accepted_refused_and_repaired_as_kept(expected) -> None:
+def test_histories_are_accepted_refused_and_fixed_as_kept(expected) -> None:
     lines = []
     for what, messages in HISTORIES.items():
         try:
             Checker().check(messages)
         except InvariantBroken as broken:
             lines.append(f"{what}: {broken.rule}. {broken.story}")
-            healed = repaired(messages)
-            Checker().check(healed)
-            lines += [f"    {json.dumps(message)}" for message in healed]
+            result = fixed(messages)
+            Checker().check(result)
+            lines += [f"    {json.dumps(message)}" for message in result]
         else:
             lines.append(f"{what}: fine")
-            assert sorted(map(written, repaired(messages))) == sorted(map(written, messages))
+            assert sorted(map(written, fixed(messages))) == sorted(map(written, messages))
     expected("histories.txt", "\n".join(lines))
 
 
@@ -335,7 +335,7 @@ def test_the_ids_of_calls_differ_from_those_that_were_sent() -> None:
     checker.check([*messages, SAID])
 
 
-def test_a_broken_history_is_repaired_with_a_warning_at_the_users_line() -> None:
+def test_a_broken_history_is_fixed_with_a_warning_at_the_users_line() -> None:
     """In a test, where warnings are errors, the rule itself is raised."""
     conversation = Conversation()
     conversation.messages = [ASKED, ASKED]
@@ -345,7 +345,7 @@ def test_a_broken_history_is_repaired_with_a_warning_at_the_users_line() -> None
         warnings.simplefilter("always")
         asked_by(conversation)
     place = (__file__, asked_by.__code__.co_firstlineno + 1)
-    assert [(each.category, (each.filename, each.lineno)) for each in caught] == [(HistoryMended, place)]
+    assert [(each.category, (each.filename, each.lineno)) for each in caught] == [(HistoryFixed, place)]
     assert conversation.messages == [ASKED, {"role": "assistant", "content": "(stopped)"}, ASKED]
 
 

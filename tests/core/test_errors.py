@@ -11,7 +11,7 @@ from asyncfc_jupyter.errors import (
     CallError,
     CassetteDiffers,
     CassetteError,
-    HistoryMended,
+    HistoryFixed,
     InvariantBroken,
     MalformedReference,
     MissingField,
@@ -80,7 +80,7 @@ EXAMPLES = (
     WentInCircles('order("item": "x"), await_future(f1)', replies=4),
     AgentInterrupted("the run was interrupted; finished results are kept in its futures."),
     InvariantBroken("a future is issued once", "f1 (order), done: issued, then running, then done"),
-    HistoryMended("a rule was broken."),
+    HistoryFixed("a rule was broken."),
 )
 
 
