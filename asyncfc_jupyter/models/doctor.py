@@ -22,7 +22,6 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
@@ -33,7 +32,6 @@ from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models.accumulator import Accumulator, ReplyCall
 from asyncfc_jupyter.models.aliases import resolve
-from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatModel,
@@ -125,28 +123,14 @@ async def examine(model: str, *, where: Where, fresh: bool = False, progress: Pr
     key = "\n".join([__version__, address_of(where), model, where.api or ""])
     name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     path = user_cache_path("asyncfc_jupyter", appauthor=False) / "doctor" / name
-    if not fresh and (kept := await asyncio.to_thread(_read, path)) is not None:
+    if not fresh and (kept := await asyncio.to_thread(Report.load, path)) is not None:
         return kept
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of refused options, which the report shows
         report = await _examine(model, where, progress)
-    await asyncio.to_thread(_write, path, report)
-    return report
-
-
-def _read(path: Path) -> Report | None:
-    """Return the report in a file; None if there is no file, or one that another version wrote."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return Report(**{**kept, "seen": {api: Seen(**seen) for api, seen in kept["seen"].items()}, "cached": True})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _write(path: Path, report: Report) -> None:
     with contextlib.suppress(OSError):  # without a cache the next examination asks the server again
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps(dataclasses.asdict(report), indent=2))
+        await asyncio.to_thread(report.save, path)
+    return report
 
 
 async def _examine(model: str, where: Where, progress: Progress) -> Report:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
+from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.registry import APIS, api_title
 
 
@@ -55,6 +58,24 @@ class Report:
     #: Why an API cannot be used, by API.
     refused: Mapping[str, str] = field(default_factory=dict)
     cached: bool = False
+
+    @classmethod
+    def load(cls, path: Path) -> Report | None:
+        """Return the report in a file; None if there is no file, or one that another version wrote."""
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**kept, "seen": {api: Seen(**seen) for api, seen in kept["seen"].items()}, "cached": True})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def save(self, path: Path) -> None:
+        """Write the report to a file.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, json.dumps(asdict(self), indent=2))
 
     @property
     def api(self) -> str:

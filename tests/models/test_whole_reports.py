@@ -414,10 +414,10 @@ def test_a_report_is_kept_by_server_model_and_api_and_read_unchanged(home, monke
     assert len(paths) == 8
     assert all(len(path.name) == 16 + len(".json") for path in paths)
     path = home / "another" / "report.json"
-    assert doctor._read(path) is None
-    doctor._write(path, REPORTS["a plain server"])
-    assert doctor._read(path) == dataclasses.replace(REPORTS["a plain server"], cached=True)
+    assert Report.load(path) is None
+    REPORTS["a plain server"].save(path)
+    assert Report.load(path) == dataclasses.replace(REPORTS["a plain server"], cached=True)
     assert path.read_text().startswith('{\n  "model": "m",\n')
     for text in ("", "{}", "[]", '{"seen": {}}', '{"seen": {"chat": {}}}', '{"seen": {"chat": 7}}'):
         path.write_text(text)
-        assert doctor._read(path) is None
+        assert Report.load(path) is None
