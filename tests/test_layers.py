@@ -13,7 +13,7 @@ ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
 _CORE = {"text", "defaults", "errors"}
-_MODELS = {*_CORE, "retry_policy", "core"}
+_MODELS = {*_CORE, "retry_policy", "plugins", "core"}
 _AGENT = {*_MODELS, "modes", "values", "tools", "runtime", "models", "trace"}
 #: Each layer (a package or a module at the top) and the layers below it. A layer that is missing here fails the test.
 BELOW = {
@@ -22,12 +22,13 @@ BELOW = {
     "errors": {"text"},
     "modes": {"text", "errors"},
     "retry_policy": {"text", "errors"},
+    "plugins": {"text", "errors"},
     "core": _CORE,
     "values": {*_CORE, "core"},
     "tools": {*_CORE, "core", "values"},
     "runtime": {*_MODELS, "values", "tools"},
     "models": _MODELS,
-    "trace": {*_CORE, "core"},
+    "trace": {*_CORE, "plugins", "core"},
     "agent": _AGENT,
     "jupyter": {*_AGENT, "agent"},
     "cli": {*_AGENT, "agent", "demo"},

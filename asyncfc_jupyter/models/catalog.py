@@ -79,12 +79,12 @@ def open_model(
         if taping.record is not None:
             raise UsageError("a run is recorded or replayed, not both; leave out record or replay.")
         name = resolve(model) if isinstance(model, str) else model.name
-        replayed: ChatModel = BUILT_IN["replay"].load()(taping.replay, speed=taping.speed, model=name)
+        replayed: ChatModel = BUILT_IN["replay"].load_class()(taping.replay, speed=taping.speed, model=name)
         return replayed
     if taping.speed not in _AS_RECORDED:
         raise UsageError("speed says how fast a cassette is replayed; it goes together with replay (--replay).")
     opened: ChatModel = _open(model, where, options) if isinstance(model, str) else model
-    return opened if taping.record is None else BUILT_IN["record"].load()(opened, taping.record)
+    return opened if taping.record is None else BUILT_IN["record"].load_class()(opened, taping.record)
 
 
 def address_of(where: Where) -> str:
@@ -97,7 +97,7 @@ def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
         raise UsageError(f"no model is named; set one with model (--model); {_OFFLINE}.")
     model = resolve(model)
     if model == REHEARSAL:
-        rehearsal = BUILT_IN[REHEARSAL].load()
+        rehearsal = BUILT_IN[REHEARSAL].load_class()
         known = inspect.signature(rehearsal).parameters
         if unknown := sorted(options.keys() - known):
             raise UsageError(f"the rehearsal model has no option {unknown[0]!r}; its options are: {', '.join(known)}.")
@@ -106,7 +106,7 @@ def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
     profile, base_url = _server(where)
     key = _key(where, profile, base_url, model)
     api = api_named(where.api or profile.api)
-    opened = api.load()(model, base_url=base_url, api_key=key, options=options)
+    opened = api.load_class()(model, base_url=base_url, api_key=key, options=options)
     if not isinstance(opened, ChatModel):
         raise UsageError(
             f"the api {api.name!r} of the package {api.package!r} made a {type(opened).__name__}, which is not a ChatModel: it "
@@ -119,7 +119,7 @@ def _server(where: Where) -> tuple[Profile, str]:
     """Return the profile of the server, and its address; where both are given, the profile says which key is sent."""
     own: Profile | None = None
     if where.api and where.api not in APIS:
-        own = getattr(api_named(where.api).load(), "profile", None)
+        own = getattr(api_named(where.api).load_class(), "profile", None)
     base_url = where.base_url or (None if where.server or own else os.environ.get("OPENAI_BASE_URL"))
     profile = profile_named(where.server) if where.server else own or (ANY if base_url else PROFILES["openai"])
     base_url = base_url or profile.base_url or OPENAI_URL

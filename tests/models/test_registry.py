@@ -66,12 +66,12 @@ def refused(api: str) -> str:
 def test_every_built_in_class_can_be_loaded_and_opens_a_model() -> None:
     assert APIS == ("chat", "responses", "native")
     for each in BUILT_IN.values():
-        assert callable(each.load()), each.name
-    assert BUILT_IN[REHEARSAL].load()().name == REHEARSAL
+        assert callable(each.load_class()), each.name
+    assert BUILT_IN[REHEARSAL].load_class()().name == REHEARSAL
     for api in APIS:
         opened = open_model("m", where=Where(api=api, base_url="http://127.0.0.1:1/v1"), options={})
         assert isinstance(opened, ChatModel)
-        assert type(opened) is api_named(api).load()
+        assert type(opened) is api_named(api).load_class()
 
 
 def test_the_registry_imports_no_model_and_reads_no_metadata() -> None:
@@ -148,14 +148,14 @@ def test_a_name_that_two_packages_register_is_refused(install: Install) -> None:
 @pytest.mark.parametrize(
     ("point", "remedy"),
     [
-        ("messages = their_package:Messages", "pip install no_such_client"),
+        ("messages = their_package:Messages", "pip install 'no_such_client'"),
         ("messages = their_package:Messages [client]", "pip install 'their-package[client]'"),
     ],
 )
 def test_a_missing_package_is_named_with_its_install_command(install: Install, point: str, remedy: str) -> None:
     install("their-package", point, source="import no_such_client.messages\n" + MODULE)
     assert refused("messages") == (
-        f"the api 'messages' needs the package 'no_such_client', which is not installed; run: {remedy}"
+        f"the api 'messages' cannot be used: the package 'no_such_client' is not installed; run {remedy}."
     )
 
 
@@ -163,8 +163,8 @@ def test_a_client_that_is_imported_later_is_missed_when_opened(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "openai", None)
     for api in APIS:
         with pytest.raises(UsageError) as caught:
-            api_named(api).load()
-        assert str(caught.value).endswith("needs the package 'openai', which is not installed; run: pip install openai")
+            api_named(api).load_class()
+        assert str(caught.value).endswith(": the package 'openai' is not installed; run pip install 'openai'.")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_client_that_is_imported_later_is_missed_when_opened(monkeypatch: pyte
 def test_an_entry_point_that_is_broken_names_its_package(install: Install, point: str, source: str, why: str) -> None:
     install("their-package", f"messages = {point}", source=source)
     said = refused("messages")
-    assert said.startswith(f"the api 'messages' cannot be imported from {point!r} ({why}")
+    assert said.startswith(f"the api 'messages' cannot be used: {point} cannot be imported ({why}")
     assert said.endswith("; update or uninstall the package 'their-package', which registers it.")
 
 

@@ -9,7 +9,8 @@ import pytest
 from asyncfc_jupyter import compare
 from asyncfc_jupyter.cli import main
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.trace.render.exporters import FORMATS, GROUP, ExporterNotInstalled, UnknownFormat, suffixes
+from asyncfc_jupyter.plugins import PartNotUsable
+from asyncfc_jupyter.trace.render.exporters import FORMATS, GROUP, UnknownFormat, suffixes
 from asyncfc_jupyter.trace.render.timeline import Timeline
 from tests.trace.sample_traces import interrupted, travel
 
@@ -82,7 +83,7 @@ def test_another_package_does_not_replace_a_format(tmp_path: Path) -> None:
     ],
 )
 def test_an_exporter_that_cannot_be_imported_says_what_to_install(tmp_path: Path, suffix: str, problem: str) -> None:
-    with pytest.raises(ExporterNotInstalled) as caught:
+    with pytest.raises(PartNotUsable) as caught:
         Timeline(travel()).save(tmp_path / f"a.{suffix}")
     assert f"the exporter for .{suffix} cannot be used: {problem}" in str(caught.value)
     assert not (tmp_path / f"a.{suffix}").exists()

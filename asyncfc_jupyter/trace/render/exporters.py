@@ -12,11 +12,11 @@ No exporter is imported before it is used.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.plugins import Part, added_parts
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 
 Exporter = Callable[[View | ComparisonView], str | bytes]
@@ -39,17 +39,9 @@ class UnknownFormat(UsageError):
         super().__init__(f"no exporter is known for {path.name!r}; end the name in {', '.join(known)}.")
 
 
-class ExporterNotInstalled(UsageError):
-    """An exporter cannot be imported, often because a package that it needs is missing."""
-
-    def __init__(self, suffix: str, problem: str, remedy: str) -> None:
-        self.suffix, self.problem, self.remedy = suffix, problem, remedy
-        super().__init__(f"the exporter for {suffix} cannot be used: {problem}; {remedy}.")
-
-
 def suffixes() -> tuple[str, ...]:
     """Return the suffixes of every format, with their dots, in alphabetical order."""
-    return tuple(sorted(f".{name}" for name in _entry_points()))
+    return tuple(sorted(f".{name}" for name in _exporters()))
 
 
 def exporter(path: Path) -> Exporter:
@@ -57,26 +49,17 @@ def exporter(path: Path) -> Exporter:
 
     Raises:
         UnknownFormat: No format has this suffix.
-        ExporterNotInstalled: The exporter, or what it needs, cannot be imported.
+        PartNotUsable: The exporter, or what it needs, cannot be imported.
     """
     suffix = path.suffix.lower()
-    point = _entry_points().get(suffix.removeprefix("."))
-    if point is None:
+    part = _exporters().get(suffix.removeprefix("."))
+    if part is None:
         raise UnknownFormat(path, suffixes())
-    try:
-        found: Exporter = point.load()
-    except ModuleNotFoundError as error:
-        package = (error.name or point.module).partition(".")[0]
-        extra = f"{point.dist.name}[{','.join(point.extras)}]" if point.dist and point.extras else package
-        problem = f"the package {package!r} is not installed"
-        raise ExporterNotInstalled(suffix, problem, f"run pip install '{extra}'") from error
-    except (ImportError, AttributeError) as error:
-        problem = f"{point.value} cannot be imported ({error})"
-        raise ExporterNotInstalled(suffix, problem, "update the package that it belongs to") from error
+    found: Exporter = part.load(f"the exporter for {suffix}")
     return found
 
 
-def _entry_points() -> dict[str, EntryPoint]:
+def _exporters() -> dict[str, Part]:
     # The package's own formats override those of others, so that no installed package changes what they write.
-    added = {point.name.lower(): point for point in entry_points(group=GROUP)}
-    return added | {name: EntryPoint(name, target, GROUP) for name, target in FORMATS.items()}
+    added = {part.name.lower(): part for part in added_parts(GROUP)}
+    return added | {name: Part(name=name, target=target) for name, target in FORMATS.items()}

@@ -39,7 +39,7 @@ class Drawing(ABC):
 
         Raises:
             UnknownFormat: No format has this suffix.
-            ExporterNotInstalled: The exporter needs a package that is not installed.
+            PartNotUsable: The exporter cannot be imported, often because it needs a package that is not installed.
             OSError: The file cannot be written.
         """
         path = Path(path)
