@@ -31,14 +31,15 @@ class Abandoned:
     def add(self, call: ToolCall, attempt: Attempt) -> None:
         """Remember an attempt until it ends, and log the late result that it may have then."""
 
-        def log_late(outcome: Outcome) -> None:
-            raised = isinstance(outcome, Raised)
-            summary = outcome.message if isinstance(outcome, Raised) else label(outcome.value)
-            call.lease.log.record(ResultDiscarded(future=call.name, summary=summary, raised=raised))
+        def over(late: Outcome | None) -> None:
+            self._left.pop(attempt, None)
+            if late is not None:
+                summary = late.message if isinstance(late, Raised) else label(late.value)
+                raised = isinstance(late, Raised)
+                call.lease.log.record(ResultDiscarded(future=call.name, summary=summary, raised=raised))
 
         self._left[attempt] = call, asyncio.get_running_loop().time() + CLEAN_UP_S
-        attempt.when_over(lambda: self._left.pop(attempt, None))
-        attempt.when_late(log_late)
+        attempt.when_over(over)
 
     def calls(self) -> tuple[ToolCall, ...]:
         """Return the calls whose functions still work."""

@@ -5,7 +5,7 @@ Theory of operation
 An `Attempt` is one running call of the function. Its outcome is always a value, `Returned` or `Raised`, and never an exception:
 an exception of a tool must not end the run, and must not be lost with its thread. When an attempt is abandoned, what can be
 cancelled is cancelled. A function in a thread or in another process runs on, and so does a coroutine that ignores its
-cancellation; their late outcomes are passed to `Attempt.when_late`.
+cancellation; their late outcomes are passed to `Attempt.when_over`.
 
 A thread carries the context of the caller: in a notebook, this is how a tool's output reaches its cell. Another process gets
 copies of the arguments and returns a copy of the result.
@@ -75,9 +75,10 @@ class Attempt:
     """
 
     def __init__(self, tool: Tool, bound: inspect.BoundArguments, printed: Printed | None = None) -> None:
-        self._tool, self._bound = tool, bound
+        self._tool, self._call = tool, (tool.function, bound.args, bound.kwargs)
         self._turn = turn_of(tool)
-        self._abandoned = False
+        #: Whether its outcome is not waited for any more.
+        self.abandoned = False
         self._notify: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         #: Whether the output of another process is sent back; else it goes to the streams of that process.
@@ -139,7 +140,7 @@ class Attempt:
             Whether it still runs: nothing stops a function in a thread or in another process.
         """
         self._stop_watching()
-        again, self._abandoned = self._abandoned, True
+        again, self.abandoned = self.abandoned, True
         if self._sent is None or self._sent.cancel():
             if not again:  # a second cancellation would hit the clean-up after the first
                 self._work.cancel()
@@ -152,31 +153,22 @@ class Attempt:
         return self._work.done()
 
     @property
-    def abandoned(self) -> bool:
-        """Whether its outcome is not waited for any more."""
-        return self._abandoned
-
-    @property
     def stopping(self) -> asyncio.Task[Outcome] | None:
         """The coroutine that was cancelled and has not ended, or None."""
-        return self._work if self._abandoned and self._sent is None and not self._work.done() else None
+        return self._work if self.abandoned and self._sent is None and not self._work.done() else None
 
     def outcome_now(self) -> Outcome | None:
         """Return the outcome if the function has ended and was not stopped: its effects are done."""
-        return None if self._abandoned or not self._work.done() or self._work.cancelled() else self._value()
+        return None if self.abandoned or not self._work.done() or self._work.cancelled() else self._value()
 
-    def when_late(self, notify: Callable[[Outcome], None]) -> None:
-        """Report the outcome of a function that was abandoned and not stopped."""
+    def when_over(self, notify: Callable[[Outcome | None], None]) -> None:
+        """Notify when nothing of it is left: with the late outcome, or with None if the function was stopped."""
 
         def over(work: asyncio.Task[Outcome]) -> None:
-            if not work.cancelled() and work.exception() is None:
-                notify(work.result())
+            stopped = work.cancelled() or work.exception() is not None
+            notify(None if stopped else work.result())
 
         self._work.add_done_callback(over)
-
-    def when_over(self, notify: Callable[[], object]) -> None:
-        """Notify when nothing of it is left."""
-        self._work.add_done_callback(lambda _: notify())
 
     def _value(self) -> Outcome:
         if self._work.cancelled():
@@ -191,7 +183,8 @@ class Attempt:
         try:
             if run_in == "loop":
                 async with self._turn or contextlib.nullcontext():
-                    return await _on_this_loop(_awaited(self._tool.function, *self._bound.args, **self._bound.kwargs))
+                    function, args, kwargs = self._call
+                    return await _on_this_loop(_awaited(function, *args, **kwargs))
             if run_in == "thread" or isinstance(run_in, ThreadPoolExecutor):
                 return await self._in_this_process(run_in if isinstance(run_in, Executor) else THREADS)
             return await self._elsewhere(run_in if isinstance(run_in, Executor) else None)
@@ -201,11 +194,9 @@ class Attempt:
     async def _in_this_process(self, threads: Executor) -> Outcome:
         call = _call_whole if self._tool.is_async else _guarded
         context = contextvars.copy_context()
-        outcome: Outcome = await self._send(
-            threads, context.run, call, self._tool.function, self._bound.args, self._bound.kwargs
-        )
+        outcome: Outcome = await self._send(threads, context.run, call, *self._call)
         if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):  # of a plain function
-            if not self._abandoned:
+            if not self.abandoned:
                 return await _on_this_loop(_awaited(lambda: outcome.value))
             if inspect.iscoroutine(outcome.value):
                 outcome.value.close()
@@ -215,7 +206,7 @@ class Attempt:
         # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
         collects = self._collects and (executor is None or isinstance(executor, ProcessPoolExecutor))
         call = functools.partial(call_far_away, collects=collects)
-        outcome, printed = await self._send(executor, call, self._tool.function, self._bound.args, self._bound.kwargs)
+        outcome, printed = await self._send(executor, call, *self._call)
         print_here(printed)
         return outcome
 

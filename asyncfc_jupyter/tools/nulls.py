@@ -6,7 +6,7 @@ out where the parameter is optional and the function's own schema has no null th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from asyncfc_jupyter.tools.reference_schema import DESCRIPTIVE
@@ -14,21 +14,13 @@ from asyncfc_jupyter.tools.reference_schema import DESCRIPTIVE
 _NULL = {"type": "null"}
 
 
-def parts_of(schema: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield a schema and every schema or mapping in it; references to definitions are not followed."""
-    inside = [schema]
-    while inside:
-        part = inside.pop()
-        if isinstance(part, Mapping):
-            yield part
-            inside += part.values()
-        elif isinstance(part, list):
-            inside += part
-
-
 def may_hold_nulls(schema: Any) -> bool:
     """Return whether the parts of a value may be nulls that stand for "not given": where a schema has properties."""
-    return any("properties" in part or "$ref" in part for part in parts_of(schema))
+    if isinstance(schema, list):
+        return any(map(may_hold_nulls, schema))
+    if not isinstance(schema, Mapping):
+        return False
+    return "properties" in schema or "$ref" in schema or any(map(may_hold_nulls, schema.values()))
 
 
 def without_nulls(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:

@@ -245,10 +245,8 @@ def test_an_attempt_reports_its_progress() -> None:
 
     async def main():
         tool = make_tool(nap)
-        attempt, ended = attempt_at(tool, seconds=2), []
-        attempt.when_over(lambda: ended.append(asyncio.get_running_loop().time()))
-        late = []
-        attempt.when_late(late.append)
+        attempt, over = attempt_at(tool, seconds=2), []
+        attempt.when_over(lambda late: over.append((asyncio.get_running_loop().time(), late)))
         await asyncio.sleep(1)
         assert (attempt.over, attempt.abandoned, attempt.stopping, attempt.outcome_now()) == (False, False, None, None)
         assert attempt.abandon() is False
@@ -258,7 +256,7 @@ def test_an_attempt_reports_its_progress() -> None:
         assert attempt.abandon() is False, "a second time does not hit the clean-up"
         await asyncio.sleep(1)
         assert (attempt.over, attempt.stopping, attempt.outcome_now()) == (True, None, None)
-        assert (ended, late) == ([3.0], [])
+        assert over == [(3.0, None)]
         other = attempt_at(tool, seconds=1)
         await asyncio.sleep(1.5)
         assert other.outcome_now().value == other.result().value == 1
@@ -321,7 +319,7 @@ def test_the_late_outcome_of_a_stubborn_coroutine_is_reported() -> None:
         late = []
         attempt = attempt_at(make_tool(stubborn, timeout_s=2))
         outcome = await ended(attempt)
-        attempt.when_late(late.append)
+        attempt.when_over(late.append)
         assert outcome == Raised(kind="timeout", message="stubborn took longer than 2 s.")
         await asyncio.sleep(2)
         return [outcome.value for outcome in late]
