@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 _FUTURE = re.compile(r"\$?f\d+")
 
 
-def cancel(session: Session, words: list[str]) -> str:
-    """Cancel what the words name, and return what was cancelled.
+def cancel(session: Session, word: str = "", name: str = "") -> str:
+    """Cancel every run, the run of one conversation, or one future, and return what was cancelled.
 
     Args:
         session: The session.
-        words: ``[FUTURE] [CONVERSATION]``. Without a future: every run, or the run of that conversation. A future is one of the
-            conversation's last run, or of the session's last run.
+        word: A future of the conversation's last run, or of the session's last run; or a conversation.
+        name: A conversation.
 
     Raises:
         UsageError: There is no such future or conversation.
     """
-    rest = list(words)
-    future = rest.pop(0).removeprefix("$") if rest and _FUTURE.fullmatch(rest[0]) else None
-    if len(rest) > 1:
-        raise UsageError("it takes [FUTURE] [CONVERSATION], such as %agent cancel f3.")
-    named = session.conversations.find(rest[0]) if rest else None
-    if future is not None:
+    future = word.removeprefix("$") if _FUTURE.fullmatch(word) else ""
+    if name and not future:
+        raise UsageError("the first of two words is a future, such as %agent cancel f3 main.")
+    conversation = name if future else word
+    named = session.conversations.find(conversation) if conversation else None
+    if future:
         return _cancel_future(session.last if named is None else named.run, future)
     stopped = []
     for talk in session.conversations if named is None else [named]:

@@ -18,33 +18,33 @@ _SHOWN, SHOWN_CHARACTERS = 40, 160
 _WHO = {"user": "you", "assistant": "model", "tool": "tool"}
 
 
-def reset(session: Session, words: list[str]) -> str:
-    """Replace a conversation by a new one; the words are ``[CONVERSATION]``."""
-    return session.conversations.reset(*words)
+def reset(session: Session, name: str = MAIN) -> str:
+    """Replace a conversation by a new one."""
+    return session.conversations.reset(name)
 
 
-def fork(session: Session, words: list[str]) -> str:
-    """Begin a conversation from a copy of another; the words are ``NEW [CONVERSATION]``."""
-    return session.conversations.fork(*words)
+def fork(session: Session, new: str, source: str = MAIN) -> str:
+    """Begin a conversation from a copy of another."""
+    return session.conversations.fork(new, source)
 
 
-def save(session: Session, words: list[str]) -> str:
-    """Write a conversation to a file; the words are ``FILE [CONVERSATION]``."""
-    return session.conversations.save(*words)
+def save(session: Session, file: str, name: str = MAIN) -> str:
+    """Write a conversation to a file."""
+    return session.conversations.save(file, name)
 
 
-def load(session: Session, words: list[str]) -> str:
-    """Read a conversation from a file; the words are ``FILE [CONVERSATION]``."""
-    return session.conversations.load(*words)
+def load(session: Session, file: str, name: str = MAIN) -> str:
+    """Read a conversation from a file."""
+    return session.conversations.load(file, name)
 
 
-def show_history(session: Session, words: list[str]) -> str:
-    """Return the latest messages of a conversation, each on a line of bounded length; the words are ``[CONVERSATION]``.
+def show_history(session: Session, name: str = MAIN) -> str:
+    """Return the latest messages of a conversation, each on a line of bounded length.
 
     Raises:
         UsageError: There is no such conversation.
     """
-    talk = session.conversations.find(*words or (MAIN,))
+    talk = session.conversations.find(name)
     messages = talk.conversation.messages
     if not messages:
         return f"Conversation {talk.name} has no messages yet."

@@ -53,13 +53,13 @@ class _Output:
         self._shown = True
 
 
-def examination(session: Session, words: list[str]) -> Coroutine[Any, Any, CellEnd]:
-    """Return the examination of a model's server, to be awaited; the words are ``[MODEL]`` and the options of the command.
+def examination(session: Session, *words: str) -> Coroutine[Any, Any, CellEnd]:
+    """Return the examination of a model's server, to be awaited.
 
     Raises:
         UsageError: No model is chosen, or a word is invalid.
     """
-    named, given = read_choice(session, "doctor", words)
+    named, given = read_choice(session, "doctor", list(words))
     choice = session.settings.reach(named)
     if choice is None:
         raise UsageError("no model is chosen; write %agent doctor NAME, or choose one with %agent model NAME.")

@@ -28,13 +28,13 @@ _CHECKS: dict[str, Callable[[str], str]] = {
 }
 
 
-def show_model(session: Session, words: list[str]) -> str:
+def show_model(session: Session, *words: str) -> str:
     """Choose a model, if the words name one or how to reach it, and return the one in use.
 
     Raises:
         UsageError: The words are no choice of a model; nothing was changed.
     """
-    choice, _ = read_choice(session, "model", words)
+    choice, _ = read_choice(session, "model", list(words))
     if choice is not None:
         session.settings.choose(choice)
     if session.model is None:
@@ -61,7 +61,7 @@ def read_choice(session: Session, command: str, words: list[str]) -> tuple[Model
     return ModelChoice(name=names[0], **values), given
 
 
-def show_aliases(_: Session, words: list[str]) -> str:
+def show_aliases(_: Session, *words: str) -> str:
     """Return the aliases; or make the one of ``NAME=MODEL``, or remove that of ``NAME=``.
 
     Raises:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _MOST_CHARACTERS = 20_000
 
 
-def show_prompt(session: Session, words: list[str]) -> str:
-    """Return what the model was sent in the last run, of the session or of a conversation; the words are ``[CONVERSATION]``.
+def show_prompt(session: Session, name: str | None = None) -> str:
+    """Return what the model was sent in the last run of a conversation, by default in the last run of the session.
 
     Raises:
         UsageError: There is no such conversation, or a setting in a file is invalid.
     """
-    talk = session.conversations.find(*words or (MAIN,))
-    run = talk.run if words else session.last
+    talk = session.conversations.find(name or MAIN)
+    run = talk.run if name else session.last
     if run is not None and run.request is not None:
         return "\n".join([f"Sent to {run.model}, mode {run.mode}.", *_sent(run.request, run.prompt)])
     mode = Mode(session.settings.defaults().get("mode", Mode.ASYNC))

@@ -13,31 +13,31 @@ if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
 
 
-def show_why(session: Session, words: list[str]) -> str:
-    """Return why a future of the last run waited; the words are ``FUTURE``.
+def show_why(session: Session, future: str) -> str:
+    """Return why a future of the last run waited.
 
     Raises:
         UsageError: There is no run, or it has no such future.
     """
-    return _run(session).why(words[0])
+    return _run(session).why(future)
 
 
-def show_timeline(session: Session, words: list[str]) -> Timeline:
-    """Return the timeline of a run; the words are ``[RUN]``, by default the last one.
+def show_timeline(session: Session, name: str | None = None) -> Timeline:
+    """Return the timeline of the run in a variable, by default of the last run.
 
     Raises:
         UsageError: There is no run, or the variable does not hold one.
     """
-    return _run(session, *words).timeline()
+    return _run(session, name).timeline()
 
 
-def show_comparison(session: Session, words: list[str]) -> Comparison:
-    """Return runs on one time axis; the words are ``RUN ...``.
+def show_comparison(session: Session, name: str, *names: str) -> Comparison:
+    """Return the runs in variables on one time axis.
 
     Raises:
         UsageError: A variable does not hold a run.
     """
-    return compare(*(_run(session, name) for name in words), names=words)
+    return compare(*(_run(session, each) for each in (name, *names)), names=[name, *names])
 
 
 def _run(session: Session, name: str | None = None) -> Run:

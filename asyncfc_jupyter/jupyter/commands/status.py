@@ -24,7 +24,7 @@ def model_in_words(model: ModelChoice) -> str:
     return f"{model.name} at {where}" if where else model.name
 
 
-def show_status(session: Session, _: list[str]) -> str:
+def show_status(session: Session) -> str:
     """Return where the session stands: its model, tools, last run and conversations."""
     tools, last = session.registry.tools(), session.last
     rows = {
@@ -39,7 +39,7 @@ def show_status(session: Session, _: list[str]) -> str:
     return "\n".join(lines)
 
 
-def show_settings(session: Session, _: list[str]) -> str:
+def show_settings(session: Session) -> str:
     """Return each setting: its value, where it was set, and the values that this one overrides."""
     settings = session.settings
     rows = [("setting", "value", "set in", "overrides")]

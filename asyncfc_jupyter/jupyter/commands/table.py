@@ -6,6 +6,7 @@ engine, which takes a second to load: the table names them, and `answer` loads t
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 import shlex
 import textwrap
@@ -29,15 +30,13 @@ class Command:
     #: The words that may follow it. Each is the name of a kind of value, which the Tab key offers (`completion`); a word in
     #: brackets may be left out, and dots repeat the last one.
     takes: str
-    #: Its function, as ``module:function`` of this package. It takes the session and the words after the command, and returns a
-    #: text to print, an object to display, or a coroutine that ends the cell (`CellEnd`).
+    #: Its function, as ``module:function`` of this package. It takes the session and, as further arguments, the words after the
+    #: command. It returns a text to print, an object to display, or a coroutine that ends the cell (`CellEnd`).
     function: str
     #: What it does, for the help.
     help: str
     #: The options that may follow it.
     options: tuple[Option, ...] = ()
-    #: Whether its function checks how many words it is given.
-    checks_words: bool = False
 
     @property
     def usage(self) -> str:
@@ -52,18 +51,6 @@ class Command:
             kinds = kinds[:-1] + kinds[-2:-1] * place
         last = next((at for at, kind in enumerate(kinds) if at >= place and not kind.startswith("[")), len(kinds))
         return [kind.strip("[]") for kind in kinds[place : last + 1]]
-
-    def check(self, words: list[str]) -> None:
-        """Check how many words follow the command.
-
-        Raises:
-            UsageError: They are too few or too many.
-        """
-        kinds = self.takes.split()
-        needed = sum(kind[0] not in "[." for kind in kinds)
-        if len(words) < needed or (len(words) > len(kinds) and "..." not in kinds):
-            given = f"{len(words)}: {' '.join(words)}" if words else "none"
-            raise UsageError(f"it takes {self.takes or 'no words'}; it was given {given}.")
 
 
 #: The options of `%agent model` and `%agent doctor`.
@@ -87,12 +74,8 @@ _ALL = (
     Command("fork", "NEW [CONVERSATION]", "conversations:fork", "begin a conversation from a copy of another"),
     Command("export", "FILE [CONVERSATION]", "conversations:save", "write a conversation to a file"),
     Command("import", "FILE [CONVERSATION]", "conversations:load", "read a conversation from a file"),
-    Command(
-        "model", "[MODEL]", "model:show_model", "show the model in use, or choose one", _REACHING, checks_words=True
-    ),
-    Command(
-        "alias", "[NAME=MODEL]", "model:show_aliases", "list the short names for models, or make one", checks_words=True
-    ),
+    Command("model", "[MODEL]", "model:show_model", "show the model in use, or choose one", _REACHING),
+    Command("alias", "[NAME=MODEL]", "model:show_aliases", "list the short names for models, or make one"),
     Command("config", "", "status:show_settings", "the settings: the value of each, and where it was set"),
     Command(
         "doctor",
@@ -100,7 +83,6 @@ _ALL = (
         "doctor:examination",
         "what the model's server can do, and which options suit it",
         (*_REACHING, _FRESH),
-        checks_words=True,
     ),  # fmt: skip
 )
 COMMANDS = {command.name: command for command in _ALL}
@@ -120,15 +102,19 @@ def answer(session: Session, line: str) -> Any:
             f"%agent: there is no command {line.strip()!r}{meant} The commands are: {known}. To ask the model, start a cell "
             "with %%agent."
         )
-    command = COMMANDS[name]
+    function = pkgutil.resolve_name(f"{__package__}.{COMMANDS[name].function}")
     try:
         words = shlex.split(line)[1:]
-    except ValueError as error:
+        inspect.signature(function).bind(session, *words)
+    except ValueError as error:  # an open quotation mark
         raise UsageError(f"%agent {name}: {error}.") from None
+    except TypeError:
+        given = f"{len(words)}: {' '.join(words)}" if words else "none"
+        raise UsageError(
+            f"%agent {name}: it takes {COMMANDS[name].usage or 'no words'}; it was given {given}."
+        ) from None
     try:
-        if not command.checks_words:
-            command.check(words)
-        return pkgutil.resolve_name(f"{__package__}.{command.function}")(session, words)
+        return function(session, *words)
     except UsageError as error:
         raise UsageError(f"%agent {name}: {error}") from None
 

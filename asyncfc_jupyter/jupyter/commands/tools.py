@@ -53,21 +53,20 @@ body[data-jp-theme-light=false] .asyncfc-tools .missing{color:var(--jp-warn-colo
 </style>"""
 
 
-def show_tools(session: Session, words: list[str]) -> ToolsTable | ToolDetail | str:
-    """Return the tools of a session, or one of them; the words are ``[TOOL]``.
+def show_tools(session: Session, name: str | None = None) -> ToolsTable | ToolDetail | str:
+    """Return the tools of a session, or one of them.
 
     Raises:
         UsageError: There is no tool of that name.
     """
     known = session.registry.by_name()
-    for name in words:
-        if name not in known:
-            listed = did_you_mean(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
-            raise UsageError(f"there is no tool {name!r}{listed}")
+    if name is not None and name not in known:
+        listed = did_you_mean(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
+        raise UsageError(f"there is no tool {name!r}{listed}")
+    if name is not None:
         return ToolDetail(known[name], session.latencies)
-    if not known:
-        return "No tools yet: define a function in a cell that starts with %%tool."
-    return ToolsTable(tuple(known.values()), session.latencies)
+    none = "No tools yet: define a function in a cell that starts with %%tool."
+    return ToolsTable(tuple(known.values()), session.latencies) if known else none
 
 
 class ToolsTable:

@@ -55,7 +55,7 @@ def checked(values: Mapping[str, Any], source_of: Callable[[str], str]) -> Layer
     """Return what a source sets, with an error for each invalid value.
 
     Args:
-        values: The values by the names of the settings; None is no value.
+        values: The values by the names of the settings; None means that a setting is not set.
         source_of: Takes the name of a setting and returns where it was set, in words.
     """
     given: dict[str, Given] = {}

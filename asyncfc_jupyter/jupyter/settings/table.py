@@ -58,7 +58,7 @@ def _is_address(text: str) -> bool:
 
 COUNT = Rule("a whole number of at least 1", int)
 SECONDS = Rule("a number of seconds above 0", float)
-TIMEOUT = Rule("a number of seconds above 0", float, fits=lambda number: number > 0)  # inf is no limit
+TIMEOUT = Rule("a number of seconds above 0", float, fits=lambda number: number > 0)  # inf means no limit
 WHOLE = Rule("a whole number, 0 or more", int, fits=lambda number: number >= 0)
 MILLISECONDS = Rule("a number of milliseconds, 0 or more", float, fits=lambda number: 0 <= number < math.inf)
 SPEED = Rule("a number above 0", float)
