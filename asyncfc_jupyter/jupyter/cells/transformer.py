@@ -72,10 +72,9 @@ class AgentCellTransformer:
 
     def __call__(self, lines: list[str]) -> list[str]:
         """Return the lines of the cell that is run instead."""
-        code = (number for number, line in enumerate(lines) if line.strip() and not line.startswith("#"))
-        first = next(code, len(lines))
-        match = _MAGIC.match("".join(lines[first : first + 1]).rstrip())
-        if match is None:
+        first = next((n for n, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
+        match = None if first is None else _MAGIC.match(lines[first].rstrip())
+        if first is None or match is None:
             return lines
         if match[1] == "agent" and _can_await(self._shell, self._cells):
             options, body = (match[2] or "").strip(), "".join(lines[first + 1 :])

@@ -173,7 +173,7 @@ class Session:
         # An abandoned run uses its conversation until its tools return. A run in another subshell does, too.
         if self.conversations.open(name).conversation.busy:
             self.conversations.reset(name)
-            print("An earlier run still uses the conversation, so a new one starts.")  # noqa: T201 - see `magics`
+            print("An earlier run still uses the conversation; this cell starts a new one.")  # noqa: T201 - see `magics`
         return self.conversations.open(name)
 
     def _tools(self, names: tuple[str, ...] | None) -> tuple[Tool, ...]:
