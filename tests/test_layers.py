@@ -26,7 +26,7 @@ BELOW = {
     "core": _CORE,
     "values": {*_CORE, "core"},
     "tools": {*_CORE, "core", "values"},
-    "runtime": {*_MODELS, "values", "tools"},
+    "runtime": {*_CORE, "retry_policy", "core", "values", "tools"},
     "models": _MODELS,
     "trace": {*_CORE, "plugins", "core"},
     "agent": _AGENT,
