@@ -6,6 +6,7 @@ Messages are only appended. Between two requests the history is always valid: ev
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -99,8 +100,7 @@ class Conversation:
         self._gates += 1
         while f"{GATE_ID}{self._gates}" in self.call_ids:
             self._gates += 1
-        arguments = '{"futures": [' + ", ".join(f'"{name}"' for name in names) + "]}"
-        return tool_messages.call_message(f"{GATE_ID}{self._gates}", AWAIT_FUTURE, arguments)
+        return tool_messages.call_message(f"{GATE_ID}{self._gates}", AWAIT_FUTURE, json.dumps({"futures": list(names)}))
 
     def mark_shown(self, calls: Iterable[ToolCall]) -> None:
         """Note that the outcomes of those that have settled are in the messages, and so in the next request."""
