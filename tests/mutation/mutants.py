@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = "asyncfc_jupyter"
-PACKAGES = ("core", "values", "tools", "runtime", "agent", "models", "trace")
+#: Packages, and modules beside them, from which mutants are drawn.
+PACKAGES = ("core", "values", "tools", "runtime", "agent", "models", "trace", "retry_policy.py", "text.py")
 
 COMPARISON = "comparison turned"
 AND_OR = "and/or turned"
@@ -102,22 +103,23 @@ class Mutant:
 
 
 def all_packages(root: Path) -> list[str]:
-    """Return the names of the packages that can be changed."""
-    return sorted(path.parent.name for path in (root / PACKAGE).glob("*/__init__.py"))
+    """Return the names of the packages, and of the modules beside them, that can be changed."""
+    packages = [path.parent.name for path in (root / PACKAGE).glob("*/__init__.py")]
+    return sorted([*packages, *(path.name for path in (root / PACKAGE).glob("*.py"))])
 
 
 def all_mutants(root: Path, packages: Iterable[str]) -> list[Mutant]:
-    """Return every mutant of these packages, in a fixed order.
+    """Return every mutant of these packages and modules, in a fixed order.
 
     Raises:
-        ValueError: There is no such package.
+        ValueError: There is no such package or module.
     """
     found: list[Mutant] = []
     for package in packages:
         home = root / PACKAGE / package
-        if not home.is_dir():
-            raise ValueError(f"there is no package {package!r} in {PACKAGE}")
-        for path in sorted(home.rglob("*.py")):
+        if not home.exists():
+            raise ValueError(f"there is no package or module {package!r} in {PACKAGE}")
+        for path in sorted(home.rglob("*.py")) if home.is_dir() else [home]:
             found += mutants_of(path.relative_to(root).as_posix(), path.read_bytes())
     return sorted(found, key=lambda mutant: mutant.place)
 
