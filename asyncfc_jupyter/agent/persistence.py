@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, Validatio
 
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.history import Checker
-from asyncfc_jupyter.core.futures import SettledStatus, State
+from asyncfc_jupyter.core.futures import SettledStatus, State, future_name, future_number
 from asyncfc_jupyter.core.protocol import decode, read_reports
 from asyncfc_jupyter.errors import InvariantBroken, UsageError
 from asyncfc_jupyter.models.base import REPLAY
@@ -226,7 +226,7 @@ class _Future(_Strict):
 
 
 def _in_order(futures: list[_Future] | None) -> list[_Future] | None:
-    if futures and [future.name for future in futures] != [f"f{number}" for number in range(1, len(futures) + 1)]:
+    if any(future.name != future_name(number) for number, future in enumerate(futures or (), 1)):
         raise ValueError("their names are not f1, f2, ... in this order")
     return futures
 
@@ -263,9 +263,9 @@ def _lost_futures(messages: list[_Message]) -> Iterator[_Future]:
     for message in messages:
         if message.role == "tool" and message.content:
             for report in read_reports(decode(message.content)):
-                number = int(report.future[1:])
+                number = future_number(report.future)
                 if number <= _MOST_FUTURES:
                     tools[number] = report.tool or "unknown"
     for number in range(1, max(tools, default=0) + 1):
         tool = tools.get(number, "unknown")
-        yield _Future(name=f"f{number}", tool=tool, status="done", lost="it is in no message as a whole")
+        yield _Future(name=future_name(number), tool=tool, status="done", lost="it is in no message as a whole")

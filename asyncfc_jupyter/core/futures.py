@@ -80,3 +80,8 @@ def state_of(status: Status) -> State:
 def future_name(number: int) -> FutureName:
     """Return the name of the ``number``-th future of a conversation, counted from 1."""
     return FutureName(f"f{number}")
+
+
+def future_number(name: str) -> int:
+    """Return the number in the name of a future."""
+    return int(name[1:])

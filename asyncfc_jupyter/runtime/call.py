@@ -13,7 +13,7 @@ from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import CallPrinted
-from asyncfc_jupyter.core.futures import CallId, FutureName, State, Status, status_of
+from asyncfc_jupyter.core.futures import CallId, FutureName, State, Status, future_number, status_of
 from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned
 from asyncfc_jupyter.runtime.event_log import EventLog
@@ -113,7 +113,7 @@ class ToolCall:
     @property
     def order(self) -> int:
         """Its number in the order of emission, from 1."""
-        return int(self.name[1:])
+        return future_number(self.name)
 
     @property
     def detached(self) -> bool:

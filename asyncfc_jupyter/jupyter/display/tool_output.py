@@ -18,7 +18,7 @@ from html import escape
 from uuid import uuid4
 
 from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished
-from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.futures import FutureName, future_number
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle, OutputStack
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen, newest_line
 from asyncfc_jupyter.runtime.attempt import show_exception
@@ -230,7 +230,7 @@ class ToolOutputs:
             displays = list(output.displays)
             return displays[index].bundle if index < len(displays) else None
 
-        position = (self._number, int(output.name[1:]))
+        position = (self._number, future_number(output.name))
         self._stack.show((*position, 0), output.heading)
         number = len(output.displays)
         for index in range(max(number, self._displays.get(output.name, 0))):
