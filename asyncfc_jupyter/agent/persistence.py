@@ -12,6 +12,7 @@ they are read.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -106,7 +107,7 @@ def _is_plain(value: Any) -> bool:
     if value is None or type(value) in {str, bool, int}:
         return True
     if type(value) is float:
-        return value - value == 0  # neither infinite nor NaN
+        return math.isfinite(value)
     if type(value) is list:
         return all(map(_is_plain, value))
     return type(value) is dict and all(type(key) is str and _is_plain(item) for key, item in value.items())
