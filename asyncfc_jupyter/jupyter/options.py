@@ -108,7 +108,7 @@ def _limit(words: tuple[str, ...] | None) -> int | dict[str, int] | None:
 
 def parse(
     magic: str,
-    line: str | list[str],
+    line: str | tuple[str, ...],
     options: Collection[Option],
     *,
     hint: str = "",
@@ -134,7 +134,7 @@ def parse(
     for each in options:
         each.argument().add_to_parser(parser, None)
     try:
-        words = shlex.split(line) if isinstance(line, str) else line
+        words = shlex.split(line) if isinstance(line, str) else [*line]
         given, rest = parser.parse_known_args(words, argparse.Namespace(**defaults or {}))
     except (IPythonUsageError, ValueError) as error:
         raise UsageError(f"{str(error).rstrip('.')}.") from None

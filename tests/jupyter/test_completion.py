@@ -1,4 +1,4 @@
-"""The Tab key and the question mark behind the magics, as a front end asks a real kernel for them."""
+"""The Tab key and the question mark after the magics, as a front end asks a real kernel for them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ RUN = f"{AGENT} --out mine --conversation trip\na = quick(x=1)\nb = quick(x=a)\n
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """Completion goes by IPython: this ipykernel is enough."""
+    """Completion depends on IPython only, so one ipykernel is enough."""
     return Path(sys.executable)
 
 
 @pytest.fixture
-def told(kernel: Kernel) -> Kernel:
+def used(kernel: Kernel) -> Kernel:
     """Return a kernel with a run, a conversation beside the main one, and an alias."""
     assert kernel.run(RUN).error is None
     assert kernel.run("%agent alias small=gpt-6-luna").error is None
@@ -91,13 +91,13 @@ def test_options_of_both_cell_magics_are_offered_in_their_order(kernel: Kernel) 
         ("x = 1\n%agent res|", ["%agent reset"]),
     ],
 )
-def test_values_commands_and_what_they_act_on_are_offered(told_of_module: Kernel, code: str, lines: list[str]) -> None:
-    found = told_of_module.complete(code)
+def test_values_commands_and_what_they_act_on_are_offered(used_module: Kernel, code: str, lines: list[str]) -> None:
+    found = used_module.complete(code)
     assert found == lines or (not lines and not any("mine" in each.split()[-1] for each in found))
 
 
 @pytest.fixture(scope="module")
-def told_of_module(kernel_of_module: Kernel) -> Kernel:
+def used_module(kernel_of_module: Kernel) -> Kernel:
     """Return a kernel with a run, conversations, an alias, a path that a tool writes, and a file."""
     declared = '%%tool --writes orders/{order_id}\ndef pay(order_id: str) -> int:\n    """Pay."""\n    return 1'
     files = "from pathlib import Path\nPath('notes').mkdir()\n_ = Path('notes/b.txt').write_text('hello')"
@@ -109,9 +109,9 @@ def told_of_module(kernel_of_module: Kernel) -> Kernel:
 
 def test_every_command_is_offered_and_is_in_the_help(kernel: Kernel) -> None:
     assert sorted(kernel.complete("%agent |")) == sorted(f"%agent {command}" for command in table.COMMANDS)
-    told = kernel.help("%agent")
+    text = kernel.help("%agent")
     for command, each in table.COMMANDS.items():
-        assert f"%agent {command} {each.usage}".rstrip() in told
+        assert f"%agent {command} {each.usage}".rstrip() in text
 
 
 def test_the_prompt_and_python_are_completed_as_ever(kernel: Kernel) -> None:
@@ -140,9 +140,9 @@ print([name for name in ("openai", "pydantic", "asyncfc_jupyter.agent") if name 
     assert (conversations, models, servers[:2], loaded) == (["main"], ["rehearsal"], ["openai", "ollama"], [])
 
 
-def test_a_file_of_aliases_that_cannot_be_read_costs_only_the_aliases(told: Kernel) -> None:
-    told.run("from asyncfc_jupyter.models.aliases import alias_file\n_ = alias_file().write_text('{')")
-    assert told.complete("%%agent --model |") == ["%%agent --model rehearsal"]
+def test_a_file_of_aliases_that_cannot_be_read_costs_only_the_aliases(used: Kernel) -> None:
+    used.run("from asyncfc_jupyter.models.aliases import alias_file\n_ = alias_file().write_text('{')")
+    assert used.complete("%%agent --model |") == ["%%agent --model rehearsal"]
 
 
 def test_unloading_removes_completions_and_reloading_does_not_double_them(kernel: Kernel) -> None:
@@ -155,14 +155,14 @@ def test_unloading_removes_completions_and_reloading_does_not_double_them(kernel
 
 def test_help_names_every_option_and_what_becomes_of_braces(kernel: Kernel) -> None:
     for name, parser in (("%%agent", AgentMagics.agent.parser), ("%%tool", AgentMagics.tool.parser)):
-        told = kernel.help(name)
-        assert f"{name} [--" in told
+        text = kernel.help(name)
+        assert f"{name} [--" in text
         for flag in every_flag(parser):
-            assert flag in told
-    told = kernel.help("%%agent")
-    assert "Every {expression} is replaced by its value before anything is sent" in told
-    assert "rehearsal model the lines are a plan, whose braces are left alone" in " ".join(told.split())
-    assert '_agent.futures["f1"].result()' in told
+            assert flag in text
+    text = kernel.help("%%agent")
+    assert "Every {expression} is replaced by its value before anything is sent" in text
+    assert "rehearsal model the lines are a plan, whose braces are left alone" in " ".join(text.split())
+    assert '_agent.futures["f1"].result()' in text
 
 
 def test_an_unknown_command_names_the_nearest(kernel: Kernel) -> None:

@@ -1,4 +1,4 @@
-"""``%agent doctor`` in a real kernel: the person sees how far it is, may stop it, and what else goes on goes on."""
+"""``%agent doctor`` in a real kernel: it shows its progress, can be interrupted, and stops nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ticker = asyncio.ensure_future(tick())
 
 
 class Slow:
-    """A server of Chat Completions whose every first reply waits in the middle until the test lets it go on."""
+    """A server of Chat Completions whose first reply to each examination waits in the middle until the test opens the gate."""
 
     def __init__(self) -> None:
         self.gate = Gate()

@@ -1,4 +1,4 @@
-"""Questions that stand open beside each other: each answer reaches its own."""
+"""Several open questions at the same time: each answer reaches its own question."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: who has the last word, what the table says of it, and that nothing wrong or secret passes."""
+"""Settings: which source has priority, what ``%agent config`` shows, and how invalid and secret values are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Begin = Callable[..., Kernel]
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """Settings go by IPython and traitlets: this ipykernel is enough."""
+    """Settings depend on IPython and traitlets only, so one ipykernel is enough."""
     return Path(sys.executable)
 
 
@@ -186,7 +186,7 @@ def test_a_wrong_setting_is_named_with_its_line_and_no_run_goes_without_it(begin
     assert cell.traceback.strip().endswith("No run was started.")
     assert "\n" not in cell.traceback.strip()
     assert says in kernel.run("%agent config").stdout
-    # Another with more weight takes the place of a value that is wrong, and a mended file counts at once.
+    # The setting may be removed from the file, which is read again.
     (name, _, _) = line.partition(" = ")
     kernel.run(f"import pathlib; pathlib.Path('../pyproject.toml').write_text('[tool.asyncfc]\\n# no {name} here')")
     assert kernel.run(f"{AGENT}\n'x'").status == "ok"
@@ -307,9 +307,9 @@ def test_settings_apply_to_the_shown_prompt_and_to_every_compared_mode(
             project=f'[tool.asyncfc]\nmodel = "m"\nbase_url = "{server.base_url}"\nsystem = "One."\nmode = "batch"\n'
         )
         loaded(kernel)
-        told = kernel.run("%agent prompt").stdout
-        assert told.startswith("Nothing was sent yet. In the batch mode a cell of conversation main is sent with:\n")
-        assert "\n-- system --\nOne.\n" in told
+        shown = kernel.run("%agent prompt").stdout
+        assert shown.startswith("Nothing was sent yet. In the batch mode a cell of conversation main is sent with:\n")
+        assert "\n-- system --\nOne.\n" in shown
         kernel.run("%%agent\nHello?")
         kernel.run("%config AgentMagics.system = 'Two.'")
         cell = kernel.run("%%agent --compare sequential,batch\nHello?")

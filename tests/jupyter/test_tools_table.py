@@ -1,4 +1,4 @@
-"""``%agent tools``: what a person is shown of the tools, as text and as HTML that cannot do anything."""
+"""``%agent tools``: what a user is shown of the tools, as text and as HTML that cannot do anything."""
 
 import json
 
@@ -121,7 +121,7 @@ def test_the_html_says_the_same_and_nothing_in_it_can_run() -> None:
     assert page.attributes <= {"class"}
 
 
-def test_what_steers_a_terminal_is_not_shown_whoever_wrote_it() -> None:
+def test_what_steers_a_terminal_is_not_shown_in_the_table() -> None:
     class Loud:
         def __repr__(self) -> str:
             return "\x1b[31mloud\x1b[0m"

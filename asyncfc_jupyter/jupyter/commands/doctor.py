@@ -59,7 +59,7 @@ def examination(session: Session, *words: str) -> Coroutine[Any, Any, CellEnd]:
     Raises:
         UsageError: No model is chosen, or a word is invalid.
     """
-    named, given = read_choice(session, "doctor", list(words))
+    named, given = read_choice(session, "doctor", words)
     choice = session.settings.reach(named)
     if choice is None:
         raise UsageError("no model is chosen; write %agent doctor NAME, or choose one with %agent model NAME.")

@@ -20,7 +20,7 @@ from asyncfc_jupyter.models.registry import api_named
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
 
-#: What can be wrong with a value before a request is made.
+#: The checks of values, so that a wrong one is refused before a request is made.
 _CHECKS: dict[str, Callable[[str], str]] = {
     "server": lambda name: profile_named(name).name,
     "api": lambda name: api_named(name).name,
@@ -32,9 +32,9 @@ def show_model(session: Session, *words: str) -> str:
     """Choose a model, if the words name one or how to reach it, and return the one in use.
 
     Raises:
-        UsageError: The words are no choice of a model; nothing was changed.
+        UsageError: The words do not choose a model; nothing was changed.
     """
-    choice, _ = read_choice(session, "model", list(words))
+    choice, _ = read_choice(session, "model", words)
     if choice is not None:
         session.settings.choose(choice)
     if session.model is None:
@@ -42,14 +42,14 @@ def show_model(session: Session, *words: str) -> str:
     return model_in_words(session.model)
 
 
-def read_choice(session: Session, command: str, words: list[str]) -> tuple[ModelChoice | None, dict[str, Any]]:
+def read_choice(session: Session, command: str, words: tuple[str, ...]) -> tuple[ModelChoice | None, dict[str, Any]]:
     """Read ``[MODEL]`` and the options of a command.
 
     Returns:
         The choice, by default of the model in use, or None if the words say nothing about one; and all values by name.
 
     Raises:
-        UsageError: The words are no choice of a model.
+        UsageError: The words do not choose a model.
     """
     given = parse("%agent", words, COMMANDS[command].options, positional="names")
     values: dict[str, Any] = {name: _CHECKS.get(name, str)(given[name]) for name in REACH if given[name] is not None}
