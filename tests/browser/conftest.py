@@ -1,4 +1,4 @@
-"""Chromium for the tests that look at pictures, and a place for what they saw."""
+"""Chromium for the tests of pictures, and a folder for their screenshots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 CHROMIUM = Path(os.environ.get("ASYNCFC_CHROMIUM", "/usr/bin/chromium"))
-#: The browser must look nothing up and fetch nothing on its own, so that a page's own requests are the only ones.
+#: The browser itself must fetch nothing, so that all requests are the page's.
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -57,7 +57,7 @@ def artifacts() -> Path:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """Return a page that fails the test when it logs an error or asks the network for anything."""
+    """Return a page that fails the test if it logs an error or uses the network."""
     context = chromium.new_context(viewport={"width": 900, "height": 800})
     page = context.new_page()
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""Pictures of the timeline to be looked at: every screen, number of futures and theme.
+"""Pictures of the timeline for a look by eye: every screen, number of futures and theme.
 
 python -m tests.browser.gallery [FOLDER]
 """
@@ -30,7 +30,7 @@ VIEWS: dict[str, View | ComparisonView] = {
 
 
 def as_of(events: Trace, at_s: float) -> View:
-    """Return a run as it looks in its middle."""
+    """Return a run in its middle."""
     timeline = LiveTimeline()
     for stamped in until(events, at_s):
         timeline.apply(stamped)
@@ -44,7 +44,7 @@ LIVE: dict[str, View] = {
 }
 #: Widths in pixels of the page, and pixels of the screen for each of them; the last is a 4k screen.
 SCREENS = ((400, 1), (900, 1), (1800, 1), (3840, 2))
-#: As `mount`, with somebody who listens to the buttons.
+#: As `mount`, with a listener for the buttons.
 ANSWERABLE = (
     "((host, view) => { const timeline = new Timeline(host, () => undefined);"
     " timeline.head.title.setAttribute('aria-level', '1'); timeline.setView(view, false); })"
@@ -52,7 +52,7 @@ ANSWERABLE = (
 
 
 def main(folder: Path) -> None:
-    """Write all the pictures below a folder."""
+    """Write all pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))

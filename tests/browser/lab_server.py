@@ -1,4 +1,4 @@
-"""A Jupyter server of its own, on this machine only, that keeps everything below one directory."""
+"""A Jupyter server for the tests, on this machine only, with all its files in one directory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ START_LIMIT_S = 90.0
 
 @dataclass(frozen=True)
 class Server:
-    """Where a server listens, and what to show it."""
+    """The address of a server, and its key."""
 
     url: str
     token: str
     notebooks: Path
 
     def page(self, path: str) -> str:
-        """Return the address of a page, with the key to it."""
+        """Return the address of a page, with its key."""
         return f"{self.url}/{path}{'&' if '?' in path else '?'}token={self.token}"
 
 
@@ -48,7 +48,7 @@ def running_server(home: Path, notebooks: Path, *, dark: bool = False, kernels: 
     _write_settings(home / "settings", dark=dark)
     settings = {"JUPYTERLAB_SETTINGS_DIR": home / "settings", "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces"}
     environ = environment(home) | {name: str(path) for name, path in settings.items()}
-    # Once more if it ends before it answers: between the look for a port and its start another program may take that port.
+    # Started again if it ends before it answers: another program may take the port before the server does.
     for attempt in (1, 2):
         port, token = _free_port(), secrets.token_hex(16)
         command = [sys.executable, "-m", "jupyterlab", *_options(notebooks, port, token, kernels=kernels)]
@@ -112,7 +112,7 @@ def _free_port() -> int:
 
 
 def _answers(server: Server, process: subprocess.Popen[bytes], log: Path) -> bool:
-    """Wait for the server to answer; false if it has ended instead."""
+    """Wait for the server to answer; false if it has ended."""
     end = time.monotonic() + START_LIMIT_S
     while process.poll() is None and time.monotonic() < end:
         try:
@@ -120,7 +120,7 @@ def _answers(server: Server, process: subprocess.Popen[bytes], log: Path) -> boo
                 if answer.status == 200:
                     return True
         except (urllib.error.URLError, OSError):
-            # Nobody can be told when a port opens, so it is tried again.
+            # Nothing signals that a port opens, so it is polled.
             time.sleep(0.1)
     assert process.poll() is not None, f"no server within {START_LIMIT_S:g} s: {log.read_text()[-4000:]}"
     return False

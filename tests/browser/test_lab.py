@@ -1,4 +1,4 @@
-"""The timeline in JupyterLab and in Notebook 7, as a person sees it: while the run goes on, after it, and without a kernel."""
+"""The timeline in JupyterLab and in Notebook 7, as a user sees it: during the run, after it, and without a kernel."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ PICTURE = ".jp-OutputArea-output img[src^='data:image/svg+xml']"
 
 @pytest.fixture
 def notebooks(tmp_path: Path) -> Path:
-    """Return a directory with one notebook that nobody has run."""
+    """Return a directory with one notebook that was not run."""
     directory = tmp_path / "notebooks"
     directory.mkdir()
     cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in CELLS]
@@ -65,7 +65,7 @@ def notebooks(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """Return a page that must not complain."""
+    """Return a page that must not log an error."""
     context = chromium.new_context(viewport={"width": 1200, "height": 1100})
     context.set_default_timeout(LIMIT_MS)
     page = context.new_page()
@@ -94,12 +94,12 @@ def open_and_run(page: Page, server: Server, path: str) -> None:
 
 
 def canvas(page: Page) -> str:
-    """Return what the timeline's canvas shows."""
+    """Return the picture on the timeline's canvas."""
     return str(page.evaluate("document.querySelector('.afc-canvas').toDataURL()"))
 
 
 def zoom_and_back(page: Page) -> bool:
-    """Zoom in and out by keys; return whether the canvas shows what it showed before."""
+    """Zoom in and out by keys; return whether the canvas shows the same picture again."""
     before = canvas(page)
     page.keyboard.press("+")
     page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
@@ -109,7 +109,7 @@ def zoom_and_back(page: Page) -> bool:
 
 
 def see_it_grow(page: Page, notebooks: Path, artifact: Path) -> None:
-    """Check that there is a timeline before the run has ended, and that it grows; let the run end then."""
+    """Check that there is a timeline during the run, and that it grows; then let the run end."""
     page.locator(".asyncfc-timeline[data-live=true]").wait_for()
     page.get_by_text("futures done").wait_for()
     assert page.locator(PICTURE).count() == 0
@@ -121,7 +121,7 @@ def see_it_grow(page: Page, notebooks: Path, artifact: Path) -> None:
 
 
 def see_it_end(page: Page, artifact: Path) -> None:
-    """Check what is there right after the run: a timeline to point at and to zoom, the answer, and nothing that was run."""
+    """Check the outputs after the run: a timeline that can be pointed at and zoomed, the answer, and no code that was run."""
     page.locator("[class^=asyncfc-kept-] .asyncfc-timeline[data-live=false]").wait_for()
     page.wait_for_function(IDLE)
     page.get_by_role("paragraph").get_by_text("it will be clear").wait_for()
@@ -139,7 +139,7 @@ def see_it_end(page: Page, artifact: Path) -> None:
     page.get_by_role("tooltip").wait_for(state="hidden")
     # Single keys, which the notebook would take for itself: "l" is its line numbers, "0" twice restarts the kernel.
     view.focus()
-    # Late fonts and scroll bars lay the picture out again, which may fall between two looks at it, but not between any two.
+    # Late fonts and scroll bars change the layout, possibly between two pictures, but not between any two.
     assert any(zoom_and_back(page) for _ in range(20))
 
 
@@ -153,7 +153,7 @@ def saved(page: Page, notebooks: Path) -> dict[str, Any]:
 def test_in_lab_a_timeline_grows_stays_interactive_and_is_saved(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path, theme: str
 ) -> None:
-    """It is saved as a picture, which is shown without a kernel too."""
+    """It is saved as a picture, which is also shown without a kernel."""
     with running_server(tmp_path / "first", notebooks, dark=theme == "dark") as server:
         open_and_run(page, server, "lab/tree/run.ipynb")
         see_it_grow(page, notebooks, artifacts / f"lab-live-{theme}.png")
@@ -227,7 +227,7 @@ def test_in_lab_a_requested_timeline_is_interactive_and_saved_as_a_picture(
 def test_in_notebook_7_a_timeline_grows_stays_interactive_and_is_saved(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
-    """It is saved as a picture, which is shown without a kernel too."""
+    """It is saved as a picture, which is also shown without a kernel."""
     with running_server(tmp_path / "first", notebooks) as server:
         open_and_run(page, server, "notebooks/run.ipynb")
         see_it_grow(page, notebooks, artifacts / "notebook-live.png")
@@ -241,7 +241,7 @@ def test_in_notebook_7_a_timeline_grows_stays_interactive_and_is_saved(
         assert page.locator(PICTURE).count() == 1
 
 
-def test_in_lab_modes_are_compared_in_the_place_of_the_last_run(
+def test_in_lab_a_comparison_of_modes_replaces_the_last_run(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
     cells = [*CELLS[:-1], AGENT.replace("%%agent", "%%agent --compare sequential,async")]
@@ -272,7 +272,7 @@ def test_a_page_reloaded_during_a_run_stays_live_and_can_cancel_a_future(
         page.locator(".asyncfc-timeline[data-live=true]").get_by_text("1 of 3 futures done").wait_for()
         before = canvas(page)
         page.wait_for_function("old => document.querySelector('.afc-canvas').toDataURL() !== old", arg=before)
-        # A notebook that has just been loaded may take the keyboard for itself, so that each press is given it anew.
+        # A notebook that has just been loaded may take the focus, so the element gets the focus again before each press.
         page.locator(".afc-view").press("ArrowDown")
         page.get_by_role("tooltip").get_by_text("search_flights").wait_for()
         page.locator(".afc-view").press("Delete")
@@ -298,7 +298,7 @@ f"**Paid** {receipt.paid} euros."
 def test_in_lab_a_call_asks_for_approval_and_runs_when_it_is_approved(
     page: Page, notebooks: Path, tmp_path: Path, artifacts: Path
 ) -> None:
-    """It is approved by a press of its button."""
+    """A press of its button approves it."""
     (notebooks / "seen").touch()
     cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in (*CELLS[:2], PAY, PAYING)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -307,7 +307,7 @@ def test_in_lab_a_call_asks_for_approval_and_runs_when_it_is_approved(
         open_and_run(page, server, "lab/tree/run.ipynb")
         approve = page.get_by_role("button", name="Approve").first
         approve.wait_for()
-        assert "LIS-7" in page.locator(".asyncfc-timeline").inner_text(), "the person sees what will be done"
+        assert "LIS-7" in page.locator(".asyncfc-timeline").inner_text(), "the user sees what will be done"
         page.screenshot(path=artifacts / "lab-approval.png")
         approve.click()
         page.get_by_role("paragraph").get_by_text("Paid").wait_for()

@@ -1,4 +1,4 @@
-"""Tab, and answers in their formats, as a person sees them in JupyterLab."""
+"""Tab, and answers in their formats, as a user sees them in JupyterLab."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SOURCES = f"{NOTEBOOK}.content.widgets.map(cell => cell.model.sharedModel.getSou
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """Return a page of its own."""
+    """Return a new page."""
     context = chromium.new_context(viewport={"width": 1200, "height": 1100})
     context.set_default_timeout(LIMIT_MS)
     yield context.new_page()
@@ -57,7 +57,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 @contextmanager
 def listening() -> Iterator[tuple[str, list[str]]]:
-    """Listen on this machine, and return the address and what was asked for there."""
+    """Listen on this machine, and return the address and the list of requests."""
     asked: list[str] = []
 
     class Listener(BaseHTTPRequestHandler):
@@ -75,7 +75,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
 
 
 def write_below(page: Page, source: str) -> None:
-    """Put the cursor at the end of a new last cell that holds a text."""
+    """Put the cursor at the end of a new last cell with this text."""
     page.evaluate(
         "() => { const app = window.jupyterapp; const notebook = app.shell.currentWidget.content;"
         " notebook.activeCellIndex = notebook.widgets.length - 1;"
@@ -87,7 +87,7 @@ def write_below(page: Page, source: str) -> None:
 
 
 def offered(page: Page) -> list[str]:
-    """Press Tab and return what the list shows."""
+    """Press Tab and return the items of the list."""
     page.keyboard.press("Tab")
     page.locator(".jp-Completer:visible .jp-Completer-item").first.wait_for()
     return [text.strip() for text in page.locator(".jp-Completer:visible .jp-Completer-match").all_inner_texts()]
@@ -100,7 +100,7 @@ def write_notebook(path: Path, sources: list[str]) -> None:
 
 
 def see_the_formats(page: Page, sources: list[str], artifacts: Path) -> None:
-    """Check that the page is drawn and does nothing, that JSON is a tree, and that code is in a cell of its own."""
+    """Check that the page is drawn and runs nothing, that JSON is a tree, and that code is in its own cell."""
     fare = page.frame_locator("iframe[title='The answer as HTML']").locator("#fare")
     fare.wait_for()
     # What the page tries to do after that line has been tried once it is loaded.
@@ -122,7 +122,7 @@ def see_the_formats(page: Page, sources: list[str], artifacts: Path) -> None:
 def see_what_tab_offers(page: Page, artifacts: Path) -> None:
     """Check that Tab lists the values of an option and futures, and that one can be chosen."""
     write_below(page, "%%agent --mode ")
-    # Behind what the kernel offers JupyterLab lists words of the cell.
+    # After the kernel's offers JupyterLab lists words of the cell.
     assert offered(page)[:4] == ["sequential", "batch", "eager", "async"]
     page.screenshot(path=artifacts / "lab-tab.png")
     page.keyboard.press("Escape")

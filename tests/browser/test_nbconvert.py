@@ -1,4 +1,4 @@
-"""A notebook as nbconvert makes a page of it: the timeline is there as a picture, and needs no script."""
+"""A notebook as nbconvert shows it on a page: the timeline is a picture, and needs no script."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.browser]
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
-    """Return a notebook that was executed and saved: a run, a comparison, and a timeline that was asked for."""
+    """Return a notebook that was executed and saved: a run, a comparison, and a requested timeline."""
     home = tmp_path_factory.mktemp("home")
     cells = [
         TOOLS,
@@ -51,9 +51,9 @@ def test_a_page_without_scripts_shows_the_pictures_and_the_answer(
     page, _ = HTMLExporter(template_name=template, embed_images=True).from_notebook_node(executed)
     still.set_content(page, wait_until="domcontentloaded")
     pictures = still.locator("img[src^='data:image/svg+xml']")
-    assert pictures.count() == 3  # also of the timeline that was asked for
+    assert pictures.count() == 3  # also of the requested timeline
     for picture in pictures.all():
-        # The document is there before its pictures are.
+        # The document is loaded before its pictures.
         expect(picture).to_have_js_property("complete", value=True)
         box = picture.bounding_box()
         assert box is not None
@@ -66,7 +66,7 @@ def test_a_page_without_scripts_shows_the_pictures_and_the_answer(
     still.screenshot(path=str(artifacts / f"nbconvert-{template}.png"), full_page=True)
 
 
-def test_it_prints_to_pdf(executed: nbformat.NotebookNode, still: Page, artifacts: Path) -> None:
+def test_the_page_prints_to_pdf(executed: nbformat.NotebookNode, still: Page, artifacts: Path) -> None:
     page, _ = HTMLExporter(template_name="lab").from_notebook_node(executed)
     still.set_content(page, wait_until="domcontentloaded")
     still.emulate_media(media="print")
@@ -76,7 +76,7 @@ def test_it_prints_to_pdf(executed: nbformat.NotebookNode, still: Page, artifact
     (artifacts / "nbconvert.pdf").write_bytes(pdf)
 
 
-def test_what_is_saved_needs_no_kernel_and_as_markdown_it_reads_too(executed: nbformat.NotebookNode) -> None:
+def test_saved_outputs_need_no_kernel_and_can_be_read_as_markdown(executed: nbformat.NotebookNode) -> None:
     for cell in executed.cells[2:4]:
         kinds = {kind for output in cell.outputs for kind in output.get("data", ())}
         assert not any("widget" in kind or "javascript" in kind for kind in kinds)

@@ -1,4 +1,4 @@
-"""What tools put out and the tools table, as a person sees them in JupyterLab; and a long answer that leaves the page alone."""
+"""Outputs of tools and the table of tools, as a user sees them in JupyterLab; and a long answer that does not move the page."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def write(notebooks: Path, cells: list[str]) -> Path:
 
 
 def pixels(page: Page) -> dict[str, Any]:
-    """Return how the first fold stands: open or not, and how far its text is scrolled."""
+    """Return the state of the first fold: open or not, and how far its text is scrolled."""
     return dict(
         page.evaluate(
             """selector => { const fold = document.querySelector(selector), text = fold.querySelector("pre");
@@ -97,8 +97,8 @@ def pixels(page: Page) -> dict[str, Any]:
 
 
 def see_a_fold_stay_open(page: Page, artifact: Path) -> None:
-    """Open the first fold while its tool prints, and check that it stays open and follows what comes."""
-    # What keeps folds open comes with the timeline.
+    """Open the first fold while its tool prints, and check that it stays open and follows new text."""
+    # The script that keeps folds open comes with the timeline.
     page.locator(".asyncfc-timeline[data-live=true]").wait_for()
     page.locator(FOLD).first.locator("summary").click()
     page.wait_for_function("css => document.querySelector(css).querySelector('pre').scrollTop > 0", arg=FOLD)
@@ -110,8 +110,8 @@ def see_a_fold_stay_open(page: Page, artifact: Path) -> None:
         assert after["open"]
         assert after["left"] <= 1
     page.screenshot(path=artifact)
-    # Whoever scrolls away from the end is left where they are. A script's scrolling that falls between two updates of a frame
-    # is lost with the element, so it is done again, as a hand goes on turning the wheel.
+    # A user who scrolls away from the end stays there. A script's scrolling between two updates of a frame
+    # is lost with the element, so it is repeated, as a hand keeps turning the wheel.
     for _ in range(20):
         said = page.evaluate(
             """css => { const fold = document.querySelector(css); fold.querySelector("pre").scrollTop = 20;
@@ -184,7 +184,7 @@ def test_folds_grow_stay_open_and_are_saved_and_the_tools_are_a_table(
         page.screenshot(path=artifacts / f"outputs-reopened-{theme}.png")
 
 
-def test_a_long_answer_is_updated_seldom_and_the_page_stays_where_it_is(
+def test_a_long_answer_is_updated_seldom_and_does_not_move_the_page(
     page: Page, tmp_path: Path, artifacts: Path
 ) -> None:
     text = "\n\n".join(f"Line {number} of a long answer." for number in range(LINES))

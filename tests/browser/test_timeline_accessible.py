@@ -1,4 +1,4 @@
-"""The timeline's page held to the rules of axe-core, and what a screen reader finds in it."""
+"""The timeline's page checked by the rules of axe-core, and its text for a screen reader."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ VIEWS: dict[str, View | ComparisonView] = {
     "compared": compare(travel(), everything(), names=("sequential", "async")).view(),
 }
 #: All that can be opened is open: the table, the keys, a pinned future.
-#: The page tells later that the table is open, and it is drawn again then: not to be while axe looks at it.
+#: The event that the table is open comes later and redraws the page, which must not happen while axe checks it.
 OPEN = """
 async () => {
   const { root } = shown.table;
-  const told = new Promise((done) => root.addEventListener("toggle", done, { once: true }));
+  const toggled = new Promise((done) => root.addEventListener("toggle", done, { once: true }));
   root.open = true;
   shown.showKeys();
   shown.pin("0 f1");
-  await told;
+  await toggled;
 }
 """
 RUN = """

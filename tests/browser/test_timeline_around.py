@@ -13,9 +13,9 @@ from tests.trace.sample_traces import everything, fan_out, travel
 pytestmark = pytest.mark.browser
 
 
-def test_what_is_told_at_the_pointer_is_whole_wherever_it_is(page: Page) -> None:
+def test_the_tooltip_is_whole_at_every_position(page: Page) -> None:
     show(page, timeline_view(everything()))
-    # As an output of a notebook is: what is beyond its edge is cut off.
+    # Like an output of a notebook: beyond its edge everything is cut off.
     page.evaluate("shown.root.parentElement.style.cssText = 'overflow: auto; height: 300px'")
     page.evaluate("shown.root.parentElement.scrollTop = 120")
     for future in ("f1", "f5"):
@@ -77,7 +77,7 @@ DONE_ON_PAPER = [int(LIGHT["done"][at : at + 2], 16) for at in (1, 3, 5)]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_all_of_it_is_printed_in_the_colours_of_paper(page: Page, theme: Theme) -> None:
+def test_the_whole_timeline_is_printed_in_the_colours_of_paper(page: Page, theme: Theme) -> None:
     show(page, timeline_view(fan_out(38)), theme=theme)
     assert page.evaluate("shown.sheet.height > shown.scroller.clientHeight")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -103,7 +103,7 @@ def test_all_of_it_is_printed_in_the_colours_of_paper(page: Page, theme: Theme) 
     assert dark == (theme == "dark")
 
 
-def test_in_a_page_that_runs_from_right_to_left_its_own_words_do_not(page: Page) -> None:
+def test_in_a_right_to_left_page_its_own_words_run_left_to_right(page: Page) -> None:
     show(page, timeline_view(travel()))
     page.evaluate("document.documentElement.dir = 'rtl'")
     assert page.evaluate("getComputedStyle(shown.canvas).direction") == "ltr"

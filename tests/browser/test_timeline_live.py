@@ -1,4 +1,4 @@
-"""The timeline of a run that goes on: fed in batches, answered by buttons, and what becomes of it at the end."""
+"""The timeline of a running run: fed in batches, answered by buttons, and its state at the end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_live_bar_grows_between_two_batches_and_the_clock_counts_on(page: Page
     assert kinds(page, "f3") == ["arguments", "done"]
 
 
-def test_a_live_picture_stands_still_until_its_kernel_speaks(page: Page) -> None:
+def test_a_live_picture_stands_still_until_its_kernel_sends(page: Page) -> None:
     timeline = LiveTimeline()
     for stamped in until(travel(), 2.0):
         timeline.apply(stamped)
@@ -66,7 +66,7 @@ def test_a_live_picture_stands_still_until_its_kernel_speaks(page: Page) -> None
     assert width_of(page, "f1", "running") > before
 
 
-def test_with_reduced_motion_bars_move_with_the_batches_alone(page: Page) -> None:
+def test_with_reduced_motion_bars_move_with_batches_only(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
     timeline = feed(page, travel(), 2.0)
     before = width_of(page, "f1", "running")
@@ -96,12 +96,12 @@ def test_batches_and_the_final_view_draw_the_same_picture(page: Page, trace: Tra
 
 
 def test_a_page_reloaded_during_a_run_ends_with_the_same_picture(page: Page) -> None:
-    """The same, that is, as a page that was never reloaded."""
+    """It is the picture of a page that was never reloaded."""
     timeline = LiveTimeline()
     for index, stamped in enumerate(everything()):
         timeline.apply(stamped)
         if index == 20:
-            # What the old page was sent is lost with it; what comes next was collected since then.
+            # Messages to the old page are lost; the next one has the changes since then.
             timeline.changes(stamped.at_s)
         if index == 45:
             start(page, LiveTimeline().snapshot())
@@ -117,7 +117,7 @@ def test_a_page_reloaded_during_a_run_ends_with_the_same_picture(page: Page) -> 
     assert pixels(page) == drawn
 
 
-def test_a_zoomed_window_follows_the_present_until_the_person_moves_it(page: Page) -> None:
+def test_a_zoomed_window_follows_the_present_until_the_user_moves_it(page: Page) -> None:
     timeline = feed(page, travel(), 2.0)
     page.locator(".afc-view").focus()
     page.keyboard.press("+")
@@ -147,7 +147,7 @@ def publish_picture(page: Page, trace: Trace, *, place: str = "abc123") -> None:
 
 
 @pytest.mark.parametrize("first", ["the picture comes", "the output goes"])
-def test_a_timeline_whose_output_is_removed_takes_the_place_of_its_picture(page: Page, first: str) -> None:
+def test_a_timeline_whose_output_is_removed_replaces_its_picture(page: Page, first: str) -> None:
     start(page, timeline_view(travel()))
     page.locator(".afc-view").focus()
     page.keyboard.press("+")
@@ -183,24 +183,24 @@ def test_a_run_too_quick_to_be_drawn_live_is_interactive_afterwards(page: Page) 
     start(page, LiveTimeline().snapshot(), host=False)
     publish_picture(page, travel())
     page.evaluate(FRAMES)
-    assert page.locator(".asyncfc-picture").count() == 1, "a run that goes on has no picture"
+    assert page.locator(".asyncfc-picture").count() == 1, "a running run has no picture"
     page.evaluate("view => model.replace(view)", timeline_view(travel()))
     expect(page.locator(".asyncfc-kept-abc123 .asyncfc-timeline")).to_be_visible()
 
 
-def test_a_run_that_goes_on_leaves_nothing_behind_when_its_output_goes(page: Page) -> None:
+def test_a_running_run_leaves_nothing_when_its_output_is_removed(page: Page) -> None:
     feed(page, travel(), 2.0)
     page.evaluate("cleanup(); forget()")
     assert page.evaluate("[model.listeners(), document.querySelectorAll('.asyncfc-timeline').length]") == [0, 0]
 
 
-def test_when_the_kernel_takes_its_widget_back_the_output_is_empty(page: Page) -> None:
+def test_when_the_kernel_closes_its_widget_the_output_is_empty(page: Page) -> None:
     feed(page, travel(), 2.0)
     page.evaluate("forget()")
     assert page.locator(".asyncfc-timeline").count() == 0
 
 
-def test_there_is_nothing_to_answer_or_to_cancel_when_the_run_has_ended(page: Page) -> None:
+def test_after_the_end_of_a_run_there_are_no_buttons(page: Page) -> None:
     ended: View = {**feed(page, everything(), 5.6).snapshot(), "live": False}
     expect(page.get_by_role("button", name="Cancel run")).to_be_visible()
     page.evaluate("view => model.replace(view)", ended)
@@ -219,7 +219,7 @@ def test_of_many_questions_five_are_asked_and_the_rest_counted(page: Page) -> No
     expect(page.locator(".afc-more")).to_have_text("and 3 more")
 
 
-def test_the_tool_that_was_chosen_stays_chosen_while_others_come(page: Page) -> None:
+def test_the_chosen_tool_stays_chosen_while_others_are_added(page: Page) -> None:
     timeline = feed(page, travel(), 2.0)
     page.get_by_label("only this tool").select_option("search_flights")
     for stamped in travel().events[len(until(travel(), 2.0)) :]:
@@ -229,17 +229,17 @@ def test_the_tool_that_was_chosen_stays_chosen_while_others_come(page: Page) -> 
     expect(page.get_by_label("only this tool")).to_have_value("search_flights")
 
 
-def test_when_its_kernel_falls_silent_the_clock_stops(page: Page) -> None:
+def test_when_its_kernel_sends_nothing_the_clock_stops(page: Page) -> None:
     feed(page, travel(), 2.0, still=True)
     page.evaluate("skipped += 500")
     page.wait_for_function("shown.clock > 2")
-    # As if the last batch had come an hour ago.
+    # As if the last batch had arrived an hour ago.
     page.evaluate("shown.anchor.at -= 3600 * 1000")
     page.evaluate(FRAMES)
     assert page.evaluate("shown.clock") < 10
 
 
-def test_the_newest_future_stays_in_sight_until_the_person_scrolls(page: Page) -> None:
+def test_the_newest_future_stays_in_sight_until_the_user_scrolls(page: Page) -> None:
     timeline = LiveTimeline()
     start(page, timeline.snapshot())
     page.evaluate("shown.packed = false")
@@ -276,7 +276,7 @@ def test_a_timeline_that_outlived_its_kernel_has_no_buttons_that_need_one(page: 
     assert page.evaluate("shown.act === null")
 
 
-def test_a_pinned_card_keeps_the_focus_while_batches_come(page: Page) -> None:
+def test_a_pinned_card_keeps_the_focus_while_batches_arrive(page: Page) -> None:
     timeline = feed(page, everything(), 3.5)
     page.mouse.click(*point_at(page, "f1", "running"))
     cancel = page.get_by_role("button", name="Cancel f1")
@@ -320,7 +320,7 @@ def test_a_question_stays_under_the_pointer_when_another_call_asks(page: Page) -
     assert answers(page) == [{"type": "approve", "future": "f9"}]
     expect(page.get_by_role("button", name="Approve").first).to_be_disabled()
     assert page.evaluate("document.activeElement === shown.scroller"), "the keyboard stays here"
-    # What was answered is not to be answered again because another one asks.
+    # An answered question must not be answered again because another one appears.
     later = asked("f1", "f2", "f3", "f4", "f5", "f6", "f7")
     page.evaluate("view => model.replace(view)", later.snapshot())
     expect(page.get_by_role("button", name="Approve")).to_have_count(5)
@@ -344,7 +344,7 @@ def test_a_press_right_after_a_question_has_moved_up_answers_nothing(page: Page)
     assert answers(page) == [{"type": "approve", "future": "f2"}]
 
 
-def test_news_leaves_the_pinned_card_to_whoever_presses_scrolls_or_selects(page: Page) -> None:
+def test_updates_leave_a_pinned_card_that_the_user_presses_or_scrolls(page: Page) -> None:
     timeline = feed(page, everything(), 3.5)
     page.mouse.click(*point_at(page, "f1"))
     page.evaluate("""() => { const row = shown.rowAt("0 f1"); row.prints = "a line\\n".repeat(200); shown.draw();
@@ -365,10 +365,10 @@ def test_news_leaves_the_pinned_card_to_whoever_presses_scrolls_or_selects(page:
     assert kept == [300, True]
 
 
-def test_an_open_table_is_updated_seldom_but_at_once_for_a_search(page: Page) -> None:
+def test_an_open_table_is_updated_seldom_but_immediately_for_a_search(page: Page) -> None:
     timeline = feed(page, everything(), 3.5, still=True)
     page.get_by_text("Table", exact=True).click()
-    # The page tells of the opening in a later task, and the table is written then.
+    # The event of the opening comes in a later task, and then the table is written.
     page.wait_for_selector(".afc-table table")
     page.evaluate("first = document.querySelector('.afc-table table')")
     batch(page, timeline, 3.55)
@@ -380,7 +380,7 @@ def test_an_open_table_is_updated_seldom_but_at_once_for_a_search(page: Page) ->
     assert not page.evaluate("first.isConnected")
 
 
-def test_the_keyboard_stays_in_the_timeline_when_what_had_it_goes(page: Page) -> None:
+def test_the_focus_stays_in_the_timeline_when_its_element_is_removed(page: Page) -> None:
     timeline = feed(page, everything(), 5.6)
     stays = "document.activeElement === shown.scroller"
     page.mouse.click(*point_at(page, "f1"))
@@ -391,7 +391,7 @@ def test_the_keyboard_stays_in_the_timeline_when_what_had_it_goes(page: Page) ->
     assert page.evaluate(stays)
 
 
-def test_what_is_told_at_the_pointer_follows_the_news_and_the_scrolling(page: Page) -> None:
+def test_the_tooltip_follows_updates_and_scrolling(page: Page) -> None:
     timeline = feed(page, travel(), 2.0)
     point_at(page, "f1")
     tip = page.get_by_role("tooltip")

@@ -77,7 +77,7 @@ def test_a_page_of_its_own_follows_the_system_and_a_notebook_its_own_theme(
     assert paper() == palette["paper"]
 
 
-def test_the_bars_of_a_future_tell_its_story_in_order(page: Page) -> None:
+def test_the_bars_of_a_future_show_its_segments_in_order(page: Page) -> None:
     show(page, timeline_view(everything()))
     assert kinds(page, "f6") == ["arguments", "irreversible", "approval", "done"]
     assert kinds(page, "f5") == ["arguments", "failed", "discarded"]
@@ -87,7 +87,7 @@ def test_the_bars_of_a_future_tell_its_story_in_order(page: Page) -> None:
     assert "cancelled" not in legend
 
 
-def test_pointing_at_a_bar_tells_its_story_and_leaving_hides_it(page: Page) -> None:
+def test_pointing_at_a_bar_shows_its_tooltip_and_leaving_hides_it(page: Page) -> None:
     show(page, timeline_view(travel()))
     point_at(page, "f6", "done")
     tip = page.get_by_role("tooltip")
@@ -139,7 +139,7 @@ def test_pointing_at_a_bar_draws_arrows_for_its_values_and_shared_state(
     assert arrows(page) == set(), "all at once they would be a thicket"
 
 
-def test_the_name_of_every_tool_is_seen_also_in_a_narrow_cell(page: Page) -> None:
+def test_the_name_of_every_tool_is_visible_also_in_a_narrow_cell(page: Page) -> None:
     for width in (400, 900):
         show(page, timeline_view(everything()), width=width)
         said = painted_words(page)
@@ -162,7 +162,7 @@ def test_on_a_sharp_screen_the_canvas_has_a_pixel_for_each_of_the_screen(chromiu
     context.close()
 
 
-def test_the_keys_are_shown_to_whoever_asks(page: Page) -> None:
+def test_the_keys_are_shown_on_request(page: Page) -> None:
     show(page, timeline_view(travel()))
     keys, button = page.locator(".afc-keys"), page.get_by_role("button", name="Keys")
     expect(keys).to_be_hidden()
@@ -175,7 +175,7 @@ def test_the_keys_are_shown_to_whoever_asks(page: Page) -> None:
     expect(button).to_have_attribute("aria-expanded", "false")
 
 
-def test_pointing_at_the_decode_lane_tells_what_was_decoded(page: Page) -> None:
+def test_pointing_at_the_decode_lane_shows_the_decoded_text(page: Page) -> None:
     show(page, timeline_view(everything()))
     left, top = page.evaluate(
         "() => { const { left, top } = shown.canvas.getBoundingClientRect(); return [left, top] }"
@@ -226,13 +226,13 @@ def test_everything_can_be_done_with_the_keyboard(page: Page) -> None:
 
 
 def test_the_wheel_zooms_a_drag_pans_and_a_double_click_fits(page: Page) -> None:
-    """The wheel keeps what is under the pointer in its place."""
+    """The wheel keeps the time under the pointer in its place."""
     show(page, timeline_view(travel()))
     x, y = point_at(page, "f4", "done")
     page.keyboard.down("Control")
     page.mouse.wheel(0, -300)
     page.keyboard.up("Control")
-    # The wheel is not waited for as a key is.
+    # Playwright does not wait for the effect of the wheel as it does for a key.
     page.wait_for_function("shown.scale.end - shown.scale.start < 4")
     at = page.evaluate("spot('f4', 'done').x")
     assert abs(at - x) < 30, "what is under the pointer stays there"
@@ -241,17 +241,17 @@ def test_the_wheel_zooms_a_drag_pans_and_a_double_click_fits(page: Page) -> None
     page.mouse.move(x - 120, y, steps=4)
     page.mouse.up()
     assert page.evaluate("shown.scale.start") > begun
-    assert page.locator(".afc-card").is_hidden(), "a drag is no click"
+    assert page.locator(".afc-card").is_hidden(), "a drag is not a click"
     page.mouse.dblclick(x, y)
     assert page.evaluate("shown.chosen") is None
 
 
-def test_what_is_told_of_a_run_of_several_ends_with_that_run(page: Page) -> None:
+def test_the_tooltip_of_one_run_of_several_ends_with_that_run(page: Page) -> None:
     show(page, compare(until(everything(), 5.0), travel(), names=("cut", "whole")).view())
     assert page.evaluate("[shown.presentOf('0 f1'), shown.presentOf('1 f1')]") == [5, 8.3]
 
 
-def test_search_and_filter_dim_what_is_not_looked_for(page: Page) -> None:
+def test_search_and_filter_dim_everything_else(page: Page) -> None:
     show(page, timeline_view(travel()))
     before = pixels(page)
     page.get_by_label("search the futures").fill("LIS")
@@ -262,7 +262,7 @@ def test_search_and_filter_dim_what_is_not_looked_for(page: Page) -> None:
     expect(page.locator(".afc-found")).to_have_text("2 found")
 
 
-def test_a_table_says_it_all_to_a_screen_reader(page: Page) -> None:
+def test_a_table_gives_a_screen_reader_all_facts(page: Page) -> None:
     show(page, timeline_view(travel()))
     page.get_by_text("Table", exact=True).click()
     table = page.get_by_role("table").first
@@ -275,7 +275,7 @@ def test_a_table_says_it_all_to_a_screen_reader(page: Page) -> None:
     assert decoding[2] == "0.31 s\targuments of f1 for 0.41 s"
 
 
-def test_the_picture_can_be_taken_along_as_an_image(page: Page) -> None:
+def test_the_picture_can_be_saved_as_an_image(page: Page) -> None:
     show(page, timeline_view(everything()))
     page.evaluate(STAYS_SAID)
     with page.expect_download() as download:
@@ -307,7 +307,7 @@ def test_hostile_text_stays_text_everywhere(page: Page, text: str) -> None:
     expect(page.locator(".afc-questions")).to_contain_text("asks for your approval")
     page.mouse.click(*point_at(page, "f1"))
     page.get_by_text("Table", exact=True).click()
-    # What is looked for below would not be found either in a table that is not written yet.
+    # The texts below would also be missing in a table that is not written yet.
     expect(page.get_by_role("table").first.get_by_role("row")).to_have_count(2)
     if text == BOMB:
         for place in (".afc-card", ".afc-questions", ".afc-table"):
@@ -320,7 +320,7 @@ def test_hostile_text_stays_text_everywhere(page: Page, text: str) -> None:
     expect(page.locator(".afc-questions")).to_be_hidden()
 
 
-def test_a_comparison_puts_its_runs_on_one_axis_and_marks_what_was_saved(page: Page, artifacts: Path) -> None:
+def test_a_comparison_puts_its_runs_on_one_axis_and_marks_saved_time(page: Page, artifacts: Path) -> None:
     view = compare(travel(), everything(), fan_out(30), names=("sequential", "batch", "async")).view()
     show(page, view)
     strips = page.evaluate("shown.sheet.strips.filter(({ kind }) => kind === 'head').length")
@@ -362,15 +362,13 @@ def test_the_front_end_counts_durations_and_ticks_as_python_does(page: Page) -> 
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_static_picture_follows_the_colour_scheme_of_what_embeds_it(
-    page: Page, artifacts: Path, theme: Theme
-) -> None:
+def test_the_static_picture_follows_the_colour_scheme_of_its_page(page: Page, artifacts: Path, theme: Theme) -> None:
     page.emulate_media(color_scheme="light" if theme == "dark" else "dark")
     image = picture(timeline_view(travel()))
     page.set_content(f"<body style='margin:0;color-scheme:{theme}'>{image}")
     page.wait_for_function("document.images[0].complete && document.images[0].naturalWidth > 0")
     shot = page.screenshot(path=artifacts / f"timeline-picture-{theme}.png", full_page=True)
-    # The corner of the picture shows its paper: what it was drawn on tells which theme it followed.
+    # The colour in the corner of the picture shows which theme it followed.
     found = page.evaluate(
         """async (url) => {
           const image = new Image(); image.src = url; await image.decode();

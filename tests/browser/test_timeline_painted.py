@@ -1,4 +1,4 @@
-"""What is painted on the timeline's canvas: a canvas has no elements, so what the painter does is asked for."""
+"""The paint on the timeline's canvas: a canvas has no elements, so the painter's calls are recorded."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ ALPHAS = """
 
 
 def paper(page: Page) -> str:
-    """Return the colour that the canvas is cleared with."""
+    """Return the colour with which the canvas is cleared."""
     page.evaluate(FRAMES)
     return str(page.evaluate("filled()[0].colour"))
 
 
-def test_each_reason_to_wait_has_the_pattern_of_its_own(page: Page) -> None:
+def test_each_reason_to_wait_has_its_own_pattern(page: Page) -> None:
     show(page, timeline_view(everything()))
     found = ["hazard-WAR", "same", "irreversible", "approval", "data", "hazard-RAW", "limit", "approval"]
     assert page.evaluate(PATTERNS) == found
@@ -71,7 +71,7 @@ def test_each_reason_to_wait_has_the_pattern_of_its_own(page: Page) -> None:
 LABELS = "given('words').filter(([, y]) => y === 14).map(([{ text, x }]) => [text, x])"
 
 
-def test_the_labels_of_the_axis_stand_at_their_times_in_every_window(page: Page) -> None:
+def test_the_labels_of_the_axis_are_at_their_times_in_every_window(page: Page) -> None:
     show(page, timeline_view(travel()))
     page.locator(".afc-view").focus()
     starts = []
@@ -120,7 +120,7 @@ async ([kind, defs, colours]) => {
     "kind", ["data", "same", "hazard-RAW", "hazard-WAR", "hazard-WAW", "irreversible", "approval", "limit"]
 )
 def test_a_pattern_of_the_page_is_that_of_the_picture(page: Page, kind: str) -> None:
-    """The reason for a wait looks the same live and saved: its lines lean alike, and are as many."""
+    """A wait looks the same live and saved: its lines have the same direction and number."""
     show(page, timeline_view(travel()))
     black = "".join(f"--afc-{name}:black;" for name in ("data", "hazard", "approval", "limit"))
     apart, turned = page.evaluate(DISTANCES, [kind, patterns(), f"{black}--afc-lane:white"])
@@ -130,7 +130,7 @@ def test_a_pattern_of_the_page_is_that_of_the_picture(page: Page, kind: str) -> 
 
 
 def test_a_wait_in_the_queue_is_drawn_and_explained(page: Page) -> None:
-    """Where no call really waited, the legend says nothing of a queue."""
+    """If no call really waited, the legend does not mention a queue."""
 
     def queued_for(seconds: float) -> Trace:
         f1 = FutureName("f1")
@@ -147,7 +147,7 @@ def test_a_wait_in_the_queue_is_drawn_and_explained(page: Page) -> None:
 
 
 def test_a_ring_marks_when_the_model_saw_each_result(page: Page) -> None:
-    """In lanes only the future in focus has its ring."""
+    """In lanes only the future in focus has a ring."""
     view = timeline_view(travel())
     show(page, view)
     rings = [x for x, *_ in page.evaluate("given('seen')")]
@@ -166,7 +166,7 @@ def test_a_frame_marks_the_critical_path(page: Page) -> None:
     assert framed == sum(row["critical"] for row in view["rows"]) == 3
 
 
-def test_the_overlap_and_the_turn_boundaries_are_painted_where_they_were(page: Page) -> None:
+def test_the_overlap_and_the_turn_boundaries_are_painted_in_place(page: Page) -> None:
     view = timeline_view(travel())
     show(page, view)
     washes = filled(page, LIGHT["overlap"])
@@ -190,7 +190,7 @@ def test_calls_narrower_than_a_few_pixels_cover_whole_ones(page: Page) -> None:
 
 
 def test_a_line_marks_now_in_a_live_run_and_the_end_in_a_finished_run(page: Page) -> None:
-    """The end is marked only where calls ran on after it."""
+    """The end is marked only if calls ran longer."""
     show(page, timeline_view(everything()))
     assert "end" in painted_words(page)
     (x,) = {rect["x"] + 0.5 for rect in filled(page, LIGHT["muted"]) if rect["width"] == 1.2}
@@ -203,7 +203,7 @@ def test_a_line_marks_now_in_a_live_run_and_the_end_in_a_finished_run(page: Page
     assert line["x"] + 0.5 == pytest.approx(position(page, page.evaluate("shown.clock")), abs=0.6)
 
 
-def test_an_attempt_that_failed_leaves_a_gap_in_its_bar(page: Page) -> None:
+def test_a_failed_attempt_leaves_a_gap_in_its_bar(page: Page) -> None:
     show(page, timeline_view(everything()))
     gap = [rect for rect in filled(page, LIGHT["lane"]) if rect["width"] == 11]
     (retry,) = timeline_view(everything())["rows"][2]["retries"]
@@ -218,7 +218,7 @@ def test_the_progress_of_a_running_function_fills_the_foot_of_its_bar(page: Page
     assert done["width"] == pytest.approx(0.6 * groove["width"])
 
 
-def test_what_is_not_looked_for_is_faint_and_what_is_stays_as_it_was(page: Page) -> None:
+def test_a_search_makes_all_other_futures_faint(page: Page) -> None:
     show(page, timeline_view(travel()))
     page.get_by_label("only this tool").select_option("rank")
     seen = page.evaluate(ALPHAS)
@@ -227,7 +227,7 @@ def test_what_is_not_looked_for_is_faint_and_what_is_stays_as_it_was(page: Page)
 
 
 @pytest.mark.parametrize("names", [("slow", "quick"), ("quick", "slow")])
-def test_what_a_run_saved_is_marked_from_its_end_to_that_of_the_slowest(page: Page, names: tuple[str, str]) -> None:
+def test_saved_time_is_marked_from_the_end_to_that_of_the_slowest_run(page: Page, names: tuple[str, str]) -> None:
     runs = {"slow": travel(), "quick": fan_out(8, running_s=2.0)}
     view = compare(*(runs[name] for name in names), names=names).view()
     show(page, view)
@@ -268,8 +268,8 @@ async () => {
 """
 
 
-def test_the_image_holds_the_whole_picture_wherever_it_is_scrolled(page: Page) -> None:
-    """The image has the head and the legend too."""
+def test_the_image_has_the_whole_picture_at_any_scroll_position(page: Page) -> None:
+    """The image also has the head and the legend."""
     show(page, timeline_view(fan_out(60)))
     page.evaluate(CLIPBOARD)
     page.evaluate(STAYS_SAID)
@@ -308,7 +308,7 @@ def test_delete_cancels_the_future_in_focus_but_only_during_the_run(page: Page) 
     assert len(page.evaluate(sent)) == 1
 
 
-def test_a_timeline_that_is_gone_listens_to_nothing(page: Page) -> None:
+def test_a_removed_timeline_has_no_listeners(page: Page) -> None:
     feed(page, travel(), 2.0)
     page.evaluate("cleanup(); forget()")
     page.evaluate("() => { window.reads = 0; shown.readTheme = () => { reads += 1; }; shown.draw = shown.readTheme; }")

@@ -1,4 +1,4 @@
-"""Folds that a notebook replaces at every new line, as a person's hand meets them."""
+"""Folds that a notebook replaces at every new line, under a user's pointer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asyncfc_jupyter.trace.render.html import script
 
 pytestmark = pytest.mark.browser
 
-#: What the notebook does at a new line: another element in the place of the one before.
+#: Does what the notebook does at a new line: replaces the element by another one.
 PAGE = """
 <!DOCTYPE html>
 <style>* {{ margin: 0 }} summary {{ width: 300px }} pre {{ max-height: 100px; overflow: auto }}</style>
@@ -31,7 +31,7 @@ STANDS = """
   return { open: fold.open, top: pre.scrollTop, left: pre.scrollHeight - pre.clientHeight - pre.scrollTop,
            focused: document.activeElement === fold.querySelector("summary") }; }
 """
-#: The page's own events of what was done come with the next frames.
+#: The page's own events come with the next frames.
 SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 
 
@@ -54,7 +54,7 @@ def go_to_heading(page: Page) -> None:
 
 
 @pytest.mark.parametrize("press", ["click", "key"])
-def test_a_fold_that_is_replaced_before_its_toggle_is_told_stays_open(folds: Page, press: str) -> None:
+def test_a_fold_that_is_replaced_before_its_toggle_event_stays_open(folds: Page, press: str) -> None:
     folds.evaluate("document.addEventListener('click', () => queueMicrotask(() => say()), { once: true })")
     if press == "click":
         go_to_heading(folds)
@@ -105,7 +105,7 @@ def test_a_heading_that_stays_is_clicked_once(folds: Page) -> None:
     assert not stands(folds)["open"]
 
 
-def test_a_fold_is_left_where_it_was_scrolled_to_and_follows_from_its_end(folds: Page) -> None:
+def test_a_scrolled_fold_stays_and_one_at_its_end_follows(folds: Page) -> None:
     folds.locator("summary").click()
     assert stands(folds)["left"] <= 1
     folds.evaluate("document.querySelector('pre').scrollTop = 40")
@@ -117,7 +117,7 @@ def test_a_fold_is_left_where_it_was_scrolled_to_and_follows_from_its_end(folds:
     folds.evaluate("say()")
     assert stands(folds)["left"] <= 1
     folds.evaluate("say(); Promise.resolve().then(() => { document.querySelector('pre').scrollTop = 60; })")
-    assert stands(folds)["top"] == 60, "what was scrolled before the page told of the new element's toggle"
+    assert stands(folds)["top"] == 60, "scrolled before the toggle event of the new element"
 
 
 def test_a_fold_that_is_closed_and_opened_again_is_at_its_end(folds: Page) -> None:
@@ -132,7 +132,7 @@ def test_a_fold_that_is_closed_and_opened_again_is_at_its_end(folds: Page) -> No
     assert after["left"] <= 1
 
 
-def test_a_fold_of_a_call_that_is_over_opens_at_its_beginning(folds: Page) -> None:
+def test_a_fold_of_an_ended_call_opens_at_its_beginning(folds: Page) -> None:
     folds.evaluate("say(false)")
     folds.locator("summary").click()
     after = stands(folds)

@@ -1,4 +1,4 @@
-"""The timeline in a page: opened as it is saved, or fed as a kernel feeds it, and asked where its bars are."""
+"""The timeline in a page, opened as saved or fed as by a kernel, and functions that find its bars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.trace.sample_traces import until
 
 Theme = Literal["light", "dark"]
 
-#: Remembers the timeline that was drawn last, to ask it where things are: a canvas has no elements.
+#: Keeps the timeline that was drawn last, which knows positions: a canvas has no elements.
 SHOWN = """
 const drawn = Timeline.prototype.draw;
 Timeline.prototype.draw = function () { window.shown = this; return drawn.call(this); };
@@ -53,7 +53,7 @@ window.filled = () => {
 };
 """
 
-#: Stands in for the widget's model: what the front end sends is kept, and news is given to whoever listens.
+#: Stands in for the widget's model: keeps the messages of the front end, and passes updates to its listeners.
 MODEL = """
 const listeners = {};
 const model = {
@@ -79,14 +79,14 @@ window.forget = front.initialize({ model });
 if (document.getElementById("host")) window.cleanup = front.render({ model, el: document.getElementById("host") });
 window.timeline = { ticks, liveDomain, showSeconds };
 """
-#: Stops the clock of the page, which then goes on by `skipped` milliseconds: a busy machine takes longer for a few frames
-#: than a live picture takes to become another, and longer for a press than a person may.
+#: Stops the clock of the page, which then moves by `skipped` milliseconds only: on a busy machine a few frames take longer than
+#: a change of a live picture, and a press longer than the time for it.
 STILL = "stopped = performance.now(), skipped = 0, performance.now = () => stopped + skipped"
-#: No button takes back what it has said, which it does after two seconds: a busy machine may take as long to look at it.
+#: Buttons keep the text of their answer, which they reset after two seconds: a busy machine may need as long to read it.
 STAYS_SAID = "setTimeout = () => 0"
-#: What is drawn at the end of the script is drawn again in the first frame, in which the page tells of the size.
+#: A drawing at the end of the script is repeated in the first frame, when the page reports its size.
 FIRST_FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
-#: Enough of them for whatever a test says does not happen.
+#: Enough frames for anything that a test expects not to happen.
 FRAMES = (
     "() => new Promise(done => { let n = 20; const step = () => n-- ? requestAnimationFrame(step) : done(); step() })"
 )
@@ -101,7 +101,7 @@ def show(page: Page, view: View | ComparisonView, *, width: int = 900, theme: Th
 
 
 def start(page: Page, view: View, *, around: str = "", host: bool = True) -> None:
-    """Open the widget's front end on a view, in an output of its own unless `host` is false."""
+    """Open the widget's front end on a view, in its own output unless `host` is false."""
     data = json.dumps(view).replace("<", "\\u003c")
     page.set_content(
         f"<!DOCTYPE html><style>{style()}</style><body {around}>{'<div id=host></div>' * host}"
@@ -117,7 +117,7 @@ def batch(page: Page, timeline: LiveTimeline, now_s: float | None = None) -> Non
 
 
 def feed(page: Page, trace: Trace, until_s: float, *, still: bool = False) -> LiveTimeline:
-    """Open the front end on an empty run and send it what had happened by then; with `still`, the clock stops there."""
+    """Open the front end on an empty run and send it the events up to a time; with `still`, the clock stops there."""
     timeline = LiveTimeline()
     start(page, timeline.snapshot())
     if still:
@@ -148,18 +148,18 @@ def painted_words(page: Page) -> list[str]:
 
 
 def arrows(page: Page) -> set[tuple[str, str, str]]:
-    """Return which futures are joined by arrows, from one to the other, and in which colour."""
+    """Return the pairs of futures that arrows join, and the colours."""
     found = page.evaluate("given('arrow').map(([, , from, to, colour]) => [from.future, to.future, colour])")
     return {(source, target, colour) for source, target, colour in found}
 
 
 def filled(page: Page, colour: str) -> list[dict[str, float]]:
-    """Return the rectangles that are filled with a colour: where they lie, and how wide and high they are."""
+    """Return the positions and sizes of the rectangles that are filled with a colour."""
     return [rect for rect in page.evaluate("filled()") if rect["colour"] == colour]
 
 
 def position(page: Page, seconds: float) -> float:
-    """Return where a time lies on the axis, in pixels of the canvas."""
+    """Return the position of a time on the axis, in pixels of the canvas."""
     return float(page.evaluate("at", seconds))
 
 

@@ -30,8 +30,8 @@ def ask(kernel: Kernel, above: str = "", answers: list[str] | None = None) -> Ce
 def asked_by_button(kernel: Kernel) -> Cell:
     """Send the cell and return it once the question stands and another tool runs beside it."""
     cell = ask(kernel, answers=[])
-    kernel.wait(lambda: "threaded began" in cell.told, "the other tool to run")
-    assert "paid" not in cell.told
+    kernel.wait(lambda: "threaded began" in cell.text, "the other tool to run")
+    assert "paid" not in cell.text
     return cell
 
 
@@ -53,7 +53,7 @@ def python() -> Path:
 def test_a_button_approves_while_another_tool_runs(kernel: Kernel) -> None:
     cell = asked_by_button(kernel)
     press(kernel, cell, "approve")
-    kernel.wait(lambda: "paid 5" in cell.told, "the approved call")
+    kernel.wait(lambda: "paid 5" in cell.text, "the approved call")
     assert not cell.ended
     kernel.interrupt()
     end(kernel, cell)
@@ -68,7 +68,7 @@ def test_a_button_declines_and_the_model_is_informed(kernel: Kernel) -> None:
     kernel.interrupt()
     end(kernel, cell)
     assert kernel.value("str(_agent.futures['f1'].state)") == "'skipped'"
-    assert "paid" not in cell.told
+    assert "paid" not in cell.text
 
 
 def test_an_interrupt_withdraws_the_question_and_the_history_stays_valid(kernel: Kernel) -> None:
@@ -80,7 +80,7 @@ def test_an_interrupt_withdraws_the_question_and_the_history_stays_valid(kernel:
     after = kernel.run("\n".join([AGENT, "q = quick(x=3)", "", "f'it is {q}'"]))
     assert after.status == "ok", after.traceback
     assert kernel.value("_agent.answer") == "'it is 3'"
-    assert "paid" not in cell.told + after.told
+    assert "paid" not in cell.text + after.text
 
 
 def test_a_nested_cell_asks_for_a_line_of_input(kernel: Kernel) -> None:
@@ -103,4 +103,4 @@ def test_a_call_that_no_user_can_approve_is_neither_made_nor_waited_for(kernel: 
     cell = ask(kernel)
     end(kernel, cell)
     assert "there is no approver" in kernel.value("_agent.futures['f1']")
-    assert "paid" not in cell.told
+    assert "paid" not in cell.text

@@ -36,7 +36,7 @@ def test_the_cell_returns_the_run_and_shows_its_output_later(kernel: Kernel) -> 
     assert after.stdout.splitlines()[-1] == "it is 5"
     kernel.wait(lambda: "it is 5" in texts(cell), "the answer in the cell that asked")
     kernel.wait(lambda: "data:image/svg+xml" in cell.displays[0].get("text/html", ""), "the picture in its place")
-    assert (cell.stdout, after.told) == ("", "it is 5\n")
+    assert (cell.stdout, after.text) == ("", "it is 5\n")
     assert "f1 threaded - 2 lines\n  threaded began\n  threaded ended" in texts(cell)
 
 

@@ -25,7 +25,7 @@ def plan(tool: str) -> str:
 
 def begun(kernel: Kernel, cell: str, tool: str) -> Cell:
     sent = kernel.send(cell)
-    kernel.wait(lambda: f"{tool} began" in sent.told, f"{tool} to begin")
+    kernel.wait(lambda: f"{tool} began" in sent.text, f"{tool} to begin")
     return sent
 
 
@@ -72,7 +72,7 @@ def test_a_second_interrupt_ends_the_cell_whatever_the_tool_does(kernel: Kernel,
     cell = begun(kernel, above + plan(tool), tool)
     kernel.interrupt()
     if tool == "stubborn":
-        kernel.wait(lambda: "stubborn shrugs" in cell.told, "the tool to swallow the first interrupt")
+        kernel.wait(lambda: "stubborn shrugs" in cell.text, "the tool to swallow the first interrupt")
         kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the end of the cell")
     assert cell.status == "error"

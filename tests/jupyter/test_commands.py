@@ -24,7 +24,7 @@ def test_status_tools_timeline_and_reset(kernel: Kernel) -> None:
     assert "last run      answered in" in status
     # A busy machine may let the model ask once more for a result that comes at once elsewhere.
     assert re.search(r"conversation  main: [46] messages, 1 future\n", status)
-    assert "quick(x: int) -> int  [pure]" in kernel.run("%agent tools").told
+    assert "quick(x: int) -> int  [pure]" in kernel.run("%agent tools").text
     for line in ("%agent timeline", "%agent timeline mine"):
         assert_interactive_and_kept(kernel.run(line))
     assert kernel.run("%agent why f1").stdout == "f1 (quick) did not wait\n"

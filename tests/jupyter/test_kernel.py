@@ -34,7 +34,7 @@ def answered(kernel: Kernel, plan: str = "a = quick(x=7)\n\nf'it is {a}'") -> No
 def begun(kernel: Kernel, tool: str, *, above: str = "") -> Cell:
     """Send a cell whose run calls the tool, and return it once the tool is running."""
     cell = kernel.send(above + agent(f"a = {tool}(x=1)", "await a", "'never'"))
-    kernel.wait(lambda: f"{tool} began" in cell.told, f"{tool} to begin")
+    kernel.wait(lambda: f"{tool} began" in cell.text, f"{tool} to begin")
     return cell
 
 
@@ -83,8 +83,8 @@ def test_an_interrupt_leaves_a_thread_running_and_says_so(kernel: Kernel) -> Non
     assert "still runs in its thread" in cell.traceback
     answered(kernel)
     following = kernel.run("RELEASE = True")
-    kernel.wait(lambda: "threaded ended" in cell.told, "the thread's last words in its own cell")
-    assert following.told == ""
+    kernel.wait(lambda: "threaded ended" in cell.text, "the thread's last words in its own cell")
+    assert following.text == ""
 
 
 def test_an_interrupt_ends_a_tool_that_blocks_the_loop(kernel: Kernel) -> None:
@@ -108,7 +108,7 @@ def test_a_second_interrupt_is_a_keyboard_interrupt(kernel: Kernel) -> None:
     """It is one even when a tool swallowed the first interrupt."""
     cell = begun(kernel, "stubborn")
     kernel.interrupt()
-    kernel.wait(lambda: "stubborn shrugs" in cell.told, "the tool to swallow the first interrupt")
+    kernel.wait(lambda: "stubborn shrugs" in cell.text, "the tool to swallow the first interrupt")
     kernel.interrupt()
     kernel.wait(lambda: cell.ended, "the end of the cell")
     assert_one_line(cell, "KeyboardInterrupt: ")
@@ -131,7 +131,7 @@ def test_prints_of_tools_appear_in_the_cell_that_asked(kernel: Kernel) -> None:
     kernel.wait(lambda: before.ended and cell.ended and after.ended, "all cells")
     folds = [display["text/plain"] for display in cell.displays[1:-1]]
     assert folds == ["f1 talking - 1 line\n  thread says 1", "f2 whispering - 1 line\n  loop says 2"]
-    assert (before.told, cell.stdout, after.told) == ("before\n", "", "after\n")
+    assert (before.text, cell.stdout, after.text) == ("before\n", "", "after\n")
 
 
 def test_a_run_that_ended_leaves_a_picture_and_no_widget(kernel: Kernel) -> None:
@@ -191,7 +191,7 @@ def test_running_a_tool_cell_again_replaces_what_it_defined(kernel: Kernel) -> N
     cell = kernel.run(first + first.replace("one", "two").removeprefix("%%tool --pure\n"), cell_id="a-cell")
     assert cell.stdout == "one(x: int) -> int  [pure]\ntwo(x: int) -> int  [pure]\n"
     kernel.run(first.replace("return 1", "return 11"), cell_id="a-cell")
-    assert "two" not in kernel.run("%agent tools").told
+    assert "two" not in kernel.run("%agent tools").text
     cell = kernel.run(agent("a = one(x=1)", "", "f'it is {a}'"))
     assert answer_of(cell) == "it is 11"
     assert kernel.value("one(1)") == "11"
@@ -205,12 +205,12 @@ def test_two_tool_magics_in_one_cell_register_both_tools_until_it_reruns(kernel:
     kernel.run("NAMES = ('one', 'two')")
     for _ in range(2):
         assert kernel.run(code, cell_id="a-cell").stdout == "one(x: int) -> int  [pure]\ntwo(x: int) -> int  [pure]\n"
-        told = kernel.run("%agent tools").told
+        told = kernel.run("%agent tools").text
         assert "one(x: int)" in told
         assert "two(x: int)" in told
     kernel.run("NAMES = ('two', 'three')")
     kernel.run(code, cell_id="a-cell")
-    told = kernel.run("%agent tools").told
+    told = kernel.run("%agent tools").text
     assert ("one(x: int)" in told, "two(x: int)" in told, "three(x: int)" in told) == (False, True, True)
 
 
@@ -247,7 +247,7 @@ print([name for name in late if name in sys.modules])
 
 
 def test_loading_twice_starts_a_new_session_and_unloading_leaves_nothing(kernel: Kernel) -> None:
-    assert "quick" in kernel.run("%agent tools").told
+    assert "quick" in kernel.run("%agent tools").text
     kernel.run("%reload_ext asyncfc_jupyter")
     assert kernel.run("%agent tools").stdout.startswith("No tools yet")
     transformers = "sum('asyncfc' in type(item).__module__ for item in get_ipython().input_transformers_cleanup)"

@@ -256,7 +256,7 @@ def test_runs_that_are_compared_keep_their_folds_one_run_after_the_other(kernel:
 def test_two_runs_in_the_background_show_output_in_their_own_cells(kernel: Kernel) -> None:
     cells = [kernel.run(f"{AGENT} --background --out run{n}\na = chat(name='{n}')\nawait a\nf'{{a}}'") for n in (1, 2)]
     done = kernel.run("await run1; await run2; print('done')")
-    assert done.told.endswith("done\n")
+    assert done.text.endswith("done\n")
     shown = [lambda cell=cell: [bundle["text/plain"] for bundle in cell.displays] for cell in cells]
     for number in (1, 2):
         expected = "f1 chat - 20 lines" + "".join(f"\n  {number} {line}" for line in range(20))

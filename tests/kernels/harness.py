@@ -1,4 +1,4 @@
-"""A real kernel and what its front end would see, with a hard limit on every wait.
+"""A real kernel and the messages to its front end, with a hard limit on every wait.
 
 A cell that is sent is followed by its message id: every message on IOPub names the cell it belongs to, so the outputs
 of cells that run, wait or have ended long ago are kept apart just as a front end keeps them apart.
@@ -25,7 +25,7 @@ from tests.suite.leftovers import lasting
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Far above what any cell of the tests takes on a busy machine, and the end of a test that hangs.
 LIMIT_S = 60.0
-#: What a person needs to press a button after what is seen, in seconds.
+#: Seconds that a user needs to press a button after seeing something.
 _HAND_S = 0.15
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -33,27 +33,27 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass
 class Cell:
-    """One cell that was sent, and what has come back so far."""
+    """One cell that was sent, and its messages so far."""
 
     msg_id: str
     status: str = "sent"
-    #: MIME bundles as they stand after all display updates, in order of appearance.
+    #: MIME bundles after all display updates, in order of appearance.
     displays: list[dict[str, Any]] = field(default_factory=list)
     stdout: str = ""
     stderr: str = ""
     error: dict[str, Any] | None = None
     #: Message types in order, for tests on traffic.
     types: list[str] = field(default_factory=list)
-    #: What the kernel asked the person to type, and the ids of the widgets that the cell made.
+    #: The kernel's prompts for input, and the ids of the widgets that the cell made.
     prompts: list[str] = field(default_factory=list)
     widgets: list[str] = field(default_factory=list)
-    #: What the front end is asked to do beside showing outputs, such as to add a cell.
+    #: Requests to the front end besides outputs, such as to add a cell.
     payload: list[dict[str, Any]] = field(default_factory=list)
-    #: What the person types, in order; None where the front end takes no input.
+    #: The user's inputs, in order; None if the front end takes no input.
     answers: list[str] | None = None
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """All text that the cell shows, on its stream and in its outputs: what tools print is in an output for each call."""
         return self.stdout + "\n".join(str(bundle.get("text/plain", "")) for bundle in self.displays)
 
@@ -69,7 +69,7 @@ class Cell:
 
 
 class SpecFor(KernelSpecManager):
-    """Knows one kernel: that of a given interpreter."""
+    """Knows only the kernel of a given interpreter."""
 
     python: str = ""
 
@@ -79,11 +79,11 @@ class SpecFor(KernelSpecManager):
 
 
 class Kernel:
-    """Sends cells and gathers what they show."""
+    """Sends cells and collects their outputs."""
 
     def __init__(self, manager: KernelManager, client: BlockingKernelClient, home: Path) -> None:
         self._manager, self._client = manager, client
-        #: Where it was started, and keeps what it writes.
+        #: The directory in which it was started and writes its files.
         self.home = home
         self._cells: dict[str, Cell] = {}
         self._by_display: dict[str, dict[str, Any]] = {}
@@ -95,7 +95,7 @@ class Kernel:
         Args:
             code: The cell.
             cell_id: The id that a front end gives its cells.
-            answers: What the person types when asked; without, the front end says that it takes no input.
+            answers: The user's inputs; None means that the front end takes no input.
         """
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
         content["allow_stdin"] = answers is not None
@@ -117,7 +117,7 @@ class Kernel:
         self._client.shell_channel.send(self._client.session.msg("comm_msg", data))
 
     def complete(self, code: str) -> list[str]:
-        """Press Tab where ``|`` stands in the code; return what the line would be with each of the offers."""
+        """Press Tab at the ``|`` in the code; return the line as it would be with each offer."""
         before, _, behind = code.partition("|")
         reply = self._request("complete_request", {"code": before + behind, "cursor_pos": len(before)})
         assert reply["status"] == "ok", reply
@@ -126,7 +126,7 @@ class Kernel:
         return [line + match for match in reply["matches"]]
 
     def help(self, name: str) -> str:
-        """Return what a cell shows that holds a name and a question mark, without colours."""
+        """Return the output of a cell with a name and a question mark, without colours."""
         cell = self.run(f"{name}?")
         (page,) = (each for each in cell.payload if each["source"] == "page")
         return _COLOUR.sub("", page["data"]["text/plain"])
@@ -147,7 +147,7 @@ class Kernel:
     def interrupt(self) -> None:
         """Press the interrupt button, as soon after what was seen as a quick hand.
 
-        A signal that comes between Python's last look for one and a system call is not heard until that call is over.
+        A signal that arrives between Python's last check and a system call is handled only after that call.
         """
         time.sleep(_HAND_S)
         self._manager.interrupt_kernel()
@@ -163,8 +163,8 @@ class Kernel:
             self._take(self._client.get_iopub_msg, self._take_output, timeout_s=0.05)
 
     def _story(self) -> str:
-        """Return what the latest cells have shown, for the message of a test that fails."""
-        cells = [f"{cell.status}, {cell.types[-1:]}, shows {cell.told[-500:]!r}" for cell in self._cells.values()]
+        """Return the outputs of the latest cells, for the message of a test that fails."""
+        cells = [f"{cell.status}, {cell.types[-1:]}, shows {cell.text[-500:]!r}" for cell in self._cells.values()]
         return "the latest cells: " + "; ".join(cells[-3:])
 
     def _take(self, get: Callable[..., Any], take: Callable[[Cell, Any], None], *, timeout_s: float) -> None:
@@ -212,11 +212,11 @@ class Kernel:
 
 @contextmanager
 def running_kernel(python: Path, home: Path, *, folder: Path | None = None) -> Iterator[Kernel]:
-    """Start a kernel of this interpreter that knows nothing of the person's own settings and keys.
+    """Start a kernel of this interpreter without the user's own settings and keys.
 
     Args:
         python: The interpreter.
-        home: Where it keeps what it writes.
+        home: The directory of its files.
         folder: The directory it is started in, as a front end starts it in that of the notebook; the home by default.
     """
     starting = StartingKernel(python, home, folder or home)
@@ -242,7 +242,7 @@ class StartingKernel:
         self._client.start_channels()
 
     def ready(self) -> Kernel:
-        """Wait until it answers; start it once more if it ends before: another program may have taken its port."""
+        """Wait until it answers; start it again if it ends before: another program may have taken its port."""
         try:
             self._client.wait_for_ready(timeout=LIMIT_S)
         except RuntimeError:
@@ -252,7 +252,7 @@ class StartingKernel:
         return Kernel(self._manager, self._client, self._home)
 
     def stop(self) -> None:
-        """End the process and everything that leads to it."""
+        """End the process and close the connections to it."""
         self._client.stop_channels()
         self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
@@ -289,7 +289,7 @@ class KernelsAhead:
             return StartingKernel(self._python, home, home)
 
     def close(self) -> None:
-        """Stop a kernel that nobody took."""
+        """Stop a kernel that was not taken."""
         if self._next is not None:
             self._next.stop()
 
