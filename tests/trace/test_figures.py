@@ -19,7 +19,7 @@ from asyncfc_jupyter.trace.render.layout import (
     ticks,
     wrap,
 )
-from asyncfc_jupyter.trace.render.svg.shapes import about, draw_key, draw_segment, ends_in_sign
+from asyncfc_jupyter.trace.render.svg.shapes import describe_row, draw_key, draw_segment, ends_in_sign
 from asyncfc_jupyter.trace.render.text import columns, cut, pad
 from asyncfc_jupyter.trace.view.view import show_arguments, timeline_view, wait_reasons
 from asyncfc_jupyter.trace.view.wire_format import Figure, RowView, SegmentView
@@ -335,9 +335,9 @@ def test_the_tooltip_of_a_call_has_all_its_facts() -> None:
         segment("limit", 3.0, None, reason="limit 2"),
         segment("same", 4.0, 5.0),
     )
-    assert about(waited) == "f1 t(a=1): done\nok\nwaited 1.26 s: needs $f2\nwaited: limit 2\nwaited 1.00 s: "
+    assert describe_row(waited) == "f1 t(a=1): done\nok\nwaited 1.26 s: needs $f2\nwaited: limit 2\nwaited 1.00 s: "
     waited["label"] = ""
-    assert about({**waited, "segments": []}) == "f1 t(a=1): done"
+    assert describe_row({**waited, "segments": []}) == "f1 t(a=1): done"
 
 
 def test_reasons_to_wait_are_listed_once_each_and_in_order() -> None:

@@ -113,6 +113,13 @@ def style() -> str:
     return custom_properties() + asset("timeline.css")
 
 
+#: The limits of `layout` that the page keeps too.
+_SHARED_LIMITS = (
+    *("SHORTEST_QUEUE_S", "LEAST_SAVED_S", "MOST_ROWS", "MOST_ARROW_ROWS", "NARROW", "ROOM_TO_CUT"),
+    *("SIGN_ROOM", "RETRY_ROOM", "END_ROOM", "TICK_STEPS_S"),
+)
+
+
 def _shared_module() -> str:
     """Return the constants that the page takes from Python; ``frontend/shared.d.ts`` gives their types."""
     constants = {
@@ -121,16 +128,7 @@ def _shared_module() -> str:
         "HATCHES": {name: {"path": path, "width": width} for name, (path, width) in HATCHES.items()},
         "TILE": TILE,
         "VIEW_VERSION": VIEW_VERSION,
-        "SHORTEST_QUEUE_S": layout.SHORTEST_QUEUE_S,
-        "LEAST_SAVED_S": layout.LEAST_SAVED_S,
-        "MOST_ROWS": layout.MOST_ROWS,
-        "MOST_ARROW_ROWS": layout.MOST_ARROW_ROWS,
-        "NARROW": layout.NARROW,
-        "ROOM_TO_CUT": layout.ROOM_TO_CUT,
-        "SIGN_ROOM": layout.SIGN_ROOM,
-        "RETRY_ROOM": layout.RETRY_ROOM,
-        "END_ROOM": layout.END_ROOM,
-        "TICK_STEPS_S": layout.TICK_STEPS_S,
+        **{name: getattr(layout, name) for name in _SHARED_LIMITS},
     }
     waits = json.dumps([[kind, reason.group] for kind, reason in WAITS.items()])
     lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items()]

@@ -159,7 +159,7 @@ def timeline_view(trace: Trace) -> View:
 
 
 def wait_reasons(row: RowView) -> str:
-    """Return why a call waited, in order and without repetition; of values that arrived one by one, all at once."""
+    """Return why a call waited, in order and without repetition; of several waits for values, all values at once."""
     reasons: list[str] = []
     last = ""
     for segment in row["segments"]:

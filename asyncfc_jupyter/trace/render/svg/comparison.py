@@ -72,8 +72,8 @@ def _draw_run(run: RunView, scale: Scale, top: float, slowest_s: float) -> tuple
     parts = []
     for start, stop in view["overlap"]:
         x0, x1 = scale(start or 0.0), scale(view["now"] if stop is None else stop)
-        place = f'x="{x0:.1f}" y="{top + _HEAD_H:.1f}" width="{x1 - x0:.1f}"'
-        parts.append(f'<rect class="overlap" {place} height="{end - top - _HEAD_H:.1f}"/>')
+        corner = f'x="{x0:.1f}" y="{top + _HEAD_H:.1f}" width="{x1 - x0:.1f}"'
+        parts.append(f'<rect class="overlap" {corner} height="{end - top - _HEAD_H:.1f}"/>')
     parts.append(write(run["name"], PAD, top + 24, "ink", 13, bold=True))
     x = PAD + text_width(run["name"], 13, bold=True) + 12
     note = ", ".join(filter(None, (show_seconds(view["now"]), run["note"])))
@@ -91,8 +91,8 @@ def _draw_saved(x0: float, x1: float, y: float, note: str) -> list[str]:
     """Draw what a run saved: from its end to the end of the slowest run."""
     if x1 - x0 < 1 or not note.startswith("saved"):
         return []
-    place = f'x="{x0:.1f}" y="{y - 10:.1f}" width="{x1 - x0:.1f}" height="20" rx="3"'
-    bar = f'<rect fill="url(#saved)" {place}/><rect class="saved-edge" {place}/>'
+    outline = f'x="{x0:.1f}" y="{y - 10:.1f}" width="{x1 - x0:.1f}" height="20" rx="3"'
+    bar = f'<rect fill="url(#saved)" {outline}/><rect class="saved-edge" {outline}/>'
     if text_width(note, SMALL, bold=True) + 14 >= x1 - x0:
         return [bar]
     middle = (x0 + x1) / 2

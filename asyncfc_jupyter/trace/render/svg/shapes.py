@@ -32,7 +32,7 @@ def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str
             yield write(label, (x0 + x1) / 2, y + 4, ink, SMALL, bold=True, anchor="middle")
     drawn = 0.0
     for start in view["turns"][1:]:
-        # Boundaries closer than this would be a wall.
+        # Boundaries closer than this would look like a bar.
         if scale(start) - drawn < 3:
             continue
         drawn = scale(start)
@@ -50,8 +50,8 @@ def write_clear(
 
 def draw_in_lane(view: View, row: RowView, scale: Scale, y: float, half: float) -> Iterator[str]:
     """Draw one of many futures of a lane, with its name where it fits."""
-    yield f"<g><title>{escape(about(row))}</title>"
-    spans = place(row, scale, view["span"])
+    yield f"<g><title>{escape(describe_row(row))}</title>"
+    spans = segment_spans(row, scale, view["span"])
     for x0, x1, segment in spans:
         yield from draw_segment(segment, x0, x1, y, half, critical=row["critical"], right=scale.right)
     x0, x1, last = next((span for span in reversed(spans) if span[2]["kind"] != "discarded"), spans[-1])
@@ -66,7 +66,7 @@ def ends_in_sign(segment: SegmentView, wide: float) -> bool:
     return segment["kind"] in {"failed", "cancelled"} and wide >= SIGN_ROOM
 
 
-def place(row: RowView, scale: Scale, open_end: float) -> list[tuple[float, float, SegmentView]]:
+def segment_spans(row: RowView, scale: Scale, open_end: float) -> list[tuple[float, float, SegmentView]]:
     """Return where each segment starts and ends; an open one ends at ``open_end``, in seconds."""
     return [(scale(s["start"]), scale(open_end if s["end"] is None else s["end"]), s) for s in row["segments"]]
 
@@ -83,11 +83,11 @@ def draw_segment(
         at, last, clear = x0 + 7, right - 7, min(half, 8.0)
         if at > last:
             # On clear ground where the sign would leave the axis.
-            place = f'x="{last - 7:.1f}" y="{y - clear:.1f}"'
-            yield f'<rect class="lane" {place} width="14" height="{2 * clear:.1f}" rx="2"/>'
+            corner = f'x="{last - 7:.1f}" y="{y - clear:.1f}"'
+            yield f'<rect class="lane" {corner} width="14" height="{2 * clear:.1f}" rx="2"/>'
         yield from _draw_sign(s["kind"], min(at, last), y)
         return
-    # The fill of what is not done yet is pale.
+    # The fill of a running call is pale: an edge makes it visible.
     edge = ' class="critical"' if critical else ' class="open"' if s["kind"] == "running" else ""
     inset = 0.8 if edge else 0.0
     yield (
@@ -129,12 +129,12 @@ def draw_retries(row: RowView, scale: Scale, y: float, half: float) -> Iterator[
     drawn = -RETRY_ROOM
     for retry in row.get("retries", ()):
         x = scale(retry["at"])
-        # Signs closer than this would be one blot.
+        # Signs closer than this could not be seen apart.
         if x - drawn < RETRY_ROOM:
             continue
         drawn = x
-        place = f'x="{x - RETRY_ROOM / 2:.1f}" y="{y - half:.1f}" width="{RETRY_ROOM:g}" height="{2 * half:.1f}"'
-        yield f'<rect class="lane" {place}/>'
+        corner = f'x="{x - RETRY_ROOM / 2:.1f}" y="{y - half:.1f}" width="{RETRY_ROOM:g}" height="{2 * half:.1f}"'
+        yield f'<rect class="lane" {corner}/>'
         yield from _draw_sign("failed", x, y)
 
 
@@ -171,11 +171,11 @@ def draw_key(kind: str, x: float, y: float) -> Iterator[str]:
 def write(text: str, x: float, y: float, style: str, size: float, *, bold: bool = False, anchor: str = "start") -> str:
     """Return an element that shows a text, which is escaped."""
     thick = ' font-weight="650"' if bold else ""
-    place = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{thick}{place}>{escape(text)}</text>'
+    anchored = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{thick}{anchored}>{escape(text)}</text>'
 
 
-def about(row: RowView) -> str:
+def describe_row(row: RowView) -> str:
     """Return the description of a future that a browser shows for the element under the pointer."""
     lines = [f"{row['future']} {row['tool']}({row['arguments']}): {row['state']}", row["label"]]
     for segment in row["segments"]:

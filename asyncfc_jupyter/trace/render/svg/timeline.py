@@ -21,14 +21,14 @@ from asyncfc_jupyter.trace.render.layout import (
     ticks,
 )
 from asyncfc_jupyter.trace.render.svg.shapes import (
-    about,
+    describe_row,
     draw_decode,
     draw_in_lane,
     draw_legend,
     draw_retries,
     draw_segment,
     ends_in_sign,
-    place,
+    segment_spans,
     write,
     write_clear,
 )
@@ -88,8 +88,8 @@ def _draw_ground(picture: Picture) -> Iterator[str]:
     half = picture.bar_h / 2
     # Packed rows need no strips to be seen apart, and strips would hide the ground.
     for index in range(0 if picture.packed else len(picture.strips)):
-        place = f'x="{scale.left:.1f}" y="{picture.row_y(index) - half:.1f}" width="{scale.right - scale.left:.1f}"'
-        yield f'<rect class="lane" {place} height="{2 * half:.1f}" rx="4"/>'
+        corner = f'x="{scale.left:.1f}" y="{picture.row_y(index) - half:.1f}" width="{scale.right - scale.left:.1f}"'
+        yield f'<rect class="lane" {corner} height="{2 * half:.1f}" rx="4"/>'
     if not picture.packed:
         # A second time and fainter, so that the strips do not cut the overlap to pieces.
         yield from (f'<rect class="overlap" opacity=".5" {wash}/>' for wash in washes)
@@ -103,13 +103,13 @@ def _draw_ground(picture: Picture) -> Iterator[str]:
 
 def _draw_row(picture: Picture, row: RowView, y: float) -> Iterator[str]:
     scale, half = picture.scale, picture.bar_h / 2
-    yield f"<g><title>{escape(about(row))}</title>"
+    yield f"<g><title>{escape(describe_row(row))}</title>"
     names = text_width(row["future"], picture.size + 0.5, bold=True) + 10
     yield write(row["future"], PAD, y + 4, "ink", picture.size + 0.5, bold=True)
     if not picture.narrow:
         tool = fit(row["tool"], picture.size + 0.5, scale.left - PAD - names - 10)
         yield write(tool, PAD + names, y + 4, "muted", picture.size + 0.5)
-    spans = place(row, scale, picture.view["span"])
+    spans = segment_spans(row, scale, picture.view["span"])
     for x0, x1, segment in spans:
         yield from draw_segment(segment, x0, x1, y, half, critical=row["critical"], right=scale.right)
     yield from draw_retries(row, scale, y, half)
