@@ -59,16 +59,14 @@ _FRESH = Option(name="fresh", help="examine the server again", rule=FLAG, defaul
 
 _ALL = (
     Command("status", "", "status:show_status", "the model, tools, last run and conversations; so does %agent alone"),
-    Command(
-        "prompt", "[CONVERSATION]", "prompt:show_prompt", "the system text, tools and prompt that the model was sent"
-    ),
+    Command("prompt", "[CONVERSATION]", "prompt:show_prompt", "the system text, tools and prompt of the last request"),
     Command("history", "[CONVERSATION]", "conversations:show_history", "the messages of a conversation, a line each"),
     Command("tools", "[TOOL]", "tools:show_tools", "the tools, what they read and write, how long they take; or one"),
     Command("why", "FUTURE", "runs:show_why", "why a future waited, such as %agent why f4"),
     Command("timeline", "[RUN]", "runs:show_timeline", "the timeline of the last run, or of the run in a variable"),
     Command("compare", "RUN ...", "runs:show_comparison", "the runs in variables, on one time axis"),
     Command(
-        "cancel", "[FUTURE] [CONVERSATION]", "cancel:cancel", "cancel all runs, that of a conversation, or one future"
+        "cancel", "[FUTURE] [CONVERSATION]", "cancel:cancel", "cancel all runs, a conversation's run, or one future"
     ),
     Command("reset", "[CONVERSATION]", "conversations:reset", "replace a conversation by a new one"),
     Command("fork", "NEW [CONVERSATION]", "conversations:fork", "begin a conversation from a copy of another"),
@@ -83,7 +81,7 @@ _ALL = (
         "doctor:examination",
         "what the model's server can do, and which options suit it",
         (*_REACHING, _FRESH),
-    ),  # fmt: skip
+    ),
 )
 COMMANDS = {command.name: command for command in _ALL}
 
