@@ -27,7 +27,6 @@ from asyncfc_jupyter.models.keys import api_key_in
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.registry import APIS
 from asyncfc_jupyter.trace.render.comparison import compare
-from asyncfc_jupyter.trace.render.exporters import suffixes
 from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
 
@@ -92,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     form = trace.add_mutually_exclusive_group()
     form.add_argument("--html", metavar="FILE", type=Path, help="write an interactive page that needs no network")
     form.add_argument("--svg", metavar="FILE", type=Path, help="write a picture")
-    form.add_argument("--output", metavar="FILE", type=Path, help=f"write it as the name ends: {', '.join(suffixes())}")
+    form.add_argument("--output", metavar="FILE", type=Path, help="write it in the format that the name ends in")
     form.add_argument("--text", action="store_true", help="print it as text (the default)")
     trace.set_defaults(run=_trace)
     return parser
