@@ -19,8 +19,7 @@ from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import Taping, Where, open_model
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.modes import parse_deliver, parse_mode
-from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
-from asyncfc_jupyter.runtime.call import Approver
+from asyncfc_jupyter.runtime.call import APPROVAL_TIMEOUT_S, Approver, Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog, Observer
 from asyncfc_jupyter.runtime.output_capture import Capture
@@ -158,7 +157,8 @@ class Agent:
         conversation.append_prompt(run.prompt)
         outcome: Ended = "answered"
         try:
-            driver.lend(log, approver=self.approver, approval_timeout_s=self.approval_timeout_s, capture=capture)
+            timeout_s = self.approval_timeout_s
+            driver.lend(Lease(log=log, approver=self.approver, approval_timeout_s=timeout_s, capture=capture))
             context = RunContext(
                 model=self.model,
                 tools=self.tools,

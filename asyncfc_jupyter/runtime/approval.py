@@ -11,8 +11,6 @@ from asyncfc_jupyter.runtime.call import Approval, ToolCall
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 
-#: Seconds that the user has for an answer: long enough to read and think, short enough that a forgotten run ends.
-APPROVAL_TIMEOUT_S = 300.0
 #: Characters of the arguments that the user is shown: as much as one reads before a decision, with a visible cut.
 _QUESTION_CHARACTERS = 4_000
 

@@ -23,6 +23,9 @@ from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.values.snapshot import snapshot
 
+#: Seconds that the user has for an answer: long enough to read and think, short enough that a forgotten run ends.
+APPROVAL_TIMEOUT_S = 300.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
@@ -50,9 +53,9 @@ class Lease:
     """What a run lends the driver: its calls keep it, also when they outlive the run."""
 
     log: EventLog
-    approver: Approver | None
+    approver: Approver | None = None
     #: Seconds that the user has for an answer.
-    approval_timeout_s: float
+    approval_timeout_s: float = APPROVAL_TIMEOUT_S
     #: Makes a sink for the output of each call; None leaves the output to the streams.
     capture: Capture | None = None
     #: The run's own context: a call must not inherit that of the tool whose end let it start.

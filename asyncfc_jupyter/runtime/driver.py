@@ -20,12 +20,10 @@ from asyncfc_jupyter.core.scheduler import Scheduler
 from asyncfc_jupyter.defaults import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import AgentInterrupted, CallError
 from asyncfc_jupyter.runtime import binding
-from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S, declined, question
+from asyncfc_jupyter.runtime.approval import declined, question
 from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, show_exception, still_running
-from asyncfc_jupyter.runtime.call import Approval, Approver, Lease, ToolCall
+from asyncfc_jupyter.runtime.call import Approval, Lease, ToolCall
 from asyncfc_jupyter.runtime.durations import Durations
-from asyncfc_jupyter.runtime.event_log import EventLog
-from asyncfc_jupyter.runtime.output_capture import Capture
 from asyncfc_jupyter.runtime.retry import Runner
 from asyncfc_jupyter.runtime.settling import end_of, settled, why_skipped
 from asyncfc_jupyter.tools.definition import Tool
@@ -57,16 +55,9 @@ class Driver:
         self._runner = Runner(spawn=self._spawn, conclude=self._conclude)
         self._lease: Lease | None = None
 
-    def lend(
-        self,
-        log: EventLog,
-        *,
-        approver: Approver | None = None,
-        approval_timeout_s: float = APPROVAL_TIMEOUT_S,
-        capture: Capture | None = None,
-    ) -> None:
+    def lend(self, lease: Lease) -> None:
         """Use a run's log, context, approver and sinks for output from now on."""
-        self._lease = Lease(log=log, approver=approver, approval_timeout_s=approval_timeout_s, capture=capture)
+        self._lease = lease
         self.blocked_s = {}
 
     @property

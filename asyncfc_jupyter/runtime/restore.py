@@ -9,7 +9,6 @@ from typing import Any
 from asyncfc_jupyter.core.effects import PURE
 from asyncfc_jupyter.core.events import CallIssued, ResultShown
 from asyncfc_jupyter.core.futures import CallId, Status, future_name, state_of
-from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
 from asyncfc_jupyter.runtime.call import Lease, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
@@ -50,12 +49,8 @@ def adopt(
         call_id=CallId(""),
         tool=tool,
         arguments=arguments,
-        lease=Lease(
-            log=EventLog(lambda: 0.0),  # of no run: nothing is ever logged for a call that has settled
-            context=contextvars.Context(),
-            approver=None,
-            approval_timeout_s=APPROVAL_TIMEOUT_S,
-        ),
+        # Of no run: nothing is ever logged for a call that has settled.
+        lease=Lease(log=EventLog(lambda: 0.0), context=contextvars.Context()),
         state=state_of(status),
         timed_out=status == "timeout",
         value=value,

@@ -27,6 +27,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, future_name
 from asyncfc_jupyter.core.scheduler import Scheduler
+from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools.definition import make_tool
@@ -202,7 +203,7 @@ async def drive(name: str, calls: int) -> Driver:
     """Issue so many calls through a driver and wait for all of them."""
     tool, arguments = DRIVEN[name]
     driver = Driver()
-    driver.lend(EventLog(asyncio.get_running_loop().time))
+    driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
     for number in range(1, calls + 1):
         call = CallId(f"call_{number}")
         driver.issue(call_id=call, turn=1, name=tool.name, tool=tool, arguments=arguments(number))

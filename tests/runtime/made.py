@@ -3,7 +3,6 @@
 import asyncio
 
 from asyncfc_jupyter.core.futures import CallId, FutureName, state_of
-from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome
 from asyncfc_jupyter.runtime.call import Lease, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
@@ -26,9 +25,7 @@ PAY, GIVE_BACK = make_tool(pay), make_tool(give_back)
 
 
 def call_of(number=1, tool="pay", *, log=None, status="pending", **fields):
-    lease = fields.pop("lease", None) or Lease(
-        log=log or EventLog(lambda: 0.0), approver=None, approval_timeout_s=APPROVAL_TIMEOUT_S
-    )
+    lease = fields.pop("lease", None) or Lease(log=log or EventLog(lambda: 0.0))
     return ToolCall(
         name=FutureName(f"f{number}"),
         call_id=CallId("c"),
@@ -66,7 +63,7 @@ FIND, SEND = make_tool(find, pure=True), make_tool(find, irreversible=True, name
 
 def begun():
     driver = Driver()
-    driver.lend(EventLog(asyncio.get_running_loop().time))
+    driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
     return driver
 
 

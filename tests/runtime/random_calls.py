@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from asyncfc_jupyter.core.events import ResultShown, TurnEnded, TurnStarted
 from asyncfc_jupyter.core.futures import CallId, State
+from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from tests.core.invariants import check
@@ -130,7 +131,7 @@ async def overlapping(data, world, *, threads=True, pauses=PAUSES, driver=Driver
     """Run a random program; return its calls with the events from outside, and the driver."""
     choices, Here.world = Choices(data), world
     driver = driver(limit=choices.pick((16, 1, 2, 3)))
-    driver.lend(EventLog(asyncio.get_running_loop().time), approver=_approver)
+    driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time), approver=_approver))
     played = Played(choices, driver, threads=threads, pauses=pauses)
     await played.play()
     for planned, call in zip(played.calls, driver.issued, strict=True):

@@ -9,6 +9,7 @@ from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallRetried, 
 from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.retry_policy import FIRST_TOOL_PAUSE_S
 from asyncfc_jupyter.runtime.abandoned import CLEAN_UP_S
+from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.testing import run_virtually
@@ -62,7 +63,7 @@ def tools(ledger, **options):
 
 def begun():
     driver, log = Driver(), EventLog(asyncio.get_running_loop().time)
-    driver.lend(log)
+    driver.lend(Lease(log=log))
 
     def issue(tool, **arguments):
         call_id = CallId(f"c{len(driver.issued)}")

@@ -6,7 +6,7 @@ import pytest
 
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.runtime.approval import declined, question
-from asyncfc_jupyter.runtime.call import Approval
+from asyncfc_jupyter.runtime.call import Approval, Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.testing import run_virtually
@@ -87,5 +87,5 @@ def test_only_a_plain_yes_in_time_counts(approver, why) -> None:
 
 def test_a_question_waits_for_five_minutes() -> None:
     driver = Driver()
-    driver.lend(EventLog(lambda: 0.0))
+    driver.lend(Lease(log=EventLog(lambda: 0.0)))
     assert driver.lease.approval_timeout_s == 300.0

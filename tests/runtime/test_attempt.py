@@ -21,6 +21,7 @@ from asyncfc_jupyter.runtime.attempt import (
     show_exception,
     still_running,
 )
+from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.pools import THREADS
 from asyncfc_jupyter.testing import run_virtually
@@ -391,7 +392,7 @@ def test_a_step_of_a_fifth_of_a_second_on_the_loop_is_reported(seconds, noticed,
             issue(driver, make_tool(once), seconds=each)
         await driver.wait(tuple(driver.calls))
         seen = dict(driver.blocked_s)
-        driver.lend(EventLog(lambda: 0.0))
+        driver.lend(Lease(log=EventLog(lambda: 0.0)))
         assert driver.blocked_s == {}
         return seen
 

@@ -8,6 +8,7 @@ import pytest
 
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.errors import AgentInterrupted
+from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.testing import run_virtually
@@ -36,7 +37,7 @@ def issue(driver, tool, **arguments):
 def test_a_call_cancelled_as_it_begins_leaves_nothing_unawaited() -> None:
     async def main():
         driver = Driver()
-        driver.lend(EventLog(asyncio.get_running_loop().time))
+        driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
         call = issue(driver, FIND, city="LIS")
         while call.attempt is None:  # noqa: ASYNC110 - the very step in which it begins
             await asyncio.sleep(0)
@@ -53,7 +54,7 @@ def test_a_call_cancelled_as_it_begins_leaves_nothing_unawaited() -> None:
 async def cancelled_as_it_returns(tool):
     """Cancel a call after its function has ended and before the driver knows."""
     driver = Driver()
-    driver.lend(EventLog(asyncio.get_running_loop().time))
+    driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
     call = issue(driver, tool, city="LIS")
     issue(driver, FIND, city="$f1.id")
     while call.attempt is None or not call.attempt.over:  # noqa: ASYNC110 - the very step in which it returns
@@ -94,7 +95,7 @@ def test_a_call_that_an_interrupt_hit_is_cancelled_and_has_not_failed(also_cance
         if also_cancelled:
             return await cancelled_as_it_returns(make_tool(hit, pure=True))
         driver = Driver()
-        driver.lend(EventLog(asyncio.get_running_loop().time))
+        driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
         issue(driver, make_tool(hit, pure=True), city="LIS")
         issue(driver, FIND, city="$f1.id")
         await driver.wait(tuple(driver.calls))
@@ -109,7 +110,7 @@ def test_an_irreversible_call_is_skipped_if_the_call_before_it_fails() -> None:
 
     async def main():
         driver = Driver()
-        driver.lend(EventLog(asyncio.get_running_loop().time))
+        driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
         issue(driver, FIND, city="LIS")
         issue(driver, FIND, city="$f1.nothing")
         issue(driver, BOOK, flight="$f1.id")
@@ -130,7 +131,7 @@ def test_a_shared_call_is_forgotten_however_it_settles() -> None:
 
     async def main():
         driver = Driver()
-        driver.lend(EventLog(asyncio.get_running_loop().time))
+        driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
         for tool, city in ((FIND, "LIS"), (FIND, "LIS"), (make_tool(fail, pure=True), "OPO"), (FIND, "FAO")):
             issue(driver, tool, city=city)
         assert [call.same_as for call in driver.issued] == [None, "f1", None, None]
@@ -167,7 +168,7 @@ async def odd() -> Unkeepable:
 def test_a_result_that_cannot_be_kept_fails_its_call_and_hangs_nothing(retries) -> None:
     async def main():
         driver = Driver()
-        driver.lend(EventLog(asyncio.get_running_loop().time))
+        driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
         call = issue(driver, make_tool(odd, pure=True, retries=retries))
         await driver.wait(tuple(driver.calls), timeout_s=60)
         return call
@@ -182,7 +183,7 @@ def test_a_task_cancelled_from_outside_cancels_its_call(retries) -> None:
 
     async def main():
         driver = Driver()
-        driver.lend(EventLog(asyncio.get_running_loop().time))
+        driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
         call = issue(driver, make_tool(find, pure=True, retries=retries), city="LIS")
         later = issue(driver, FIND, city="$f1.id")
         await asyncio.sleep(0.5)
@@ -199,7 +200,7 @@ def test_a_task_cancelled_from_outside_cancels_its_call(retries) -> None:
 def test_a_call_has_one_task() -> None:
     async def main():
         driver = Driver()
-        driver.lend(EventLog(asyncio.get_running_loop().time))
+        driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
         issue(driver, FIND, city="LIS")
         await asyncio.sleep(0.5)
         tasks = len(asyncio.all_tasks())

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field
 
 from asyncfc_jupyter.core.events import CallStarted
 from asyncfc_jupyter.core.futures import CallId
+from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.testing import run_virtually
@@ -57,7 +58,7 @@ def starts(tool, *calls):
 
     async def main():
         driver, log = Driver(), EventLog(asyncio.get_running_loop().time)
-        driver.lend(log)
+        driver.lend(Lease(log=log))
         for number, arguments in enumerate(calls):
             driver.issue(call_id=CallId(f"c{number}"), turn=1, name=tool.name, tool=tool, arguments=arguments)
         await driver.wait(tuple(driver.calls))
@@ -97,7 +98,7 @@ def test_an_unknown_argument_of_another_name_stands_for_every_place() -> None:
 
     async def main():
         driver, log = Driver(), EventLog(asyncio.get_running_loop().time)
-        driver.lend(log)
+        driver.lend(Lease(log=log))
         calls = ((saves, {"path": "paris"}), (writes, {"city": "$f1"}), (writes, {"city": "paris"}))
         for number, (tool, arguments) in enumerate(calls):
             driver.issue(call_id=CallId(f"c{number}"), turn=1, name=tool.name, tool=tool, arguments=arguments)

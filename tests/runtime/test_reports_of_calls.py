@@ -20,6 +20,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.runtime.abandoned import CLEAN_UP_S
+from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import UNWIND_S, Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.output_capture import LOGGED_CHARACTERS, NOTE_INTERVAL_S, Printed, context_of, current_sink
@@ -33,7 +34,7 @@ class Desk:
 
     def __init__(self, **lent):
         self.driver, self.log = Driver(), EventLog(asyncio.get_running_loop().time)
-        self.driver.lend(self.log, **lent)
+        self.driver.lend(Lease(log=self.log, **lent))
 
     def issue(self, tool, **arguments):
         call_id = CallId(f"c{len(self.driver.issued)}")

@@ -7,7 +7,7 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.errors import InvariantBroken
-from asyncfc_jupyter.runtime.approval import APPROVAL_TIMEOUT_S
+from asyncfc_jupyter.runtime.call import APPROVAL_TIMEOUT_S
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.testing import run_virtually
 from tests.runtime.made import FIND, SEND, begun, issue
