@@ -44,12 +44,12 @@ TEXT = f"""
 The first two tables compare with a loop written by hand with openai-python, which gathers the calls of a reply
 (`tests/benchmarks/peers/hand_written.py`), over HTTP, with tools that return at once and the server in another process. The
 *plain* loop gives its messages to the library, as is usual, and the library rebuilds each of them at every request; the
-*frugal* loop avoids that. Both get an object of each event from the library, where this package takes the dictionary. A negative
-difference is that saving less the layer's own cost, which the third table shows alone. Figures are processor time of the
-client's process, all threads, in microseconds: medians over {REPEATS} interleaved rounds; a difference is the
-median of the differences within a round, and the spread is that of their middle half. A token of text is one event of the stream. A
-call's cost is what {CALLS} calls in one reply cost more than one, that of a turn with a call the same of {CALLS} replies of one
-call each. Both include reading the call's events; a turn also includes encoding the history.
+*frugal* loop avoids that. Both get an object of each event from the library, where this package takes the dictionary. A
+negative difference is that saving less the layer's own cost, which the third table shows alone. Figures are processor time
+of the client's process, all threads, in microseconds: medians over {REPEATS} interleaved rounds; a difference is the median
+of the differences within a round, and the spread is that of their middle half. A token of text is one event of the stream.
+A call's cost is what {CALLS} calls in one reply cost more than one, that of a turn with a call the same of {CALLS} replies
+of one call each. Both include reading the call's events; a turn also includes encoding the history.
 
 The third table is of the layer alone: a model in the same process, replies of {_A_REPLY} calls, tools that return at once.
 Memory is the most that was allocated at a time. The last is of fresh processes, the median of {STARTS}.

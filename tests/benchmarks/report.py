@@ -29,8 +29,8 @@ COMMAND = "python -m tests.benchmarks"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _HEAD = """# Benchmarks
 
-A full run of the command that a section names writes the section. Its figures are kept as JSON in `docs/benchmarks/`. Compare figures
-within one section only: they are of one run on one machine.
+A full run of the command that a section names writes the section. Its figures are kept as JSON in `docs/benchmarks/`. Compare
+figures within one section only: they are of one run on one machine.
 """
 
 

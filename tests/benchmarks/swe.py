@@ -290,9 +290,9 @@ Only the tests take long, and most later steps must see their outcome; only read
 In `dates` almost nothing overlaps, and the cost of asking remains: a few tokens for each value that must be read. In real
 time the duration of the tests varies, as the brackets show; the share of the release-time bound does not
 depend on that.
-The paper reports {PAPER} for SWE-bench Lite with SWE-agent at scaled latencies, by a factor that is not known here. The value is
-given beside the scaled rows for orientation and is not a target. An oracle's row cannot show accuracy, nor whether a real model would
-read on while tests run, how much it thinks, how often it errs and starts again."""
+The paper reports {PAPER} for SWE-bench Lite with SWE-agent at scaled latencies, by a factor that is not known here. The value
+is given beside the scaled rows for orientation and is not a target. An oracle's row cannot show accuracy, nor whether a real
+model would read on while tests run, how much it thinks, how often it errs and starts again."""
 
 
 def main(words: Sequence[str]) -> int:
