@@ -64,7 +64,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, Client]]:
         clients_made.append((base_url, api_key, client))
         return client
 
-    monkeypatch.setattr(clients, "_made", make)
+    monkeypatch.setattr(clients, "_make", make)
     return clients_made
 
 
@@ -143,10 +143,10 @@ def test_a_client_is_made_with_the_key_and_repeats_nothing_itself(monkeypatch: p
         return "a client"
 
     monkeypatch.setattr(clients, "library", lambda: types.SimpleNamespace(AsyncOpenAI=refuses, OpenAIError=error))
-    assert clients._made("http://x", Secret(KEY)) == "a client"
+    assert clients._make("http://x", Secret(KEY)) == "a client"
     assert given == [{"base_url": "http://x", "api_key": KEY, "max_retries": 0}]
     with pytest.raises(UsageError, match=r"^there is no key; set OPENAI_API_KEY, or pass api_key\.$") as caught:
-        clients._made(None, None)
+        clients._make(None, None)
     assert caught.value.__suppress_context__
 
 

@@ -17,8 +17,9 @@ from asyncfc_jupyter.models.secret import Secret
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_Client = tuple["AsyncOpenAI", AsyncGenerator["AsyncOpenAI", None]]
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str | None, Secret | None], _Client]] = (
+#: A client, and the generator that closes it with its loop.
+_KeptClient = tuple["AsyncOpenAI", AsyncGenerator["AsyncOpenAI", None]]
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str | None, Secret | None], _KeptClient]] = (
     WeakKeyDictionary()
 )
 
@@ -44,7 +45,7 @@ async def client_for(base_url: str | None, api_key: Secret | None) -> AsyncOpenA
         _clients[loop] = {}
     held = _clients[loop]
     if (base_url, api_key) not in held:
-        client = await asyncio.to_thread(_made, base_url, api_key)
+        client = await asyncio.to_thread(_make, base_url, api_key)
         if (base_url, api_key) not in held:  # another request may have been faster
             keeper = _keep(client, loop, base_url, api_key)
             held[base_url, api_key] = (await anext(keeper), keeper)
@@ -53,7 +54,7 @@ async def client_for(base_url: str | None, api_key: Secret | None) -> AsyncOpenA
     return held[base_url, api_key][0]
 
 
-def _made(base_url: str | None, api_key: Secret | None) -> AsyncOpenAI:
+def _make(base_url: str | None, api_key: Secret | None) -> AsyncOpenAI:
     openai = library()
     revealed = api_key.reveal() if api_key else None
     try:

@@ -87,10 +87,12 @@ class ResponseEvents:
         self._calls = 0
         #: Characters seen so far, by kind of content and index of the item.
         self._seen: dict[tuple[str, int], int] = {}
+        #: The numbers given to items without an index.
         self._index_of_id: dict[str, int] = {}
         self._last = 0
-        self._opened: set[Any] = set()
-        self._done: set[Any] = set()
+        #: Indexes of the calls that have begun, and of the items that have ended.
+        self._opened: set[int] = set()
+        self._done: set[int] = set()
 
     def read(self, event: Any) -> Iterator[Delta]:
         """Yield the deltas in an event."""
