@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -102,8 +101,6 @@ class ToolCall:
     effects: Effects = PURE
     #: For a function that takes one: what it may ask, and report.
     context: ToolContext | None = None
-    #: For a function that takes a context: set when the current attempt is abandoned.
-    abandoned: threading.Event | None = None
     started_s: float | None = None
     #: What its function prints, from when it starts.
     printed: Printed | None = None
@@ -147,10 +144,7 @@ class ToolCall:
             report: Called on the event loop with each report of progress.
         """
         if self.function is not None and self.function.parameters_of.takes_context:
-            self.abandoned = threading.Event()
-            self.context = ToolContext(
-                call_id=self.call_id, future=self.name, tool=self.tool, report=report, cancelled=self.abandoned
-            )
+            self.context = ToolContext(call_id=self.call_id, future=self.name, tool=self.tool, report=report)
         return self.context
 
     def resolve(self, bound: inspect.BoundArguments, effects: Effects) -> None:
@@ -184,9 +178,7 @@ class ToolCall:
             raise AssertionError("a call starts with its tool and its arguments")
         bound = self.bound
         if self.function.retries:
-            if self.context is not None:
-                self.abandoned = threading.Event()
-                self.context = self.context.renewed(self.abandoned)
+            self.context = None if self.context is None else self.context.renewed()
             values = bound.arguments.items()
             copies = {n: self.context if isinstance(v, ToolContext) else snapshot(v) for n, v in values}
             bound = inspect.BoundArguments(bound.signature, OrderedDict(copies))
@@ -200,8 +192,8 @@ class ToolCall:
             asyncio.CancelledError: The attempt was cancelled from outside.
         """
         outcome = attempt.result()
-        if not attempt.over and self.abandoned is not None:
-            self.abandoned.set()
+        if not attempt.over and self.context is not None:
+            self.context.abandon()
         return _kept(outcome)
 
     def outcome_now(self) -> Outcome | None:
@@ -213,8 +205,8 @@ class ToolCall:
 
     def abandon(self) -> Attempt | None:
         """Let the function know that its result is not waited for; return its attempt if something of it is left."""
-        if self.abandoned is not None:
-            self.abandoned.set()
+        if self.context is not None:
+            self.context.abandon()
         attempt, self.attempt = self.attempt, None
         return None if attempt is None or attempt.over else attempt
 

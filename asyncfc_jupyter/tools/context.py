@@ -109,11 +109,14 @@ class ToolContext:
         with self._lock:
             self._open = False
 
-    def renewed(self, cancelled: threading.Event) -> ToolContext:
+    def abandon(self) -> None:
+        """Let the function know that its result is not waited for any more. Called by the context's owner."""
+        self._cancelled.set()
+
+    def renewed(self) -> ToolContext:
         """Close this one and return another like it, for the next attempt of the same call."""
         self.close()
-        ids = {"call_id": self.call_id, "future": self.future, "tool": self.tool}
-        return ToolContext(**ids, report=self._report, cancelled=cancelled)
+        return ToolContext(call_id=self.call_id, future=self.future, tool=self.tool, report=self._report)
 
     def _send(self) -> None:
         with self._lock:
