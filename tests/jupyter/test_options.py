@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +12,9 @@ import pytest
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter import options
+from asyncfc_jupyter.jupyter.commands.table import COMMANDS, Command
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice, Settings
-from asyncfc_jupyter.jupyter.settings.table import TOOL_OPTIONS, AgentOptions
+from asyncfc_jupyter.jupyter.settings.table import SETTINGS, TOOL_OPTIONS, AgentOptions, problem_with
 
 
 def agent(line: str) -> AgentOptions:
@@ -167,3 +170,53 @@ def test_modes_to_compare_are_several_and_known() -> None:
 def test_a_comparison_of_one_mode_or_of_an_unknown_one_is_refused(line: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         agent(line)
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_the_function_of_a_command_takes_the_words_of_its_usage(command: Command) -> None:
+    function = pkgutil.resolve_name(f"asyncfc_jupyter.jupyter.commands.{command.function}")
+    words = [word for word in command.takes.split() if word != "..."]
+    needed = [word for word in words if not word.startswith("[")]
+    for given in (needed, words):
+        inspect.signature(function).bind(None, *given)
+    if needed:
+        with pytest.raises(TypeError):
+            inspect.signature(function).bind(None, *needed[1:])
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "kinds"),
+    [
+        ("why", 0, ["FUTURE"]),
+        ("why", 1, []),
+        ("cancel", 0, ["FUTURE", "CONVERSATION"]),
+        ("cancel", 1, ["CONVERSATION"]),
+        ("fork", 0, ["NEW"]),
+        ("fork", 1, ["CONVERSATION"]),
+        ("compare", 0, ["RUN"]),
+        ("compare", 3, ["RUN"]),
+        ("status", 0, []),
+    ],
+)
+def test_the_words_of_a_command_say_what_may_stand_at_each_place(command: str, place: int, kinds: list[str]) -> None:
+    assert COMMANDS[command].kinds_at(place) == kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "invalid"),
+    [
+        ("model", ["m"], ["", " ", 3]),
+        ("server", ["ollama", "llama.cpp"], ["olama", ""]),
+        ("base_url", ["https://h/v1"], ["h/v1", "ftp://h", "http://u:p@h/v1", "http://h/v1?key=x", "http://[", 1]),
+        ("api_key_env", ["MY_KEY", "key"], ["MY-KEY", "2X"]),
+        ("mode", ["async"], ["Async", 1, ["async"]]),
+        ("max_turns", [1], [0, -1, 1.5, True, "1"]),
+        ("max_seconds", [0.5, 600], [0, float("inf"), float("nan"), False, "9"]),
+        ("ttft_ms", [0, 0.5], [-1, float("inf")]),
+        ("tokens_per_s", [0.5], [0]),
+    ],
+)
+def test_a_setting_takes_values_of_its_rule_and_no_others(name: str, valid: list[Any], invalid: list[Any]) -> None:
+    assert [problem_with(name, value) for value in (*valid, None)] == [None] * (len(valid) + 1)
+    for value in invalid:
+        assert f"must be {SETTINGS[name].rule.text}" in str(problem_with(name, value))
