@@ -111,7 +111,7 @@ def parse(
     line: str | tuple[str, ...],
     options: Collection[Option],
     *,
-    hint: str = "",
+    hint: str,
     positional: str = "",
     defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:

@@ -51,7 +51,8 @@ def read_choice(session: Session, command: str, words: tuple[str, ...]) -> tuple
     Raises:
         UsageError: The words do not choose a model.
     """
-    given = parse("%agent", words, COMMANDS[command].options, positional="names")
+    hint = "the name of the model comes before the options"
+    given = parse("%agent", words, COMMANDS[command].options, hint=hint, positional="names")
     values: dict[str, Any] = {name: _CHECKS.get(name, str)(given[name]) for name in REACH if given[name] is not None}
     if not (given["names"] or values):
         return None, given
