@@ -37,6 +37,7 @@ _MOST_PROBLEMS = 5
 _VALUE_CHARACTERS = 40
 #: Keywords of a schema that list values.
 _LIST_VALUES = frozenset({"enum", "const", "default", "examples"})
+_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
 class Parameters:
@@ -154,10 +155,9 @@ class Parameters:
         on the others nor on when it is asked for.
         """
         seen = dict(arguments)
-        for name in seen.keys() & self._hints.keys():
-            with contextlib.suppress(
-                Exception
-            ):  # a validator's own code; the call fails by it when its arguments are bound
+        for name in filter(self._hints.__contains__, arguments):
+            # A validator's own code may raise anything. The call fails by it when its arguments are bound.
+            with contextlib.suppress(Exception):
                 if name not in self._each:
                     self._each[name] = _adapter(name, {name: self._hints[name]})
                 seen[name] = self._each[name].validate_python({name: seen[name]})[name]
@@ -167,9 +167,6 @@ class Parameters:
     def widened(self) -> dict[str, Any]:
         """The schema with references accepted in place of values."""
         return widened(self.schema)
-
-
-_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
 def _adapter(name: str, fields: Mapping[str, Any]) -> TypeAdapter[Any]:
