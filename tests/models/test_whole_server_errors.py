@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
-from asyncfc_jupyter.models.address import show_address
 from asyncfc_jupyter.models.base import Retrying
 from asyncfc_jupyter.models.openai import adapter, server_errors
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
@@ -353,19 +352,6 @@ def test_a_pause_that_is_asked_for_is_read_in_all_its_forms(monkeypatch: pytest.
 
 
 # -- the adapter --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("http://user:pass@host:1/v1/?key=1#x", "http://host:1/v1"),
-        ("https://host/v1", "https://host/v1"),
-        ("http://a@b@host/", "http://host"),
-        ("host:8080/v1", "host:8080/v1"),
-    ],
-)
-def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
-    assert show_address(url) == shown
 
 
 @pytest.mark.parametrize("url", ["", "host", "ftp://host", "http://", "https:///v1", "http://[::1"])
