@@ -89,7 +89,7 @@ QUICK = Size(
     seeds=3,
     mutants=8,
 )
-#: Where the widest overlap is allowed, and what a person meets by default.
+#: Where the widest overlap is allowed, and a user's default.
 _CHECKED_STYLES = (Style(several=True, pending=True), Style())
 
 

@@ -1,7 +1,7 @@
 """A clock that runs some times as fast as real time, for a whole event loop.
 
 Everything on the loop measures and waits in the loop's own seconds, the layer's learned times and the model's pace included, so
-nothing has to be told that it runs faster. What processing costs stays real, and so weighs that much more.
+nothing has to know that it runs faster. What processing costs stays real, and so weighs that much more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SPEED = 10.0
 
 
 class _Selector:
-    """Sleeps a share of what it is told to, to the microsecond: the usual selector rounds up to milliseconds."""
+    """Sleeps a share of the given time, to the microsecond: the usual selector rounds up to milliseconds."""
 
     def __init__(self) -> None:
         self._selector = selectors.SelectSelector()

@@ -27,7 +27,7 @@ from tests.virtual_environments import REPOSITORY
 PLAIN = next(peer for peer in PEERS if peer.options.get("gathers"))
 BARE = Contender("frugal bare loop", "hand_written", {"gathers": True, "frugal": True})
 REPEATS, QUICK_REPEATS = 25, 2
-#: Calls in one reply, and replies of one call: enough to tell one call's cost from that of a run.
+#: Calls in one reply, and replies of one call: enough to separate one call's cost from that of a run.
 CALLS = 40
 #: Tokens of a text: as many events of the stream.
 TOKENS = 400
@@ -68,7 +68,7 @@ PLANS = {
         CALLS - 1,
     ),
 }
-#: Replies of one call behind a history.
+#: Replies of one call after a history.
 _TURNS = 10
 _SHORT = "\n\n".join(f'c{n} = look(topic="{n}")' for n in range(1, _TURNS)) + '\n\n"done"'
 
@@ -137,7 +137,7 @@ async def _cpu_s(driver: Driver, plan: str, **options: Any) -> float:
 
 
 def bare_tables(found: Mapping[str, Rounds], contenders: Sequence[Contender]) -> Iterator[Table]:
-    """Yield the tables of what is over the bare loop."""
+    """Yield the tables of the cost above the bare loop."""
     ours = [contender for contender in contenders if contender.ours]
     modes = (f"{contender.options['mode']}, over frugal" for contender in ours)
     header = ("microseconds for", "plain loop", "frugal loop", *modes, "spread (async)", "async over plain")

@@ -32,7 +32,7 @@ REPEATS = 3
 #: Contenders that play at a time. A run sleeps for all but a few percent of its time, so that they do not get into each
 #: other's way on two cores, and the whole takes a fifth of the time.
 AT_ONCE = 5
-#: What is played first, and not timed: imports, connections and caches are nobody's.
+#: Played first and not timed, for imports, connections and caches.
 WARM_UP = '"ready"'
 #: How much slower than another a contender may be and count as equal: some milliseconds in runs of seconds.
 EQUAL = 1.01

@@ -90,7 +90,7 @@ def plan_of(policy: Policy) -> str:
 
 
 def answer_of(policy: Policy) -> str:
-    """Return the answer of a run in which every result came to the model."""
+    """Return the answer of a run in which the model got every result."""
     return _answer([_id(name) for name in _names(policy)])
 
 
@@ -140,7 +140,7 @@ class Reticent(RehearsalModel):
     """A model that never asks for values in the reply that makes the calls, as most do: it looks first what it was given."""
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
-        """Stream the reply without an ``await_future`` that stands behind other calls."""
+        """Stream the reply without an ``await_future`` after other calls."""
         left_out = None
         async for delta in super().stream(request):
             if isinstance(delta, CallDelta):

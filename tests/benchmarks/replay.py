@@ -6,7 +6,7 @@ a model makes in a reply decides what any mode can gain:
 * ``one``: each call in a reply of its own, with its thought. What agents of the thought-action kind do.
 * ``all``: in a reply every call that can be written without reading a result; the first one's thought stands for all.
 
-Nothing here trusts the scheduler. A `Witness` is told by the functions themselves what they touch while they touch it, from
+Nothing here trusts the scheduler. The functions themselves report to a `Witness` what they touch while they touch it, from
 a table that is not the tools' declaration; results and final state are compared with those of the other modes.
 """
 
@@ -42,7 +42,7 @@ HABIT_NAMES: Mapping[Habit, str] = {"one": "one call a reply", "all": "all calls
 Touches = tuple[Sequence[str], Sequence[str]]
 #: So many draws that the ends of a 95% interval move by no more than a few units of the third decimal.
 RESAMPLES = 1_000
-#: How the rehearsal model tells of a value that it cannot have.
+#: How the rehearsal model shows a value that it cannot have.
 _UNREAD = re.compile(r"<[^<>]* (?:has no|pending|failed|skipped)[^<>]*>")
 
 
@@ -84,7 +84,7 @@ def _text(text: str, holes: bool) -> str:
 
 
 class Witness:
-    """Is told what each function touches while it does, and notes every conflict between two that run at the same time."""
+    """Gets reports of what each function touches, and notes every conflict between two that run at the same time."""
 
     def __init__(self) -> None:
         self.conflicts: list[str] = []
@@ -124,7 +124,7 @@ def _within(path: str, place: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A function that becomes a tool, with what it declares and, told apart from that, what it touches."""
+    """A function that becomes a tool, with its declared effects and, separately, its real ones."""
 
     function: Callable[..., Any]
     declares: ToolOptions
@@ -137,7 +137,7 @@ def tool_of(job: Job, witness: Witness, latency_s: Callable[[str, Mapping[str, A
 
     Args:
         job: The function.
-        witness: Told of each call while it runs.
+        witness: Gets a report of each call while it runs.
         latency_s: From the tool's name and arguments to how long a call takes, in seconds; the function's own work then counts
             for nothing, in virtual time. Without it the call takes what it takes, in a thread.
     """
@@ -170,7 +170,7 @@ def tool_of(job: Job, witness: Witness, latency_s: Callable[[str, Mapping[str, A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """A plan in one mode, and what came of it."""
+    """A plan in one mode, and its outcome."""
 
     mode: Mode
     answer: str
@@ -179,7 +179,7 @@ class Played:
     #: The seconds of one-by-one calling with this run's replies and functions, and the least that R of AsyncFC leaves of them.
     one_by_one_s: float
     bound_s: float
-    #: The release-time bound, which only the trace of an async run can tell: elsewhere values pass unseen.
+    #: The release-time bound, which only the trace of an async run shows: elsewhere values pass unseen.
     released_s: float
     #: Digest of every call's outcome in the order of emission, and of the state afterwards.
     results: str
@@ -187,7 +187,7 @@ class Played:
     replies: int
     #: Conflicts that the witness saw, and pairs that the certificate calls violations.
     conflicts: tuple[str, ...]
-    #: What the model said in the place of a value that it was to read and could not: the plan is wrong, or what it was told.
+    #: What the model said instead of a value that it could not read: the plan is wrong, or a message.
     unread: tuple[str, ...]
     run: Run
 
@@ -202,7 +202,7 @@ async def play(
     state: Callable[[], object],
     base_url: str | None = None,
 ) -> Played:
-    """Play a plan in a mode and note what came of it.
+    """Play a plan in a mode and note the outcome.
 
     Args:
         plan: The plan.
@@ -286,7 +286,7 @@ Pairs = Mapping[str, Sequence[tuple[float, float]]]
 
 
 def ratio(pairs: Pairs, weights: Mapping[str, float], seed: int = 0) -> Ratio:
-    """Return the ratio of the weighted mean times, with a percentile interval; plans are drawn anew within their group.
+    """Return the ratio of the weighted mean times, with a percentile interval; plans are resampled within their group.
 
     Args:
         pairs: Times in seconds, by group.

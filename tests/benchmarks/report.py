@@ -1,6 +1,6 @@
 """What a benchmark found: printed, and, after a full run, kept in ``docs/benchmarks.md`` with its figures beside it as JSON.
 
-Every benchmark is a module with a ``main`` that takes the words behind its name on the command line:
+Every benchmark is a module with a ``main`` that takes the words after its name on the command line:
 
     def main(words: Sequence[str]) -> int:
         options = options_of("its name", __doc__, words)
@@ -69,7 +69,7 @@ def options_of(name: str, description: str | None, words: Sequence[str]) -> argp
     Args:
         name: The name that the command takes.
         description: The module's own docstring, whose first line is shown.
-        words: The words behind the name.
+        words: The words after the name.
     """
     parser = argparse.ArgumentParser(prog=f"{COMMAND} {name}", description=(description or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a small run, which writes nothing into docs")

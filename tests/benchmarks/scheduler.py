@@ -35,7 +35,7 @@ from tests.benchmarks.report import Report, Table, options_of, publish
 
 #: A quick run holds a whole group of every shape, and two.
 SIZES, QUICK_SIZES = (1_000, 10_000), (100, 200)
-#: Runs whose least time counts; the smaller ones are over in a moment, and so the noisier.
+#: Runs of which the least time counts; small ones are short, and so noisier.
 REPEATS, QUICK_REPEATS = 3, 1
 TEXT = """
 Each shape of run is played through the scheduler alone, without tools, and some through the real driver with async tools that
@@ -270,7 +270,7 @@ def time_us(shape: str, calls: int, repeats: int) -> float:
 
 def memory_bytes(shape: str, calls: int) -> float:
     """Return the most that a run allocates at a time for each future, in bytes."""
-    _run(shape, 10)  # what is loaded and cached on first use is nobody's
+    _run(shape, 10)  # imports and caches of the first use are not counted
     gc.collect()
     tracemalloc.start()
     try:

@@ -1,12 +1,12 @@
-"""Software engineering as in SWE-bench with SWE-agent: an oracle mends a real repository with real tools, in every mode.
+"""Software engineering as in SWE-bench with SWE-agent: an oracle fixes a real repository with real tools, in every mode.
 
 ::
 
     python -m tests.benchmarks swe [--quick] [--json FILE]
 
-First in real time: files, grep, git and pytest as they are, a model behind HTTP in a process of its own. Then in virtual
+First in real time: files, grep, git and pytest as they are, a model over HTTP in its own process. Then in virtual
 time, with the times that the tools took in the first part, as they were and scaled; the tools still run, and only the
-outcome of tests of the very same files is not found out anew.
+outcome of tests of the very same files is kept.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ SCALES, QUICK_SCALES = (1, 3, 10), (1,)
 REAL_MODES: Mapping[Habit, tuple[Mode, ...]] = {"one": (Mode.SEQUENTIAL, Mode.ASYNC), "all": MODES}
 #: What real threads can get wrong is wrong where calls overlap; the other run is there to learn from how long tools take.
 QUICK_REAL_MODES: Mapping[Habit, tuple[Mode, ...]] = {"one": (Mode.ASYNC,), "all": (Mode.SEQUENTIAL, Mode.ASYNC)}
-#: How many times as fast as in virtual time the model is over HTTP: in a quick run it is the tools that are waited for.
+#: How many times as fast as in virtual time the model is via HTTP: a quick run waits for the tools.
 QUICK_SPEED = 10.0
 #: The speed-up over synchronous calling that AsyncFC (arXiv 2605.15077) reports at scaled latencies.
 PAPER = "1.44"
@@ -107,7 +107,7 @@ async def work_on(
         mode: The mode.
         base_url: Where the model is served; by default it is in this process.
         latency_s: How long a call takes, from tool and arguments; by default what it takes.
-        known: Outcomes of tests that need not be found out anew.
+        known: Outcomes of tests that need not be run again.
         declared: What tools declare in the place of the truth, to see that it is noticed.
     """
     with tempfile.TemporaryDirectory(prefix="asyncfc-swe-") as folder:
@@ -127,7 +127,7 @@ async def work_on(
 
 
 def wrong_in(name: str, task: Task, played: Sequence[Played]) -> list[str]:
-    """Return what is wrong with the runs of a task: beside what every plan is held to, the tests must be mended."""
+    """Return the errors in the runs of a task: besides the rules for every plan, the tests must be fixed."""
     found = problems_of(name, played)
     for each in played:
         tests = [
@@ -147,7 +147,7 @@ def wrong_in(name: str, task: Task, played: Sequence[Played]) -> list[str]:
 class Findings:
     """What was measured."""
 
-    #: How many times as fast as in virtual time the model was over HTTP.
+    #: How many times as fast as in virtual time the model was via HTTP.
     speed: float = 1.0
     #: By habit, with the tasks for groups.
     real: dict[Habit, Tally] = field(default_factory=lambda: {habit: Tally() for habit in HABITS})

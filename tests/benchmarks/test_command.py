@@ -32,15 +32,15 @@ def test_without_a_name_the_benchmarks_are_listed_and_none_of_their_parts(comman
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "suggestion"),
     [("schedule", "; did you mean scheduler?"), ("replay", f"; there are: {', '.join(NAMES)}.")],
 )
-def test_an_unknown_name_is_refused_with_the_nearest_or_with_all(command, capsys, name, told) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_or_with_all(command, capsys, name, suggestion) -> None:
     assert command(name, "--quick") == 2
-    assert f"there is no benchmark {name!r}{told}\n" in capsys.readouterr().err
+    assert f"there is no benchmark {name!r}{suggestion}\n" in capsys.readouterr().err
 
 
-def test_a_benchmark_is_run_with_the_words_behind_its_name(command, capsys, monkeypatch, tmp_path) -> None:
+def test_a_benchmark_is_run_with_the_words_after_its_name(command, capsys, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(policies, "POLICIES", policies.POLICIES[3:4])
     assert command("policies", "--quick", "--json", str(tmp_path / "figures.json")) == 0
     measured = json.loads((tmp_path / "figures.json").read_text())["figures"]

@@ -18,7 +18,7 @@ def test_a_future_takes_no_more_memory_in_a_large_run_than_in_a_small_one() -> N
 
 
 def test_a_turn_looks_at_what_is_new_and_not_at_all_that_is_pending(monkeypatch) -> None:
-    """Counted and not timed: how many entries are handed to whoever asks for the undelivered ones."""
+    """Counted and not timed: the number of calls that are yielded as undelivered."""
     looks = 0
     ready = Conversation.ready
 
@@ -45,7 +45,7 @@ def test_loading_is_timed_in_a_fresh_process_and_an_import_of_openai_shows(befor
     assert found["wall_s"] > 0
 
 
-def test_what_is_over_a_loop_is_the_median_of_differences_within_a_round() -> None:
+def test_the_cost_above_a_loop_is_the_median_of_differences_in_a_round() -> None:
     rounds = Rounds()
     # The machine slows down from round to round; the difference does not.
     for slow_s in (1.0, 2.0, 4.0):
@@ -64,7 +64,7 @@ def test_every_client_is_measured_in_every_round_but_the_first() -> None:
 
 
 @pytest.mark.parametrize("contender", [PLAIN, BARE, ASYNC], ids=lambda contender: contender.name)
-def test_a_driver_goes_on_from_a_history(contender) -> None:
+def test_a_driver_continues_a_history(contender) -> None:
     async def play() -> dict[str, object]:
         async with Driver(contender, server.base_url) as driver:
             return await driver.play('c = look(topic="x")\n\n"done"', 0.0, history=8)

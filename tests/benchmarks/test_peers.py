@@ -150,7 +150,7 @@ def test_a_driver_plays_and_says_how_long_it_took(server: RehearsalServer, conte
     assert 0.03 <= float(str(played["seconds"])) < 20
 
 
-def test_a_driver_that_fails_says_so_and_goes_on(server: RehearsalServer) -> None:
+def test_a_driver_that_fails_reports_it_and_continues(server: RehearsalServer) -> None:
     command = [sys.executable, str(DRIVERS / "hand_written.py"), server.base_url]
     asked = [
         {"plan": "import os", "latency_s": 0, "gathers": True},

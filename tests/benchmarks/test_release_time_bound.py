@@ -1,4 +1,4 @@
-"""The release-time bound on runs whose schedule can be told by hand."""
+"""The release-time bound on runs whose schedule can be computed by hand."""
 
 import asyncio
 

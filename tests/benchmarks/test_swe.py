@@ -1,4 +1,4 @@
-"""Software engineering on a real repository: mended alike in every mode, and the benchmark notices when it is not."""
+"""Software engineering on a real repository: every mode makes the same fix, and the benchmark notices if one does not."""
 
 import asyncio
 import dataclasses

@@ -1,4 +1,4 @@
-"""The cases: what the person says, what is called, what each call touches, and what it needs to know.
+"""The cases: the user's messages, the calls, the effects of each call, and the values that it needs.
 
 Calls are numbered over the whole conversation, from 0, as futures are from ``f1``.
 """
@@ -164,7 +164,7 @@ def _takes_of_earlier_turns(listed: Mapping[str, Any], before: list[Call], known
 
 
 def _told(value: Any, known: str) -> bool:
-    """Return whether the person has said a value, or it says nothing."""
+    """Return whether the user has named a value, or it is empty."""
     return value is None or isinstance(value, bool) or str(value) in known
 
 

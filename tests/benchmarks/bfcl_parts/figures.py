@@ -31,7 +31,7 @@ def grouped(rows: Iterable[Row]) -> Groups:
 
 
 def over(rows: Iterable[Row], setup: str) -> Callable[[Row], float]:
-    """Return what tells how many times as long the same conversation took in another setup."""
+    """Return the factor by which the same conversation took longer in another setup."""
     seconds = {(row.case, row.latency): row.seconds for row in rows if row.setup == setup}
     return lambda row: seconds[row.case, row.latency] / row.seconds
 
@@ -87,7 +87,7 @@ def overhead(row: Row) -> float:
 
 
 def same_schedule(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows in which the layer decided as it did in virtual time, as far as requests tell."""
+    """Return the rows in which the layer decided as in virtual time, as far as requests show."""
     return [row for row in rows if row.requests == row.virtual_requests]
 
 

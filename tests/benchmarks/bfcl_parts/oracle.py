@@ -4,7 +4,7 @@ It passes a value that it has been given as a literal, cut out of what it was gi
 pending. It asks with ``await_future`` only for what it must read before it can write the next call. It ends each user turn with
 a digest of all values that it has seen: two conversations with the same answers have shown their models the same values.
 
-While results are to come it has nothing to digest, and says so in a few words, as the layer tells it to.
+While results are pending it has nothing to digest, and says so in a few words, as the layer asks it to.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Style:
     pending: bool = False
 
     def prompt(self, case: Case, turn: int) -> str:
-        """Return what the person says, with all that the model needs to know before it."""
+        """Return the user's message, with everything that the model needs to know before it."""
         style = f"{'several' if self.several else 'one'} {'pending' if self.pending else 'settled'}"
         return f"{case.name} {turn} {style}: {case.said[turn]}"
 

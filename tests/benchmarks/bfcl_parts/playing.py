@@ -1,4 +1,4 @@
-"""Playing a case through the layer, in any mode, and what came of it."""
+"""Plays a case through the layer, in any mode, and records the outcome."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OracleModel:
         """Stream the next reply, each piece when its token is out."""
         loop = asyncio.get_running_loop()
         first_s = loop.time() + TTFT_S
-        # As a server would see it: text, that nobody changes afterwards.
+        # As a server would see it: text, which does not change afterwards.
         messages = json.loads(json.dumps(list(request.messages)))
         reply = reply_to(messages, futures=any(tool["function"]["name"] == "await_future" for tool in request.tools))
         for piece in pieces_of(reply, fine=False):
@@ -42,7 +42,7 @@ class OracleModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What came of one conversation."""
+    """The outcome of one conversation."""
 
     case: Case
     mode: str
@@ -50,7 +50,7 @@ class Played:
     #: How long all user turns took, in seconds of the tools' and the model's clock.
     seconds: float
     requests: int
-    #: Each call's outcome: its value, or its error behind its status.
+    #: Each call's outcome: its value, or its status and its error.
     results: tuple[Any, ...]
     answers: tuple[str, ...]
     ran: tuple[Ran, ...]

@@ -1,4 +1,4 @@
-"""The oracle behind an OpenAI-compatible streaming server, in a process of its own.
+"""The oracle as an OpenAI-compatible streaming server, in its own process.
 
 Each token goes out at its own point in time, counted from the arrival of the request: what sending one costs delays no other.
 The clock is that of `faster`.

@@ -31,7 +31,7 @@ from tests.benchmarks.bfcl_parts.fetching import fetched
 
 _PACKAGE = "bfcl_eval.eval_checker.multi_turn_eval"
 #: No state: when a file was last touched is the clock's account and not the plan's, and the looked-up costs of flights are a
-#: notepad, which whoever reads it has just written anew.
+#: notepad, which its reader has just rewritten.
 _NOT_STATE = frozenset({"_last_modified", "_flight_cost_lookup", "_api_description"})
 #: What a call takes, in seconds, that is to be overtaken by whatever may.
 _SLOW_S = 1000.0
@@ -220,7 +220,7 @@ def _tool(owner: str, name: str, method: Callable[..., Any], table: Effects | No
     return make_tool(call, **options)
 
 
-# -- what came of it -------------------------------------------------------------------------------------------------
+# -- the outcome -----------------------------------------------------------------------------------------------------
 
 
 def as_text(result: Any) -> str:

@@ -8,7 +8,7 @@ A driver is a script that is run by its path with the server's address, in an en
         serve(play)
 
 Each line that comes in holds ``plan``, ``latency_s`` and what other options the driver takes. Time is taken around the whole
-of ``play``, of a process that has played before: imports and connections are nobody's.
+of ``play``, of a process that has played before: imports and connections are not counted.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def look_taking(latency_s: float) -> Look:
 
 
 def past(messages: int) -> list[dict[str, Any]]:
-    """Return so many messages of an earlier conversation, a multiple of four: asked, called, told, answered."""
+    """Return so many messages of an earlier conversation, a multiple of four: question, call, result, answer."""
     said: list[dict[str, Any]] = []
     for number in range(messages // 4):
         call = {"id": f"past_{number}", "type": "function"}
@@ -99,7 +99,7 @@ async def _timed(play: Callable[..., Awaitable[str]], plan: str, latency_s: floa
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     try:
         answer = await play(plan, look, **options)
-    except Exception as error:  # noqa: BLE001 - told to whoever asked
+    except Exception as error:  # noqa: BLE001 - reported to the caller
         return {"error": f"{type(error).__name__}: {error}"}
     return {
         "seconds": time.perf_counter() - wall_s,
