@@ -19,7 +19,7 @@ from asyncfc_jupyter.trace.render.layout import (
     ticks,
     wrap,
 )
-from asyncfc_jupyter.trace.render.svg.shapes import draw_decode, draw_in_lane, draw_legend, write, write_clear
+from asyncfc_jupyter.trace.render.svg.shapes import draw_decode, draw_in_lane, draw_legend, rect, write, write_clear
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, RunView
 
 #: Lanes shown of each run: more say only that there were many.
@@ -72,8 +72,7 @@ def _draw_run(run: RunView, scale: Scale, top: float, slowest_s: float) -> tuple
     parts = []
     for start, stop in view["overlap"]:
         x0, x1 = scale(start or 0.0), scale(view["now"] if stop is None else stop)
-        corner = f'x="{x0:.1f}" y="{top + _HEAD_H:.1f}" width="{x1 - x0:.1f}"'
-        parts.append(f'<rect class="overlap" {corner} height="{end - top - _HEAD_H:.1f}"/>')
+        parts.append(rect("overlap", x0, top + _HEAD_H, x1 - x0, end - top - _HEAD_H))
     parts.append(write(run["name"], PAD, top + 24, "ink", 13, bold=True))
     x = PAD + text_width(run["name"], 13, bold=True) + 12
     note = ", ".join(filter(None, (show_seconds(view["now"]), run["note"])))
@@ -91,8 +90,7 @@ def _draw_saved(x0: float, x1: float, y: float, note: str) -> list[str]:
     """Draw what a run saved: from its end to the end of the slowest run."""
     if x1 - x0 < 1 or not note.startswith("saved"):
         return []
-    outline = f'x="{x0:.1f}" y="{y - 10:.1f}" width="{x1 - x0:.1f}" height="20" rx="3"'
-    bar = f'<rect fill="url(#saved)" {outline}/><rect class="saved-edge" {outline}/>'
+    bar = "".join(rect(style, x0, y - 10, x1 - x0, 20, rx=3) for style in ("url(#saved)", "saved-edge"))
     if text_width(note, SMALL, bold=True) + 14 >= x1 - x0:
         return [bar]
     middle = (x0 + x1) / 2

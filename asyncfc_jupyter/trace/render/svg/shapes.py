@@ -11,6 +11,17 @@ from asyncfc_jupyter.trace.view.legend import LOOKS
 from asyncfc_jupyter.trace.view.wire_format import RowView, SegmentView, View
 
 
+def rect(style: str, x: float, y: float, width: float, height: float, *, rx: float = 0.0, more: str = "") -> str:
+    """Return a rectangle; places and sizes are in pixels.
+
+    ``style`` is a class, or a pattern such as ``url(#data)``; an empty one leaves the look to the group of the rectangle.
+    ``rx`` is the radius of the corners, and ``more`` holds more attributes.
+    """
+    look = f' fill="{style}"' if style.startswith("url(") else f' class="{style}"' if style else ""
+    corners = f' rx="{round(rx, 1):g}"' if rx else ""
+    return f'<rect{look}{more} x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"{corners}/>'
+
+
 def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str]:
     """Draw what the model did, turn by turn, around the height ``y``."""
     for span in view["decode"]:
@@ -25,8 +36,7 @@ def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str
         kind = span["kind"]
         style = "retry" if kind == "retry" else LOOKS[kind].colour
         named = {"reasoning": "reasoning", "retry": "retry", "text": "answer" if span is view["decode"][-1] else ""}
-        size = f'width="{max(0.8, x1 - x0 - 1):.1f}" height="{2 * half:g}"'
-        yield f'<rect class="{style}" x="{x0:.1f}" y="{y - half:.1f}" {size} rx="3"/>'
+        yield rect(style, x0, y - half, max(0.8, x1 - x0 - 1), 2 * half, rx=3)
         label, ink = named.get(kind, span["label"]), "problem" if kind == "retry" else f"{style}-ink"
         if label and text_width(label, SMALL, bold=True) <= x1 - x0 - 5:
             yield write(label, (x0 + x1) / 2, y + 4, ink, SMALL, bold=True, anchor="middle")
@@ -44,7 +54,7 @@ def write_clear(
 ) -> Iterator[str]:
     """Write a small text around a point, on clear ground."""
     wide = text_width(text, SMALL, bold=bold) + 8
-    yield f'<rect class="{ground}" x="{x - wide / 2:.1f}" y="{y - 8:.1f}" width="{wide:.1f}" height="16"/>'
+    yield rect(ground, x - wide / 2, y - 8, wide, 16)
     yield write(text, x, y + 4, style, SMALL, bold=bold, anchor="middle")
 
 
@@ -83,17 +93,14 @@ def draw_segment(
         at, last, clear = x0 + 7, right - 7, min(half, 8.0)
         if at > last:
             # On clear ground where the sign would leave the axis.
-            corner = f'x="{last - 7:.1f}" y="{y - clear:.1f}"'
-            yield f'<rect class="lane" {corner} width="14" height="{2 * clear:.1f}" rx="2"/>'
+            yield rect("lane", last - 7, y - clear, 14, 2 * clear, rx=2)
         yield from _draw_sign(s["kind"], min(at, last), y)
         return
     # The fill of a running call is pale: an edge makes it visible.
-    edge = ' class="critical"' if critical else ' class="open"' if s["kind"] == "running" else ""
+    edge = "critical" if critical else "open" if s["kind"] == "running" else ""
     inset = 0.8 if edge else 0.0
-    yield (
-        f'<g class="{s["kind"]}"><rect{edge} x="{x0 + inset:.1f}" y="{y - half + inset:.1f}" '
-        f'width="{max(1.5, wide - 2 * inset):.1f}" height="{2 * (half - inset):.1f}" rx="4"/></g>'
-    )
+    bar = rect(edge, x0 + inset, y - half + inset, max(1.5, wide - 2 * inset), 2 * (half - inset), rx=4)
+    yield f'<g class="{s["kind"]}">{bar}</g>'
     if ends_in_sign(s, wide):
         yield from _draw_sign(f"{s['kind']}-ink", x1 - 10, y)
 
@@ -103,14 +110,13 @@ def _draw_thin(s: SegmentView, x0: float, wide: float, y: float, half: float) ->
     kind = s["kind"]
     if kind == "discarded" and wide <= 2:
         return
-    thin, fill, width = half * 0.72, f'class="{kind}"', wide
+    thin, style, width = half * 0.72, "discarded", wide
     if kind in {"arguments", "queued"}:
         thin = half * 0.32 if kind == "arguments" else 1.0
-        fill, width = f'class="{LOOKS[kind].colour}"', max(0.6, wide)
+        style, width = LOOKS[kind].colour, max(0.6, wide)
     elif kind in WAITS:
-        fill, width = f'fill="url(#{kind_of(s)})"', max(0.0, wide - 0.5)
-    size = f'width="{width:.1f}" height="{2 * thin:.1f}" rx="{min(3, thin):.1f}"'
-    yield f'<rect {fill} x="{x0:.1f}" y="{y - thin:.1f}" {size}/>'
+        style, width = f"url(#{kind_of(s)})", max(0.0, wide - 0.5)
+    yield rect(style, x0, y - thin, width, 2 * thin, rx=min(3, thin))
 
 
 def _draw_sign(kind: str, x: float, y: float) -> Iterator[str]:
@@ -133,8 +139,7 @@ def draw_retries(row: RowView, scale: Scale, y: float, half: float) -> Iterator[
         if x - drawn < RETRY_ROOM:
             continue
         drawn = x
-        corner = f'x="{x - RETRY_ROOM / 2:.1f}" y="{y - half:.1f}" width="{RETRY_ROOM:g}" height="{2 * half:.1f}"'
-        yield f'<rect class="lane" {corner}/>'
+        yield rect("lane", x - RETRY_ROOM / 2, y - half, RETRY_ROOM, 2 * half)
         yield from _draw_sign("failed", x, y)
 
 
@@ -152,18 +157,17 @@ def draw_key(kind: str, x: float, y: float) -> Iterator[str]:
     elif kind == "skipped":
         yield from _draw_sign("skipped", x + 9, y)
     elif kind == "critical":
-        yield f'<rect class="critical" fill="none" x="{x + 1:.1f}" y="{y - 5:.1f}" width="16" height="10" rx="3"/>'
+        yield rect("critical", x + 1, y - 5, 16, 10, rx=3, more=' fill="none"')
     elif kind == "arguments":
-        yield f'<rect class="text" x="{x:.1f}" y="{y - 2:.1f}" width="18" height="4" rx="2"/>'
+        yield rect(LOOKS[kind].colour, x, y - 2, 18, 4, rx=2)
     elif kind == "queued":
-        yield f'<rect class="data" x="{x:.1f}" y="{y - 1:.1f}" width="18" height="2"/>'
+        yield rect(LOOKS[kind].colour, x, y - 1, 18, 2)
     elif LOOKS[kind].hatch:
-        yield f'<rect fill="url(#{kind})" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
+        yield rect(f"url(#{kind})", x, y - 6, 18, 12, rx=3)
     else:
-        style = kind if kind in {"retry", "discarded"} else LOOKS[kind].colour
-        yield f'<rect class="{style}" x="{x:.1f}" y="{y - 6:.1f}" width="18" height="12" rx="3"/>'
+        yield rect(kind if kind in {"retry", "discarded"} else LOOKS[kind].colour, x, y - 6, 18, 12, rx=3)
         if kind == "running":
-            yield f'<rect class="open" fill="none" x="{x + 0.7:.1f}" y="{y - 5.3:.1f}" width="16.6" height="10.6" rx="2.5"/>'
+            yield rect("open", x + 0.7, y - 5.3, 16.6, 10.6, rx=2.5, more=' fill="none"')
         if kind in {"failed", "cancelled"}:
             yield from _draw_sign(f"{kind}-ink", x + 9, y)
 

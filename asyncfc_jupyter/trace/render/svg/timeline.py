@@ -28,6 +28,7 @@ from asyncfc_jupyter.trace.render.svg.shapes import (
     draw_retries,
     draw_segment,
     ends_in_sign,
+    rect,
     segment_spans,
     write,
     write_clear,
@@ -83,16 +84,15 @@ def _draw_ground(picture: Picture) -> Iterator[str]:
     washes = []
     for start, end in view["overlap"]:
         x0, x1 = scale(start or 0.0), scale(view["now"] if end is None else end)
-        washes.append(f'x="{x0:.1f}" y="{top:.0f}" width="{x1 - x0:.1f}" height="{bottom - top:.0f}"')
-    yield from (f'<rect class="overlap" {wash}/>' for wash in washes)
-    half = picture.bar_h / 2
-    # Packed rows need no strips to be seen apart, and strips would hide the ground.
-    for index in range(0 if picture.packed else len(picture.strips)):
-        corner = f'x="{scale.left:.1f}" y="{picture.row_y(index) - half:.1f}" width="{scale.right - scale.left:.1f}"'
-        yield f'<rect class="lane" {corner} height="{2 * half:.1f}" rx="4"/>'
+        washes.append((x0, top, x1 - x0, bottom - top))
+    yield from (rect("overlap", *wash) for wash in washes)
     if not picture.packed:
+        # Packed rows need no strips to be seen apart, and strips would hide the ground.
+        for index in range(len(picture.strips)):
+            y = picture.row_y(index) - picture.bar_h / 2
+            yield rect("lane", scale.left, y, scale.right - scale.left, picture.bar_h, rx=4)
         # A second time and fainter, so that the strips do not cut the overlap to pieces.
-        yield from (f'<rect class="overlap" opacity=".5" {wash}/>' for wash in washes)
+        yield from (rect("overlap", *wash, more=' opacity=".5"') for wash in washes)
     most = max(2, int((scale.right - scale.left) / 66))
     for seconds, label in ticks(scale.domain, most):
         x = scale(seconds)
