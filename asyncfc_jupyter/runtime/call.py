@@ -163,10 +163,10 @@ class ToolCall:
         log, name, capture = self.lease.log, self.name, self.lease.capture
         self.started_s = log.now_s()
 
-        def tell(text: str, stream: Stream) -> None:
+        def report(text: str, stream: Stream) -> None:
             log.record(CallPrinted(future=name, text=text, stream=stream))
 
-        self.printed = Printed(tell, None if capture is None else capture(name, self.tool))
+        self.printed = Printed(report, None if capture is None else capture(name, self.tool))
 
     def begin_attempt(self) -> Attempt:
         """Call the function, in the current context.
