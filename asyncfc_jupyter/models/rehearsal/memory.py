@@ -110,8 +110,16 @@ class Memory:
         if isinstance(binding, Result):
             return binding
         result = self.results.get(binding)
-        if result is not None and " has no " in result.error and self._lacked_a_field(binding):
-            return SKIPPED
+        if result is None or " has no " not in result.error:
+            return result
+        # A call that failed for a reference to a missing field would not have been made without futures.
+        for reference in self.inputs.get(binding, ()):
+            source = self.results.get(reference.future)
+            if source is not None and source.outcome == "done" and not source.summarized:
+                try:
+                    reference.resolve(source.value)
+                except MissingField:
+                    return SKIPPED
         return result
 
     def look_up(self, take: Take) -> tuple[Any, bool]:
@@ -142,17 +150,6 @@ class Memory:
             return format(converted, hole.spec)
         except (ValueError, TypeError):
             return f"<{name} cannot be shown as {hole.spec!r}>"
-
-    def _lacked_a_field(self, future: FutureName) -> bool:
-        """Return whether the call failed for a reference to a missing field: without futures it would not be made."""
-        for reference in self.inputs.get(future, ()):
-            source = self.results.get(reference.future)
-            if source is not None and source.outcome == "done" and not source.summarized:
-                try:
-                    reference.resolve(source.value)
-                except MissingField:
-                    return True
-        return False
 
 
 def follow(take: Take, value: Any) -> tuple[Any, str]:
