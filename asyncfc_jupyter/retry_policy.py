@@ -45,7 +45,7 @@ class RetryPolicy:
     retryable: Callable[[BaseException | None], bool]
 
     def pause_s(self, failures: int, error: BaseException | None) -> float | None:
-        """Return the seconds to wait before the next attempt, or None when there is none.
+        """Return the seconds to wait before the next attempt, or None if there must be no retry.
 
         Args:
             failures: Failed attempts so far, the latest included.

@@ -82,7 +82,7 @@ def test_the_bars_of_a_future_show_its_segments_in_order(page: Page) -> None:
     assert kinds(page, "f6") == ["arguments", "irreversible", "approval", "done"]
     assert kinds(page, "f5") == ["arguments", "failed", "discarded"]
     legend = page.locator(".afc-legend").inner_text()
-    for words in ("went on, discarded", "held: irreversible", "writes after a read", "reasoning", "request retried"):
+    for words in ("continued, discarded", "held: irreversible", "writes after a read", "reasoning", "request retried"):
         assert words in legend
     assert "cancelled" not in legend
 

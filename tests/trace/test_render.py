@@ -119,8 +119,8 @@ def test_the_legend_explains_only_what_occurs() -> None:
     assert {"to first token", "a call", "ran", "the model saw it"} <= set(found)
     assert "overlap" not in texts(render_svg(timeline_view(Trace(()))))
     assert "the model saw it" not in texts(render_svg(timeline_view(fan_out(200)))), "lanes have no room for it"
-    assert "went on, discarded" in texts(render_svg(timeline_view(everything())))
-    assert "went on, discarded" not in texts(render_svg(timeline_view(interrupted()))), "it would begin at the end"
+    assert "continued, discarded" in texts(render_svg(timeline_view(everything())))
+    assert "continued, discarded" not in texts(render_svg(timeline_view(interrupted()))), "it would begin at the end"
 
 
 def luminance(colour: str) -> float:

@@ -42,7 +42,7 @@ export class Pointer {
   /** @param {Surface} surface @param {AbortSignal} signal ends the listening */
   constructor(surface, signal) {
     this.surface = surface;
-    /** Where the pointer rests, if it is over a future. @type {PointerEvent|null} */
+    /** Where the pointer rests, if it is on a future. @type {PointerEvent|null} */
     this.resting = null;
     this.tip = box("div", "afc-tip");
     this.tip.setAttribute("role", "tooltip");

@@ -101,7 +101,7 @@ LOOKS: Final[Mapping[str, Look]] = {
     "failed": Look(words="failed", colour="failed", cell="▓", sign="✗"),
     "cancelled": Look(words="cancelled", colour="cancelled", sign="⊘"),
     "skipped": Look(words="skipped", colour="failed", sign="↷"),
-    "discarded": Look(words="went on, discarded", colour="muted", cell="▫"),
+    "discarded": Look(words="continued, discarded", colour="muted", cell="▫"),
     # Why it waited.
     "data": Look(words="needs a value", colour="data", hatch="rising", cell="╌"),
     "hazard": Look(text_words="held: shared state", cell="═"),
