@@ -84,6 +84,13 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
+def no_such(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return that nothing of a kind has this name, with the nearest known name or else all of them."""
+    names = tuple(known)
+    listed = f"; the {kind}s are: {', '.join(names) or 'none yet'}."
+    return f"there is no {kind} {name!r}{did_you_mean(name, names) or listed}"
+
+
 def show_seconds(seconds: float) -> str:
     """Return a duration as ``83 ms``, ``0.83 s``, ``8.3 s``, ``2 min 05 s`` or ``1 h 02 min``."""
     if seconds < 0.0995:

@@ -12,6 +12,7 @@ from asyncfc_jupyter.text import (
     count,
     did_you_mean,
     list_names,
+    no_such,
     plural,
     shorten,
     show_seconds,
@@ -141,6 +142,12 @@ def word(letters, changed):
 )
 def test_the_nearest_word_is_named_and_a_second_when_both_are_very_near(wanted, known, says) -> None:
     assert did_you_mean(wanted, known) == says
+
+
+def test_a_name_that_does_not_exist_is_answered_with_the_nearest_or_all() -> None:
+    assert no_such("tool", "serach", ("search", "book")) == "there is no tool 'serach'; did you mean search?"
+    assert no_such("tool", "x", ("search", "book")) == "there is no tool 'x'; the tools are: search, book."
+    assert no_such("tool", "x", ()) == "there is no tool 'x'; the tools are: none yet."
 
 
 # -- durations -------------------------------------------------------------------------------------------------------

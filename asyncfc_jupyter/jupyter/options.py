@@ -18,7 +18,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.option import Option
 from asyncfc_jupyter.jupyter.settings.table import MODES, OPTIONS, TOOL_OPTIONS, AgentOptions
-from asyncfc_jupyter.text import did_you_mean
+from asyncfc_jupyter.text import did_you_mean, no_such
 
 Magic = TypeVar("Magic", bound=Callable[..., Any])
 
@@ -67,8 +67,7 @@ def _check_comparison(given: AgentOptions) -> None:
         raise UsageError("--compare takes no cassette: the requests of each mode differ.")
     for mode in given.compare:
         if mode not in MODES:
-            meant = did_you_mean(mode, MODES) or f"; the modes are {', '.join(MODES)}."
-            raise UsageError(f"--compare: there is no mode {mode!r}{meant}")
+            raise UsageError(f"--compare: {no_such('mode', mode, MODES)}")
     if len(given.compare) == 1 or len(set(given.compare)) != len(given.compare):
         raise UsageError("--compare takes two modes or more, each once, such as --compare sequential,async.")
 

@@ -92,7 +92,7 @@ def test_the_history_is_bounded_and_harmless_whatever_was_said(kernel: Kernel) -
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("%agent reset trp", "%agent reset: there is no conversation 'trp'; there are: main."),
+        ("%agent reset trp", "%agent reset: there is no conversation 'trp'; the conversations are: main."),
         ("%agent reset mian", "did you mean main?"),
         ("%agent fork", "%agent fork: it takes NEW [CONVERSATION]; it was given none."),
         ("%agent fork 'a b'", "letters, digits, - and _; 'a b' is not."),

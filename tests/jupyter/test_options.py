@@ -164,7 +164,7 @@ def test_modes_to_compare_are_several_and_known() -> None:
         ("--compare async", "takes two modes or more, each once"),
         ("--compare async,async", "takes two modes or more, each once"),
         ("--compare async,batsh", "no mode 'batsh'; did you mean batch?"),
-        ("--compare x,y", "the modes are sequential, batch, eager, async"),
+        ("--compare x,y", "the modes are: sequential, batch, eager, async"),
     ],
 )
 def test_a_comparison_of_one_mode_or_of_an_unknown_one_is_refused(line: str, says: str) -> None:

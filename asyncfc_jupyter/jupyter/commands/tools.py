@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 from asyncfc_jupyter.jupyter.session.latencies import Latencies, Latency
-from asyncfc_jupyter.text import clean, count, did_you_mean
+from asyncfc_jupyter.text import clean, count, no_such
 from asyncfc_jupyter.tools.definition import Tool
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def show_tools(session: Session, name: str | None = None) -> ToolsTable | ToolDe
     """
     known = session.registry.by_name()
     if name is not None and name not in known:
-        listed = did_you_mean(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
-        raise UsageError(f"there is no tool {name!r}{listed}")
+        raise UsageError(no_such("tool", name, known))
     if name is not None:
         return ToolDetail(known[name], session.latencies)
     none = "No tools yet: define a function in a cell that starts with %%tool."

@@ -15,7 +15,7 @@ from asyncfc_jupyter.agent.persistence import FORMAT, fork, from_json, to_json
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.text_file import read_text_file
 from asyncfc_jupyter.models.atomic_file import replace_file
-from asyncfc_jupyter.text import count, did_you_mean
+from asyncfc_jupyter.text import count, no_such
 
 #: The conversation of the cells that name none.
 MAIN = "main"
@@ -71,8 +71,7 @@ class Conversations:
             UsageError: There is no conversation of that name.
         """
         if name not in self._talks:
-            meant = did_you_mean(name, self.names) or f"; there are: {', '.join(self.names)}."
-            raise UsageError(f"there is no conversation {name!r}{meant}")
+            raise UsageError(no_such("conversation", name, self.names))
         return self._talks[name]
 
     def reset(self, name: str = MAIN) -> str:

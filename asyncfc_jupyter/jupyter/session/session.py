@@ -28,7 +28,7 @@ from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.cassette.cassette import recorded_model
 from asyncfc_jupyter.models.keys import api_key_in
 from asyncfc_jupyter.models.registry import REHEARSAL
-from asyncfc_jupyter.text import did_you_mean
+from asyncfc_jupyter.text import no_such
 from asyncfc_jupyter.tools.definition import Tool, make_tool, marked_options
 from asyncfc_jupyter.tools.registry import ToolRegistry
 
@@ -182,8 +182,7 @@ class Session:
         known = self.registry.by_name()
         for name in names:
             if name not in known:
-                listed = did_you_mean(name, tuple(known)) or f"; the tools are: {', '.join(known) or 'none yet'}."
-                raise UsageError(f"%%agent --tools: there is no tool {name!r}{listed}")
+                raise UsageError(f"%%agent --tools: {no_such('tool', name, known)}")
         return tuple(known[name] for name in dict.fromkeys(names))
 
 

@@ -29,7 +29,7 @@ from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.registry import APIS, api_named
 from asyncfc_jupyter.models.secret import hide_keys
 from asyncfc_jupyter.modes import Mode
-from asyncfc_jupyter.text import did_you_mean, truncate
+from asyncfc_jupyter.text import did_you_mean, no_such, truncate
 
 MODES = tuple(mode.value for mode in Mode)
 #: How an answer may be shown.
@@ -155,7 +155,7 @@ def problem_with(name: str, value: object) -> str | None:
     if isinstance(value, str) and hide_keys(value) != value:
         return f"{name} holds what looks like a key; {_KEYS_STAY_OUT}"
     if name not in SETTINGS:
-        return f"there is no setting {name!r}{did_you_mean(name, tuple(SETTINGS)) or f'; the settings are: {_LISTED}.'}"
+        return no_such("setting", name, SETTINGS)
     rule = SETTINGS[name].rule
     if value is None or rule.accepts(value):
         return None
@@ -166,7 +166,6 @@ def problem_with(name: str, value: object) -> str | None:
     return f"{name} is {shown}, and must be {rule.text}{meant or '.'}"
 
 
-_LISTED = ", ".join(SETTINGS)
 _KEYS_STAY_OUT = (
     "keys never go into settings, which are shown, saved and shared. Take it out, put the key into an environment variable and "
     'name that (api_key_env = "MY_KEY"), or keep it in the keyring: keyring set asyncfc_jupyter openai.'
