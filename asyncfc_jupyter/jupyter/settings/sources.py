@@ -1,7 +1,7 @@
 """Where settings are set: ``[tool.asyncfc]`` of the nearest pyproject.toml, and ``ipython_config.py``.
 
-An invalid file never keeps the extension from loading. Its errors are kept beside its valid values, and a run is refused instead:
-without a setting that the author of the file wrote, such as a budget, it would not be the run that was meant.
+An invalid file never keeps the extension from loading. Its errors are kept beside its valid values, and a run is refused
+instead: without a setting that the author of the file wrote, such as a budget, it would not be the run that was meant.
 """
 
 from __future__ import annotations
