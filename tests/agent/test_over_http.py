@@ -69,6 +69,7 @@ def test_a_text_parameter_refuses_other_values_and_the_model_sees_why() -> None:
     script = [
         reply(call_chunks(0, "a", "echo", {"text": "x"}), call_chunks(1, "b", "echo", {"text": ["$f1"]})),
         reply(text_chunks("Sorry.")),
+        reply(text_chunks("Sorry.")),  # asked for where the first call returns late, on a busy machine
     ]
     with ScriptedServer(script) as server:
         run = asyncio.run(agent_for(server, echo).run("go"))
