@@ -100,6 +100,11 @@ class Tool:
     #: Of these, the ones that a model writes under another name, an alias; None where there are several aliases.
     written_as: Mapping[str, str | None] = dataclasses.field(init=False, repr=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A marked function carries its tool. An executor that pickles functions by their value, such as loky or Dask, would
+        # have to pickle the tool too, and with it the executor itself.
+        return type(None), ()
+
     def __post_init__(self) -> None:
         limited = (template.path.arguments for template in self.resource_limits)
         object.__setattr__(self, "places_in", self.effects.arguments.union(*limited))

@@ -216,3 +216,27 @@ def test_a_coroutine_from_a_thread_is_stopped_when_its_time_is_up() -> None:
 
     outcome = asyncio.run(main())
     assert (outcome.kind, outcome.message, stopped) == ("timeout", "begin took longer than 0.5 s.", [True])
+
+
+def test_a_function_of_main_runs_in_an_executor_that_pickles_by_value(tmp_path) -> None:
+    """As a notebook's functions do in loky's or Dask's executor: the mark on the function must not travel with it."""
+    program = """
+        import asyncio, os
+        from loky import get_reusable_executor
+        from asyncfc_jupyter import Agent, tool
+
+        workers = get_reusable_executor(max_workers=1)
+
+        @tool(pure=True, run_in=workers)
+        def process_id() -> int:
+            "Return the id of this process."
+            return os.getpid()
+
+        run = asyncio.run(Agent(model="rehearsal", tools=[process_id]).run("a = process_id()\\n\\n'done'"))
+        print(run.futures["f1"].result() != os.getpid())
+        workers.shutdown(kill_workers=True)
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout.strip(), ran.returncode) == ("True", 0), ran.stderr
