@@ -25,8 +25,13 @@ LONGEST_SERVER_PAUSE_S = 60.0
 #: The first pause before a tool is called again, and the longest, in seconds. The random part is at most the first pause.
 FIRST_TOOL_PAUSE_S, LONGEST_TOOL_PAUSE_S = 0.2, 10.0
 
-#: Half a second, doubled with each failure; up to half of each pause is left out at random.
-_SERVER_WAIT = wait_exponential(multiplier=0.25) + wait_random_exponential(multiplier=0.25)
+#: The first pause before a request is sent again, in seconds. It doubles with each failure.
+FIRST_SERVER_PAUSE_S = 0.5
+
+#: One half of each pause is fixed, the other is drawn at random between nothing and the whole of it.
+_SERVER_WAIT = wait_exponential(multiplier=FIRST_SERVER_PAUSE_S / 2) + wait_random_exponential(
+    multiplier=FIRST_SERVER_PAUSE_S / 2
+)
 _TOOL_WAIT = wait_exponential(multiplier=FIRST_TOOL_PAUSE_S, max=LONGEST_TOOL_PAUSE_S) + wait_random(
     0, FIRST_TOOL_PAUSE_S
 )

@@ -44,7 +44,7 @@ INSTEAD = {
 KEPT = {
     ("protocol.py", "go on"),
     ("history.py", "go on"),
-    ("tool_messages.py", "the person"),
+    ("protocol.py", "the person"),
     ("persistence.py", "told"),
 }
 DIALECT = re.compile(rf"\b(?:{'|'.join(INSTEAD)})", re.IGNORECASE)
@@ -140,6 +140,7 @@ def homes(word: str) -> list[str]:
         ("Not the result.", "protocol.py"),
         ("await_future", "protocol.py"),
         ("asyncfc_gate_", "protocol.py"),
+        ("Nothing is pending: ", "protocol.py"),
         ("the same call as ", "waits.py"),
         ("M0 8L8 0", "legend.py"),
         ("[tool.asyncfc]", "sources.py"),

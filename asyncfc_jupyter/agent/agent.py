@@ -34,7 +34,7 @@ class Agent:
             it is: ``server``, ``base_url``, ``api``, ``api_key`` and ``model_options`` are for names.
         tools: Functions, marked with ``@tool`` or plain, or `Tool` objects.
         mode: ``async`` (futures), or for comparison ``sequential``, ``batch`` or ``eager``.
-        server: A server by name: ``openai``, ``ollama``, ``vllm``, ``llamacpp`` or ``lmstudio``.
+        server: A server by name, such as ``ollama``; `models.profiles` lists them.
         base_url: Address of an OpenAI-compatible server, such as ``http://127.0.0.1:8080/v1``.
         api: ``chat`` (Chat Completions), ``responses``, or ``native`` (the latter with asynchronous tools).
         api_key: The server's key; by default from the environment, such as ``OPENAI_API_KEY``, the keyring or a file.

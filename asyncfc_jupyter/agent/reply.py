@@ -19,7 +19,7 @@ from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.agent.turn import AwaitCall, Turn
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened
 from asyncfc_jupyter.core.futures import CallId, FutureName, Status
-from asyncfc_jupyter.core.protocol import DELIVERED, STILL_PENDING
+from asyncfc_jupyter.core.protocol import DELIVERED, NOTHING_PENDING, STILL_PENDING
 from asyncfc_jupyter.errors import UnknownFuture
 from asyncfc_jupyter.models.base import ForetellingModel
 from asyncfc_jupyter.runtime.call import ToolCall
@@ -126,7 +126,7 @@ class ReplyAnswers:
             yield {"status": "failed", "error": call.request}
             return
         if not names:
-            yield tool_messages.NOTHING_PENDING
+            yield NOTHING_PENDING
         for name in names:
             future = self._driver.calls.get(name)
             if future is None:

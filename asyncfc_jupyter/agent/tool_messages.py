@@ -12,7 +12,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from asyncfc_jupyter.core.futures import CallId, State
-from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, DELIVERED, SHOWN_PENDING_NOTE, placeholder_fields
+from asyncfc_jupyter.core.protocol import (
+    AWAIT_FUTURE,
+    DELIVERED,
+    DELIVERY_NOTE,
+    SHOWN_OUTCOME_NOTE,
+    SHOWN_PENDING_NOTE,
+    placeholder_fields,
+)
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.values.summarize import value_fields
 
@@ -74,12 +81,6 @@ def results(calls: Iterable[ToolCall]) -> list[dict[str, Any]]:
     return [result_object(call, with_arguments=True) for call in calls]
 
 
-#: The answer to an ``await_future`` when nothing is pending: an empty list would look like a lost result.
-NOTHING_PENDING: dict[str, Any] = {
-    "note": "Nothing is pending: every result to wait for has been given in a message above."
-}
-
-
 def shown_already(call: ToolCall, *, withheld: bool = False) -> dict[str, Any]:
     """Return the object that stands for a future that another message of the same reply shows.
 
@@ -90,7 +91,7 @@ def shown_already(call: ToolCall, *, withheld: bool = False) -> dict[str, Any]:
     shown = {"future": call.name, "tool": call.tool}
     if withheld or not call.settled:
         return shown | {"status": "pending", "note": SHOWN_PENDING_NOTE}
-    return shown | {"note": "Its outcome is in another tool message of this reply."}
+    return shown | {"note": SHOWN_OUTCOME_NOTE}
 
 
 def plain_content(call: ToolCall) -> str:
@@ -109,8 +110,7 @@ def tool_message(call_id: CallId | str, content: Any) -> dict[str, Any]:
 
 def delivery_message(calls: Iterable[ToolCall]) -> dict[str, Any]:
     """Return results as a message in the user's place, for models that read them better there than in a tool message."""
-    note = "From the tools, not from the person: results that became ready."
-    return {"role": "user", "content": _dump({DELIVERED: results(calls), "note": note})}
+    return {"role": "user", "content": _dump({DELIVERED: results(calls), "note": DELIVERY_NOTE})}
 
 
 def call_message(call_id: str, name: str, arguments_json: str) -> dict[str, Any]:

@@ -32,13 +32,21 @@ STILL_PENDING = "still_pending"
 #: Keys of what a message says of one future, in a placeholder or a result.
 REPORT_KEYS = frozenset({"future", "tool", "status", "value", "note", "arguments", "error", "summarized"})
 
-#: How the note of each placeholder begins.
+#: How the note of each placeholder begins: `FutureReport.is_placeholder` recognizes one by it.
 NOT_THE_RESULT = "Not the result."
 _PLACEHOLDER_NOTE = (
     f'{NOT_THE_RESULT} The call is still running; pass "${{future}}" on as an argument, or read the value later.'
 )
 #: The note where another tool message of the same reply holds the placeholder.
 SHOWN_PENDING_NOTE = f"{NOT_THE_RESULT} The call is still running, as another tool message of this reply says."
+#: The note where another tool message of the same reply holds the outcome.
+SHOWN_OUTCOME_NOTE = "Its outcome is in another tool message of this reply."
+#: The note of results in a message in the user's place.
+DELIVERY_NOTE = "From the tools, not from the person: results that became ready."
+#: The answer to an `AWAIT_FUTURE` when nothing is pending: an empty list would look like a lost result.
+NOTHING_PENDING: dict[str, Any] = {
+    "note": "Nothing is pending: every result to wait for has been given in a message above."
+}
 
 INSTRUCTIONS = f"""\
 Tool calls run asynchronously. Each call returns at once with a future named f1, f2, f3, ... in the order in which you make \

@@ -62,6 +62,7 @@ class Retrying:
 class Finish:
     """The server said why the reply ends. Usage may still follow."""
 
+    #: ``length`` and ``content_filter`` mean that the reply was cut off; any other word that it is whole.
     reason: str
 
 

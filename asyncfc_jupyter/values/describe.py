@@ -23,8 +23,10 @@ from asyncfc_jupyter.core.field_access import field_names
 from asyncfc_jupyter.core.references import Field, Item
 from asyncfc_jupyter.text import count, list_names, shorten, truncate_with_length
 
-#: Rows of a table's head, and items of each of an array's last two sides: enough to see what kind of data it is.
-_HEAD = 5
+#: Rows of a table that are shown: enough to see what kind of data it is.
+_HEAD_ROWS = 5
+#: Items of each of an array's last two sides that are shown.
+_CORNER = 5
 #: Columns, fields or axes that are named.
 _MOST_NAMES = 40
 #: Columns in the head of a table, and characters of a cell.
@@ -158,7 +160,7 @@ def _index_and_head(value: Any) -> Iterator[str]:
         named = f" of {', '.join(names)}" if names else ""
         yield f"index: {type(index).__name__}{named}, {_cell(index[0])} to {_cell(index[-1])}"
     if _has(value, "head") and _shape(value)[0]:
-        head = value.head(_HEAD)
+        head = value.head(_HEAD_ROWS)
         # A part of a wide table only, whatever the user's display options are.
         wide = _has(head, "to_string", "columns")
         shown = head.to_string(max_cols=_HEAD_COLUMNS, max_colwidth=_CELL_CHARACTERS) if wide else repr(head)
@@ -174,7 +176,7 @@ def _array(value: Any) -> Description | None:
     if is_numpy and value.dtype.kind in "iuf" and 0 < value.size <= _MOST_COMPARED:
         lines.append(f"from {value.min()} to {value.max()}")
     with contextlib.suppress(Exception):  # an array that cannot be sliced is described without its beginning
-        sides = [1] * (len(shape) - 2) + [_HEAD] * min(2, len(shape))
+        sides = [1] * (len(shape) - 2) + [_CORNER] * min(2, len(shape))
         corner = value[tuple(slice(0, side) for side in sides)].tolist()
         whole = all(side >= length for side, length in zip(sides, shape, strict=True))
         lines.append(f"{'all of it' if whole else 'begins'}: {truncate_with_length(str(corner), _REPR_CHARACTERS)}")

@@ -121,6 +121,8 @@ def test_the_tables_of_servers_have_every_profile_as_it_is() -> None:
     assert rows == {name: [each.base_url, each.api, each.key_variable] for name, each in PROFILES.items()}
     started: list[Any] = [quoted(cells[0]) for cells in table_below(text, "`--server`")]
     assert [names[0] for names in started if names] == list(PROFILES)
+    (server,) = (cells for cells in table_below(page("docs/settings.md"), "setting") if quoted(cells[0]) == ["server"])
+    assert quoted(server[1]) == list(PROFILES)
 
 
 def test_the_picture_of_the_layers_is_that_of_the_layer_test() -> None:

@@ -13,6 +13,7 @@ from asyncfc_jupyter.tools.definition import make_tool
 from tests.jupyter.conftest import AGENT
 from tests.jupyter.html_elements import Elements
 from tests.kernels.harness import Kernel
+from tests.suite.expected import Compare
 
 
 def pay(euros: float, to: str = "<b>nobody</b>") -> str:
@@ -95,6 +96,11 @@ def test_the_text_says_how_each_tool_runs_what_it_took_and_what_is_missing() -> 
         "pure(city: str) -> str  [pure]",
         "    on the loop, timeout 60 s; not called yet",
     ]
+
+
+def test_the_whole_table_is_as_it_was(expected: Compare) -> None:
+    table = ToolsTable([PAY, LOOK, BARE], observed(*calls("look", 0.25, 2.5)))
+    expected("tools-table.txt", table._repr_html_().partition("</style>")[2].replace("<", "\n<"))
 
 
 def test_the_html_says_the_same_and_nothing_in_it_can_run() -> None:

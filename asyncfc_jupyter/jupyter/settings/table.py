@@ -1,8 +1,8 @@
 """The options of ``%%agent`` and ``%%tool``, an entry for each, and which of them are settings.
 
 An entry makes the option of the line, its help and its default, and says what the Tab key offers. The entry of a setting also
-makes the trait (``%config``, ``ipython_config.py``), the key of ``[tool.asyncfc]`` and the row of ``%agent config``. A new
-option takes one entry here, and its use.
+makes the trait (``%config``, ``ipython_config.py``), the key of ``[tool.asyncfc]`` and the row of ``%agent config``. To add an
+option, add its entry here, and use its value in ``session/session.py``.
 """
 
 from __future__ import annotations
