@@ -285,7 +285,7 @@ def test_texts_pass_or_are_refused_with_these_words(expected) -> None:
     lines += [f"settled: {judged('a', value, settled)}" for value in ("pending", "<order_id>", "<unknown_field>", "f1")]
     alone = Situation(known=("f1",), pending=("f1",))
     lines += [f"alone: {judged('a', value, alone)}" for value in ("pending", "<order_id>", "<order_id", "<fixed>")]
-    expected("look_alikes.txt", "\n".join(lines))
+    expected("malformed_references.txt", "\n".join(lines))
 
 
 # -- effects ---------------------------------------------------------------------------------------------------------

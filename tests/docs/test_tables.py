@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from asyncfc_jupyter import cli
 from asyncfc_jupyter.jupyter.commands.table import COMMANDS
 from asyncfc_jupyter.jupyter.settings.option import Option
 from asyncfc_jupyter.jupyter.settings.table import OPTIONS, SETTINGS, TOOL_OPTIONS
@@ -17,6 +18,8 @@ from tests.docs.pages import ROOT, quoted, table_below
 from tests.test_layers import BELOW
 
 DOCS = ROOT / "docs"
+#: Options of other programs that a document names: of pytest, the benchmarks and model servers.
+ELSEWHERE = {"--accept", "--quick", "--api-key", "--jinja"}
 
 
 def page(name: str) -> str:
@@ -39,12 +42,25 @@ def option_rows(options: Iterable[Option]) -> list[str]:
     return lines
 
 
+def command_line_rows() -> list[str]:
+    """Return a row for each option of each command of ``asyncfc-jupyter``."""
+    lines = [row("command", "takes", "means"), row("---", "---", "---")]
+    (commands,) = (each.choices for each in cli._parser()._actions if isinstance(each.choices, dict))
+    for name, parser in commands.items():
+        for each in parser._actions:
+            if "--help" not in each.option_strings:
+                value = "" if each.nargs == 0 else f" {each.metavar}{' ...' if each.nargs == '+' else ''}"
+                written = f"{', '.join(each.option_strings)}{value}".strip()
+                lines.append(row(f"`{name}`", f"`{written}`", str(each.help)))
+    return lines
+
+
 def options_page() -> str:
     """Return the whole page of options."""
     commands = [row("command", "does"), row("---", "---")]
     commands += [row(f"`%agent {name} {each.usage}`".replace(" `", "`"), each.help) for name, each in COMMANDS.items()]
     lines = [
-        "# Options of the magics",
+        "# Options of the magics and of the command line",
         "",
         "This page is written from the parsers' own tables. An option takes its default from the [settings](settings.md),",
         "if the settings have it.",
@@ -62,6 +78,10 @@ def options_page() -> str:
         "## `%agent`",
         "",
         *commands,
+        "",
+        "## `asyncfc-jupyter`",
+        "",
+        *command_line_rows(),
     ]
     return "\n".join(lines) + "\n"
 
@@ -86,16 +106,13 @@ def test_the_readme_lists_every_command_with_its_words() -> None:
 def test_every_option_that_a_document_names_exists() -> None:
     flags = {each.flag for each in [*OPTIONS.values(), *TOOL_OPTIONS.values()]}
     flags |= {flag.flag for command in COMMANDS.values() for flag in command.options}
+    flags |= set(re.findall(r"--[a-z-]+", "\n".join(command_line_rows())))
     for name in ["README.md", *(f"docs/{path.name}" for path in DOCS.glob("*.md"))]:
         for line in page(name).splitlines():
             for code in quoted(line):
                 if re.match(r"%%?(agent|tool)\b|--", code):
                     unknown = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", code)) - flags - ELSEWHERE
                     assert not unknown, f"{name}: {line}"
-
-
-#: Options of other programs, and of the command line of this one, which `tests/test_cli.py` checks.
-ELSEWHERE = {"--accept", "--json", "--html", "--svg", "--text", "--api-key", "--jinja", "--quick"}
 
 
 def test_the_table_of_settings_is_complete_and_has_the_defaults() -> None:
