@@ -12,7 +12,7 @@ from asyncfc_jupyter.core.events import CallIssued, Limit
 from asyncfc_jupyter.core.malformed_references import Situation, reject_malformed_references
 from asyncfc_jupyter.core.references import Reference, find_references, nested_deeper_than, substitute
 from asyncfc_jupyter.errors import CallError, UnknownFuture
-from asyncfc_jupyter.runtime.call import ToolCall
+from asyncfc_jupyter.runtime.call import ShareKey, ToolCall
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
@@ -22,7 +22,7 @@ from asyncfc_jupyter.values.snapshot import snapshot
 #: Characters of a call's arguments in the log: enough to recognise the call.
 _ARGUMENTS_SHOWN = 400
 #: Made once: `json.dumps` makes an encoder for each text.
-_SORTED, _SHOWN = json.JSONEncoder(sort_keys=True, default=str), json.JSONEncoder(ensure_ascii=False, default=str)
+_EXACT, _SHOWN = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False, default=str)
 #: Levels of nesting in a call's arguments: far beyond any real one, far below where recursion ends.
 _DEEPEST = 64
 
@@ -62,9 +62,18 @@ def effects_of(tool: Tool | None, arguments: Mapping[str, Any], *, references: b
     return tool.effects.expand(_places(tool, substitute(known, lambda reference: reference)), unresolved)
 
 
-def share_key(tool: Tool | None, arguments: Mapping[str, Any]) -> str:
-    """Return a text that calls have in common exactly if they are the same call of a repeatable tool; else an empty one."""
-    return "" if tool is None or not tool.repeatable else f"{tool.name} {_SORTED.encode(arguments)}"
+def share_key(tool: Tool | None, arguments: Mapping[str, Any], *, references: bool) -> ShareKey | None:
+    """Return what calls have in common exactly if they are the same call of a repeatable tool; None for any other call.
+
+    The same tool is the same object: a function that was redefined under the same name is another. Arguments may come in
+    any order. The keys inside of one may not, since the function sees their order.
+    """
+    if tool is None or not tool.repeatable:
+        return None
+    try:
+        return tool, references, _EXACT.encode(sorted(arguments.items()))
+    except TypeError:
+        return None  # a script passed what no model can write, and a text of it may be that of something else
 
 
 def issued(call: ToolCall, turn: int, found: tuple[Reference, ...], effects: Effects) -> CallIssued:

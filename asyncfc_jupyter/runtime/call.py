@@ -61,6 +61,10 @@ class Lease:
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
 
+#: The tool, whether references are replaced, and the arguments as text.
+ShareKey = tuple[Tool, bool, str]
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class ToolCall:
     """One tool call and its future.
@@ -85,8 +89,8 @@ class ToolCall:
     problem: CallError | None = None
     #: The call that this one repeats, whose outcome it takes.
     same_as: FutureName | None = None
-    #: The same text for all calls that may share one outcome; empty where the tool does not allow that, and once settled.
-    share_key: str = ""
+    #: Equal for all calls that may share one outcome; None where the tool does not allow that, and once settled.
+    share_key: ShareKey | None = None
 
     state: State = State.PENDING
     #: Whether it failed because its time was up.
@@ -235,7 +239,7 @@ class ToolCall:
             if open_to_the_tool is not None:
                 open_to_the_tool.close()
         self.bound = self.attempt = None
-        self.share_key = ""
+        self.share_key = None
         self.state, self.timed_out = state, timed_out
         self.value, self.error, self.exception = value, error, exception
         waiters, self.waiters = self.waiters, []

@@ -22,7 +22,7 @@ from asyncfc_jupyter.errors import AgentInterrupted, CallError
 from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.approval import declined, question
 from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, show_exception, still_running
-from asyncfc_jupyter.runtime.call import Approval, Lease, ToolCall
+from asyncfc_jupyter.runtime.call import Approval, Lease, ShareKey, ToolCall
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.retry import Runner
 from asyncfc_jupyter.runtime.settling import end_of, settled, why_skipped
@@ -45,7 +45,7 @@ class Driver:
         self.issued: list[ToolCall] = []
         self._pending: dict[FutureName, ToolCall] = {}
         #: Pending calls whose outcome another call may share, by what the two must have in common.
-        self._shareable: dict[str, FutureName] = {}
+        self._shareable: dict[ShareKey, FutureName] = {}
         #: Durations of the latest calls, by tool.
         self.durations = Durations()
         #: Tools of this run that kept the event loop to themselves, with the longest stretch in seconds.
@@ -109,8 +109,8 @@ class Driver:
                 problem = error
         able = tool if problem is None else None
         effects = binding.effects_of(able, arguments, references=references)
-        key = binding.share_key(able, arguments)
-        earlier = self._shareable.get(key)
+        key = binding.share_key(able, arguments, references=references)
+        earlier = None if key is None else self._shareable.get(key)
         shares = earlier is not None and self.scheduler.may_share(earlier, effects)
         call = ToolCall(
             name=future_name(len(self.calls) + 1),
@@ -124,7 +124,7 @@ class Driver:
             same_as=earlier if shares else None,
             share_key=key,
         )
-        if key and not shares:
+        if key is not None and not shares:
             self._shareable[key] = call.name
         self.calls[call.name] = self._pending[call.name] = call
         self.issued.append(call)
@@ -266,7 +266,7 @@ class Driver:
         self._feed(end_of(call, still_running=still_running))
 
     def _settle(self, call: ToolCall, state: State, **outcome: Any) -> None:
-        if self._shareable.get(call.share_key) == call.name:
+        if call.share_key is not None and self._shareable.get(call.share_key) == call.name:
             del self._shareable[call.share_key]
         self._pending.pop(call.name, None)
         call.settle(state, **outcome)

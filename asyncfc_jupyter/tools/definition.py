@@ -41,7 +41,7 @@ class ToolOptions(TypedDict, total=False):
     #: ordered against every other call that has effects.
     pure: bool
     #: Calling twice has the same effect as calling once. Such a call may be retried, and one that repeats a pending call
-    #: shares its outcome. Pure functions are idempotent by nature.
+    #: shares its outcome, unless the user is asked before each. Pure functions are idempotent by nature.
     idempotent: bool
     #: What it does cannot be undone: it starts only after every earlier call has succeeded and its own reply has ended well.
     #: When an earlier one did not succeed, it is skipped, and the model gets to know.
@@ -112,7 +112,13 @@ class Tool:
 
     @property
     def repeatable(self) -> bool:
-        """Whether calling twice has the same effect as calling once."""
+        """Whether a call that equals a pending one may take its outcome.
+
+        Calling twice must do what calling once does. A tool that declares no paths and is irreversible acts on the outside
+        world all the same, and each call that needs the user's approval has a question of its own.
+        """
+        if self.irreversible or self.approve:
+            return False
         return self.idempotent or (self.effects.declared and not (self.effects.reads or self.effects.writes))
 
     @property

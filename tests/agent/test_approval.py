@@ -152,18 +152,18 @@ def test_approval_works_in_every_mode(mode) -> None:
     assert asked(yes, mode=mode)[0].futures["f1"].result() == "paid 5"
 
 
-def test_one_question_is_asked_for_calls_that_are_the_same() -> None:
+def test_a_question_is_asked_for_each_of_two_calls_that_are_the_same() -> None:
     requests = []
 
     async def approver(request):
         requests.append(request.future)
         await asyncio.sleep(1)
-        return True
+        return request.future == "f1"
 
     tool = make_tool(pay, idempotent=True, writes="money", approve=True)
     run, _ = play(TALK[:1] * 2 + TALK[1:], DONE, tools=[tool], approver=approver)
-    assert requests == ["f1"]
-    assert run.futures["f2"].result() == "paid 5"
+    assert requests == ["f1", "f2"]
+    assert [future.state.value for future in run.futures.values()] == ["done", "skipped"]
 
 
 def test_a_bug_of_the_layer_in_a_call_fails_that_call_and_hangs_nothing(monkeypatch) -> None:

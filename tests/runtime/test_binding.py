@@ -33,13 +33,6 @@ def test_a_log_shows_four_hundred_characters_of_arguments() -> None:
     assert shown("x" * 392) == '{"a": "' + "x" * 392 + "…"
 
 
-def test_two_calls_are_the_same_whatever_the_order_of_their_arguments() -> None:
-    repeatable = make_tool(pay, pure=True)
-    same = binding.share_key(repeatable, {"to": "Ada", "euros": 5})
-    assert same == 'pay {"euros": 5, "to": "Ada"}' == binding.share_key(repeatable, {"euros": 5, "to": "Ada"})
-    assert binding.share_key(PAY, {"to": "Ada", "euros": 5}) == ""
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [({}, "there is no tool 'pay'"), ({"problem": CallError("broken"), "function": PAY}, "broken")],

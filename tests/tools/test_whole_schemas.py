@@ -430,6 +430,8 @@ USUAL = {
         ({"writes": "a", "idempotent": True}, {"declared": True, "flags": {"idempotent", "repeatable"}}),
         ({"irreversible": True}, {"flags": {"irreversible"}}),
         ({"approve": True}, {"flags": {"approve"}}),
+        ({"approve": True, "pure": True}, {"declared": True, "flags": {"approve"}}),
+        ({"irreversible": True, "writes": ()}, {"declared": True, "flags": {"irreversible"}}),
         ({"detached": True}, {"flags": {"detached"}}),
         ({"limit": 2}, {"limit": 2}),
         ({"limit": {"api/{seconds}": 2}}, {"places": {"seconds"}}),
