@@ -22,7 +22,7 @@ from asyncfc_jupyter.modes import parse_deliver, parse_mode
 from asyncfc_jupyter.runtime.call import APPROVAL_TIMEOUT_S, Approver, Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog, Observer
-from asyncfc_jupyter.runtime.output_capture import Capture
+from asyncfc_jupyter.runtime.printed import Capture
 from asyncfc_jupyter.tools.definition import Tool, as_tools
 
 

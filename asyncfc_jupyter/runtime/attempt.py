@@ -31,8 +31,9 @@ from typing import Any, Literal, TypeVar
 
 from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
-from asyncfc_jupyter.runtime.output_capture import LISTENER, Printed, context_of
+from asyncfc_jupyter.runtime.output_capture import LISTENER, context_of
 from asyncfc_jupyter.runtime.pools import THREADS, Noting, processes
+from asyncfc_jupyter.runtime.printed import Printed
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.definition import Tool

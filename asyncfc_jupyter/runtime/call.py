@@ -17,7 +17,7 @@ from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.output_buffer import Stream
-from asyncfc_jupyter.runtime.output_capture import Capture, Printed
+from asyncfc_jupyter.runtime.printed import Capture, Printed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.values.snapshot import snapshot

@@ -23,98 +23,12 @@ import contextvars
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
-from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.runtime.output_buffer import Kept, Piece, Stream, merged
-from asyncfc_jupyter.tools.throttle import Throttle
-
-#: Characters of a call's output that are kept: more than a user reads, and little beside a notebook's own memory.
-PRINTED_CHARACTERS = 10_000_000
-#: Characters of it that the log holds, from its beginning: several screens. A trace is saved and drawn as a whole.
-LOGGED_CHARACTERS = 20_000
-#: Seconds between two reports of one call: a loop that prints a hundred thousand lines must not fill the log.
-NOTE_INTERVAL_S = 0.05
-
-
-class Sink(Protocol):
-    """Takes the output of one call, instead of the streams. Its methods may be called from any thread."""
-
-    def write(self, text: str, stream: Stream) -> bool:
-        """Take what the function prints, also after its call was abandoned; return whether to keep it from the stream."""
-
-    def raised(self, error: BaseException) -> None:
-        """Take the exception that the call failed with, with the traceback of the function's own frames."""
-
-
-#: Makes a sink for a call, from the names of its future and its tool.
-Capture = Callable[[FutureName, str], Sink]
+from asyncfc_jupyter.runtime.output_buffer import Stream
+from asyncfc_jupyter.runtime.printed import Printed
 
 _PRINTING: contextvars.ContextVar[Printed | None] = contextvars.ContextVar("asyncfc_printing", default=None)
-
-
-class Printed:
-    """The output of one call so far. Made on the event loop; written to from any thread.
-
-    Args:
-        report: Called on the event loop with each piece, some lines long and at most `LOGGED_CHARACTERS` in all, and with the
-            stream that it was written to. The last piece, and a note of what was cut, is reported before `close` returns.
-        sink: Takes the text instead of the stream; None for the stream.
-    """
-
-    def __init__(self, report: Callable[[str, Stream], None], sink: Sink | None = None) -> None:
-        self._report = report
-        self.sink = sink
-        self._throttle = Throttle(self._flush, NOTE_INTERVAL_S)
-        self._lock = threading.Lock()
-        self._kept = Kept(PRINTED_CHARACTERS)
-        self._unreported: list[Piece] = []
-        self._left = LOGGED_CHARACTERS
-        self._cut = 0
-        self._open = True
-
-    @property
-    def text(self) -> str:
-        """The output so far, to both streams, in order; of a very long one, its beginning and its end."""
-        with self._lock:
-            return self._kept.text
-
-    def note(self, text: str, stream: Stream) -> bool:
-        """Note what was printed, until the call ends, and return whether a sink has taken it."""
-        taken = self.sink is not None and self.sink.write(text, stream)
-        with self._lock:
-            if self._open or taken:
-                self._kept.add(text, stream)
-            logged = text[: self._left] if self._open else ""
-            if self._open:
-                self._left -= len(logged)
-                self._cut += len(text) - len(logged)
-            if logged:
-                self._unreported.append((logged, stream))
-        if logged:
-            self._throttle.request()
-        return taken
-
-    def raised(self, error: BaseException | None) -> None:
-        """Pass the exception that the call failed with to the sink."""
-        if error is not None and self.sink is not None:
-            self.sink.raised(error)
-
-    def close(self) -> None:
-        """Report the rest, and nothing more: the call has ended."""
-        with self._lock:
-            if not self._open:
-                return
-            self._open = False
-        self._flush()
-        if self._cut:
-            self._report(f"\n[{self._cut:,} more characters were printed and are not in the log]\n", "stdout")
-
-    def _flush(self) -> None:
-        with self._lock:
-            unreported, self._unreported = self._unreported, []
-        for text, stream in merged(unreported):
-            self._report(text, stream)
 
 
 def current_sink() -> Sink | None:

@@ -11,7 +11,7 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.events import CallCancelled, CallPrinted
-from asyncfc_jupyter.runtime.output_capture import LOGGED_CHARACTERS
+from asyncfc_jupyter.runtime.printed import LOGGED_CHARACTERS
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
 

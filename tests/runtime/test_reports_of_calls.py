@@ -23,7 +23,8 @@ from asyncfc_jupyter.runtime.abandoned import CLEAN_UP_S
 from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import UNWIND_S, Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
-from asyncfc_jupyter.runtime.output_capture import LOGGED_CHARACTERS, NOTE_INTERVAL_S, Printed, context_of, current_sink
+from asyncfc_jupyter.runtime.output_capture import context_of, current_sink
+from asyncfc_jupyter.runtime.printed import LOGGED_CHARACTERS, NOTE_INTERVAL_S, Printed
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.context import ToolContext as Context
 from asyncfc_jupyter.tools.definition import make_tool
