@@ -31,9 +31,10 @@ from typing import Any, Literal, TypeVar
 
 from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
-from asyncfc_jupyter.runtime.output_capture import LISTENER, context_of
 from asyncfc_jupyter.runtime.pools import THREADS, Noting, processes
 from asyncfc_jupyter.runtime.printed import Printed
+from asyncfc_jupyter.runtime.process_state import PROCESS, end_call
+from asyncfc_jupyter.runtime.running_call import RunningCall, context_of
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.definition import Tool
@@ -73,9 +74,12 @@ class Attempt:
         tool: The tool.
         bound: Its arguments.
         printed: Takes what the function prints; None leaves it to the streams.
+        future: The name of the call's future, by which the user knows it.
     """
 
-    def __init__(self, tool: Tool, bound: inspect.BoundArguments, printed: Printed | None = None) -> None:
+    def __init__(
+        self, tool: Tool, bound: inspect.BoundArguments, printed: Printed | None = None, *, future: str = ""
+    ) -> None:
         self._tool, self._call = tool, (tool.function, bound.args, bound.kwargs)
         self._turn = turn_of(tool)
         #: Whether its outcome is not waited for any more.
@@ -86,13 +90,13 @@ class Attempt:
         self._collects = printed is not None and printed.sink is not None
         #: The work that an executor has, from when it is submitted until its result has arrived: only this cannot be stopped.
         self._sent: Future[Any] | None = None
+        self._running = RunningCall(f"{future} {tool.name}".lstrip(), printed)
         self._work: asyncio.Task[Outcome] = asyncio.get_running_loop().create_task(
-            self._run(), name=f"asyncfc call of {tool.name}", context=context_of(printed)
+            self._run(), name=f"asyncfc call of {tool.name}", context=context_of(self._running)
         )
-        if printed is not None:
-            # Until nothing of it is left, which may be long after it was abandoned.
-            LISTENER.begin()
-            self._work.add_done_callback(lambda _: LISTENER.end())
+        # Until nothing of it is left, which may be long after it was abandoned.
+        PROCESS.begin()
+        self._work.add_done_callback(lambda _: PROCESS.end())
 
     def when_reached(self, notify: Callable[[], None], context: contextvars.Context | None = None) -> None:
         """Start the tool's time, and notify once when the function has ended or the time is up: then ask for the `result`.
@@ -142,6 +146,7 @@ class Attempt:
         """
         self._stop_watching()
         again, self.abandoned = self.abandoned, True
+        self._running.abandoned = True
         if self._sent is None or self._sent.cancel():
             if not again:  # a second cancellation would hit the clean-up after the first
                 self._work.cancel()
@@ -219,6 +224,8 @@ class Attempt:
 
         def sent(future: Future[Any]) -> None:
             self._sent = future
+            PROCESS.begin()  # its thread may outlast the event loop, and with it the task that waits for it
+            future.add_done_callback(lambda _: PROCESS.end())
             if turn is not None:
                 future.add_done_callback(lambda _: turn.leave())
 
@@ -248,6 +255,8 @@ async def _on_this_loop(work: Coroutine[Any, Any, Any]) -> Outcome:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit in a tool is the tool's failure, not the kernel's end
         return raised(error)
+    finally:
+        end_call()
 
 
 async def _awaited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -296,6 +305,8 @@ def _guarded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         return Returned(value=function(*args, **kwargs))
     except BaseException as error:  # noqa: BLE001 - no exception of a tool may be lost with its thread
         return raised(error)
+    finally:
+        end_call()
 
 
 def _call_whole(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:

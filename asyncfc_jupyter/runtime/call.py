@@ -186,7 +186,7 @@ class ToolCall:
             values = bound.arguments.items()
             copies = {n: self.context if isinstance(v, ToolContext) else snapshot(v) for n, v in values}
             bound = inspect.BoundArguments(bound.signature, OrderedDict(copies))
-        self.attempt = Attempt(self.function, bound, self.printed)
+        self.attempt = Attempt(self.function, bound, self.printed, future=self.name)
         return self.attempt
 
     def end_attempt(self, attempt: Attempt) -> Outcome:

@@ -1,74 +1,65 @@
-"""The output of tools, captured for the call that prints it: noted beside where it goes, or kept from going there.
+"""What tools print, noted for the call that prints it: beside where it goes, or kept from going there.
 
 Theory of operation
 -------------------
-While calls run, the ``write`` of ``sys.stdout`` and ``sys.stderr`` is replaced by one that notes the text for the call that a
-context variable names, and then calls the old one, unless the run has a `Sink` that takes the text. The variable is set for the
-function alone, so that the output of observers of the log never counts as a tool's. The context goes with the function: into
-the coroutines that it awaits and starts, and into the thread that it runs in.
+While calls run, the ``write`` of ``sys.stdout`` and ``sys.stderr`` is replaced by one that notes the text for the call that the
+code runs for, and then calls the old one, unless the run has a `Sink` that takes the text. A call is current for its function
+alone, so that the output of observers of the log never counts as a tool's.
 
 The method of the stream is replaced and not ``sys.stdout``: logging handlers and others that hold the stream are captured too,
 ``isatty``, ``fileno`` and ``encoding`` stay the stream's own, and a tool that redirects its output gets it for itself. A stream
-whose methods cannot be replaced is left as it is, and nothing is noted.
+that code outside of calls sets meanwhile, such as a cell that redirects its own output while a run continues in the background,
+is treated the same. A stream whose methods cannot be replaced is left as it is, and nothing is noted.
 
 For a run with sinks, the output of a function in another process is sent back with its outcome, and printed here then.
 
-Not noted: what a subprocess or an extension writes to the file descriptors, what runs in another process without a sink, and
-what threads print that the tool itself starts, which carry no context.
+Not noted: what a subprocess or an extension writes to the file descriptors, and what runs in another process without a sink.
 """
 
 from __future__ import annotations
 
-import contextvars
+import contextlib
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any, TextIO
 
 from asyncfc_jupyter.runtime.output_buffer import Stream
-from asyncfc_jupyter.runtime.printed import Printed
-
-_PRINTING: contextvars.ContextVar[Printed | None] = contextvars.ContextVar("asyncfc_printing", default=None)
+from asyncfc_jupyter.runtime.running_call import running_call
 
 
-def current_sink() -> Sink | None:
-    """Return the sink of the call that this code runs for; None outside of tools, and for calls without a sink."""
-    printed = _PRINTING.get()
-    return None if printed is None else printed.sink
-
-
-def context_of(printed: Printed | None) -> contextvars.Context:
-    """Return a copy of the current context in which output is noted in ``printed``, or nowhere."""
-    context = contextvars.copy_context()
-    context.run(_PRINTING.set, printed)
-    return context
-
-
-class _Listener:
-    """Replaces the methods of the streams for as long as functions run whose output is noted."""
+class Streams:
+    """Notes what is written to the standard streams while calls run."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._listening = 0
-        self._restore: list[Callable[[], None]] = []
+        #: By the stream's name, how to restore the one from the beginning and the latest that was set since.
+        self._restore: dict[Stream, list[Callable[[], None]]] = {"stdout": [], "stderr": []}
 
     def begin(self) -> None:
-        with self._lock:
-            self._listening += 1
-            if self._listening == 1:
-                restore = (_replace(sys.stdout, "stdout"), _replace(sys.stderr, "stderr"))
-                self._restore = [each for each in restore if each is not None]
+        """Replace the methods of the streams."""
+        for name in self._restore:
+            self.assigned(name, getattr(sys, name))
+
+    def assigned(self, name: str, stream: TextIO | None) -> None:
+        """Replace the methods of a new value of ``sys.stdout`` or ``sys.stderr``; for other names, do nothing."""
+        for each, restore in self._restore.items():
+            if each == name:
+                while len(restore) > 1:
+                    restore.pop()()
+                undo = _replace(stream, each)
+                restore.extend([] if undo is None else [undo])
 
     def end(self) -> None:
-        with self._lock:
-            self._listening -= 1
-            if self._listening == 0:
-                for restore in self._restore:
-                    restore()
+        """Restore the methods."""
+        for restore in self._restore.values():
+            while restore:
+                restore.pop()()
 
-
-#: One for this process, as the streams are.
-LISTENER = _Listener()
+    @staticmethod
+    def report(text: str) -> None:
+        """Write a note on the current call where it would write itself."""
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # it may be closed, and the note is no reason to fail
+                sys.stderr.write(text)
 
 
 def _replace(stream: TextIO | None, name: Stream) -> Callable[[], None] | None:
@@ -79,7 +70,8 @@ def _replace(stream: TextIO | None, name: Stream) -> Callable[[], None] | None:
         return None
 
     def write(text: Any, /) -> int:
-        printed = _PRINTING.get()
+        call = running_call()
+        printed = None if call is None else call.printed
         # Anything but text is refused by the stream itself.
         if printed is not None and isinstance(text, str) and printed.note(text, name):
             return len(text)

@@ -23,8 +23,8 @@ from asyncfc_jupyter.runtime.abandoned import CLEAN_UP_S
 from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import UNWIND_S, Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
-from asyncfc_jupyter.runtime.output_capture import context_of, current_sink
 from asyncfc_jupyter.runtime.printed import LOGGED_CHARACTERS, NOTE_INTERVAL_S, Printed
+from asyncfc_jupyter.runtime.running_call import RunningCall, context_of, current_sink
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.context import ToolContext as Context
 from asyncfc_jupyter.tools.definition import make_tool
@@ -439,11 +439,11 @@ def test_without_a_sink_prints_reach_their_stream() -> None:
         printed, _ = listened()
         assert printed.note("a", "stdout") is False
         printed.raised(LookupError("no"))
-        assert context_of(printed).run(current_sink) is None
+        assert context_of(RunningCall("f1 a", printed)).run(current_sink) is None
         assert context_of(None).run(current_sink) is None
         assert current_sink() is None
         sink = Sink(takes=True)
-        assert context_of(Printed(lambda *_: None, sink)).run(current_sink) is sink
+        assert context_of(RunningCall("f1 a", Printed(lambda *_: None, sink))).run(current_sink) is sink
         assert current_sink() is None
 
     run_virtually(main())

@@ -15,7 +15,7 @@ from IPython.core.ultratb import AutoFormattedTB
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle
 from asyncfc_jupyter.jupyter.display.tool_output import ToolOutput
 from asyncfc_jupyter.runtime.attempt import show_exception
-from asyncfc_jupyter.runtime.output_capture import current_sink
+from asyncfc_jupyter.runtime.running_call import current_sink
 
 
 def route_displays(shell: InteractiveShell) -> None:

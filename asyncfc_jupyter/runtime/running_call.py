@@ -1,0 +1,101 @@
+"""The attempt that code runs for, which is found by its context.
+
+The context goes with the function: into the coroutines that it awaits and starts, and into the thread that it runs in. Python
+starts other threads in an empty context, so that the code of a thread that a tool starts would belong to no call.
+`CarriedThreads` adds the attempt to them.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from asyncfc_jupyter.runtime.printed import Printed, Sink
+
+T = TypeVar("T")
+
+
+class RunningCall:
+    """One attempt of a call, as the process' own state sees it. It lasts for as long as any code runs for it.
+
+    Args:
+        label: Names it to the user, such as ``f1 report``.
+        printed: Takes what it prints; None leaves that to the streams.
+    """
+
+    def __init__(self, label: str, printed: Printed | None = None) -> None:
+        self.label, self.printed = label, printed
+        #: Whether its outcome is not waited for any more.
+        self.abandoned = False
+        #: Values that it has set for itself (`runtime.own_attributes`), by the name of the attribute.
+        self.own: dict[str, list[Any]] = {}
+
+
+_RUNNING: contextvars.ContextVar[RunningCall | None] = contextvars.ContextVar("asyncfc_running_call", default=None)
+
+
+def running_call() -> RunningCall | None:
+    """Return the attempt that this code runs for; None outside of tools."""
+    return _RUNNING.get()
+
+
+def current_sink() -> Sink | None:
+    """Return the sink of the call that this code runs for; None outside of tools, and for calls without a sink."""
+    call = _RUNNING.get()
+    return None if call is None or call.printed is None else call.printed.sink
+
+
+def context_of(call: RunningCall | None) -> contextvars.Context:
+    """Return a copy of the current context in which code runs for an attempt, or for none."""
+    context = contextvars.copy_context()
+    context.run(_RUNNING.set, call)
+    return context
+
+
+def carried(function: Callable[..., T]) -> Callable[..., T]:
+    """Return a function that runs for the attempt that is current now, in whichever thread it is called."""
+    call = _RUNNING.get()
+
+    @functools.wraps(function)
+    def carrying(*args: Any, **kwargs: Any) -> T:
+        token = _RUNNING.set(call)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _RUNNING.reset(token)
+
+    return carrying
+
+
+class CarriedThreads:
+    """Makes threads, and the work that is handed to a pool of threads, run for the attempt that starts them."""
+
+    def begin(self) -> None:
+        """Replace the two methods that start work in threads."""
+        start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+
+        def start_carried(thread: threading.Thread) -> None:
+            if _RUNNING.get() is not None:
+                thread.run = carried(thread.run)  # type: ignore[method-assign]
+            start(thread)
+
+        # Work from outside of tools is wrapped, too: a thread of the pool may have been started by a call.
+        def submit_carried(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+            return submit(pool, carried(function), *args, **kwargs)
+
+        self._replaced: list[tuple[type, str, Any, Any]] = [
+            (threading.Thread, "start", start, start_carried),
+            (ThreadPoolExecutor, "submit", submit, submit_carried),
+        ]
+        for owner, name, _, replacement in self._replaced:
+            setattr(owner, name, replacement)
+
+    def end(self) -> None:
+        """Restore them, unless others have replaced them since."""
+        for owner, name, original, replacement in self._replaced:
+            if vars(owner)[name] is replacement:
+                setattr(owner, name, original)
