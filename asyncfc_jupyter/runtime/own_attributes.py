@@ -119,19 +119,10 @@ class Attribute:
         self._assigned(value)
 
     def _set_own(self, call: RunningCall, value: Any) -> None:
-        # The first is the process' own value of that moment. A value that is set again is restored: those after it are gone.
-        own = call.own.get(self.name) or [self.shared]
-        if value is self._stand_in:  # `mock.patch` saves what it finds in the dictionary
-            own = own[:-1]
-        elif (places := [place for place, each in enumerate(own) if each is value]) != []:
-            own = own[: places[-1] + 1]
-        else:
-            own = [*own, value]
-        if len(own) < 2:
-            call.own.pop(self.name, None)
-            return
-        call.own[self.name] = own
-        if self._dictionary[self._key] is not self._stand_in:
+        if value is self._stand_in:  # `mock.patch` saves what it finds in the dictionary, and so means the one before
+            value = call.own.get(self.name, [self.shared, None])[-2]
+        call.set_own(self.name, value, shared=self.shared)
+        if self.name in call.own and self._dictionary[self._key] is not self._stand_in:
             self._shared = self._dictionary[self._key]
             self._dictionary[self._key] = self._stand_in
 

@@ -34,6 +34,22 @@ class RunningCall:
         #: Values that it has set for itself (`runtime.own_attributes`), by the name of the attribute.
         self.own: dict[str, list[Any]] = {}
 
+    def set_own(self, name: str, value: Any, *, shared: Any) -> None:
+        """Set a value that belongs to the process for this attempt alone.
+
+        A value that is set again is restored: those after it are gone, and the process' own value ends them all.
+
+        Args:
+            name: What is set, by which the user knows it.
+            value: The value.
+            shared: The process' own value.
+        """
+        own = self.own.get(name) or [shared]
+        places = [place for place, each in enumerate(own) if each is value]
+        self.own[name] = own = own[: places[-1] + 1] if places else [*own, value]
+        if len(own) < 2:
+            del self.own[name]
+
 
 _RUNNING: contextvars.ContextVar[RunningCall | None] = contextvars.ContextVar("asyncfc_running_call", default=None)
 

@@ -30,7 +30,7 @@ class FrontEnd:
         #: Where each of them was sent from.
         self.places: list[str] = []
 
-    def publish(self, bundle: Bundle, display_id: str, *, update: bool) -> None:
+    def publish(self, bundle: Bundle, display_id: str, *, update: bool, publisher: Any) -> None:
         with self.lock:
             assert update == (display_id in self.outputs)
             self.outputs[display_id] = bundle.data["text/plain"]
@@ -210,3 +210,18 @@ def test_an_output_that_cannot_be_sent_is_reported_and_others_are_sent(
     before, told, after = (shown["text/plain"] for shown in surface.shown.values())
     assert (before, after) == ("before", "after")
     assert told.startswith(text)
+
+
+def test_outputs_go_to_the_publisher_of_their_own_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later cell with ``%%capture`` sets another publisher for the shell."""
+    own, captures = Surface(), Surface()
+    shell = SimpleNamespace(display_pub=own)
+    monkeypatch.setattr(module, "get_ipython", lambda: shell)
+    monkeypatch.setattr(module, "publish_display_data", captures.publish)
+    stack = OutputStack()
+    for number in range(2):
+        stack.show((1,), text(f"{number}"))
+        stack.flush()
+        shell.display_pub = captures
+    assert [shown["text/plain"] for shown in own.shown.values()] == ["1"]
+    assert captures.shown == {}

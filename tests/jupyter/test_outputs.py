@@ -18,10 +18,12 @@ from tests.kernels.harness import LIMIT_S, REPOSITORY, Cell, Kernel, environment
 
 pytestmark = pytest.mark.kernel
 
-IMPORTS = """import contextlib, sys, threading, warnings
+IMPORTS = """import contextlib, io, queue, sys, threading, warnings
 from IPython.display import HTML, SVG, clear_output, display, update_display
+from IPython.utils.capture import capture_output
 PAIR = threading.Barrier(2, timeout=30)
-LEFT = threading.Event()"""
+LEFT = threading.Event()
+STEPS, DONE = queue.Queue(), queue.Queue()"""
 TALKERS = '''%%tool --pure
 def chat(name: str) -> str:
     """Print in turns with another call, so that the lines of the two alternate."""
@@ -105,6 +107,30 @@ def coloured(x: int) -> int:
     for number in range(5):
         print(f"\\r{number} of 4", end="", file=sys.stderr)
     return x
+
+def captures(name: str) -> str:
+    """Capture what a library shows, in turns with another call that does the same."""
+    with capture_output() as outer:
+        PAIR.wait()
+        with capture_output() as inner:
+            print("inner", name)
+        print("outer", name)
+        display(HTML(name))
+        PAIR.wait()
+    print("not captured", name)
+    PAIR.wait()
+    return f"{outer.stdout}{inner.stdout}{[each.data['text/html'] for each in outer.outputs]}"
+
+def steps(name: str) -> str:
+    """Print, display and redirect while cells run, once in each."""
+    for number in range(3):
+        STEPS.get(timeout=30)
+        with contextlib.redirect_stdout(io.StringIO()) as own:
+            print("for itself")
+        print(name, number, own.getvalue(), end="")
+        display(HTML(f"{name} {number}"))
+        DONE.put(number)
+    return name
 
 def silent(x: int) -> int:
     """Put out nothing."""
@@ -262,6 +288,38 @@ def test_two_runs_in_the_background_show_output_in_their_own_cells(kernel: Kerne
         expected = "f1 chat - 20 lines" + "".join(f"\n  {number} {line}" for line in range(20))
         kernel.wait(lambda expected=expected, number=number: expected in shown[number - 1](), "the fold of a run")
         assert cells[number - 1].stdout == ""
+
+
+def test_calls_that_capture_prints_and_displays_have_their_own(kernel: Kernel) -> None:
+    """Of two that overlap, neither has the other's, and the cells after them are shown."""
+    cell = ask(kernel, "a = captures(name='a')", "b = captures(name='b')", "", "f'{a} {b}'")
+    assert folds(cell) == [f"f{n} captures - 1 line\n  not captured {name}" for n, name in ((1, "a"), (2, "b"))]
+    for future, name in (("f1", "a"), ("f2", "b")):
+        captured = f"outer {name}\ninner {name}\n['{name}']"
+        assert kernel.value(f"_agent.futures[{future!r}].result()") == repr(captured)
+    after = kernel.run("print('printed'); display(HTML('displayed'))\n1 + 1")
+    assert after.stdout == "printed\n"
+    assert [bundle.get("text/html", bundle["text/plain"]) for bundle in after.displays] == ["displayed", "2"]
+
+
+def test_cells_that_capture_or_redirect_do_not_disturb_a_run_in_the_background(kernel: Kernel) -> None:
+    cell = kernel.run(f"{AGENT} --background --out mine\na = steps(name='tool')\nawait a\nf'{{a}}'")
+    one_step = "STEPS.put(1); print('cell'); display(HTML('cell')); done = DONE.get(timeout=30)"
+    for code in (
+        f"%%capture captured\n{one_step}",
+        f"with contextlib.redirect_stdout(io.StringIO()) as buffer:\n    {one_step}",
+    ):
+        assert kernel.run(code).status == "ok"
+    plain = kernel.run(one_step)
+    assert kernel.run("answer = (await mine).answer").status == "ok"
+    kernel.wait(lambda: "data:image" in cell.displays[0].get("text/html", ""), "the picture at the end of the run")
+    printed = "".join(f"\n  tool {number} for itself" for number in range(3))
+    assert cell.displays[1]["text/plain"] == f"f1 steps - 3 lines, 3 displays{printed}"
+    shown = [bundle.get("text/html", "") for bundle in cell.displays]
+    assert [html for html in shown if html.startswith("tool")] == ["tool 0", "tool 1", "tool 2"]
+    captured = kernel.value("captured.stdout, [each.data['text/html'] for each in captured.outputs], buffer.getvalue()")
+    assert captured == r"('cell\n', ['cell'], 'cell\n')"
+    assert plain.stdout == "cell\n"
 
 
 def test_a_future_displays_its_state_and_its_result_as_the_kernel_would(kernel: Kernel) -> None:

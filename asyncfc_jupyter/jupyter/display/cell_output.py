@@ -147,12 +147,13 @@ class NotebookOutput:
     def conclude(self) -> None:
         """Replace the widget by a picture, which the notebook saves; by nothing if there is no run to show."""
         if not self._runs:
-            publish(NOTHING, self._timeline_id, update=True)
+            publish(NOTHING, self._timeline_id, update=True, publisher=self._stack.publisher)
             self._widget.close()
         else:
             view = compare(*self._runs).view() if self._comparing else timeline_view(self._runs[0].trace)
             self._widget.finish(view)
-            publish(Bundle(static_bundle(view, place=self._widget.place)), self._timeline_id, update=True)
+            picture = Bundle(static_bundle(view, place=self._widget.place))
+            publish(picture, self._timeline_id, update=True, publisher=self._stack.publisher)
         # The widget closes itself when its view has moved. In a page that was reloaded during the run the view stays where
         # it is: the picture does not arrive there, since that page does not wait for the cell any more.
 

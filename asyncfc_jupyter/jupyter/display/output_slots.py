@@ -63,8 +63,9 @@ class OutputStack:
 
     def __init__(self) -> None:
         self._context = contextvars.copy_context()
-        self._publisher: Any = getattr(get_ipython(), "display_pub", None)
-        self._header = getattr(self._publisher, "parent_header", None)
+        #: That of the cell, also when another cell has set one for itself.
+        self.publisher: Any = getattr(get_ipython(), "display_pub", None)
+        self._header = getattr(self.publisher, "parent_header", None)
         #: `_lock` protects the attributes. `_sending` is held, perhaps for long, while updates are sent.
         self._lock, self._sending = threading.Lock(), threading.Lock()
         self._changed: dict[Position, Render] = {}
@@ -114,18 +115,18 @@ class OutputStack:
     @contextmanager
     def _under_the_cell(self) -> Iterator[None]:
         """Send the displays of this thread under the header of the cell, even if another cell runs now."""
-        if self._header is None or not hasattr(self._publisher, "register_hook"):
+        if self._header is None or not hasattr(self.publisher, "register_hook"):
             yield
             return
 
         def moved(message: dict[str, Any]) -> dict[str, Any]:
             return message | {"parent_header": self._header}
 
-        self._publisher.register_hook(moved)
+        self.publisher.register_hook(moved)
         try:
             yield
         finally:
-            self._publisher.unregister_hook(moved)
+            self.publisher.unregister_hook(moved)
 
     def _send(self) -> int:
         """Update the slots, and return the number of messages sent."""
@@ -134,19 +135,30 @@ class OutputStack:
         old = len(self._slots)
         for bundle in wanted[old:]:
             self._slots.append(_Slot(uuid4().hex, bundle))
-            publish(bundle, self._slots[-1].display_id, update=False)
+            publish(bundle, self._slots[-1].display_id, update=False, publisher=self.publisher)
         # From the bottom up: a text that moves down is then shown twice for a moment. If it were gone for a moment, a page that
         # is scrolled to it would jump.
         changed = [(slot, bundle) for slot, bundle in zip(self._slots, wanted, strict=True) if slot.shown is not bundle]
         for slot, bundle in reversed(changed):
             slot.shown = bundle
-            publish(bundle, slot.display_id, update=True)
+            publish(bundle, slot.display_id, update=True, publisher=self.publisher)
         return len(wanted) - old + len(changed)
 
 
-def publish(bundle: Bundle, display_id: str, *, update: bool) -> None:
-    """Send an output, or an update of it. If it cannot be sent, send its text with the reason."""
-    send = partial(publish_display_data, transient={"display_id": display_id}, update=update)
+def publish(bundle: Bundle, display_id: str, *, update: bool, publisher: Any = None) -> None:
+    """Send an output, or an update of it. If it cannot be sent, send its text with the reason.
+
+    Args:
+        bundle: The output.
+        display_id: Its id.
+        update: Whether it replaces the output of that id.
+        publisher: Sends it; by default that of the shell, which the cell that runs now may have replaced.
+    """
+    send = partial(
+        publish_display_data if publisher is None else publisher.publish,
+        transient={"display_id": display_id},
+        update=update,
+    )
     try:
         send(bundle.data, bundle.metadata)
     except Exception as error:  # noqa: BLE001 - an output of the user's must not prevent the other outputs

@@ -3,6 +3,9 @@
 ``display`` ends in the shell's publisher, which sends a message for the running cell. Two of its methods are replaced by
 versions that first check whether the code runs for a call. Refused: the hooks of ipykernel's publisher, which are kept by
 thread, while a tool has a thread of its own.
+
+IPython's ``capture_output`` sets another publisher. So the shell's class gets a property: a call sets the publisher for itself,
+and its displays do not go to one that the user's cell has set meanwhile, such as ``%%capture`` during a run in the background.
 """
 
 from __future__ import annotations
@@ -15,7 +18,10 @@ from IPython.core.ultratb import AutoFormattedTB
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle
 from asyncfc_jupyter.jupyter.display.tool_output import ToolOutput
 from asyncfc_jupyter.runtime.attempt import show_exception
-from asyncfc_jupyter.runtime.running_call import current_sink
+from asyncfc_jupyter.runtime.running_call import current_sink, running_call
+
+#: What a call that captures its displays sets, as the user knows it.
+_PUBLISHER = "get_ipython().display_pub"
 
 
 def route_displays(shell: InteractiveShell) -> None:
@@ -47,6 +53,26 @@ def route_displays(shell: InteractiveShell) -> None:
 
     routed._shows_elsewhere = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
     publisher.publish, publisher.clear_output = routed, cleared
+    _give_calls_their_own(shell)
+
+
+def _give_calls_their_own(shell: InteractiveShell) -> None:
+    publisher = shell.display_pub
+
+    def get(shell: InteractiveShell) -> Any:
+        call = running_call()
+        if call is None:
+            return vars(shell)["display_pub"]
+        return call.own.get(_PUBLISHER, [publisher])[-1]
+
+    def set_(shell: InteractiveShell, value: Any) -> None:
+        call = running_call()
+        if call is None:
+            vars(shell)["display_pub"] = value
+        else:
+            call.set_own(_PUBLISHER, value, shared=publisher)
+
+    type(shell).display_pub = property(get, set_)  # type: ignore[assignment]
 
 
 def unroute_displays(shell: InteractiveShell) -> None:
@@ -54,6 +80,8 @@ def unroute_displays(shell: InteractiveShell) -> None:
     publisher: Any = shell.display_pub
     if _is_routed(publisher):
         del publisher.publish, publisher.clear_output
+    if "display_pub" in vars(type(shell)):
+        del type(shell).display_pub  # type: ignore[misc]
 
 
 def _is_routed(publisher: Any) -> bool:
