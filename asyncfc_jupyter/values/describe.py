@@ -10,7 +10,6 @@ A description is the same in every run: addresses in memory are left out, so tha
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import io
 import itertools
@@ -20,7 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from asyncfc_jupyter.core.field_access import field_names
+from asyncfc_jupyter.core.own_json import Unwritable, own_json
 from asyncfc_jupyter.core.references import Field, Item
+from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, text_of, type_name
 from asyncfc_jupyter.text import count, list_names, shorten, truncate_with_length
 
 #: Rows of a table that are shown: enough to see what kind of data it is.
@@ -49,24 +50,27 @@ _NOTHING = object()
 
 def label(value: Any) -> str:
     """Return a few words on a value for users: ``3 items``, ``sunny``, ``DataFrame 100 x 4``."""
-    try:
-        value = plain_scalar(value)
-        shape = getattr(value, "shape", None)
-        if isinstance(shape, tuple) and shape and all(isinstance(side, int) for side in shape):
-            return _title(value, shape)
-        if value is None or isinstance(value, _SCALARS):
-            return shorten(value if isinstance(value, str) else repr(value))
-        if isinstance(value, list | tuple | set):
-            return count(len(value), "item")
-        if not isinstance(value, Mapping):
-            return type(value).__name__
-        parts = []
-        for key, item in itertools.islice(value.items(), _MOST_IN_LABEL):
-            scalar = plain_scalar(item)
-            parts.append(f"{key}: {scalar if scalar is None or isinstance(scalar, _SCALARS) else label(scalar)}")
-        return shorten(", ".join(parts) or "empty")
-    except Exception as error:  # noqa: BLE001 - the object's own code must not end the run
-        return f"{type(value).__name__} (describing it raised {type(error).__name__})"
+    with ForeignCode() as ran:
+        return plain_text(_label(value))
+    return f"{type_name(value)} (describing it raised {ran.raised})"
+
+
+def _label(value: Any) -> str:
+    value = plain_scalar(value)
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape and all(isinstance(side, int) for side in shape):
+        return _title(value, shape)
+    if value is None or isinstance(value, _SCALARS):
+        return shorten(plain_text(value if isinstance(value, str) else repr(value)))
+    if isinstance(value, list | tuple | set):
+        return count(len(value), "item")
+    if not isinstance(value, Mapping):
+        return type_name(value)
+    parts = []
+    for key, item in itertools.islice(value.items(), _MOST_IN_LABEL):
+        scalar = plain_scalar(item)
+        parts.append(f"{key}: {scalar if scalar is None or isinstance(scalar, _SCALARS) else label(scalar)}")
+    return shorten(", ".join(parts) or "empty")
 
 
 def plain_scalar(value: Any) -> Any:
@@ -108,11 +112,11 @@ class Description:
 def describe(value: Any) -> Description:
     """Return a description of any object; if its own code raises, at least its type."""
     for kind in _KINDS:
-        with contextlib.suppress(Exception):  # the object's own code: the next kind may still succeed
+        with ForeignCode():  # if it raises, the next kind may still succeed
             description = kind(value)
             if description is not None:
                 return description
-    return Description(title=type(value).__name__)
+    return Description(title=type_name(value))
 
 
 def named_step(name: Any) -> str:
@@ -175,7 +179,7 @@ def _array(value: Any) -> Description | None:
     is_numpy = type(value).__module__.partition(".")[0] == "numpy"
     if is_numpy and value.dtype.kind in "iuf" and 0 < value.size <= _MOST_COMPARED:
         lines.append(f"from {value.min()} to {value.max()}")
-    with contextlib.suppress(Exception):  # an array that cannot be sliced is described without its beginning
+    with ForeignCode():  # an array that cannot be sliced is described without its beginning
         sides = [1] * (len(shape) - 2) + [_CORNER] * min(2, len(shape))
         corner = value[tuple(slice(0, side) for side in sides)].tolist()
         whole = all(side >= length for side, length in zip(sides, shape, strict=True))
@@ -192,7 +196,7 @@ def _image(value: Any) -> Description | None:
     size, mode = value.size, value.mode
     if not (isinstance(size, tuple) and len(size) == 2 and isinstance(mode, str)):
         return None
-    return Description(title=f"{type(value).__name__}, an image of {size[0]} x {size[1]} pixels, mode {mode}")
+    return Description(title=f"{type_name(value)}, an image of {size[0]} x {size[1]} pixels, mode {mode}")
 
 
 def _figure(value: Any) -> Description | None:
@@ -202,14 +206,14 @@ def _figure(value: Any) -> Description | None:
     axes = list(value.axes)
     titles = [_cell(axis.get_title()) or "no title" for axis in axes[:_MOST_NAMES]]
     return Description(
-        title=f"{type(value).__name__} of {width:g} x {height:g} inches with {len(axes)} axes",
+        title=f"{type_name(value)} of {width:g} x {height:g} inches with {len(axes)} axes",
         lines=(f"titles: {list_names(titles, _MOST_NAMES, len(axes))}",) if axes else (),
     )
 
 
 def _of_python(value: Any) -> Description | None:
     """Return the description of bytes, a file, an iterator, an awaitable, an exception or a long number."""
-    kind, fact = type(value).__name__, ""
+    kind, fact = type_name(value), ""
     match value:
         case bytes() | bytearray() | memoryview():
             size = value.nbytes if isinstance(value, memoryview) else len(value)
@@ -225,7 +229,7 @@ def _of_python(value: Any) -> Description | None:
             if isinstance(value, Iterator | AsyncIterator):
                 fact = "its items come one by one and only once, so it was not looked into: pass it to one tool"
         case BaseException():
-            message = truncate_with_length(str(value), _REPR_CHARACTERS)
+            message = truncate_with_length(text_of(value), _REPR_CHARACTERS)
             title = f"exception {kind}{f': {message}' if message else ''}"
         case int():  # Python refuses to write out a number of more than 4,300 digits
             title = f"{kind} of {value.bit_length()} bits"
@@ -234,27 +238,48 @@ def _of_python(value: Any) -> Description | None:
     return Description(title=title, lines=(fact,) if fact else ())
 
 
+def _written_by_its_class(value: Any) -> Description | None:
+    """Return the names of a pydantic object's fields: its repr shows values that its JSON masks."""
+    own = own_json(value)
+    if type(value) is Unwritable:
+        return Description(title=value.reason)
+    if own is None:
+        return None
+    names = field_names(value)
+    return Description(
+        title=type_name(value),
+        lines=(f"fields: {list_names(map(_cell, names), _MOST_NAMES, len(names))}",) if names else (),
+        part=named_step(names[0]) if names else "",
+    )
+
+
 def _object(value: Any) -> Description:
     names: tuple[str, ...] = ()
-    with contextlib.suppress(Exception):  # the object's own code
+    with ForeignCode():
         names = field_names(value)
     # The repr that every object has says its address and nothing else.
-    has_repr = getattr(type(value), "__repr__", None) is not object.__repr__
-    # A repr of its own says what the class wants to be seen: what it leaves out may be a secret.
-    held = {} if has_repr else getattr(value, "__dict__", {})
+    has_repr = True
+    held: Any = {}
+    with ForeignCode():
+        has_repr = getattr(type(value), "__repr__", None) is not object.__repr__
+        # A repr of its own says what the class wants to be seen: what it leaves out may be a secret.
+        held = {} if has_repr else getattr(value, "__dict__", {})
     fields = []
     for name in names[:_MOST_NAMES]:
-        item = held.get(name, _NOTHING)
-        # Other values would run the object's code, or be long.
-        if item is None or type(item) in _SCALARS:
-            item = repr(item[:_CELL_CHARACTERS] if isinstance(item, str) else item)
-            fields.append(_cell(f"{name} = {_cell(item)}"))
-        else:
-            fields.append(_cell(name))
-    try:
-        shown = f": {truncate_with_length(_ADDRESS.sub('', repr(value)), _REPR_CHARACTERS)}" if has_repr else ""
-    except Exception as error:  # noqa: BLE001 - the object's own code
-        shown = f": its repr raised {type(error).__name__}"
+        with ForeignCode():
+            item = held.get(name, _NOTHING)
+            # Other values would run the object's code, or be long.
+            if item is None or type(item) in _SCALARS:
+                item = repr(item[:_CELL_CHARACTERS] if isinstance(item, str) else item)
+                fields.append(_cell(f"{name} = {_cell(item)}"))
+            else:
+                fields.append(_cell(name))
+    shown = ""
+    with ForeignCode() as ran:
+        if has_repr:
+            shown = f": {truncate_with_length(_ADDRESS.sub('', repr(value)), _REPR_CHARACTERS)}"
+    if ran.error is not None:
+        shown = f": its repr raised {ran.raised}"
     return Description(
         title=f"{_title(value, _shape(value))}{shown}",
         lines=(f"fields: {list_names(fields, _MOST_NAMES, len(names))}",) if names else (),
@@ -269,6 +294,7 @@ _KINDS: tuple[Callable[[Any], Description | None], ...] = (
     _image,
     _figure,
     _of_python,
+    _written_by_its_class,
     _object,
 )
 
@@ -279,7 +305,7 @@ def _has(value: Any, *names: str) -> bool:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    with contextlib.suppress(Exception):  # the object's own code
+    with ForeignCode():
         shape = value.shape if _has(value, "shape") else ()
         if isinstance(shape, tuple) and all(type(side) is int for side in shape):
             return tuple(shape)
@@ -287,8 +313,8 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def _title(value: Any, shape: tuple[int, ...]) -> str:
-    return f"{type(value).__name__}{' ' if shape else ''}{' x '.join(map(str, shape))}"
+    return f"{type_name(value)}{' ' if shape else ''}{' x '.join(map(str, shape))}"
 
 
 def _cell(value: Any) -> str:
-    return " ".join(truncate_with_length(str(value), _CELL_CHARACTERS).split())
+    return " ".join(truncate_with_length(plain_text(str(value)), _CELL_CHARACTERS).split())

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -26,11 +27,12 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from asyncfc_jupyter.core.field_access import key_text
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.core.own_json import own_json
+from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, type_name
 from asyncfc_jupyter.text import count
 from asyncfc_jupyter.values.describe import Description, describe, named_step, plain_scalar
 
@@ -73,16 +75,14 @@ def value_fields(value: Any, name: FutureName) -> dict[str, Any]:
     Returns:
         ``{"value": ...}`` if the result is shown whole; else ``value`` is a text, with ``"summarized": True`` and a ``note``.
     """
-    try:
+    with ForeignCode():  # if it is not plain or too long, or its own code raises, it is summarized
         plain = _plain(value, [RESULT_BYTES], ())
         if _json_bytes(plain) <= RESULT_BYTES:
             return {"value": plain}
-    except Exception:  # noqa: BLE001, S110 - not plain, too long, or the object's own code raised: it is summarized
-        pass
-    try:
+    summary = None
+    with ForeignCode():  # a container's own code may raise
         summary = _summary(value)
-    except Exception:  # noqa: BLE001 - a container whose own code raises
-        summary = describe(value)
+    summary = describe(value) if summary is None else summary
     text = summary.text[:RESULT_BYTES]
     # The limit is in bytes, and a control character takes six of them.
     while (size := _json_bytes(text)) > RESULT_BYTES - _NOTE_BYTES:
@@ -141,7 +141,7 @@ def _plain(value: Any, budget: list[int], inside: tuple[int, ...]) -> Any:
     inside = (*inside, id(value))
     if len(inside) > _DEEPEST or inside.index(id(value)) < len(inside) - 1:
         raise _NotPlain
-    pairs = _pairs(value)
+    shown_as, pairs = _opened(value)
     if pairs is not None:
         shown = {}
         for key, item in pairs:
@@ -151,6 +151,8 @@ def _plain(value: Any, budget: list[int], inside: tuple[int, ...]) -> Any:
             budget[0] -= len(text)
             shown[text] = _plain(item, budget, inside)
         return shown
+    if shown_as is not value:
+        return _plain(shown_as, budget, inside)
     if _is_list(value):
         return [_plain(item, budget, inside) for item in _items(value)]
     raise _NotPlain
@@ -160,33 +162,36 @@ def _scalar(value: Any) -> Any:
     """Return a single value as JSON holds it, or `_NO_SCALAR`."""
     while isinstance(value := plain_scalar(value), Enum):
         value = value.value
-    if isinstance(value, float) and not math.isfinite(value):
-        value = _NO_JSON_NUMBER[str(float(value))]
+    # By the methods of Python's own classes: those of a class derived from them may do anything.
     if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= RESULT_BYTES):
-        return int(value) if isinstance(value, int) else float(value)
+        return plain_text(value) if isinstance(value, str) else value
+    if isinstance(value, float):
+        value = float.__float__(value)
+        return value if math.isfinite(value) else _NO_JSON_NUMBER[str(value)]
+    if isinstance(value, int):
+        value = int.__int__(value)
+        return value if value.bit_length() <= RESULT_BYTES else _NO_SCALAR
     if not isinstance(value, _AS_JSON):
         return _NO_SCALAR
-    try:
+    with ForeignCode():
         return to_jsonable_python(value)
-    except Exception:  # noqa: BLE001 - such as pandas' "not a time", which is a date only by its class
-        return str(value)
+    return plain_text(str(value))  # such as pandas' "not a time", which is a date only by its class
 
 
-def _pairs(value: Any) -> Collection[tuple[Any, Any]] | None:
-    """Return the keys or field names, with their values, of an object that is shown as a mapping; None for any other."""
+def _opened(value: Any) -> tuple[Any, Collection[tuple[Any, Any]] | None]:
+    """Return what an object is shown as, and its keys or field names with their values if that is a mapping."""
     if isinstance(value, Mapping):
-        return value.items()
-    if isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
-        fields = getattr(type(value), "__pydantic_fields__", None) or {}
-        hidden = {name for name, field in fields.items() if field.exclude or field.repr is False}
-        if isinstance(value, BaseModel):
-            return [(name, item) for name, item in value if name not in hidden]
-        shown = [field.name for field in dataclasses.fields(value) if field.repr and field.name not in hidden]
-        return [(name, getattr(value, name)) for name in shown]
+        return value, value.items()
+    own = own_json(value)
+    if own is not None:
+        if type(own.value) is not dict:
+            return own.value, None
+        return value, [(name, item) for name, item in own.value.items() if name not in own.hidden]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        shown = [field.name for field in dataclasses.fields(value) if field.repr]
+        return value, [(name, getattr(value, name)) for name in shown]
     names = getattr(type(value), "_fields", None) if isinstance(value, tuple) else None
-    return None if names is None else list(zip(names, value, strict=True))
+    return value, None if names is None else list(zip(names, value, strict=True))
 
 
 def _is_list(value: Any) -> bool:
@@ -197,10 +202,11 @@ def _items(value: Collection[Any]) -> Iterable[Any]:
     """Return the items of a list or a set; those of a set in an order that is the same in every run."""
     if not isinstance(value, Set) or len(value) > _MOST_SORTED:
         return value
+    items = list(itertools.islice(value, _MOST_SORTED))  # its length may be a lie
     try:
-        return sorted(value)
+        return sorted(items)
     except TypeError:
-        return sorted(value, key=lambda item: (type(item).__name__, str(item)))
+        return sorted(items, key=lambda item: (type_name(item), str(item)))
 
 
 # -- summaries -------------------------------------------------------------------------------------------------------
@@ -212,10 +218,12 @@ def _summary(value: Any) -> Description:
         head, tail = value[:_HEAD_CHARACTERS], value[-_TAIL_CHARACTERS:]
         shown = f"{head}\n[... {cut} characters cut ...]\n{tail}" if cut > 0 else value
         return Description(title=f"text of {len(value)} characters:", lines=(str(shown),))
-    pairs = _pairs(value)
+    shown_as, pairs = _opened(value)
+    if shown_as is not value:
+        return _summary(shown_as)
     if pairs is None and not _is_list(value):
         return describe(value)
-    kind, lines = type(value).__name__, (_sketch(value, _SKETCH_CHARACTERS, ()),)
+    kind, lines = type_name(value), (_sketch(value, _SKETCH_CHARACTERS, ()),)
     if pairs is not None:
         size = count(len(pairs), "key" if isinstance(value, Mapping) else "field")
         part = next((named_step(key_text(key)) for key, _ in pairs), "")
@@ -228,20 +236,23 @@ def _summary(value: Any) -> Description:
 
 def _sketch(value: Any, room: int, inside: tuple[int, ...]) -> str:
     """Return the beginning of a value in about as many characters, as JSON with a few words for what JSON cannot hold."""
-    try:
+    with ForeignCode():
         scalar = _scalar(value)
         if isinstance(scalar, str):
             cut = "" if len(scalar) <= room else f"… ({len(scalar)} characters)"
             return json.dumps(scalar[:room], ensure_ascii=False) + cut
         if scalar is not _NO_SCALAR:
             return json.dumps(scalar)
-        pairs = _pairs(value)
-        if pairs is not None or _is_list(value):
-            return _sketch_items(value, pairs, room, inside)
-        line = describe(value).line
-        return f"<{line if len(line) <= room else line[:room] + '…'}>"
-    except Exception:  # noqa: BLE001 - the object's own code
-        return f"<{type(value).__name__}>"
+        shown_as, pairs = _opened(value)
+        if shown_as is not value:
+            return _sketch(shown_as, room, (*inside, id(value)))
+        holds = pairs is not None or _is_list(value)
+        return _sketch_items(value, pairs, room, inside) if holds else f"<{_cut(describe(value).line, room)}>"
+    return f"<{type_name(value)}>"
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[:room]}…"
 
 
 def _sketch_items(value: Any, pairs: Collection[tuple[Any, Any]] | None, room: int, inside: tuple[int, ...]) -> str:

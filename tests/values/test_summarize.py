@@ -242,11 +242,6 @@ class RudeShape:
         return "no shape"
 
 
-class RudeModel(BaseModel):
-    a: int
-    __iter__ = refuse
-
-
 @pytest.mark.parametrize(
     ("value", "begins"),
     [
@@ -257,7 +252,6 @@ class RudeModel(BaseModel):
         (RudeDict(a=1), "RudeDict: {'a': 1}"),
         (RudeTable(), "RudeTable 2 x 1: a table"),
         (RudeShape(), "RudeShape: no shape"),
-        (RudeModel(a=1), "RudeModel"),
         (MagicMock(), "MagicMock"),
         ([Rude(), 1], "list of 2 items:\n[<Rude: its repr raised RuntimeError>, 1]"),
         ({"x": RudeList()}, 'dict with 1 key:\n{"x": <RudeList>}'),
@@ -355,7 +349,7 @@ class Bare:
 def test_private_fields_of_a_class_are_not_shown() -> None:
     shown = [value_fields(value, NAME) for value in (Account(owner="Ada"), Login("Ada", "hush"), Bare())]
     assert "hush" not in str(shown)
-    assert '"owner": "Ada"' in shown[0]["value"]
+    assert shown[0] == {"value": {"owner": "Ada", "key": "**********"}}
     assert shown[1] == {"value": {"user": "Ada"}}
 
 
