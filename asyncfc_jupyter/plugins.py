@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.foreign_code import ForeignCode, text_of
 
 
 class PartNotUsable(UsageError):
@@ -46,19 +47,20 @@ class Part:
         """
         target, bracket, extra = self.target.partition("[")
         module, _, name = target.strip().partition(":")
-        try:
+        with ForeignCode() as ran:
             if needs and sys.modules.get(needs) is None and importlib.util.find_spec(needs) is None:
                 raise ModuleNotFoundError(name=needs)
             return operator.attrgetter(name)(importlib.import_module(module))
-        except Exception as error:
-            missing = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-            if missing and missing != module.partition(".")[0]:
-                problem = f"the package {missing!r} is not installed"
-                wanted = f"{self.package}[{extra}" if bracket else missing
-                raise PartNotUsable(label, problem, f"run pip install '{wanted}'") from None
-            problem = f"{target.strip()} cannot be imported ({type(error).__name__}: {error})"
-            remedy = f"update or uninstall the package {self.package!r}, which registers it"
-            raise PartNotUsable(label, problem, remedy) from error
+        error = ran.error
+        missing = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        if missing and missing != module.partition(".")[0]:
+            problem = f"the package {missing!r} is not installed"
+            wanted = f"{self.package}[{extra}" if bracket else missing
+            raise PartNotUsable(label, problem, f"run pip install '{wanted}'") from None
+        why = "" if error is None else f" ({ran.raised}: {text_of(error)})"
+        problem = f"{target.strip()} cannot be imported{why}"
+        remedy = f"update or uninstall the package {self.package!r}, which registers it"
+        raise PartNotUsable(label, problem, remedy) from error
 
 
 def added_parts(group: str) -> list[Part]:

@@ -14,11 +14,13 @@ from asyncfc_jupyter.agent.run import Ended, Run
 from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.core.events import RunEnded, RunStarted
 from asyncfc_jupyter.defaults import DEFAULT_LIMIT, DEFAULT_MAX_TURNS
-from asyncfc_jupyter.errors import AgentInterrupted, RunStopped, UsageError
+from asyncfc_jupyter.errors import AgentInterrupted, ModelError, RunStopped, UsageError
+from asyncfc_jupyter.foreign_code import delivered_by_signal, text_of, traceback_of
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import Taping, Where, open_model
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.modes import parse_deliver, parse_mode
+from asyncfc_jupyter.runtime.attempt import show_exception
 from asyncfc_jupyter.runtime.call import APPROVAL_TIMEOUT_S, Approver, Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog, Observer
@@ -176,17 +178,27 @@ class Agent:
                 for tool, seconds in driver.blocked_s.items()
             )
             run.note = "; ".join(filter(None, (loop.note, *blocking)))
-        except asyncio.CancelledError:
-            outcome, run.error = "interrupted", _interrupted(driver)
-        except Exception as error:  # noqa: BLE001 - whatever ended the run is raised by `Run.wait`
-            outcome, run.error = ("stopped" if isinstance(error, RunStopped) else "failed"), error
-        finally:
+        except BaseException as error:  # whatever ended the run is raised by `Run.wait`
             conversation.busy = False
+            interrupt = delivered_by_signal(error, traceback_of(error))
+            task = asyncio.current_task()
+            if interrupt or (
+                issubclass(type(error), asyncio.CancelledError) and task is not None and task.cancelling()
+            ):
+                outcome, run.error = "interrupted", _interrupted(driver)
+            elif issubclass(type(error), Exception):
+                outcome, run.error = ("stopped" if issubclass(type(error), RunStopped) else "failed"), error
+            else:  # of a model's own code: raised as it is, it would end the loop of all who wait for the run
+                outcome, run.error = "failed", ModelError(f"the model's own code raised {show_exception(error)}")
+            if interrupt:
+                _end(run, log, outcome)
+                raise
+        conversation.busy = False
         _end(run, log, outcome)
 
 
 def _end(run: Run, log: EventLog, outcome: Ended) -> None:
-    log.record(RunEnded(outcome=outcome, detail=str(run.error or run.note)))
+    log.record(RunEnded(outcome=outcome, detail=run.note if run.error is None else text_of(run.error)))
     run.outcome = outcome
 
 

@@ -71,8 +71,8 @@ class Loop:
                         return turn.text
                     self._turns.current = None
                     self._progress.check()
-        except (Exception, asyncio.CancelledError) as error:
-            self._cut_short(refused=not isinstance(error, RunStopped | asyncio.CancelledError))
+        except BaseException as error:
+            self._cut_short(refused=not issubclass(type(error), RunStopped | asyncio.CancelledError))
             raise
         finally:
             await self._driver.unwound()

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
+from asyncfc_jupyter.foreign_code import ForeignCode, plain_text
+
 Path = tuple[str, ...]
 
 #: The whole state: what a tool that declares nothing is taken to write.
@@ -144,11 +146,10 @@ def _places(text: str) -> list[str]:
 
 def _as_text(value: Any) -> str | None:
     """Return the text of an argument in a path, one text for equal values; None if a text would not identify the place."""
-    try:
+    with ForeignCode():
         text = _text_of(value.value if isinstance(value, Enum) else value)
-    except Exception:  # noqa: BLE001 - the value's own code, which may do anything
-        return None
-    return None if text is None or ".." in _places(text) else text
+        return None if text is None or ".." in _places(text) else plain_text(text)
+    return None
 
 
 def _text_of(value: Any) -> str | None:

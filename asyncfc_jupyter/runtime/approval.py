@@ -6,8 +6,8 @@ import asyncio
 import inspect
 import json
 
-from asyncfc_jupyter.runtime.attempt import ask_in_thread, show_exception
-from asyncfc_jupyter.runtime.call import Approval, ToolCall
+from asyncfc_jupyter.runtime.attempt import Raised, ask_in_thread, on_this_loop
+from asyncfc_jupyter.runtime.call import Approval, Approver, ToolCall
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 
@@ -37,14 +37,16 @@ async def declined(call: ToolCall, asked: Approval) -> str | None:
         return f"not approved: {call.tool} needs the user's approval and there is no approver; pass approver="
     try:
         async with asyncio.timeout(timeout_s):
-            answer: object
-            if inspect.iscoroutinefunction(approver):
-                answer = await approver(asked)
-            else:
-                answer = await ask_in_thread(approver, asked)
-                answer = await answer if inspect.isawaitable(answer) else answer
+            outcome = await on_this_loop(_asked(approver, asked))
     except TimeoutError:
         return f"not approved: no answer within {timeout_s:g} s"
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - asking runs the user's code, and must not end the event loop
-        return f"not approved: asking failed ({show_exception(error)})"
-    return None if answer is True else "not approved: the user said no"
+    if isinstance(outcome, Raised):
+        return f"not approved: asking failed ({outcome.message})"
+    return None if outcome.value is True else "not approved: the user said no"
+
+
+async def _asked(approver: Approver, asked: Approval) -> object:
+    if inspect.iscoroutinefunction(approver):
+        return await approver(asked)
+    answer = await ask_in_thread(approver, asked)
+    return await answer if inspect.isawaitable(answer) else answer

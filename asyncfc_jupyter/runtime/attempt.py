@@ -3,12 +3,14 @@
 Theory of operation
 -------------------
 An `Attempt` is one running call of the function. Its outcome is always a value, `Returned` or `Raised`, and never an exception:
-an exception of a tool must not end the run, and must not be lost with its thread. When an attempt is abandoned, what can be
-cancelled is cancelled. A function in a thread or in another process runs on, and so does a coroutine that ignores its
-cancellation; their late outcomes are passed to `Attempt.when_over`.
+an exception of a tool must not end the run, and must not be lost with its thread. Two guards see to that: `ForeignCode` for
+code that runs at once, and `on_this_loop` for a coroutine. When an attempt is abandoned, what can be cancelled is cancelled. A
+function in a thread or in another process runs on, and so does a coroutine that ignores its cancellation; their late outcomes
+are passed to `Attempt.when_over`.
 
 A thread carries the context of the caller: in a notebook, this is how a tool's output reaches its cell. Another process gets
-copies of the arguments and returns a copy of the result.
+copies of the arguments and returns a copy of the result. Copying runs code of the object, and what that raises would end the
+threads and processes of a pool, with all other calls in it. Therefore a guard is around the copying too, here and there.
 
 Methods of one object that declare no effects take turns on that object (`runtime.object_lock`), also across conversations: few
 objects are made for several threads.
@@ -27,8 +29,10 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Literal
 
+from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, text_of, traceback_of, type_name
 from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
 from asyncfc_jupyter.runtime.pools import THREADS, Noting, processes
@@ -41,6 +45,9 @@ from asyncfc_jupyter.tools.definition import Tool
 
 #: Characters of an exception's text that are shown to the model and the user: a tool may put a whole page into one.
 _MESSAGE_CHARACTERS = 2_000
+#: What fails a call in another process, beside its function.
+_ARGUMENTS_STAY = "the arguments cannot be sent to another process"
+_RESULT_STAYS = "the result cannot be sent from another process"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,6 @@ class Raised:
 
 
 Outcome = Returned | Raised
-T = TypeVar("T")
 
 
 class Attempt:
@@ -190,34 +196,54 @@ class Attempt:
             if run_in == "loop":
                 async with self._turn or contextlib.nullcontext():
                     function, args, kwargs = self._call
-                    return await _on_this_loop(_awaited(function, *args, **kwargs))
+                    return await on_this_loop(_awaited(function, *args, **kwargs))
             if run_in == "thread" or isinstance(run_in, ThreadPoolExecutor):
                 return await self._in_this_process(run_in if isinstance(run_in, Executor) else THREADS)
             return await self._elsewhere(run_in if isinstance(run_in, Executor) else None)
-        except Exception as error:  # noqa: BLE001 - no thread can be started, say, or the arguments cannot be sent
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # no thread can be started, say, or the executor's own code raised
+            if delivered_by_signal(error, traceback_of(error)):
+                raise
             return raised(error)
 
     async def _in_this_process(self, threads: Executor) -> Outcome:
         call = _call_whole if self._tool.is_async else _guarded
         context = contextvars.copy_context()
         outcome: Outcome = await self._send(threads, context.run, call, *self._call)
-        if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):  # of a plain function
+        if isinstance(outcome, Returned) and _is(inspect.isawaitable, outcome.value):  # of a plain function
             if not self.abandoned:
-                return await _on_this_loop(_awaited(lambda: outcome.value))
-            if inspect.iscoroutine(outcome.value):
-                outcome.value.close()
+                return await on_this_loop(_awaited(lambda: outcome.value))
+            with ForeignCode():
+                if inspect.iscoroutine(outcome.value):
+                    outcome.value.close()
         return outcome
 
     async def _elsewhere(self, executor: Executor | None) -> Outcome:
-        # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
-        collects = self._collects and (executor is None or isinstance(executor, ProcessPoolExecutor))
-        call = functools.partial(call_far_away, collects=collects)
-        outcome, printed = await self._send(executor, call, *self._call)
+        outcome: Outcome
+        if executor is not None and not isinstance(executor, ProcessPoolExecutor):
+            outcome, printed = await self._send(executor, call_far_away, *self._call)
+        else:
+            # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
+            call = functools.partial(call_packed, collects=self._collects)
+            sent = await self._send(executor, call, *self._call, packed=True)
+            if isinstance(sent, Raised):
+                return replace(sent, message=f"{_ARGUMENTS_STAY}: {sent.message}")
+            received = await _in_thread(pickle.loads, sent)
+            if isinstance(received, Raised):
+                return replace(received, message=f"{_RESULT_STAYS}: {received.message}")
+            outcome, printed = received.value
         print_here(printed)
         return outcome
 
-    async def _send(self, executor: Executor | None, function: Callable[..., T], *args: Any) -> T:
-        """Have an executor call a function; None stands for this package's own processes."""
+    async def _send(
+        self, executor: Executor | None, function: Callable[..., Any], *args: Any, packed: bool = False
+    ) -> Any:
+        """Have an executor call a function; None stands for this package's own processes.
+
+        Returns:
+            What the function returned; if the arguments were to be packed and cannot be, what that raised.
+        """
         turn = self._turn
         if turn is not None:
             await turn.enter()
@@ -230,6 +256,13 @@ class Attempt:
                 future.add_done_callback(lambda _: turn.leave())
 
         try:
+            if packed:  # within the turn, as other calls may change the object
+                outcome = await _in_thread(ForkingPickler.dumps if executor else _dumps_of_loky(), args)
+                if isinstance(outcome, Raised):
+                    if turn is not None:
+                        turn.leave()
+                    return outcome
+                args = (bytes(outcome.value),)
             if executor is None:  # within the turn, so that turns are taken in the order of the calls
                 executor = await asyncio.to_thread(processes)
             waiting = asyncio.get_running_loop().run_in_executor(Noting(executor, sent), function, *args)
@@ -237,31 +270,40 @@ class Attempt:
             if turn is not None:
                 turn.leave()  # the executor takes no more work, say
             raise
-        outcome: T = await waiting
+        result = await waiting
         self._sent = None
-        return outcome
+        return result
 
 
-async def _on_this_loop(work: Coroutine[Any, Any, Any]) -> Outcome:
+async def on_this_loop(work: Coroutine[Any, Any, Any]) -> Outcome:
+    """Return the outcome of a coroutine with foreign code.
+
+    Raises:
+        asyncio.CancelledError: The task that awaits it was cancelled. A coroutine that raises this by itself has failed.
+    """
     current = asyncio.current_task()
     longest = [0.0]
     try:
         return Returned(value=await _stepped(work, longest), blocked_s=longest[0])
-    except asyncio.CancelledError as error:
-        if current is None or current.cancelling():
+    except BaseException as error:  # SystemExit in a tool is the tool's failure, not the kernel's end
+        cancelled = issubclass(type(error), asyncio.CancelledError) and (current is None or current.cancelling())
+        if cancelled or delivered_by_signal(error, traceback_of(error)):
             raise
-        return raised(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - SystemExit in a tool is the tool's failure, not the kernel's end
         return raised(error)
     finally:
         end_call()
 
 
+def _is(question: Callable[[Any], bool], value: Any) -> bool:
+    """Ask something about a value; if its own code raises, no."""
+    with ForeignCode():
+        return question(value)
+    return False
+
+
 async def _awaited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     value = function(*args, **kwargs)
-    return await value if inspect.isawaitable(value) else value
+    return await value if _is(inspect.isawaitable, value) else value
 
 
 def still_running(tool: Tool) -> str:
@@ -272,12 +314,18 @@ def still_running(tool: Tool) -> str:
 
 async def ask_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function in a thread with the context of the caller; return its result, or raise its exception."""
-    context = contextvars.copy_context()
-    loop = asyncio.get_running_loop()
-    outcome = await loop.run_in_executor(THREADS, context.run, _guarded, function, args, {})
+    outcome = await _in_thread(function, *args)
     if isinstance(outcome, Raised):
         raise outcome.error or RuntimeError(outcome.message)
     return outcome.value
+
+
+async def _in_thread(function: Callable[..., Any], *args: Any) -> Outcome:
+    context = contextvars.copy_context()
+    outcome: Outcome = await asyncio.get_running_loop().run_in_executor(
+        THREADS, context.run, _guarded, function, args, {}
+    )
+    return outcome
 
 
 @types.coroutine
@@ -302,9 +350,9 @@ def _stepped(coroutine: Coroutine[Any, Any, Any], longest: list[float]) -> Gener
 def _guarded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     # An exception is carried as a value: a StopIteration cannot be set on a future, and its waiter would hang for ever.
     try:
-        return Returned(value=function(*args, **kwargs))
-    except BaseException as error:  # noqa: BLE001 - no exception of a tool may be lost with its thread
-        return raised(error)
+        with ForeignCode() as ran:
+            return Returned(value=function(*args, **kwargs))
+        return raised(ran.error)
     finally:
         end_call()
 
@@ -312,7 +360,7 @@ def _guarded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
 def _call_whole(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     """Call a function where there is no event loop, and run the coroutine that it may return on a new one."""
     outcome = _guarded(function, args, kwargs)
-    if isinstance(outcome, Raised) or not inspect.iscoroutine(outcome.value):
+    if isinstance(outcome, Raised) or not _is(inspect.iscoroutine, outcome.value):
         return outcome
     return _guarded(asyncio.run, (outcome.value,), {})
 
@@ -333,23 +381,53 @@ def call_far_away(
         outcome = _call_whole(function, args, kwargs)
     if isinstance(outcome, Raised):
         note_traceback(outcome.error)
-        try:
-            pickle.loads(pickle.dumps(outcome.error))  # noqa: S301 - bytes that were made a moment ago
-        except Exception:  # noqa: BLE001 - of an exception that cannot be sent, the text is sent
-            outcome = replace(outcome, error=None)
+        outcome = _sendable(outcome)
     return outcome, [] if kept is None else kept.pieces
 
 
-def raised(error: BaseException) -> Raised:
+def call_packed(work: bytes, *, collects: bool) -> bytes:
+    """Do the same with a function and its arguments that are bytes, and return the result as bytes."""
+    problem, printed = _ARGUMENTS_STAY, list[Piece]()
+    with ForeignCode() as ran:
+        function, args, kwargs = pickle.loads(work)  # noqa: S301 - bytes of the process that sends the call
+        problem = _RESULT_STAYS
+        outcome, printed = call_far_away(function, args, kwargs, collects=collects)
+        return _packed((outcome, printed))
+    failed = raised(ran.error)
+    return _packed((_sendable(replace(failed, message=f"{problem}: {failed.message}")), printed))
+
+
+def _sendable(failed: Raised) -> Raised:
+    """Return a failure without its exception if that cannot be sent: its text is sent."""
+    with ForeignCode():
+        pickle.loads(pickle.dumps(failed.error))  # noqa: S301 - bytes that were made a moment ago
+        return failed
+    return replace(failed, error=None)
+
+
+def _packed(whole: Any) -> bytes:
+    """Return bytes from which another process makes a copy; of a class that is not in a module, with the class."""
+    with ForeignCode():
+        return pickle.dumps(whole)
+    return bytes(_dumps_of_loky()(whole))
+
+
+def _dumps_of_loky() -> Callable[[Any], memoryview]:
+    """Return the function with which loky sends an object of a notebook."""
+    from loky.backend.reduction import dumps  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
+
+    found: Callable[[Any], memoryview] = dumps
+    return found
+
+
+def raised(error: BaseException | None) -> Raised:
     """Return an exception as a value. Its traceback keeps the user's frames only."""
-    return Raised(kind="error", message=show_exception(error), error=own_frames(error))
+    return Raised(kind="error", message=show_exception(error), error=None if error is None else own_frames(error))
 
 
-def show_exception(error: BaseException) -> str:
+def show_exception(error: BaseException | None) -> str:
     """Return an exception's type and text on one bounded line. A text that raises is replaced by a note."""
-    name = type(error).__name__
-    try:
-        text = shorten(str(error), _MESSAGE_CHARACTERS)
-    except Exception as another:  # noqa: BLE001 - an exception that cannot be shown is still the tool's failure
-        text = f"its text raised {type(another).__name__}"
+    if error is None:
+        return "no exception"
+    name, text = type_name(error), shorten(text_of(error), _MESSAGE_CHARACTERS)
     return f"{name}: {text}" if text else name

@@ -14,8 +14,9 @@ from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import CallPrinted
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, Status, future_number, status_of
 from asyncfc_jupyter.errors import CallError
-from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned
-from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.foreign_code import ForeignCode
+from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised
+from asyncfc_jupyter.runtime.event_log import EventLog, dropped
 from asyncfc_jupyter.runtime.output_buffer import Stream
 from asyncfc_jupyter.runtime.printed import Capture, Printed
 from asyncfc_jupyter.tools.context import ToolContext
@@ -170,7 +171,11 @@ class ToolCall:
         def report(text: str, stream: Stream) -> None:
             log.record(CallPrinted(future=name, text=text, stream=stream))
 
-        self.printed = Printed(report, None if capture is None else capture(name, self.tool))
+        with ForeignCode() as ran:
+            self.printed = Printed(report, None if capture is None else capture(name, self.tool))
+        if ran.error is not None:
+            dropped("the capture of output", capture, ran.error)
+            self.printed = Printed(report)
 
     def begin_attempt(self) -> Attempt:
         """Call the function, in the current context.
@@ -251,8 +256,9 @@ def _kept(outcome: Outcome) -> Outcome:
     """Return an outcome whose value is kept as it is now."""
     if not isinstance(outcome, Returned):
         return outcome
-    try:
+    with ForeignCode() as ran:
         return Returned(value=snapshot(outcome.value), blocked_s=outcome.blocked_s)
-    except RecursionError as error:
+    if isinstance(ran.error, RecursionError):
         message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
-        return Raised(kind="error", message=message, error=error)
+        return Raised(kind="error", message=message, error=ran.error)
+    return raised(ran.error)

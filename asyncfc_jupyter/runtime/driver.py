@@ -19,6 +19,7 @@ from asyncfc_jupyter.core.references import Reference
 from asyncfc_jupyter.core.scheduler import Scheduler
 from asyncfc_jupyter.defaults import DEFAULT_LIMIT
 from asyncfc_jupyter.errors import AgentInterrupted, CallError
+from asyncfc_jupyter.foreign_code import ForeignCode, text_of
 from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.approval import declined, question
 from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, show_exception, still_running
@@ -186,15 +187,14 @@ class Driver:
 
     def _resolve(self, call: ToolCall) -> events.Event:
         context = call.open_context(lambda fraction, text: self._progressed(call, fraction, text))
-        try:
+        with ForeignCode() as ran:  # of values and of validators
             bound, effects, limits = binding.resolve(call, self._value_of, context)
-        except Exception as error:  # noqa: BLE001 - values and validators are the user's, and may raise anything
-            self._settle(
-                call, State.FAILED, error=str(error) if isinstance(error, CallError) else show_exception(error)
-            )
-            return events.CallFailed(future=call.name, kind="arguments", message=call.error)
-        call.resolve(bound, effects)
-        return events.ArgumentsResolved(future=call.name, effects=effects, limits=limits)
+            call.resolve(bound, effects)
+            return events.ArgumentsResolved(future=call.name, effects=effects, limits=limits)
+        is_ours = ran.error is not None and issubclass(type(ran.error), CallError)
+        error = text_of(ran.error) if is_ours and ran.error is not None else show_exception(ran.error)
+        self._settle(call, State.FAILED, error=error)
+        return events.CallFailed(future=call.name, kind="arguments", message=error)
 
     def _value_of(self, reference: Reference) -> Any:
         # A copy of plain data: what one tool does to its argument must reach neither another tool nor the result itself.

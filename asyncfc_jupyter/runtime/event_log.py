@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from asyncfc_jupyter.core.events import Event, Stamped
+from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, traceback_of, type_name
 
 #: Returns seconds from a fixed moment; a loop's own ``time`` in practice, a virtual one in tests.
 Clock = Callable[[], float]
@@ -35,9 +36,22 @@ class EventLog:
         stamped = Stamped(seq=len(self.events), at_s=self.now_s(), event=event)
         self.events.append(stamped)
         for observer in tuple(self._observers):
-            try:
+            with ForeignCode() as ran:
                 observer(stamped)
-            except Exception:
-                self._observers.remove(observer)
-                _logger.exception("observer %r raised and is dropped from this run", observer)
+            if ran.error is not None:
+                self._observers = [each for each in self._observers if each is not observer]
+                dropped("observer", observer, ran.error)
         return stamped
+
+
+def dropped(kind: str, part: object, error: BaseException) -> None:
+    """Log that a part that the user gave raised, and is dropped from this run."""
+    named = type_name(part)
+    with ForeignCode():
+        named = plain_text(repr(part))
+    message = "%s %s raised and is dropped from this run"
+    with ForeignCode() as ran:  # the log writes the exception's text
+        _logger.error(message, kind, named, exc_info=(type(error), error, traceback_of(error)))
+    if ran.error is not None:
+        with ForeignCode():  # the log has handlers of the user
+            _logger.error(f"{message}: %s", kind, named, type_name(error))

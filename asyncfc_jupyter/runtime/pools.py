@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
+from asyncfc_jupyter.foreign_code import ForeignCode
+
 
 class _Threads(Executor):
     """A thread for each call, which does not outlive the program: one that hangs must not keep it from ending.
@@ -20,8 +22,12 @@ class _Threads(Executor):
         future: Future[Any] = Future()
 
         def work() -> None:
-            if future.set_running_or_notify_cancel():
+            if not future.set_running_or_notify_cancel():
+                return
+            with ForeignCode() as ran:
                 future.set_result(function(*args, **kwargs))
+                return
+            future.set_exception(ran.error)
 
         threading.Thread(target=work, name="asyncfc-tool", daemon=True).start()
         return future

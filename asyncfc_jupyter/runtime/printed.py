@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.foreign_code import ForeignCode
+from asyncfc_jupyter.runtime.event_log import dropped
 from asyncfc_jupyter.runtime.output_buffer import Kept, Piece, Stream, merged
 from asyncfc_jupyter.tools.throttle import Throttle
 
@@ -60,7 +62,7 @@ class Printed:
 
     def note(self, text: str, stream: Stream) -> bool:
         """Note what was printed, until the call ends, and return whether a sink has taken it."""
-        taken = self.sink is not None and self.sink.write(text, stream)
+        taken = self._given(lambda sink: sink.write(text, stream)) is True
         with self._lock:
             if self._open or taken:
                 self._kept.add(text, stream)
@@ -76,8 +78,20 @@ class Printed:
 
     def raised(self, error: BaseException | None) -> None:
         """Pass the exception that the call failed with to the sink."""
-        if error is not None and self.sink is not None:
-            self.sink.raised(error)
+        if error is not None:
+            self._given(lambda sink: sink.raised(error))
+
+    def _given(self, give: Callable[[Sink], object]) -> object:
+        """Give the sink something; a sink that raises is dropped, and output goes to the streams from then on."""
+        sink = self.sink
+        if sink is None:
+            return None
+        with ForeignCode() as ran:
+            return give(sink)
+        self.sink = None
+        if ran.error is not None:
+            dropped("the sink for output", sink, ran.error)
+        return None
 
     def close(self) -> None:
         """Report the rest, and nothing more: the call has ended."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from asyncfc_jupyter.core.events import CallRetried
+from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, traceback_of
 from asyncfc_jupyter.retry_policy import tool_attempts
 from asyncfc_jupyter.runtime.abandoned import Abandoned
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, raised
@@ -57,8 +58,11 @@ class Runner:
 
     def _begin(self, call: ToolCall, number: int) -> None:
         context = call.lease.context.copy()
-        attempt = context.run(call.begin_attempt)
-        attempt.when_reached(partial(self._reached, call, attempt, number), context)
+        with ForeignCode() as ran:  # that of the arguments, of which there are copies for each attempt
+            attempt = context.run(call.begin_attempt)
+            attempt.when_reached(partial(self._reached, call, attempt, number), context)
+            return
+        self._conclude(call, raised(ran.error))
 
     async def _begin_later(self, call: ToolCall, number: int, pause_s: float) -> None:
         await asyncio.sleep(pause_s)
@@ -77,10 +81,13 @@ class Runner:
                 self._conclude(call, outcome)
         except asyncio.CancelledError:
             self._conclude(call, None)
-        except Exception as error:
+        except BaseException as error:
             if call.settled:
                 raise
-            self._conclude(call, raised(error))  # a bug of this package must not leave the run waiting for ever
+            # Neither a bug of this package nor an interrupt may leave the run waiting for ever.
+            self._conclude(call, raised(error))
+            if delivered_by_signal(error, traceback_of(error)):
+                raise
 
     def _retry(self, call: ToolCall, outcome: Outcome, number: int) -> bool:
         """Begin another attempt after a pause, if there may be one; return whether there will be."""

@@ -7,6 +7,8 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
+from asyncfc_jupyter.foreign_code import ForeignCode, traceback_of
+
 #: The packages between a call and its function. A package that holds tools, such as `demo`, counts as the user's code.
 _OURS = tuple(str(Path(__file__).parents[1] / room) for room in ("runtime", "tools", "values", "agent", "jupyter"))
 #: The code that calls a coroutine on a new event loop.
@@ -20,7 +22,7 @@ def own_frames(error: BaseException) -> BaseException:
     with no other frames shows a bug of this package, and stays whole.
     """
     frames: list[TracebackType] = []
-    step = error.__traceback__
+    step = traceback_of(error)
     while step is not None:
         file = step.tb_frame.f_code.co_filename
         calls_the_function = file.startswith(_OURS) or (not frames and file.startswith(_LOOPS))
@@ -37,6 +39,7 @@ def own_frames(error: BaseException) -> BaseException:
 
 def note_traceback(error: BaseException | None) -> None:
     """Write an exception's traceback into its notes before it is sent to another process, which loses its frames."""
-    if error is not None and error.__traceback__ is not None:
-        lines = traceback.format_tb(own_frames(error).__traceback__)
-        error.add_note(f"In its own process, most recent call last:\n{''.join(lines).rstrip()}")
+    if error is not None and traceback_of(error) is not None:
+        lines = traceback.format_tb(traceback_of(own_frames(error)))
+        with ForeignCode():  # an exception may have no notes
+            BaseException.add_note(error, f"In its own process, most recent call last:\n{''.join(lines).rstrip()}")

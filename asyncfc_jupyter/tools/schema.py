@@ -6,7 +6,6 @@ The parameters become a `TypedDict` rather than a pydantic model, so that a para
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import json
@@ -24,6 +23,7 @@ from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.errors import ArgumentMismatch
+from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.annotations import fitted
 from asyncfc_jupyter.tools.context import ToolContext
@@ -156,8 +156,7 @@ class Parameters:
         """
         seen = dict(arguments)
         for name in filter(self._hints.__contains__, arguments):
-            # A validator's own code may raise anything. The call fails by it when its arguments are bound.
-            with contextlib.suppress(Exception):
+            with ForeignCode():  # of a validator. The call fails by it when its arguments are bound.
                 if name not in self._each:
                     self._each[name] = _adapter(name, {name: self._hints[name]})
                 seen[name] = self._each[name].validate_python({name: seen[name]})[name]

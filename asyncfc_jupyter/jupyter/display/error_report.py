@@ -26,6 +26,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.errors import AsyncFCError, InvariantBroken, PlanError, ToolFailed, UsageError
+from asyncfc_jupyter.foreign_code import ForeignCode, text_of, traceback_of, type_name
 from asyncfc_jupyter.jupyter.settings.sources import SettingsError
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def show_in_cells(shell: InteractiveShell) -> None:
         line = _one_line(error) + (f" ({place})" if place else "")
         if not isinstance(error, ToolFailed) or error.__cause__ is None:
             return [line]
-        return [*_traceback_of(shell, error.__cause__), "", "It came from a tool that the model called:", "", line]
+        cause = [_one_line(error.__cause__)]
+        with ForeignCode():  # a traceback that fails must not hide that the tool failed
+            cause = _traceback_of(shell, error.__cause__)
+        return [*cause, "", "It came from a tool that the model called:", "", line]
 
     AsyncFCError._render_traceback_ = render  # type: ignore[method-assign,assignment]
 
@@ -107,7 +111,9 @@ def _reported(magics: Reporting) -> Iterator[None]:
             raise
         if _is_bug(error, magics.shell):
             raise Bug(error, magics.last_run) from error
-        lines = _traceback_of(magics.shell, error)
+        lines = [_one_line(error)]
+        with ForeignCode():
+            lines = _traceback_of(magics.shell, error)
         error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         raise
 
@@ -200,7 +206,7 @@ def _is_bug(error: BaseException, shell: InteractiveShell) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type_name(error)}: {text_of(error)}"
 
 
 def _place_in_cell(error: UsageError, cells: RunningCells) -> None:
@@ -238,9 +244,10 @@ def _traceback_of(shell: InteractiveShell, error: BaseException) -> list[str]:
     """Return the traceback of a user's exception as IPython shows it, without our frames and those that lead to them."""
     chain: list[BaseException] = []
     each: BaseException | None = error
-    while each is not None and each not in chain:
+    while each is not None and not any(each is one for one in chain):
         chain.append(each)
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+        implicit = None if each.__suppress_context__ else each.__context__
+        each = implicit if each.__cause__ is None else each.__cause__
     before = [each.__traceback__ for each in chain]
     try:
         for each in chain:
@@ -269,7 +276,7 @@ def _without_ours(shell: InteractiveShell, error: BaseException) -> TracebackTyp
 
 
 def _frames(error: BaseException) -> list[TracebackType]:
-    frames, traceback = [], error.__traceback__
+    frames, traceback = [], traceback_of(error)
     while traceback is not None:
         frames.append(traceback)
         traceback = traceback.tb_next

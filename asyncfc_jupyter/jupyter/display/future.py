@@ -8,6 +8,7 @@ from IPython.display import display, publish_display_data
 
 from asyncfc_jupyter.agent.future import Future
 from asyncfc_jupyter.core.futures import State
+from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 
 
@@ -19,5 +20,9 @@ def display_future(future: Future) -> None:
     head = f"{future.tool} - {future.state}" if done else text.strip("<>").removeprefix(f"Future {future.name} ")
     html = f'<div class="asyncfc-future"><b>{escape(future.name)}</b> {escape(as_screen(head))}</div>'
     publish_display_data({"text/html": html, "text/plain": text})
-    if done:
+    if not done:
+        return
+    with ForeignCode() as ran:
         display(future.result())
+    if ran.error is not None:
+        print(f"[the result cannot be shown: its own code raised {ran.raised}]")  # noqa: T201 - to the cell

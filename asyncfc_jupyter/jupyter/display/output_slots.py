@@ -27,6 +27,8 @@ from uuid import uuid4
 from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
+from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, text_of
+
 #: Updates in a second, at most.
 UPDATES_PER_S = 10
 #: A tenth of what a server accepts: it drops a kernel's messages above a thousand in a second.
@@ -159,9 +161,12 @@ def publish(bundle: Bundle, display_id: str, *, update: bool, publisher: Any = N
         transient={"display_id": display_id},
         update=update,
     )
-    try:
+    with ForeignCode() as ran:  # an output of the user's must not prevent the other outputs
         send(bundle.data, bundle.metadata)
-    except Exception as error:  # noqa: BLE001 - an output of the user's must not prevent the other outputs
-        why = f"[this output cannot be sent to the notebook: {type(error).__name__}: {error}]"
-        text = "\n".join(filter(None, [str(bundle.data.get("text/plain", "")), why]))
-        send({"text/plain": text.encode("utf-8", "replace").decode("utf-8")})
+    if ran.error is None:
+        return
+    why, text = f"[this output cannot be sent to the notebook: {ran.raised}: {text_of(ran.error)}]", ""
+    with ForeignCode():
+        text = plain_text(str(bundle.data.get("text/plain", "")))
+    text = "\n".join(filter(None, [text, why]))
+    send({"text/plain": text.encode("utf-8", "replace").decode("utf-8")})

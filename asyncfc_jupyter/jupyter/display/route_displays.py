@@ -15,6 +15,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.ultratb import AutoFormattedTB
 
+from asyncfc_jupyter.foreign_code import ForeignCode, traceback_of
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle
 from asyncfc_jupyter.jupyter.display.tool_output import ToolOutput
 from asyncfc_jupyter.runtime.attempt import show_exception
@@ -90,10 +91,9 @@ def _is_routed(publisher: Any) -> bool:
 
 def show_traceback(shell: InteractiveShell, error: BaseException) -> str:
     """Return an exception as the shell shows it, in the user's own ``%xmode``."""
-    try:
+    with ForeignCode():  # a traceback that fails must not hide that the tool failed
         # The shell's own formatter keeps state, and another thread may be using it.
         formatter: Any = AutoFormattedTB(mode=shell.InteractiveTB.mode, tb_offset=0)
-        lines: list[str] = formatter.structured_traceback(type(error), error, error.__traceback__)
-    except Exception:  # noqa: BLE001 - a traceback that fails must not hide that the tool failed
-        return show_exception(error)
-    return "\n".join(lines)
+        lines: list[str] = formatter.structured_traceback(type(error), error, traceback_of(error))
+        return "\n".join(lines)
+    return show_exception(error)
