@@ -104,14 +104,17 @@ def _mask_spans(pieces: Sequence[str], spans: Iterable[_Span]) -> list[str]:
         else:
             merged.append((start, end))
     shown = []
-    begin = 0
+    begin = number = 0
     for piece in pieces:
-        end, at, kept = begin + len(piece), 0, ""
-        for start, stop in merged:
-            if start < end and stop > begin:
-                if start >= begin:
-                    kept += piece[at : start - begin] + MASK
-                at = stop - begin
-        shown.append(kept + piece[at:])
+        end, at, kept = begin + len(piece), 0, list[str]()
+        while number < len(merged) and merged[number][0] < end:
+            start, stop = merged[number]
+            if start >= begin:
+                kept += piece[at : start - begin], MASK
+            at = stop - begin
+            if stop > end:
+                break  # it continues in the next piece
+            number += 1
+        shown.append("".join([*kept, piece[at:]]))
         begin = end
     return shown
