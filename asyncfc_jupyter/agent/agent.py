@@ -200,6 +200,8 @@ class Agent:
 def _end(run: Run, log: EventLog, outcome: Ended) -> None:
     log.record(RunEnded(outcome=outcome, detail=run.note if run.error is None else text_of(run.error)))
     run.outcome = outcome
+    run.forget_observers()
+    run.conversation.driver.take_back()
 
 
 def _interrupted(driver: Driver) -> AgentInterrupted:

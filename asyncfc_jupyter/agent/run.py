@@ -103,6 +103,10 @@ class Run:
         if self._running is not None:
             self._running.cancel()
 
+    def forget_observers(self) -> None:
+        """Let go of those who watched the run, which has ended: the user may keep it for as long as the kernel lives."""
+        self._log = self._log.without_observers()
+
     def why(self, future: str) -> str:
         """Return one sentence on why a future waited, or that it did not."""
         return self.futures[future].why()

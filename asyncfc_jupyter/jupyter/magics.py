@@ -86,7 +86,7 @@ class AgentMagics(Magics, AgentSettings):
     @options.takes(OPTIONS)
     @cell_magic
     @reports_errors
-    def agent(self, line: str, cell: str) -> Run | None:
+    def agent(self, line: str, cell: str) -> None:
         """Ask the model; its tool calls run in the background while it continues.
 
         The lines below are the prompt::
@@ -104,9 +104,9 @@ class AgentMagics(Magics, AgentSettings):
         """
         given = self._options(line)
         if given.background:
-            return self.session.start(given, cell)
-        run_sync.run_nested(self.session.ask(given, cell, nested=True)).conclude()
-        return None
+            self.session.start(given, cell)
+        else:
+            run_sync.run_nested(self.session.ask(given, cell, nested=True)).conclude()
 
     @line_magic("agent")  # type: ignore[arg-type]  # IPython's annotations know it without a name only
     @reports_errors
@@ -119,13 +119,13 @@ class AgentMagics(Magics, AgentSettings):
         return _say(answer) if isinstance(answer, str) else answer
 
     @reports_errors
-    async def agent_cell(self, line: str, cell: str) -> Run | None:
+    async def agent_cell(self, line: str, cell: str) -> None:
         """Run a ``%%agent`` cell natively: the transformer writes this call."""
         given = self._options(line)
         if given.background:
-            return self.session.start(given, cell)
-        (await self.session.ask(given, cell)).conclude()
-        return None
+            self.session.start(given, cell)
+        else:
+            (await self.session.ask(given, cell)).conclude()
 
     @reports_errors
     async def doctor_line(self, line: str) -> None:

@@ -30,13 +30,14 @@ class Abandoned:
 
     def add(self, call: ToolCall, attempt: Attempt) -> None:
         """Remember an attempt until it ends, and log the late result that it may have then."""
+        log = call.lease.log  # which the call itself returns when it settles
 
         def over(late: Outcome | None) -> None:
             self._left.pop(attempt, None)
             if late is not None:
                 summary = late.message if isinstance(late, Raised) else label(late.value)
                 raised = isinstance(late, Raised)
-                call.lease.log.record(ResultDiscarded(future=call.name, summary=summary, raised=raised))
+                log.record(ResultDiscarded(future=call.name, summary=summary, raised=raised))
 
         self._left[attempt] = call, asyncio.get_running_loop().time() + CLEAN_UP_S
         attempt.when_over(over)

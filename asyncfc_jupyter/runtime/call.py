@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised
 from asyncfc_jupyter.runtime.event_log import EventLog, dropped
 from asyncfc_jupyter.runtime.output_buffer import Stream
-from asyncfc_jupyter.runtime.printed import Capture, Printed
+from asyncfc_jupyter.runtime.printed import Capture, Noted, Printed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.values.snapshot import snapshot
@@ -48,9 +49,9 @@ class Approval:
 Approver = Callable[[Approval], bool | Awaitable[bool]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Lease:
-    """What a run lends the driver: its calls keep it, also when they outlive the run."""
+    """What a run lends the driver: its calls keep it until they end, also when they outlive the run."""
 
     log: EventLog
     approver: Approver | None = None
@@ -60,6 +61,11 @@ class Lease:
     capture: Capture | None = None
     #: The run's own context: a call must not inherit that of the tool whose end let it start.
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    @functools.cached_property
+    def returned(self) -> Lease:
+        """What a call keeps of it after its end: the events, and nothing that shows them or that asks the user."""
+        return Lease(log=self.log.without_observers(), context=contextvars.Context())
 
 
 #: The tool, whether references are replaced, and the arguments as text.
@@ -107,8 +113,10 @@ class ToolCall:
     #: For a function that takes one: what it may ask, and report.
     context: ToolContext | None = None
     started_s: float | None = None
-    #: What its function prints, from when it starts.
-    printed: Printed | None = None
+    #: What its function has printed, from when it starts.
+    printed: Noted | None = None
+    #: Takes what it prints, until the call settles; a function that runs on keeps it for itself.
+    prints: Printed | None = None
     attempt: Attempt | None = None
     #: Asks the user, or waits for the time of the next attempt.
     task: asyncio.Task[None] | None = None
@@ -172,10 +180,11 @@ class ToolCall:
             log.record(CallPrinted(future=name, text=text, stream=stream))
 
         with ForeignCode() as ran:
-            self.printed = Printed(report, None if capture is None else capture(name, self.tool))
+            self.prints = Printed(report, None if capture is None else capture(name, self.tool))
         if ran.error is not None:
             dropped("the capture of output", capture, ran.error)
-            self.printed = Printed(report)
+            self.prints = Printed(report)
+        self.printed = self.prints.noted
 
     def begin_attempt(self) -> Attempt:
         """Call the function, in the current context.
@@ -191,7 +200,7 @@ class ToolCall:
             values = bound.arguments.items()
             copies = {n: self.context if isinstance(v, ToolContext) else snapshot(v) for n, v in values}
             bound = inspect.BoundArguments(bound.signature, OrderedDict(copies))
-        self.attempt = Attempt(self.function, bound, self.printed, future=self.name)
+        self.attempt = Attempt(self.function, bound, self.prints, future=self.name)
         return self.attempt
 
     def end_attempt(self, attempt: Attempt) -> Outcome:
@@ -238,18 +247,22 @@ class ToolCall:
 
         A conversation keeps its calls for as long as it lasts, so that what a settled one holds is never freed.
         """
-        if self.printed is not None:
-            self.printed.raised(exception)
-        for open_to_the_tool in (self.context, self.printed):
+        if self.prints is not None:
+            self.prints.raised(exception)
+        for open_to_the_tool in (self.context, self.prints):
             if open_to_the_tool is not None:
                 open_to_the_tool.close()
-        self.bound = self.attempt = None
+        self.bound = self.attempt = self.prints = None
         self.share_key = None
         self.state, self.timed_out = state, timed_out
         self.value, self.error, self.exception = value, error, exception
         waiters, self.waiters = self.waiters, []
         for wake in waiters:
             wake()
+
+    def return_lease(self) -> None:
+        """Keep of the run only what a call in the past needs: its end has been logged."""
+        self.lease = self.lease.returned
 
 
 def _kept(outcome: Outcome) -> Outcome:

@@ -61,6 +61,10 @@ class Driver:
         self._lease = lease
         self.blocked_s = {}
 
+    def take_back(self) -> None:
+        """Drop what the run has lent: it has ended. Calls that have not ended keep theirs."""
+        self._lease = None
+
     @property
     def lease(self) -> Lease:
         """The log and the approver of the current run."""
@@ -205,7 +209,10 @@ class Driver:
             self._record(events.CallProgressed(future=call.name, fraction=fraction, text=text))
 
     def _record(self, event: events.Event) -> None:
-        self.calls[event.future].lease.log.record(event)  # type: ignore[attr-defined]
+        call = self.calls[event.future]  # type: ignore[attr-defined]
+        call.lease.log.record(event)
+        if call.settled:
+            call.return_lease()
 
     # -- running -----------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ _logger = logging.getLogger("asyncfc_jupyter")
 class EventLog:
     """The events of one run, in order.
 
-    An observer that raises is dropped and named in the Python log; the run and the other observers continue.
+    An observer that raises is dropped and named in the Python log; the run and the other observers continue. Observers may hold
+    much, such as the output of a cell, so what outlives the run keeps the log `without_observers`.
     """
 
     def __init__(self, clock: Clock, observers: Sequence[Observer] = ()) -> None:
@@ -26,6 +27,12 @@ class EventLog:
         self._clock = clock
         self._zero = clock()
         self._observers = list(observers)
+
+    def without_observers(self) -> EventLog:
+        """Return a log of the same events, these and later ones, that passes none on."""
+        log = EventLog(self._clock)
+        log.events, log._zero = self.events, self._zero
+        return log
 
     def now_s(self) -> float:
         """Return the seconds since the log began."""

@@ -34,8 +34,27 @@ class Sink(Protocol):
 Capture = Callable[[FutureName, str], Sink]
 
 
+class Noted:
+    """All that one call has printed, to both streams, in order; of a very long text, its beginning and its end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept = Kept(PRINTED_CHARACTERS)
+
+    def add(self, text: str, stream: Stream) -> None:
+        """Append what was printed."""
+        with self._lock:
+            self._kept.add(text, stream)
+
+    @property
+    def text(self) -> str:
+        """What is kept, as one text."""
+        with self._lock:
+            return self._kept.text
+
+
 class Printed:
-    """The output of one call so far. Made on the event loop; written to from any thread.
+    """Takes the output of one call. Made on the event loop; written to from any thread.
 
     Args:
         report: Called on the event loop with each piece, some lines long and at most `LOGGED_CHARACTERS` in all, and with the
@@ -47,25 +66,20 @@ class Printed:
         self._report = report
         self.sink = sink
         self._throttle = Throttle(self._flush, NOTE_INTERVAL_S)
+        #: The output so far. It outlives this, which holds the sink and all that the sink shows.
+        self.noted = Noted()
         self._lock = threading.Lock()
-        self._kept = Kept(PRINTED_CHARACTERS)
         self._unreported: list[Piece] = []
         self._left = LOGGED_CHARACTERS
         self._cut = 0
         self._open = True
-
-    @property
-    def text(self) -> str:
-        """The output so far, to both streams, in order; of a very long one, its beginning and its end."""
-        with self._lock:
-            return self._kept.text
 
     def note(self, text: str, stream: Stream) -> bool:
         """Note what was printed, until the call ends, and return whether a sink has taken it."""
         taken = self._given(lambda sink: sink.write(text, stream)) is True
         with self._lock:
             if self._open or taken:
-                self._kept.add(text, stream)
+                self.noted.add(text, stream)
             logged = text[: self._left] if self._open else ""
             if self._open:
                 self._left -= len(logged)

@@ -1,6 +1,8 @@
 """A run and its futures, as the user has them."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -142,3 +144,56 @@ def test_the_error_of_a_tool_cannot_control_the_terminal() -> None:
     assert "RED second line" in shown[2]
     for text in shown:
         assert not set(text) & set("\x1b\x07\u202e")
+
+
+class Watcher:
+    """Observes a run, and is the sink of its calls: in a notebook it would hold all outputs of the cell."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def observe(self, stamped):
+        self.seen.append(type(stamped.event).__name__)
+
+    def capture(self, name, tool):
+        return self
+
+    def write(self, text, stream):
+        return True
+
+    def raised(self, error):
+        pass
+
+
+async def detached() -> None:
+    """Print later."""
+    await asyncio.sleep(5)
+    print("late")
+
+
+def test_what_watches_a_run_is_freed_with_its_last_call() -> None:
+    seen: list[str] = []
+    after: list[bool] = []
+    tools = [make_tool(fails, pure=True), make_tool(detached, detached=True)]
+    model = ScriptedModel([Calls("fails"), Calls("detached")], [Says("done")], [Says("done")])
+    agent = Agent(model, tools=tools)
+
+    async def work():
+        watcher = Watcher(seen)
+        gone = weakref.ref(watcher)
+        run = agent.start("go", observers=[watcher.observe], capture=watcher.capture)
+        del watcher
+        await run.wait()
+        gc.collect()
+        after.append(gone() is None)
+        await run.futures["f2"]
+        gc.collect()
+        after.append(gone() is None)
+        return run
+
+    run = run_virtually(work())
+    assert seen[-2:] == ["CallPrinted", "CallFinished"]
+    assert after == [False, True]
+    assert run.futures["f2"].printed == "late\n"
+    assert "f1" in run.why("f1")
+    assert [type(stamped.event).__name__ for stamped in run.trace.events] == seen

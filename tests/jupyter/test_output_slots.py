@@ -124,17 +124,17 @@ def test_many_messages_or_long_rendering_put_the_next_update_off(
     # A clock that advances with the rendering only, whatever else the machine does.
     clock = SimpleNamespace(now_s=0.0)
 
-    class Timer(threading.Thread):
-        def __init__(self, interval: float, *_: Any) -> None:
+    class Later(threading.Thread):
+        def __init__(self, *, args: tuple[float], **_: Any) -> None:
             super().__init__()
-            pauses_s.append(interval)
+            pauses_s.append(args[0])
 
     def slow() -> Bundle:
         clock.now_s += rendering_s
         return Bundle({"text/plain": "slow"})
 
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
-    monkeypatch.setattr(module.threading, "Timer", Timer)
+    monkeypatch.setattr(module.threading, "Thread", Later)
     stack = OutputStack()
     for number in range(outputs):
         stack.show((number,), slow)

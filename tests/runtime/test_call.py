@@ -34,11 +34,11 @@ def test_a_settled_future_drops_the_data_that_only_a_call_needs() -> None:
             self.errors = (*self.errors, error)
 
     context, printed = Opened(), Opened()
-    call = call_of(share_key=(PAY, True, "[]"), context=context, printed=printed, bound=object(), attempt=object())
+    call = call_of(share_key=(PAY, True, "[]"), context=context, prints=printed, bound=object(), attempt=object())
     error = ValueError("no")
     call.settle(State.FAILED, error="ValueError: no", exception=error)
     assert (context.closed, printed.closed, printed.errors) == (1, 1, (error,))
-    assert (call.bound, call.attempt, call.share_key) == (None, None, None)
+    assert (call.bound, call.attempt, call.prints, call.share_key) == (None, None, None, None)
     assert (call.status, call.error, call.exception) == ("failed", "ValueError: no", error)
     other = call_of()
     other.settle(State.DONE, value=7)

@@ -377,7 +377,7 @@ def test_pieces_are_reported_immediately_then_20_times_a_second() -> None:
         printed.note("h", "stdout")
         printed.close()
         await asyncio.sleep(1)
-        return printed.text, reports
+        return printed.noted.text, reports
 
     text, reports = run_virtually(main())
     assert text == "abcdefg"
@@ -429,7 +429,7 @@ def test_a_sink_decides_whether_it_takes_prints_also_after_the_end(takes) -> Non
         printed.close()
         assert printed.note("b", "stderr") is takes
         assert sink.got == [("stdout", "a"), ("raised", error), ("stderr", "b")]
-        return printed.text
+        return printed.noted.text
 
     assert run_virtually(main()) == ("ab" if takes else "a")
 

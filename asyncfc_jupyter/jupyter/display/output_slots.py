@@ -83,9 +83,13 @@ class OutputStack:
             if self._due:
                 return
             self._due = True
-            timer = threading.Timer(max(0.0, self._next_s - time.monotonic()), self._in_cell, [self.flush])
-        timer.name, timer.daemon = "asyncfc outputs", True
-        timer.start()
+            pause_s = max(0.0, self._next_s - time.monotonic())
+        # No `threading.Timer`: ipykernel remembers threads for a while, and a timer remembers its function.
+        threading.Thread(target=self._flush_later, args=(pause_s,), name="asyncfc outputs", daemon=True).start()
+
+    def _flush_later(self, pause_s: float) -> None:
+        time.sleep(pause_s)
+        self._in_cell(self.flush)
 
     def flush(self) -> None:
         """Send all changes now."""

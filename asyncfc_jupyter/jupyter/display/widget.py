@@ -3,14 +3,18 @@
 Traffic is kept small: the whole view is synchronised once, when the run has ended. Until then the front end gets custom
 messages with the changes, at most one in `BATCH_S`. The server drops messages above a thousand in a second, and a synchronised
 list of two hundred futures would cost ten times the bytes.
+
+ipywidgets keeps every widget of the process until it is closed. A page closes a timeline that it has taken over. Where there is
+no page (papermill, nbconvert, a console) nothing would ever be closed, so only the latest finished timelines stay open.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import anywidget
@@ -26,6 +30,9 @@ BATCH_S = 0.05
 #: Seconds after which a batch is sent without changes. A front end that gets no message for some seconds assumes that the
 #: kernel is blocked or gone, and stops the clock.
 HEARTBEAT_S = 1.0
+#: Finished timelines that wait for a page: more than are shown while a page loads, and about a megabyte. A page that comes
+#: later shows the picture.
+MOST_FINISHED = 20
 
 #: Takes the action of a button and its future: ``approve``, ``decline`` and ``cancel`` have one, ``cancel-run`` has None.
 OnAction = Callable[[str, str | None], None]
@@ -52,6 +59,8 @@ class TimelineWidget(anywidget.AnyWidget):
     acts = traitlets.Bool(default_value=False).tag(sync=True)
     #: The name of the picture of this timeline. The page moves the timeline to where that picture is published.
     place = traitlets.Unicode("").tag(sync=True)
+    #: Those that wait for a page, the oldest first.
+    _finished: ClassVar[deque[TimelineWidget]] = deque()
 
     def __init__(
         self,
@@ -69,6 +78,8 @@ class TimelineWidget(anywidget.AnyWidget):
         shown = self._timeline.snapshot() if self._timeline is not None else view
         super().__init__(view=shown, acts=on_action is not None, place=uuid4().hex)
         self.on_msg(self._receive)
+        if self._timeline is None:
+            self._wait_for_page()
 
     def apply(self, stamped: Stamped) -> None:
         """Take an event of the run, and show it with the next batch."""
@@ -106,11 +117,22 @@ class TimelineWidget(anywidget.AnyWidget):
         self._timeline.close()
         timeline, self._timeline = self._timeline, None
         self.view = dict(timeline.snapshot() if view is None else view)
+        self._wait_for_page()
+
+    def _wait_for_page(self) -> None:
+        # Its buttons act on the run no more, and must not keep it in memory.
+        self._on_action = self._loop = None
+        self._finished.append(self)
+        while len(self._finished) > MOST_FINISHED:
+            self._finished.popleft().close()
 
     def close(self) -> None:
         """Remove the widget from the notebook, and send no more batches."""
         self._cancel_timer()
-        self._timeline = None
+        self._timeline = self._on_action = self._loop = None
+        if self in self._finished:
+            self._finished.remove(self)
+        self.layout.close()
         super().close()
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001

@@ -47,6 +47,7 @@ class Conversations:
 
     def __init__(self) -> None:
         self._talks = {MAIN: Talk(MAIN)}
+        self._forgotten: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,16 +61,23 @@ class Conversations:
         """Return the conversation of that name; create it if it does not exist.
 
         Raises:
-            UsageError: The name is not allowed.
+            UsageError: The name is not allowed, or its conversation was forgotten.
         """
-        return self._talks.setdefault(checked(name), Talk(name))
+        if name not in self._forgotten:
+            self._talks.setdefault(checked(name), Talk(name))
+        return self.find(name)
 
     def find(self, name: str) -> Talk:
         """Return an existing conversation.
 
         Raises:
-            UsageError: There is no conversation of that name.
+            UsageError: There is no conversation of that name, or no more.
         """
+        if name in self._forgotten and name not in self._talks:
+            raise UsageError(
+                f"conversation {name} is gone: of the conversations of runs in the background, the latest are kept, and those "
+                "that were continued; start such a run with --conversation NAME to keep its conversation."
+            )
         if name not in self._talks:
             raise UsageError(no_such("conversation", name, self.names))
         return self._talks[name]
@@ -92,6 +100,11 @@ class Conversations:
         origin = self.find(source)
         self._talks[new] = Talk(new, fork(origin.conversation), origin.system, usual=origin.usual)
         return f"Conversation {self._talks[new]}, a copy of {source}. Continue it with %%agent --conversation {new}."
+
+    def forget(self, name: str) -> None:
+        """Remove a conversation. A run that the user holds keeps it; its name means no other from now on."""
+        del self._talks[name]
+        self._forgotten.add(name)
 
     def save(self, file: str, name: str = MAIN) -> str:
         """Write a conversation to a file, which may replace an earlier export and no other file.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
+from IPython.display import display
 
 from asyncfc_jupyter.agent import Agent, Budget, Run
 from asyncfc_jupyter.errors import ToolDefinitionError, UsageError
@@ -99,8 +100,8 @@ class Session:
             output.conclude()
         return CellEnd(error=error)
 
-    def start(self, options: AgentOptions, prompt: str) -> Run:
-        """Start the run of an ``%%agent --background`` cell and return it. Its output appears in that cell.
+    def start(self, options: AgentOptions, prompt: str) -> None:
+        """Start the run of an ``%%agent --background`` cell, and show it. Its output appears in that cell.
 
         Must be called on the running event loop.
 
@@ -113,8 +114,9 @@ class Session:
         output = output_for(self.shell, AnswerFormat(name=options.format))
         run = self._begin(options, talk, prompt=prompt, output=output, nested=False)
         output.reserve()
-        self.background.follow(run, output)
-        return run
+        self.background.follow(run, output, talk, own=options.conversation is None)
+        # Displayed and not returned: IPython keeps what a cell returns for as long as the kernel lives.
+        display(run)
 
     def _begin(self, options: AgentOptions, talk: Talk, *, prompt: str, output: CellOutput, nested: bool) -> Run:
         # Each run has its own: several may run at the same time, and each has an f1.

@@ -112,7 +112,9 @@ class AgentOptions:
     raw: bool = option("send the text as it stands: braces are braces", FLAG, default=False)
     format: str = option("how the answer is shown", one_of(FORMATS), "markdown", short="-f")
     conversation: str | None = option("the conversation to continue or to begin", value="CONVERSATION", usual="main")
-    background: bool = option("return the run at once; it continues while other cells run", FLAG, default=False)
+    background: bool = option(
+        "start the run and return at once; it continues while other cells run", FLAG, default=False
+    )
     record: str | None = option("write requests and replies to a cassette", value="FILE")
     replay: str | None = option("answer from a cassette: no server, no key", value="FILE")
     speed: str | None = option("replay: times as fast as recorded, or instant", value="SPEED", usual="1")
