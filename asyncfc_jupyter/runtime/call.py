@@ -179,12 +179,12 @@ class ToolCall:
         def report(text: str, stream: Stream) -> None:
             log.record(CallPrinted(future=name, text=text, stream=stream))
 
+        prints = Printed(report)
         with ForeignCode() as ran:
-            self.prints = Printed(report, None if capture is None else capture(name, self.tool))
+            prints = prints if capture is None else Printed(report, capture(name, self.tool))
         if ran.error is not None:
             dropped("the capture of output", capture, ran.error)
-            self.prints = Printed(report)
-        self.printed = self.prints.noted
+        self.prints, self.printed = prints, prints.noted
 
     def begin_attempt(self) -> Attempt:
         """Call the function, in the current context.
