@@ -35,6 +35,7 @@ Every message is one line that names the object, the rule, what was seen and how
 
 from __future__ import annotations
 
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.text import list_names, truncate
 
 #: Characters of a text that an error shows: enough to recognise it.
@@ -48,7 +49,13 @@ def _listed(names: tuple[str, ...], nothing: str) -> str:
 
 
 class AsyncFCError(Exception):
-    """Base of every exception this package raises on purpose."""
+    """Base of every exception this package raises on purpose. Its text shows no key."""
+
+    def __str__(self) -> str:
+        return mask(Exception.__str__(self))  # that of a KeyError shows the message in quotes
+
+    def __repr__(self) -> str:
+        return mask(super().__repr__())
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows: one clear line instead of this package's frames."""
@@ -69,8 +76,6 @@ class ToolDefinitionError(UsageError):
 
 class NoSuchFuture(UsageError, KeyError):
     """The user asked a run for a future that it does not have."""
-
-    __str__ = Exception.__str__  # that of a KeyError shows the message in quotes
 
     def __init__(self, name: str, *, known: tuple[str, ...]) -> None:
         self.name, self.known = name, known
@@ -132,6 +137,8 @@ class ServerTimedOut(ServerError):
 
 class CallError(ModelError):
     """One tool call of the model cannot be made. The error becomes that call's result; the run continues."""
+
+    __str__ = Exception.__str__  # it quotes the model to the model, which must recognise its own words
 
 
 class UnknownFuture(CallError):
@@ -301,4 +308,4 @@ class HistoryFixed(UserWarning):
     """The messages of a conversation broke a rule of this package. They were fixed, and the run continues."""
 
     def __init__(self, broken: str) -> None:
-        super().__init__(f"{broken} The messages were fixed, and the run continues.")
+        super().__init__(mask(f"{broken} The messages were fixed, and the run continues."))

@@ -3,6 +3,7 @@
 pytest_plugins = (
     "tests.suite.blocking",
     "tests.suite.expected",
+    "tests.suite.known_keys",
     "tests.suite.leftovers",
     "tests.suite.limits",
     "tests.suite.long_form",

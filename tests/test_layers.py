@@ -12,14 +12,15 @@ import asyncfc_jupyter
 ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
-_CORE = {"text", "defaults", "errors", "foreign_code"}
+_CORE = {"text", "defaults", "masking", "errors", "foreign_code"}
 _MODELS = {*_CORE, "retry_policy", "plugins", "core"}
 _AGENT = {*_MODELS, "modes", "values", "tools", "runtime", "models", "trace"}
 #: Each layer (a package or a module at the top) and the layers below it. A layer that is missing here fails the test.
 BELOW = {
     "text": set(),
     "defaults": set(),
-    "errors": {"text"},
+    "masking": set(),
+    "errors": {"text", "masking"},
     "foreign_code": set(),
     "modes": {"text", "errors"},
     "retry_policy": {"text", "errors"},

@@ -7,6 +7,7 @@ from typing import Any
 
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.errors import NoSuchFuture, ToolFailed, ToolSkipped, UsageError
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.text import clean
@@ -97,7 +98,7 @@ class Future:
         outcome = clean(
             label(self._call.value) if self._call.state is State.DONE else self._call.error, _REPR_CHARACTERS
         )
-        return f"<Future {self.name} {self.tool}: {self.state}{': ' + outcome if outcome else ''}>"
+        return mask(f"<Future {self.name} {self.tool}: {self.state}{': ' + outcome if outcome else ''}>")
 
 
 class Futures(Mapping[str, Future]):

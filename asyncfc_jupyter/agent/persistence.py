@@ -24,6 +24,7 @@ from asyncfc_jupyter.agent.history import Checker
 from asyncfc_jupyter.core.futures import SettledStatus, State, future_name, future_number
 from asyncfc_jupyter.core.protocol import decode, read_reports
 from asyncfc_jupyter.errors import InvariantBroken, UsageError
+from asyncfc_jupyter.masking import masked
 from asyncfc_jupyter.models.base import REPLAY
 from asyncfc_jupyter.models.json_object import BLANK, strict_json
 from asyncfc_jupyter.runtime.restore import adopt
@@ -73,7 +74,7 @@ def fork(conversation: Conversation) -> Conversation:
 
 
 def to_json(conversation: Conversation, *, system: str | None = None) -> str:
-    """Return a conversation as JSON: its messages in the form of Chat Completions, and its futures.
+    """Return a conversation as JSON: its messages in the form of Chat Completions, and its futures. Keys are masked.
 
     Raises:
         UsageError: A run is using the conversation, so its messages are not complete.
@@ -97,7 +98,7 @@ def to_json(conversation: Conversation, *, system: str | None = None) -> str:
             future["lost"] = label(call.value)
         futures.append(future)
     whole = {"format": FORMAT, "system": system, "messages": conversation.messages, "futures": futures}
-    text = json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps(masked(whole), ensure_ascii=False, indent=1) + "\n"
     # UTF-8 cannot encode half a surrogate pair, such as in a file's name that is not UTF-8; an escape can hold it.
     return _HALF_PAIR.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.future import Future, Futures
 from asyncfc_jupyter.core.events import CallIssued, FirstTokenArrived, TurnStarted
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.text import count
@@ -121,4 +122,7 @@ class Run:
 
     def __repr__(self) -> str:
         own = sum(isinstance(stamped.event, CallIssued) for stamped in self._log.events)
-        return f"<Run {self.outcome} in {self.elapsed_s:.1f} s: {count(own, 'future')}, model {self.model}, mode {self.mode}>"
+        model = mask(self.model)
+        return (
+            f"<Run {self.outcome} in {self.elapsed_s:.1f} s: {count(own, 'future')}, model {model}, mode {self.mode}>"
+        )

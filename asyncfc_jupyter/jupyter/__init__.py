@@ -1,7 +1,8 @@
 """The Jupyter extension: ``%load_ext asyncfc_jupyter``.
 
-Loading registers the magics, two transformers of cells, a matcher for the Tab key and two listeners, and imports nothing beyond
-IPython. The first cell that needs the engine, the widgets or the model's client imports them.
+Loading registers the magics, two transformers of cells, a matcher for the Tab key, two listeners and the
+namespace whose keys are masked, and imports nothing beyond IPython. The first cell that needs the engine, the widgets or the
+model's client imports them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from asyncfc_jupyter.jupyter.cells.transformer import AgentCellTransformer, DoctorLines
 from asyncfc_jupyter.jupyter.display.error_report import show_in_cells, show_plainly
 from asyncfc_jupyter.jupyter.magics import AgentMagics
+from asyncfc_jupyter.masking import KNOWN
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent.future import Future
@@ -37,6 +39,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.append(AgentCellTransformer(shell, magics.cells))
     shell.input_transformer_manager.token_transformers.append(DoctorLines(shell, magics.cells))
     magics.matcher.install()
+    magics.stop_watching = KNOWN.watch(lambda: list(shell.user_ns.items()))
     shell.events.register("pre_run_cell", magics.cells.started)
     shell.events.register("post_run_cell", magics.cells.ended)
     if shell.display_formatter is not None:
@@ -72,6 +75,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     if magics is None:
         return
     show_plainly()
+    magics.stop_watching()
     shell.configurables.remove(magics)  # type: ignore[arg-type]  # IPython declares a list of shells
     for transformers in (shell.input_transformers_cleanup, shell.input_transformer_manager.token_transformers):
         transformers[:] = [item for item in transformers if not isinstance(item, AgentCellTransformer | DoctorLines)]

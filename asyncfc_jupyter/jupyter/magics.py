@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from asyncfc_jupyter.jupyter.completion import Matcher
 from asyncfc_jupyter.jupyter.display.error_report import reports_errors
 from asyncfc_jupyter.jupyter.settings.settings import AgentSettings
 from asyncfc_jupyter.jupyter.settings.table import OPTIONS, TOOL_OPTIONS, AgentOptions
+from asyncfc_jupyter.masking import mask
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent.run import Run
@@ -43,6 +45,8 @@ class AgentMagics(Magics, AgentSettings):
         self._shell = shell
         self.cells = RunningCells()
         self.open_settings(shell)
+        #: Ends the masking of the notebook's own variables; set when the extension is loaded.
+        self.stop_watching: Callable[[], object] = lambda: None
         self.matcher = Matcher(shell, lambda: vars(self).get("session"))
 
     @cached_property
@@ -140,4 +144,4 @@ class AgentMagics(Magics, AgentSettings):
 
 
 def _say(text: str) -> None:
-    print(text)  # noqa: T201 - a magic's answer
+    print(mask(text))  # noqa: T201 - a magic's answer

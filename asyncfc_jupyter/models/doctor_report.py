@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from asyncfc_jupyter.masking import mask, masked
 from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.registry import APIS, api_title
 
@@ -75,7 +76,7 @@ class Report:
             OSError: It cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps(asdict(self), indent=2))
+        replace_file(path, json.dumps(masked(asdict(self)), indent=2))
 
     @property
     def api(self) -> str:
@@ -109,7 +110,7 @@ class Report:
         """Return the report for people, a row a line; options as they are written after a magic, or in Python."""
         rows = list(self._rows(magic=magic))
         width = max(len(name) for name, _ in rows) + 2
-        return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
+        return mask("\n".join(f"{name:<{width}}{value}" for name, value in rows))
 
     def _rows(self, *, magic: bool) -> Iterator[tuple[str, str]]:
         seen = self.best

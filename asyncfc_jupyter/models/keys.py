@@ -20,11 +20,9 @@ from platformdirs import user_config_path
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.profiles import Profile
-from asyncfc_jupyter.models.secret import Secret, hide_keys
+from asyncfc_jupyter.models.secret import Secret
 
 SERVICE = "asyncfc_jupyter"
-#: Environment variables that hold keys, by the words in their names.
-_NAMES_A_KEY = re.compile("KEY|TOKEN|SECRET|PASSW", re.IGNORECASE)
 #: Permissions of the owner's group and of all others; a file with keys may have none of them.
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -75,12 +73,6 @@ def _from_file(name: str) -> str:
         raise UsageError(f'{path} cannot be read as TOML; it holds lines such as: openai = "sk-..."') from None
     text = keys.get(name)
     return text.strip() if isinstance(text, str) else ""
-
-
-def without_keys(text: str) -> str:
-    """Return a text with keys masked: those of environment variables with such names, and all that has the form of a key."""
-    values = [value.strip() for name, value in os.environ.items() if _NAMES_A_KEY.search(name)]
-    return hide_keys(text, *(Secret(value) for value in values if re.fullmatch(r"[!-~]+", value)))
 
 
 def api_key_in(variable: str | None) -> Secret | None:

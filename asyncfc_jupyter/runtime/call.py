@@ -16,6 +16,7 @@ from asyncfc_jupyter.core.events import CallPrinted
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, Status, future_number, status_of
 from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.foreign_code import ForeignCode
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised
 from asyncfc_jupyter.runtime.event_log import EventLog, dropped
 from asyncfc_jupyter.runtime.output_buffer import Stream
@@ -42,7 +43,7 @@ class Approval:
     description: str
 
     def __str__(self) -> str:
-        return f"{self.future}: {self.tool}({self.shown})"
+        return mask(f"{self.future}: {self.tool}({self.shown})")
 
 
 #: Answers an approval. A plain function is called in a thread, so that it may ask at a terminal.

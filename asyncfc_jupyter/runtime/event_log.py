@@ -7,12 +7,25 @@ from collections.abc import Callable, Sequence
 
 from asyncfc_jupyter.core.events import Event, Stamped
 from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, traceback_of, type_name
+from asyncfc_jupyter.masking import mask
+from asyncfc_jupyter.runtime.event_mask import EventMask
 
 #: Returns seconds from a fixed moment; a loop's own ``time`` in practice, a virtual one in tests.
 Clock = Callable[[], float]
 Observer = Callable[[Stamped], None]
 
 _logger = logging.getLogger("asyncfc_jupyter")
+
+
+def _masked(record: logging.LogRecord) -> bool:
+    """Mask keys in a message of the Python log: the exception of an observer may quote an event."""
+    record.msg, record.args = mask(record.getMessage()), ()
+    if record.exc_info:
+        record.exc_text, record.exc_info = mask(logging.Formatter().formatException(record.exc_info)), None
+    return True
+
+
+_logger.addFilter(_masked)
 
 
 class EventLog:
@@ -27,6 +40,7 @@ class EventLog:
         self._clock = clock
         self._zero = clock()
         self._observers = list(observers)
+        self._mask = EventMask()
 
     def without_observers(self) -> EventLog:
         """Return a log of the same events, these and later ones, that passes none on."""
@@ -38,8 +52,12 @@ class EventLog:
         """Return the seconds since the log began."""
         return self._clock() - self._zero
 
-    def record(self, event: Event) -> Stamped:
-        """Append an event and pass it to the observers."""
+    def record(self, event: Event) -> None:
+        """Append an event, with keys masked, and pass it to the observers."""
+        for each in self._mask.take(event):
+            self._append(each)
+
+    def _append(self, event: Event) -> None:
         stamped = Stamped(seq=len(self.events), at_s=self.now_s(), event=event)
         self.events.append(stamped)
         for observer in tuple(self._observers):
@@ -48,7 +66,6 @@ class EventLog:
             if ran.error is not None:
                 self._observers = [each for each in self._observers if each is not observer]
                 dropped("observer", observer, ran.error)
-        return stamped
 
 
 def dropped(kind: str, part: object, error: BaseException) -> None:

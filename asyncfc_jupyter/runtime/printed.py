@@ -8,6 +8,7 @@ from typing import Protocol
 
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.foreign_code import ForeignCode
+from asyncfc_jupyter.masking import StreamMask, mask
 from asyncfc_jupyter.runtime.event_log import dropped
 from asyncfc_jupyter.runtime.output_buffer import Kept, Piece, Stream, merged
 from asyncfc_jupyter.tools.throttle import Throttle
@@ -73,22 +74,32 @@ class Printed:
         self._left = LOGGED_CHARACTERS
         self._cut = 0
         self._open = True
+        self._masks: dict[Stream, StreamMask] = {"stdout": StreamMask(), "stderr": StreamMask()}
 
     def note(self, text: str, stream: Stream) -> bool:
-        """Note what was printed, until the call ends, and return whether a sink has taken it."""
-        taken = self._given(lambda sink: sink.write(text, stream)) is True
+        """Note what was printed, until the call ends, and return whether a sink has taken it.
+
+        The sink and the log get it with keys masked.
+        """
+        with self._lock:
+            shown = self._masks[stream].feed(text) if self._open else mask(text)
+        taken = self._given(lambda sink: sink.write(shown, stream)) is True
         with self._lock:
             if self._open or taken:
                 self.noted.add(text, stream)
-            logged = text[: self._left] if self._open else ""
-            if self._open:
-                self._left -= len(logged)
-                self._cut += len(text) - len(logged)
-            if logged:
-                self._unreported.append((logged, stream))
+            logged = self._open and self._log(shown, stream)
         if logged:
             self._throttle.request()
         return taken
+
+    def _log(self, shown: str, stream: Stream) -> bool:
+        """Take what the log has room for, and return whether that is anything."""
+        logged = shown[: self._left]
+        self._left -= len(logged)
+        self._cut += len(shown) - len(logged)
+        if logged:
+            self._unreported.append((logged, stream))
+        return bool(logged)
 
     def raised(self, error: BaseException | None) -> None:
         """Pass the exception that the call failed with to the sink."""
@@ -112,7 +123,12 @@ class Printed:
         with self._lock:
             if not self._open:
                 return
+            held = [(text, stream) for stream, each in self._masks.items() if (text := each.flush())]
+            for text, stream in held:
+                self._log(text, stream)
             self._open = False
+        for text, stream in held:
+            self._given(lambda sink, held=(text, stream): sink.write(*held))
         self._flush()
         if self._cut:
             self._report(f"\n[{self._cut:,} more characters were printed and are not in the log]\n", "stdout")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from asyncfc_jupyter.core import events
 from asyncfc_jupyter.core.events import Event, Stamped
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.masking import masked
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -59,7 +60,7 @@ class Trace:
             {"seq": s.seq, "at_s": s.at_s, "type": type(s.event).__name__, "data": _encode(s.event)}
             for s in self.events
         )
-        lines = ",\n".join(json.dumps(item, allow_nan=False) for item in items)
+        lines = ",\n".join(json.dumps(masked(item), allow_nan=False) for item in items)
         return f'{{"format": "{FORMAT}", "version": {VERSION}, "events": [\n{lines}\n]}}\n'
 
     @classmethod

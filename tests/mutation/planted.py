@@ -55,7 +55,7 @@ PLANTED = (
     Fault(
         name="a cassette holds the key that a model says in pieces",
         file="asyncfc_jupyter/models/cassette/cassette.py",
-        old="mask_streams(exchange.reply, *self._secrets)",
+        old="mask_streams(exchange.reply)",
         new="mask_streams(exchange.reply)",
         tests=("tests/models", "-m", "not old_client and not real_model"),
     ),

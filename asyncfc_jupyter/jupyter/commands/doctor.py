@@ -18,6 +18,7 @@ from asyncfc_jupyter.jupyter.cells.cell_end import CellEnd
 from asyncfc_jupyter.jupyter.cells.interrupt import Interrupts
 from asyncfc_jupyter.jupyter.commands.model import read_choice
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.keys import api_key_in
@@ -45,6 +46,7 @@ class _Output:
 
     def show(self, text: str) -> None:
         """Show a text in place of the one before."""
+        text = mask(text)
         show = self._handle.update if self._shown else self._handle.display
         if self._replaces:
             show({"text/plain": text}, raw=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from asyncfc_jupyter.jupyter.commands.conversations import SHOWN_CHARACTERS
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
 from asyncfc_jupyter.jupyter.settings.table import SETTINGS
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.address import show_address
-from asyncfc_jupyter.models.secret import hide_keys
 from asyncfc_jupyter.text import clean
 
 if TYPE_CHECKING:
@@ -58,4 +58,4 @@ def show_settings(session: Session) -> str:
 def _value(name: str, value: object) -> str:
     if name == "base_url" and isinstance(value, str):
         return show_address(value)
-    return clean(hide_keys(str(value)), _VALUE_CHARACTERS)
+    return clean(mask(str(value)), _VALUE_CHARACTERS)

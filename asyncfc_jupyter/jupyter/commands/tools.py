@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 from asyncfc_jupyter.jupyter.session.latencies import Latencies, Latency
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.text import clean, count, no_such
 from asyncfc_jupyter.tools.definition import Tool
 
@@ -75,13 +76,15 @@ class ToolsTable:
         self._tools = [_ShownTool(tool, latencies.of(tool.name)) for tool in tools]
 
     def __repr__(self) -> str:
-        return "\n".join(tool.text for tool in self._tools)
+        return mask("\n".join(tool.text for tool in self._tools))
 
     def _repr_html_(self) -> str:
         rows = [tool.cells() for tool in self._tools]
         heads = _row("th", {head: head for head in rows[0]})
         body = "".join(_row("td", row) for row in rows)
-        return f'{_STYLE}<div class="asyncfc-tools"><table><thead>{heads}</thead><tbody>{body}</tbody></table></div>'
+        return mask(
+            f'{_STYLE}<div class="asyncfc-tools"><table><thead>{heads}</thead><tbody>{body}</tbody></table></div>'
+        )
 
 
 class ToolDetail:
@@ -92,13 +95,13 @@ class ToolDetail:
 
     def __repr__(self) -> str:
         doc, schema = (indent(text, "    ") for text in (self._tool.doc, self._tool.schema))
-        return f"{self._tool.text}\n\n  docstring\n{doc}\n\n  what a model sees\n{schema}"
+        return mask(f"{self._tool.text}\n\n  docstring\n{doc}\n\n  what a model sees\n{schema}")
 
     def _repr_html_(self) -> str:
         tool, cells = self._tool, self._tool.cells()
         facts = {head: cells[head] for head in ("reads and writes", "how it is run")} | {"time": escape(tool.times)}
         rows = "".join(f"<tr><th>{head}</th><td>{cell}</td></tr>" for head, cell in facts.items())
-        return (
+        return mask(
             f'{_STYLE}<div class="asyncfc-tools">{tool.signature}<table><tbody>{rows}</tbody></table>'
             f"<h4>docstring</h4><pre>{escape(tool.doc)}</pre>"
             f"<h4>what a model sees</h4><pre>{escape(tool.schema)}</pre></div>"

@@ -24,6 +24,7 @@ from asyncfc_jupyter.jupyter.display.output_slots import NOTHING, Bundle, Output
 from asyncfc_jupyter.jupyter.display.route_displays import route_displays, show_traceback
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
 from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.html import static_bundle
 from asyncfc_jupyter.trace.view.view import timeline_view
@@ -81,7 +82,7 @@ class AnswerText:
         """Return the text so far, except that of turns that say exactly this."""
         turns = {"".join(pieces).strip(): turn for turn, pieces in list(self._turns.items())}
         said = sorted((turn, text) for text, turn in turns.items() if text not in {"", answer.strip()})
-        return "\n\n".join(quoted(text) if turn in self._with_calls else text for turn, text in said)
+        return mask("\n\n".join(quoted(text) if turn in self._with_calls else text for turn, text in said))
 
 
 class NotebookOutput:
@@ -132,8 +133,9 @@ class NotebookOutput:
 
     def end(self, run: Run) -> None:
         """Show the whole answer in its format, in place of the answer of an earlier run."""
-        shown = self._form.show(run.answer) if run.answer else None
-        text = self._text.markdown if shown is None else self._text.without(run.answer)
+        answer = mask(run.answer)  # before the format: in HTML or Markdown a key is not the same text any more
+        shown = self._form.show(answer) if answer else None
+        text = self._text.markdown if shown is None else self._text.without(answer)
         notes = (f"*{note}*" for note in (run.note, shown.note if shown else "") if note)
         markdown = "\n\n".join(filter(None, (text, *notes)))
         self._stack.show(_ANSWER, lambda: _answer(markdown) if markdown else None)

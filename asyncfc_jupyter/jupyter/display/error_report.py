@@ -28,6 +28,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from asyncfc_jupyter.errors import AsyncFCError, InvariantBroken, PlanError, ToolFailed, UsageError
 from asyncfc_jupyter.foreign_code import ForeignCode, text_of, traceback_of, type_name
 from asyncfc_jupyter.jupyter.settings.sources import SettingsError
+from asyncfc_jupyter.masking import mask, mask_pieces
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent import Run
@@ -49,7 +50,7 @@ def show_in_cells(shell: InteractiveShell) -> None:
 
     def render(error: AsyncFCError) -> list[str]:
         place = getattr(error, _LINE_OF_ERROR, None) or _place_of_code(shell, error)
-        line = _one_line(error) + (f" ({place})" if place else "")
+        line = mask(_one_line(error) + (f" ({place})" if place else ""))
         if not isinstance(error, ToolFailed) or error.__cause__ is None:
             return [line]
         cause = [_one_line(error.__cause__)]
@@ -157,8 +158,6 @@ class Bug(AsyncFCError):
 
 def _report(error: BaseException, run: Run | None) -> str:
     """Return what a report of a bug needs: no values, no arguments, and nothing that looks like a key."""
-    from asyncfc_jupyter.models.keys import without_keys  # noqa: PLC0415 - the extension loads without the engine
-
     head = (
         "this is a bug in asyncfc_jupyter, not in your cell. Results so far are kept (%agent); %agent reset starts a new "
         "conversation. To report it, paste the lines below. Keys are masked, but please read the lines first."
@@ -176,7 +175,7 @@ def _report(error: BaseException, run: Run | None) -> str:
         lines += [
             f"  {type(event).__name__} {getattr(event, 'future', None) or ''}".rstrip() for event in events[-_EVENTS:]
         ]
-    return without_keys("\n".join(lines))
+    return mask("\n".join(lines))
 
 
 def _versions() -> str:
@@ -258,7 +257,7 @@ def _traceback_of(shell: InteractiveShell, error: BaseException) -> list[str]:
     finally:
         for each, traceback in zip(chain, before, strict=True):
             each.__traceback__ = traceback
-    return shown
+    return mask_pieces(shown)
 
 
 def _without_ours(shell: InteractiveShell, error: BaseException) -> TracebackType | None:

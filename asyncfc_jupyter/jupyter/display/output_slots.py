@@ -28,6 +28,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
 from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, text_of
+from asyncfc_jupyter.masking import mask, masked
 
 #: Updates in a second, at most.
 UPDATES_PER_S = 10
@@ -46,6 +47,10 @@ class Bundle:
 
     data: dict[str, Any]
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def masked(self) -> Bundle:
+        """Return this with keys masked."""
+        return Bundle(masked(self.data), masked(self.metadata))
 
 
 #: An output of no height.
@@ -152,7 +157,7 @@ class OutputStack:
 
 
 def publish(bundle: Bundle, display_id: str, *, update: bool, publisher: Any = None) -> None:
-    """Send an output, or an update of it. If it cannot be sent, send its text with the reason.
+    """Send an output, or an update of it, with keys masked. If it cannot be sent, send its text with the reason.
 
     Args:
         bundle: The output.
@@ -166,11 +171,12 @@ def publish(bundle: Bundle, display_id: str, *, update: bool, publisher: Any = N
         update=update,
     )
     with ForeignCode() as ran:  # an output of the user's must not prevent the other outputs
-        send(bundle.data, bundle.metadata)
+        shown = bundle.masked()
+        send(shown.data, shown.metadata)
     if ran.error is None:
         return
     why, text = f"[this output cannot be sent to the notebook: {ran.raised}: {text_of(ran.error)}]", ""
     with ForeignCode():
         text = plain_text(str(bundle.data.get("text/plain", "")))
-    text = "\n".join(filter(None, [text, why]))
+    text = mask("\n".join(filter(None, [text, why])))
     send({"text/plain": text.encode("utf-8", "replace").decode("utf-8")})

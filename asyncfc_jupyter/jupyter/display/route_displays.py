@@ -43,7 +43,8 @@ def route_displays(shell: InteractiveShell) -> None:
             return output.display(bundle, display_id)
         output.update(bundle, str(display_id))
         # The display may also be in another cell.
-        return publish(data, metadata, *args, **options)
+        shown = bundle.masked()
+        return publish(shown.data, shown.metadata, *args, **options)
 
     def cleared(wait: bool = False) -> None:  # noqa: FBT001 - the publisher's own signature
         output = current_sink()

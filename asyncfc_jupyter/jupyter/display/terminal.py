@@ -35,6 +35,7 @@ from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat
 from asyncfc_jupyter.jupyter.display.route_displays import show_traceback
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
 from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.view.view import LiveTimeline
@@ -101,7 +102,7 @@ class TerminalOutput:
         self._hide()
         if not run.refused:
             self._runs.append(run)
-            shown = self._form.show(run.answer) if run.answer else None
+            shown = self._form.show(mask(run.answer)) if run.answer else None
             notes = "".join(f"\n({note})" for note in (run.note, shown.note if shown else "") if note)
             self._write(f"{notes}\n\n{run.timeline()}\n")
 
@@ -114,6 +115,7 @@ class TerminalOutput:
         """Do nothing: printed text needs no output of its own."""
 
     def _write(self, text: str) -> None:
+        text = mask(text)
         if text:
             self._in_line = not text.endswith("\n")
         if self._live is None:

@@ -21,6 +21,7 @@ from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished
 from asyncfc_jupyter.core.futures import FutureName, future_number
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle, OutputStack
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen, newest_line
+from asyncfc_jupyter.masking import mask, mask_pieces
 from asyncfc_jupyter.runtime.attempt import show_exception
 from asyncfc_jupyter.runtime.output_buffer import Kept, Stream
 from asyncfc_jupyter.text import clean, plural
@@ -135,10 +136,13 @@ class ToolOutput:
     def heading(self) -> Bundle | None:
         """Return the heading with the text that is folded below it, or None while there is no output."""
         with self._lock:
-            texts = [(as_screen(text), stream) for text, stream in self._kept.runs()]
+            runs = [(as_screen(text), stream) for text, stream in self._kept.runs()]
             cut, lines, displays = self._kept.cut, self._kept.lines, len(self.displays)
+        # A key may have been printed with escapes in it, or partly to each stream.
+        masked = mask_pieces([text for text, _ in runs])
+        texts = [(text, stream) for text, (_, stream) in zip(masked, runs, strict=True)]
         if self._error is not None and not self._error_text:
-            self._error_text = as_screen(self._traceback(self._error))
+            self._error_text = mask(as_screen(self._traceback(self._error)))
         error = self._error_text
         if not (lines or displays or error):
             return None

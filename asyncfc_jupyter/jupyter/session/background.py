@@ -21,6 +21,7 @@ from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.display.cell_output import CellOutput
 from asyncfc_jupyter.jupyter.display.error_report import error_text
 from asyncfc_jupyter.jupyter.session.conversations import MAIN, Conversations, Talk
+from asyncfc_jupyter.masking import mask
 
 #: Conversations of runs that have ended which can still be continued: more than a user watches at a time, and a few megabytes.
 MOST_KEPT = 50
@@ -88,7 +89,7 @@ class Background:
             output.end(run)
             output.conclude()
             if run.error is not None:
-                print(error_text(run.error, run), file=sys.stderr)  # noqa: T201 - there is no cell to raise it in
+                print(mask(error_text(run.error, run)), file=sys.stderr)  # noqa: T201 - there is no cell to raise it in
 
         task = asyncio.get_running_loop().create_task(show_end(), name="asyncfc background")
         self._runs[task] = run

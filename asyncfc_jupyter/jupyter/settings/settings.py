@@ -21,6 +21,7 @@ from traitlets.config import Config, Configurable
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.sources import SECTION, Given, Project, SettingsError, checked, profile_layer
 from asyncfc_jupyter.jupyter.settings.table import PACE, REACH, SETTINGS, AgentOptions
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.registry import REHEARSAL
 
@@ -200,7 +201,7 @@ class AgentSettings(Configurable):
             folder = Path.home()
         self.settings = Settings(shell, folder)
         for report in self.settings.reports():
-            print(f"asyncfc_jupyter: {report}", file=sys.stderr)  # noqa: T201 - to the user, without a traceback
+            print(mask(f"asyncfc_jupyter: {report}"), file=sys.stderr)  # noqa: T201 - to the user, without a traceback
         self._show()
 
     def update_config(self, config: Config) -> None:

@@ -19,7 +19,7 @@ from traitlets.config.loader import DeferredConfig
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.table import KEY_LIKE, SETTINGS, problem_with
-from asyncfc_jupyter.models.secret import hide_keys
+from asyncfc_jupyter.masking import mask
 
 #: The section of ``ipython_config.py``: the name of the class of the magics.
 SECTION = "AgentMagics"
@@ -120,7 +120,7 @@ def _broken_line(text: str, problem: str) -> str:
     found = re.search(r"line (\d+)", problem)
     line = "".join(text.splitlines()[int(found[1]) - 1 : int(found[1])]).strip() if found is not None else ""
     name = line.partition("=")[0].strip().strip("\"'")
-    return "" if KEY_LIKE.search(name) or not line else f": {hide_keys(line)[:_LINE_CHARACTERS]}"
+    return "" if KEY_LIKE.search(name) or not line else f": {mask(line)[:_LINE_CHARACTERS]}"
 
 
 def profile_layer(shell: InteractiveShell) -> Layer:

@@ -24,10 +24,10 @@ from asyncfc_jupyter.defaults import (
 )
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.option import FLAG, Rule, one_of, option, options_of, setting
+from asyncfc_jupyter.masking import holds_key
 from asyncfc_jupyter.models.address import is_http
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.registry import APIS, api_named
-from asyncfc_jupyter.models.secret import hide_keys
 from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.text import did_you_mean, no_such, truncate
 
@@ -154,7 +154,7 @@ def problem_with(name: str, value: object) -> str | None:
     """Return what is wrong with a setting, or None: the rule, what was seen and the way out. Never shows a key."""
     if name not in SETTINGS and KEY_LIKE.search(name):
         return f"{name}: {_KEYS_STAY_OUT}"
-    if isinstance(value, str) and hide_keys(value) != value:
+    if isinstance(value, str) and holds_key(value):
         return f"{name} holds what looks like a key; {_KEYS_STAY_OUT}"
     if name not in SETTINGS:
         return no_such("setting", name, SETTINGS)

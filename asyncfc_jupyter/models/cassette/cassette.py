@@ -18,6 +18,7 @@ from typing import Any
 
 from asyncfc_jupyter.core.protocol import decode, read_reports, text_of
 from asyncfc_jupyter.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError
+from asyncfc_jupyter.masking import masked
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message
 from asyncfc_jupyter.models.cassette.diff import Difference, first_difference
 from asyncfc_jupyter.models.cassette.file_format import (
@@ -34,7 +35,6 @@ from asyncfc_jupyter.models.cassette.file_format import (
     to_line,
 )
 from asyncfc_jupyter.models.json_object import encodable_json
-from asyncfc_jupyter.models.secret import Secret, masked
 
 _INSTANT = "instant"
 
@@ -81,7 +81,7 @@ class Recording:
         clock = asyncio.get_running_loop().time
         started_s = clock()
         self._requests += 1
-        exchange = Exchange(number=self._requests, request=masked(plain(request), *self._secrets))
+        exchange = Exchange(number=self._requests, request=masked(plain(request)))
 
         def note(**line: Any) -> None:
             exchange.reply.append({"at_s": round(clock() - started_s, 3), **line})
@@ -100,19 +100,14 @@ class Recording:
             raise
         finally:
             note(end=end)
-            mask_streams(exchange.reply, *self._secrets)
+            mask_streams(exchange.reply)
             lines = [*exchange.request_lines(self._written), *exchange.reply]
             self._written.append(exchange)
             await self._write(lines, "a")
 
-    @property
-    def _secrets(self) -> Sequence[Secret]:
-        secrets: Sequence[Secret] = getattr(self._model, "secrets", ())
-        return secrets
-
     async def _write(self, lines: Sequence[Mapping[str, Any]], mode: str) -> None:
         # A piece of text may end in half a character, whose other half comes with the next piece.
-        text = "".join(encodable_json(masked(line, *self._secrets)) + "\n" for line in lines)
+        text = "".join(encodable_json(masked(line)) + "\n" for line in lines)
         self._writing = asyncio.ensure_future(_write_after(self._writing, self._path, text, mode))
         try:
             # Shielded: if a run is stopped a second time meanwhile, the request still gets its reply.

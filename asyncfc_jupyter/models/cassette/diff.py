@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asyncfc_jupyter.core.protocol import decode
-from asyncfc_jupyter.models.secret import MASK
+from asyncfc_jupyter.masking import MASK
 from asyncfc_jupyter.text import truncate
 
 #: Characters of a value that are shown.

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.errors import CassetteError, ServerError, ServerTimedOut
+from asyncfc_jupyter.masking import mask_pieces
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatRequest,
@@ -31,7 +32,6 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.secret import Secret, mask_pieces
 
 FORMAT = 1
 #: How every cassette begins.
@@ -162,7 +162,7 @@ def read(path: Path) -> tuple[str, list[Exchange]]:
     return model, [exchanges[key] for key in sorted(exchanges)]
 
 
-def mask_streams(lines: Sequence[Mapping[str, Any]], *known: Secret) -> None:
+def mask_streams(lines: Sequence[Mapping[str, Any]]) -> None:
     """Mask keys that are divided among several pieces of text, of reasoning, or of the arguments of a call."""
     streams: dict[Any, list[tuple[Any, str]]] = {}
     call: Any = None
@@ -177,6 +177,6 @@ def mask_streams(lines: Sequence[Mapping[str, Any]], *known: Secret) -> None:
             if isinstance(piece.get("arguments"), str):
                 streams.setdefault(("call", call), []).append((piece, "arguments"))
     for pieces in streams.values():
-        masked = mask_pieces([holder[name] for holder, name in pieces], *known)
+        masked = mask_pieces([holder[name] for holder, name in pieces])
         for (holder, name), text in zip(pieces, masked, strict=True):
             holder[name] = text

@@ -167,7 +167,7 @@ class Adapter(ABC):
 
     def _interrupted(self, error: Any) -> ServerError:
         """Return the error for a reply that its server ended with an error."""
-        return interruption(error, address=self._address, key=self._key, timeout_s=self._timeout_s)
+        return interruption(error, address=self._address, timeout_s=self._timeout_s)
 
     async def _open(self, request: ChatRequest, options: Mapping[str, Any]) -> Any:
         """Send the request and return the response's stream, whose status is good."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.openai.clients import library
 from asyncfc_jupyter.models.openai.lenient import get
 from asyncfc_jupyter.models.secret import Secret
@@ -62,16 +63,14 @@ def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> Serv
     meaning = _MEANINGS.get(status) or (_FAILED if status is not None and status >= 500 else _REFUSED)
     variable = key.variable if key else _KEY_VARIABLE
     return ServerError(
-        meaning.format(
-            address=address, model=model, status=status, message=server_message(error, key), variable=variable
-        ),
+        meaning.format(address=address, model=model, status=status, message=server_message(error), variable=variable),
         status=status,
         transient=_may_pass(error, status),
         retry_after_s=retry_after_s(error),
     )
 
 
-def interruption(error: Any, *, address: str, key: Secret | None, timeout_s: float) -> ServerError:
+def interruption(error: Any, *, address: str, timeout_s: float) -> ServerError:
     """Return the error for a reply that broke off: because of an exception of the library's, or an error of the server's."""
     if is_timeout(error):
         return ServerTimedOut(
@@ -81,7 +80,7 @@ def interruption(error: Any, *, address: str, key: Secret | None, timeout_s: flo
     if isinstance(get(error, "body") or error, (Mapping, str)) or not isinstance(error, Exception):
         lasting = _LASTING.search(f"{_code(error)}")
         return ServerError(
-            f"{address} ended the reply with an error{server_message(error, key)}; run it again.", transient=not lasting
+            f"{address} ended the reply with an error{server_message(error)}; run it again.", transient=not lasting
         )
     kind = type(error).__name__
     return ServerError(
@@ -117,13 +116,13 @@ def refused_option(error: Any, optional: Mapping[str, re.Pattern[str] | None]) -
     return next((name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words)), None)
 
 
-def server_message(error: Any, key: Secret | None) -> str:
-    """Return the server's message as ``: message``, shortened to one line and without the key; or an empty text."""
+def server_message(error: Any) -> str:
+    """Return the server's message as ``: message``, shortened to one line and with keys masked; or an empty text."""
     body = get(error, "body") or error
     text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
     if isinstance(text, list):  # of a validator; each problem may quote the request beside its message
         text = "; ".join(str(words) for problem in text if (words := get(problem, "msg")))
-    line = shorten(key.hide(str(text)) if key else str(text), _SAID_CHARS)
+    line = shorten(mask(str(text)), _SAID_CHARS)
     return f": {line}" if line and not line.startswith("<") else ""
 
 

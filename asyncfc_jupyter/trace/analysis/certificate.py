@@ -30,6 +30,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.waits import Wait
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.trace.trace import Trace
 
 #: Lines of each list that the text shows; the lists themselves are whole.
@@ -48,7 +49,7 @@ class Pair:
     @property
     def reason(self) -> str:
         """What ordered the two, or why they may overlap."""
-        return self.explain(self.earlier, self.later)
+        return mask(self.explain(self.earlier, self.later))
 
     def __str__(self) -> str:
         return f"{self.earlier}, {self.later}: {self.reason}"
@@ -88,7 +89,7 @@ class Certificate:
             _listed("Ordered", self.ordered),
             _listed("Not covered", self.notes) if self.notes else "",
         ]
-        return "\n\n".join([verdict, *filter(None, parts)])
+        return mask("\n\n".join([verdict, *filter(None, parts)]))
 
     __repr__ = __str__
 

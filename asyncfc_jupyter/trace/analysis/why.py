@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncfc_jupyter.core.futures import FutureName, State
 from asyncfc_jupyter.core.waits import WAITS
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.text import clean, show_seconds
 from asyncfc_jupyter.trace.fold.spans import fold
 from asyncfc_jupyter.trace.trace import Trace
@@ -35,4 +36,4 @@ def explain_wait(trace: Trace, future: FutureName, *, now_s: float | None = None
     waited = f"waited {', then '.join(waits)}" if waits else "did not wait"
     if row.state in (State.SKIPPED, State.CANCELLED) and row.run is None:
         waited += f"; it never ran: {row.outcome}"
-    return clean(f"{future} ({row.tool}) {waited}", _CHARACTERS)
+    return mask(clean(f"{future} ({row.tool}) {waited}", _CHARACTERS))

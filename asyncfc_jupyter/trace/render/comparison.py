@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from asyncfc_jupyter.core.events import RunStarted
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.text import clean, count, show_seconds
 from asyncfc_jupyter.trace.render.layout import LEAST_SAVED_S
 from asyncfc_jupyter.trace.render.timeline import Drawing
@@ -43,7 +44,7 @@ class Comparison(Drawing):
             saved_s = longest_s - view["now"]
             saved = f"saved {show_seconds(saved_s)}" if saved_s >= LEAST_SAVED_S else ""
             note = ", ".join(filter(None, (saved, view["subtitle"])))
-            runs.append(RunView(name=clean(name, _NAME), note=note, view=view))
+            runs.append(RunView(name=mask(clean(name, _NAME)), note=note, view=view))
         figures = [
             Figure(value=show_seconds(view["now"]), label=run["name"]) for run, view in zip(runs, views, strict=True)
         ]

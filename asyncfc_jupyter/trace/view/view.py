@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from asyncfc_jupyter.core.events import Stamped
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.waits import WAITS
+from asyncfc_jupyter.masking import masked
 from asyncfc_jupyter.text import clean, clean_lines
 from asyncfc_jupyter.trace.analysis.critical_path import critical_path
 from asyncfc_jupyter.trace.analysis.metrics import Metrics, measure
@@ -80,7 +81,7 @@ class LiveTimeline:
             now_s: Seconds since the run started; by default the time of the latest event. A run that ended stays there.
         """
         spans = self._spans
-        return View(
+        view = View(
             version=VIEW_VERSION,
             **self._head(now_s),
             decode=[_decode_view(span) for span in spans.lane.spans.values()],
@@ -88,6 +89,7 @@ class LiveTimeline:
             rows=[self._row_view(row) for row in spans.futures.rows.values()],
             overlap=[[_round(start), _round_end(end)] for start, end in spans.overlap],
         )
+        return cast("View", masked(view))
 
     def changes(self, now_s: float | None = None) -> Changes:
         """Return what changed since the last call of this method."""
@@ -107,7 +109,7 @@ class LiveTimeline:
         spans.lane.changed.clear()
         spans.futures.changed.clear()
         self._sent_turns, self._sent_overlap = len(spans.lane.turns), len(spans.overlap)
-        return changes
+        return cast("Changes", masked(changes))
 
     def _head(self, now_s: float | None) -> Head:
         spans = self._spans

@@ -1,0 +1,46 @@
+"""Masks keys in events before the log has them: all pictures, exports and reports of a run are made from its log."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from asyncfc_jupyter.core.events import (
+    Event,
+    ReasoningStreamed,
+    RequestRetried,
+    RunEnded,
+    TextStreamed,
+    TurnEnded,
+)
+from asyncfc_jupyter.masking import StreamMask, mask
+
+
+class EventMask:
+    """The events of one run, with the keys in their texts masked.
+
+    A piece of text that may be the beginning of a key is held: it comes with the next piece, or at the end of the reply.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[type[Event], tuple[StreamMask, TextStreamed | ReasoningStreamed]] = {}
+
+    def take(self, event: Event) -> list[Event]:
+        """Return what the log gets in place of an event: nothing if its text is held."""
+        if isinstance(event, TextStreamed | ReasoningStreamed):
+            stream, _ = self._streams.get(type(event)) or (StreamMask(), event)
+            self._streams[type(event)] = stream, event
+            shown = stream.feed(event.text)
+            return [_with(event, text=shown)] if shown or not event.text else []
+        held: list[Event] = []
+        if isinstance(event, TurnEnded | RequestRetried | RunEnded):
+            streams, self._streams = self._streams, {}
+            for stream, last in streams.values():
+                held += [_with(last, text=text)] if (text := stream.flush()) else []
+        # Free texts only. Paths and reasons, which the certificate compares, are masked where they are shown.
+        texts = {field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.type == "str"}
+        return [*held, _with(event, **{name: mask(text, stale=True) for name, text in texts.items()})]
+
+
+def _with(event: Event, **texts: str) -> Event:
+    changed = {name: text for name, text in texts.items() if text != getattr(event, name)}
+    return dataclasses.replace(event, **changed) if changed else event
