@@ -1,4 +1,4 @@
-"""One mask for keys, applied to all text that leaves the process, whoever wrote it: the user, the model, a tool or a server.
+"""One mask for keys, applied to all text that leaves the process: of the user, the model, a tool or a server.
 
 Theory of operation
 -------------------

@@ -1,30 +1,85 @@
-"""Addresses of servers: whether one is valid, how it is shown, and whether it is of this machine."""
+"""Addresses of servers: whether one is valid, how it is shown, and whether it is of this machine or of a private network."""
 
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+import re
+from collections.abc import Iterator
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from asyncfc_jupyter.masking import names_a_key
+
+#: Networks whose addresses reach this machine, or machines beside it; not all that the standard library calls private.
+_PRIVATE_NETWORKS = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("127.0.0.0/8", "0.0.0.0/32", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+            *("::1/128", "::/128", "fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+#: Ends of names that no public server has.
+_PRIVATE_NAMES = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
+_PORTS = {"http": 80, "https": 443}
 
 
 def is_http(url: str) -> bool:
     """Return whether a text is an address of the web, with a host."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    parts = _parts(url)
+    return parts is not None and parts.scheme in _PORTS and bool(parts.hostname)
 
 
 def show_address(url: str) -> str:
     """Return an address without the name, the password and the query that it may have."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+    # By hand, since a text without a scheme, or with an unclosed bracket, has these parts too.
+    shown = re.split(r"[?#]", url, maxsplit=1)[0]
+    scheme, slashes, rest = shown.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}".rstrip("/")
 
 
-def is_local(url: str) -> bool:
-    """Return whether an address is of this machine."""
+def is_private(url: str) -> bool:
+    """Return whether an address is of this machine, or of a network that no stranger reaches."""
+    parts = _parts(url)
+    host = (parts.hostname or "").rstrip(".") if parts is not None else ""
     try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return bool(host) and ("." not in host or host.endswith(_PRIVATE_NAMES))
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return any(mapped in network for network in _PRIVATE_NETWORKS)
+
+
+def origin(url: str) -> tuple[str, str, int | None] | None:
+    """Return the scheme, host and port of an address, by which two of them are the same server; None for any other text."""
+    parts = _parts(url)
+    if parts is None or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname.rstrip("."), parts.port or _PORTS.get(parts.scheme)
+
+
+def host_names(url: str) -> tuple[str, ...]:
+    """Return the names under which a key for an address may be filed: the host with its port, if it has one, and the host."""
+    parts = _parts(url)
+    if parts is None or not parts.hostname:
+        return ()
+    return (*([f"{parts.hostname}:{parts.port}"] if parts.port else []), parts.hostname)
+
+
+def credentials(url: str) -> Iterator[str]:
+    """Yield the keys that an address itself holds: its password, and parameters that are named like keys."""
+    parts = _parts(url)
+    if parts is not None:
+        if parts.password:
+            yield unquote(parts.password)
+        yield from (value for name, value in parse_qsl(parts.query) if names_a_key(name) and value)
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is not a number
+    except ValueError:
+        return None
+    return parts

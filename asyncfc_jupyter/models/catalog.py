@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.models.address import is_local, show_address
+from asyncfc_jupyter.models.address import show_address
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import ChatModel
-from asyncfc_jupyter.models.keys import find_key, key_file
-from asyncfc_jupyter.models.profiles import ANY, OPENAI_URL, PROFILES, Profile, profile_named
+from asyncfc_jupyter.models.keys import NO_KEY, find_key, key_file, lends_key, needs_no_key, no_key_for
+from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile, profile_named
 from asyncfc_jupyter.models.registry import APIS, BUILT_IN, REHEARSAL, api_named
 from asyncfc_jupyter.models.secret import Secret
 
 #: Values of ``speed`` that change nothing: the default, and the same as text of a magic's line.
 _AS_RECORDED = (1, "1")
-#: Sent to servers of this machine when no key is set: openai-python requires one.
-_NO_KEY_NEEDED = "none"
 _OFFLINE = f'for a model without key and network: --model {REHEARSAL}, or model="{REHEARSAL}"'
 
 
@@ -121,7 +119,7 @@ def _server(where: Where) -> tuple[Profile, str]:
     if where.api and where.api not in APIS:
         own = getattr(api_named(where.api).load_class(), "profile", None)
     base_url = where.base_url or (None if where.server or own else os.environ.get("OPENAI_BASE_URL"))
-    profile = profile_named(where.server) if where.server else own or (ANY if base_url else PROFILES["openai"])
+    profile = profile_named(where.server) if where.server else own or (ANY if base_url else OPENAI)
     base_url = base_url or profile.base_url or OPENAI_URL
     if "://" not in base_url:
         shown = show_address(base_url)
@@ -134,12 +132,13 @@ def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
         return where.api_key
     if where.api_key:
         return Secret(where.api_key, variable=profile.key_variable)
-    key = find_key(profile)
-    if key is None and is_local(base_url):
-        return Secret(_NO_KEY_NEEDED, variable=profile.key_variable)
-    if key is None:
+    if (key := find_key(profile, base_url)) is not None:
+        return key
+    if needs_no_key(base_url):
+        return Secret(NO_KEY, variable=profile.key_variable)
+    if lends_key(profile, base_url):
         raise UsageError(
             f"model {model!r} needs a key; set {profile.key_variable}, pass api_key, or keep it as {profile.name} in the "
             f"keyring or in {key_file()}; {_OFFLINE}."
         )
-    return key
+    raise UsageError(f"model {model!r} {no_key_for(base_url)}; {_OFFLINE}.")

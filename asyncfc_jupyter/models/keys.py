@@ -1,10 +1,19 @@
 """Where a server's key comes from: the environment, the system's keyring, or a file that only its owner can read.
 
-They are tried in that order, and only when a key is needed. The name of a key is the name of its server (`profiles`), or
-``any`` for a server that has no name::
+They are tried in that order, and only when a key is needed. A key of the keyring or of the file is filed under the name of its
+server (`profiles`), or under its host::
 
     keyring set asyncfc_jupyter openai            # the keyring, with the optional extra `keyring`
     openai = "sk-..."                             # a line of keys.toml, readable by its owner alone
+    "models.example:8443" = "..."
+
+A key that is set for one server is never sent to another address:
+
+* a profile with a public address of its own, such as OpenAI's, lends its key to that address only;
+* a profile of servers that listen where their users start them, such as vLLM's, lends it to the address that the user gives
+  together with its name;
+* ``OPENAI_API_KEY`` also belongs to the address that stands beside it in the environment, in ``OPENAI_BASE_URL``;
+* any other address needs a key that is named for it.
 """
 
 from __future__ import annotations
@@ -19,10 +28,13 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.models.profiles import Profile
+from asyncfc_jupyter.models.address import credentials, host_names, is_private, origin, show_address
+from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile
 from asyncfc_jupyter.models.secret import Secret
 
 SERVICE = "asyncfc_jupyter"
+#: Sent to servers that need no key: openai-python requires one.
+NO_KEY = "none"
 #: Permissions of the owner's group and of all others; a file with keys may have none of them.
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -32,16 +44,53 @@ def key_file() -> Path:
     return user_config_path("asyncfc_jupyter", appauthor=False) / "keys.toml"
 
 
-def find_key(profile: Profile) -> Secret | None:
-    """Return the key for a server, or None if it is not set anywhere.
+def find_key(profile: Profile, base_url: str) -> Secret | None:
+    """Return the key for a server at an address, or None if no key is set for it anywhere.
 
     Raises:
         UsageError: The file with the keys can be read by others, or cannot be read at all.
     """
-    if text := os.environ.get(profile.key_variable, "").strip():
-        return Secret(text, variable=profile.key_variable)
-    text = _from_keyring(profile.name) or _from_file(profile.name)
-    return Secret(text, variable=profile.key_variable) if text else None
+    own = lends_key(profile, base_url)
+    variables = [profile.key_variable] if own else []
+    if is_openai(base_url) and (profile is ANY or profile is OPENAI):
+        variables = [OPENAI.key_variable]
+    for variable in variables:
+        if text := os.environ.get(variable, "").strip():
+            return Secret(text, variable=variable)
+    names = [*([profile.name] if own else []), *host_names(base_url)]
+    if origin(base_url) == origin(OPENAI_URL):
+        names = [OPENAI.name, *names]
+    text = next(filter(None, (find(name) for find in (_from_keyring, _from_file) for name in dict.fromkeys(names))), "")
+    return Secret(text, variable=variables[0] if variables else ANY.key_variable) if text else None
+
+
+def lends_key(profile: Profile, base_url: str) -> bool:
+    """Return whether the key of a profile belongs to an address that the user gave together with the profile's name."""
+    if profile.base_url is None:
+        return False
+    return is_private(profile.base_url) or origin(base_url) == origin(profile.base_url)
+
+
+def is_openai(base_url: str | None) -> bool:
+    """Return whether OpenAI's variables of the environment belong to an address; None is the one that they name."""
+    if base_url is None or origin(base_url) == origin(OPENAI_URL):
+        return True
+    return base_url.rstrip("/") == os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/")
+
+
+def needs_no_key(base_url: str) -> bool:
+    """Return whether a server is asked without a key if none is set for it: a private one, or one with a password."""
+    return is_private(base_url) or any(credentials(base_url))
+
+
+def no_key_for(base_url: str) -> str:
+    """Return what is missing where no key belongs to an address, and what to do; it follows a name."""
+    host = host_names(base_url)[0]
+    return (
+        f"at {show_address(base_url)} needs a key that is named for this address; name its variable with --api-key-env, pass "
+        f"api_key, or keep it as {host!r} in the keyring or in {key_file()}; keys of other servers, such as "
+        f"{OPENAI.key_variable}, are not sent there"
+    )
 
 
 def _from_keyring(name: str) -> str:

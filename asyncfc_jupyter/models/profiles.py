@@ -26,7 +26,7 @@ class Profile:
     key_variable: str
 
 
-#: Ports and variables are those of each project's documentation. A key for one server is never sent to another.
+#: Ports and variables are those of each project's documentation. `keys` says which address gets which key.
 PROFILES = {
     each.name: each
     for each in (
@@ -37,8 +37,9 @@ PROFILES = {
         Profile(name="lmstudio", base_url="http://127.0.0.1:1234/v1", api="chat", key_variable="LM_API_TOKEN"),
     )
 }
-#: A server that is only known by its address.
-ANY = Profile(name="any", base_url=None, api="chat", key_variable="OPENAI_API_KEY")
+OPENAI = PROFILES["openai"]
+#: A server that is only known by its address. Its key is in no variable but the one that the user names.
+ANY = Profile(name="any", base_url=None, api="chat", key_variable="the variable of --api-key-env")
 _SPELLINGS = {"llama.cpp": "llamacpp", "llama-cpp": "llamacpp", "lm-studio": "lmstudio", "lm studio": "lmstudio"}
 
 

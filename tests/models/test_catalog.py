@@ -33,7 +33,11 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("", None, "no model is named"),
         ("gpt", None, "model 'gpt' needs a key; set OPENAI_API_KEY"),
-        ("gpt", "https://models.example/v1", "model 'gpt' needs a key; set OPENAI_API_KEY"),
+        (
+            "gpt",
+            "https://models.example/v1",
+            "model 'gpt' at https://models.example/v1 needs a key that is named for this",
+        ),
     ],
 )
 def test_without_model_or_key_the_error_says_what_to_set(model: str, base_url: str | None, says: str) -> None:

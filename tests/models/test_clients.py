@@ -114,16 +114,17 @@ def test_a_loop_that_was_closed_rudely_is_let_go_and_one_in_use_is_not(made) -> 
 
 def test_a_client_is_made_with_the_key_and_repeats_nothing_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[dict[str, Any]] = []
+    client = types.SimpleNamespace()
     error = type("OpenAIError", (Exception,), {})
 
-    def refuses(**options: Any) -> str:
+    def refuses(**options: Any) -> types.SimpleNamespace:
         given.append(options)
         if options["api_key"] is None:
             raise error(KEY)
-        return "a client"
+        return client
 
     monkeypatch.setattr(clients, "library", lambda: types.SimpleNamespace(AsyncOpenAI=refuses, OpenAIError=error))
-    assert clients._make("http://x", Secret(KEY)) == "a client"
+    assert clients._make("http://x", Secret(KEY)) is client
     assert given == [{"base_url": "http://x", "api_key": KEY, "max_retries": 0}]
     with pytest.raises(UsageError, match=r"^there is no key; set OPENAI_API_KEY, or pass api_key\.$") as caught:
         clients._make(None, None)

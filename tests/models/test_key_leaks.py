@@ -77,7 +77,9 @@ def spoken(tmp_path):
     with ScriptedServer(policy) as server:
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(PROGRAM), server.base_url],
-            env={**os.environ, "OPENAI_API_KEY": KEY, "OPENAI_LOG": "debug", "PYTHONPATH": str(Path.cwd())},
+            env=os.environ
+            | {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.base_url}
+            | {"OPENAI_LOG": "debug", "PYTHONPATH": str(Path.cwd())},
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -11,7 +11,7 @@ import pytest
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models import keys
-from asyncfc_jupyter.models.profiles import ANY, PROFILES
+from asyncfc_jupyter.models.profiles import PROFILES
 
 KEY = "planted-0123456789"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="files have such modes on POSIX alone")
@@ -32,7 +32,8 @@ def keep(lines: str, mode: int = 0o600) -> Path:
 
 
 def found(name: str = "vllm") -> str | None:
-    secret = keys.find_key(PROFILES[name] if name != "any" else ANY)
+    profile = PROFILES[name]
+    secret = keys.find_key(profile, str(profile.base_url))
     return secret and f"{secret.reveal()} {secret.variable}"
 
 
@@ -43,7 +44,7 @@ def test_a_key_is_looked_for_in_three_places_and_carries_its_variable(monkeypatc
     assert found() is None
     keep('vllm = " in-the-file "\nollama = 7\n')
     assert keys.key_file() == home / "config" / "asyncfc_jupyter" / "keys.toml"
-    assert (found(), found("ollama"), found("any")) == ("in-the-file VLLM_API_KEY", None, None)
+    assert (found(), found("ollama")) == ("in-the-file VLLM_API_KEY", None)
     monkeypatch.setitem(sys.modules, "keyring", ring)
     assert (found(), found("ollama")) == ("in-the-ring VLLM_API_KEY", None)
     monkeypatch.setenv("VLLM_API_KEY", " ")

@@ -15,7 +15,7 @@ from asyncfc_jupyter.models.catalog import Where, address_of, open_model
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
-from asyncfc_jupyter.models.profiles import PROFILES, profile_named
+from asyncfc_jupyter.models.profiles import OPENAI, OPENAI_URL, PROFILES
 from asyncfc_jupyter.models.secret import Secret
 from tests.models.scripted_chat import ask
 from tests.servers.scripted_server import HttpError, ScriptedServer
@@ -78,13 +78,14 @@ def test_a_key_kept_for_a_server_is_not_sent_to_one_known_by_its_address(monkeyp
     ring = types.SimpleNamespace(get_password=lambda *names: asked.append(names))
     monkeypatch.setitem(sys.modules, "keyring", ring)
     assert opened(base_url="http://127.0.0.1:1/v1").secrets == (Secret("none"),)
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu:1/v1")
-    with pytest.raises(UsageError, match="set OPENAI_API_KEY, pass api_key, or keep it as any in the keyring or in"):
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://models.example:1/v1")
+    with pytest.raises(UsageError, match=r"pass api_key, or keep it as 'models\.example:1' in the keyring or in"):
         opened()
-    assert asked == [("asyncfc_jupyter", "any")] * 2
+    assert [name for _, name in asked] == ["127.0.0.1:1", "127.0.0.1", "models.example:1", "models.example"]
     assert opened(server="openai").secrets == (Secret(KEY),)
-    path.write_text(f'openai = "{KEY}"\nany = "for-any-other"\n')
-    assert opened().secrets == opened(base_url="http://gpu:2/v1").secrets == (Secret("for-any-other"),)
+    path.write_text(f'openai = "{KEY}"\n"models.example:1" = "for-one-port"\n"models.example" = "for-the-host"\n')
+    assert opened().secrets == (Secret("for-one-port"),)
+    assert opened(base_url="https://models.example:2/v1").secrets == (Secret("for-the-host"),)
 
 
 def test_openai_by_name_is_openai_for_any_address_in_the_environment(monkeypatch) -> None:
@@ -107,14 +108,14 @@ def write_keys(text, mode):
 
 def test_a_key_comes_from_the_environment_then_the_keyring_then_the_file(monkeypatch) -> None:
     write_keys('openai = "from-the-file"\nvllm = "vllm-file"\n', 0o600)
-    assert keys.find_key(profile_named("openai")).reveal() == "from-the-file"
+    assert keys.find_key(OPENAI, OPENAI_URL).reveal() == "from-the-file"
     asked = []
     ring = types.SimpleNamespace(get_password=lambda *names: asked.append(names) or "from-the-ring")
     monkeypatch.setitem(sys.modules, "keyring", ring)
-    assert keys.find_key(profile_named("openai")).reveal() == "from-the-ring"
+    assert keys.find_key(OPENAI, OPENAI_URL).reveal() == "from-the-ring"
     assert asked == [("asyncfc_jupyter", "openai")]
     monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
-    assert keys.find_key(profile_named("openai")).reveal() == "from-the-environment"
+    assert keys.find_key(OPENAI, OPENAI_URL).reveal() == "from-the-environment"
     assert len(asked) == 1
 
 
@@ -127,7 +128,7 @@ def test_the_error_for_a_refused_key_names_the_variable_it_belongs_in(monkeypatc
         (Where(server="ollama"), "OLLAMA_API_KEY"),
         (Where(server="lmstudio", api_key="a-wrong-key"), "LM_API_TOKEN"),
         (Where(server="vllm", api_key=keys.api_key_in("MINE")), "MINE"),
-        (Where(), "OPENAI_API_KEY"),
+        (Where(), "the variable of --api-key-env"),
     ]
     with ScriptedServer([HttpError(status=status)] * len(ways)) as server:
         for where, variable in ways:
@@ -142,9 +143,9 @@ def test_without_a_working_keyring_the_file_is_read(monkeypatch) -> None:
         raise RuntimeError("no backend")
 
     monkeypatch.setitem(sys.modules, "keyring", types.SimpleNamespace(get_password=fails))
-    assert keys.find_key(profile_named("openai")) is None
+    assert keys.find_key(OPENAI, OPENAI_URL) is None
     write_keys('openai = "from-the-file"', 0o600)
-    assert keys.find_key(profile_named("openai")).reveal() == "from-the-file"
+    assert keys.find_key(OPENAI, OPENAI_URL).reveal() == "from-the-file"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the mode of a file says who may read it on POSIX alone")

@@ -69,7 +69,7 @@ def test_a_model_without_options_opens_unchanged() -> None:
     aliases.set_alias("mine", "rehearsal")
     assert isinstance(open_model("mine", options={}), RehearsalModel)
     near = open_model("m", where=Where(base_url="http://localhost:1/v1"), options={})
-    assert (near.secrets[0].reveal(), near.secrets[0].variable) == ("none", "OPENAI_API_KEY")
+    assert (near.secrets[0].reveal(), near.secrets[0].variable) == ("none", "the variable of --api-key-env")
     given_key = Secret(KEY, variable="MINE")
     assert open_model("m", where=Where(server="vllm", api_key=given_key), options={}).secrets == (given_key,)
     assert address_of(Where(base_url="http://user:pass@host/v1/")) == "http://host/v1"

@@ -154,7 +154,8 @@ def problem_with(name: str, value: object) -> str | None:
     """Return what is wrong with a setting, or None: the rule, what was seen and the way out. Never shows a key."""
     if name not in SETTINGS and KEY_LIKE.search(name):
         return f"{name}: {_KEYS_STAY_OUT}"
-    if isinstance(value, str) and holds_key(value):
+    # What an address may not hold, its own rule says.
+    if isinstance(value, str) and holds_key(value) and not (name == "base_url" and re.search("[@?]", value)):
         return f"{name} holds what looks like a key; {_KEYS_STAY_OUT}"
     if name not in SETTINGS:
         return no_such("setting", name, SETTINGS)

@@ -26,11 +26,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from asyncfc_jupyter.errors import ServerError, UsageError
-from asyncfc_jupyter.models.address import is_http, show_address
+from asyncfc_jupyter.masking import KNOWN
+from asyncfc_jupyter.models.address import credentials, is_http, show_address
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
+from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
 from asyncfc_jupyter.models.openai.clients import client_for, library
 from asyncfc_jupyter.models.openai.lenient import get
 from asyncfc_jupyter.models.openai.server_errors import interruption, refusal, refused_option
+from asyncfc_jupyter.models.profiles import ANY
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.retry_policy import REQUESTS
 
@@ -49,7 +52,7 @@ class Adapter(ABC):
     Args:
         model: The name the server knows it by.
         base_url: The server's address, such as ``http://127.0.0.1:8000/v1``; None for openai-python's own.
-        api_key: The key; None for the one in ``OPENAI_API_KEY``.
+        api_key: The key; None for the one that is set for this address (`keys`).
         options: Fields of the request's body, such as ``temperature`` or ``tool_choice``, sent as they are.
         timeout_s: Seconds without any data after which a request fails; five minutes by default.
         retries: How often a request that fails before its reply begins is retried.
@@ -82,7 +85,11 @@ class Adapter(ABC):
         self._model, self._base_url = model, base_url
         #: The server's address, for people: without a name and a password.
         self._address = show_address(base_url) if base_url else "the model's server"
+        for credential in credentials(base_url or ""):
+            KNOWN.remember(credential)
         self._key = Secret(api_key) if isinstance(api_key, str) else api_key
+        if base_url is not None and self._key is None:
+            self._key = find_key(ANY, base_url) or (Secret(NO_KEY) if needs_no_key(base_url) else None)
         self._timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
         self._policy = replace(REQUESTS, retries=retries)
         self._options = self._checked(options or {})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.models.keys import is_openai, no_key_for
 from asyncfc_jupyter.models.secret import Secret
 
 if TYPE_CHECKING:
@@ -56,11 +57,18 @@ async def client_for(base_url: str | None, api_key: Secret | None) -> AsyncOpenA
 
 def _make(base_url: str | None, api_key: Secret | None) -> AsyncOpenAI:
     openai = library()
+    if base_url is not None and api_key is None:
+        raise UsageError(f"the model {no_key_for(base_url)}.")
     revealed = api_key.reveal() if api_key else None
     try:
         client: AsyncOpenAI = openai.AsyncOpenAI(base_url=base_url, api_key=revealed, max_retries=0)
     except openai.OpenAIError:
         raise UsageError("there is no key; set OPENAI_API_KEY, or pass api_key.") from None
+    if not is_openai(base_url):
+        # The library takes these from the environment, where they are meant for OpenAI, and would send them to any server.
+        client.organization = client.project = None
+        client.admin_api_key = None
+        client._custom_headers = {}  # noqa: SLF001 - of OPENAI_CUSTOM_HEADERS; no argument leaves them out
     return client
 
 
