@@ -184,7 +184,10 @@ class _Literal:
 @lru_cache(256)
 def _literals(key: str) -> tuple[_Literal, ...]:
     """Return each way in which a key is written."""
-    ways = [key, html.escape(key), quote(key, safe=""), repr(key)[1:-1]]
+    path = "/".join(
+        part for part in re.split(r"[\\/]", key) if part not in {"", "."}
+    )  # of the state that a call touches
+    ways = [key, html.escape(key), quote(key, safe=""), repr(key)[1:-1], path]
     for unicode in (True, False):
         once = json.dumps(key, ensure_ascii=unicode)[1:-1]
         ways += [once, json.dumps(once, ensure_ascii=unicode)[1:-1]]
@@ -292,18 +295,26 @@ def _form_spans(text: str) -> Iterator[Span]:
                 yield match.span(group)
 
 
+#: What is not seen in a text: escapes of a terminal, and characters without a width. Between the letters of a key they hide it.
+_UNSEEN = re.compile("(\x1b\\[[0-?]*[ -/]*[@-~]|[\u00ad\u200b-\u200f\u2060\ufeff])")
+
 # -- masks -------------------------------------------------------------------------------------------------------------
 
 
 def mask(text: str, *, stale: bool = False) -> str:
     """Return a text with all keys masked; if ``stale``, with the keys that were known a moment ago."""
-    spans = _merged(_spans(text, KNOWN.literals(stale=stale)))
+    literals = KNOWN.literals(stale=stale)
+    if _UNSEEN.search(text):
+        parts = _UNSEEN.split(text)
+        parts[::2] = _without(parts[::2], _merged(_spans("".join(parts[::2]), literals)))
+        text = "".join(parts)
+    spans = _merged(_spans(text, literals))
     return _without([text], spans)[0] if spans else text
 
 
 def holds_key(text: str) -> bool:
     """Return whether a text holds a key."""
-    return next(_spans(text, KNOWN.literals()), None) is not None
+    return mask(text) != text if _UNSEEN.search(text) else next(_spans(text, KNOWN.literals()), None) is not None
 
 
 def mask_pieces(pieces: Sequence[str]) -> list[str]:

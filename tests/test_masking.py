@@ -199,6 +199,17 @@ def test_a_known_key_is_masked_however_it_is_written(key: str) -> None:
         assert holds_key(way), way
 
 
+@pytest.mark.parametrize("between", ["\x1b[1m", "\u200b", "\x1b[0;31m\ufeff"])
+def test_what_is_not_seen_between_its_letters_hides_no_key(between: str) -> None:
+    known(KEY)
+    text = f"a {between.join(KEY)} b {between.join('plain')}"
+    shown = mask(text)
+    assert shown.replace("\x1b[1m", "").replace("\u200b", "").replace("\x1b[0;31m\ufeff", "") == "a *** b plain"
+    assert holds_key(text)
+    assert masked([text]) == [shown]
+    assert not holds_key(between.join("plain"))
+
+
 def test_of_a_key_that_is_cut_off_the_beginning_is_masked() -> None:
     known(KEY)
     assert mask("a plan b planted-01234 c planted-0123") == "a plan b *** c planted-0123"

@@ -11,6 +11,7 @@ from platformdirs import user_config_path
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.registry import REHEARSAL
+from asyncfc_jupyter.models.secret import checked_model
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -47,8 +48,11 @@ def set_alias(name: str, model: str) -> None:
     """Let a name stand for a model. With an empty model, remove the alias.
 
     Raises:
-        UsageError: The name is not valid, is that of a built-in model, or there is no such alias to remove.
+        UsageError: The name is not valid, is that of a built-in model, or there is no such alias to remove; or the name or
+            the model is a key.
     """
+    checked_model(name)
+    checked_model(model)
     known = aliases()
     if not _NAME.fullmatch(name) or name == REHEARSAL:
         raise UsageError(
@@ -60,4 +64,4 @@ def set_alias(name: str, model: str) -> None:
         raise UsageError(f"there is no alias {name!r} to remove; the aliases are: {', '.join(known) or 'none yet'}.")
     path = alias_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n")
+    replace_file(path, json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n", private=True)

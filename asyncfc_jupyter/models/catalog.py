@@ -19,7 +19,7 @@ from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, key_file, lends_key, needs_no_key, no_key_for
 from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile, profile_named
 from asyncfc_jupyter.models.registry import APIS, BUILT_IN, REHEARSAL, api_named
-from asyncfc_jupyter.models.secret import Secret
+from asyncfc_jupyter.models.secret import Secret, checked_model
 
 #: Values of ``speed`` that change nothing: the default, and the same as text of a magic's line.
 _AS_RECORDED = (1, "1")
@@ -93,7 +93,7 @@ def address_of(where: Where) -> str:
 def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
     if not model.strip():
         raise UsageError(f"no model is named; set one with model (--model); {_OFFLINE}.")
-    model = resolve(model)
+    model = checked_model(resolve(model))
     if model == REHEARSAL:
         rehearsal = BUILT_IN[REHEARSAL].load_class()
         known = inspect.signature(rehearsal).parameters

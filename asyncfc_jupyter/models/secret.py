@@ -6,7 +6,7 @@ import re
 from typing import NoReturn
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.masking import KNOWN, MASK
+from asyncfc_jupyter.masking import KNOWN, MASK, holds_key
 
 
 class Secret:
@@ -44,3 +44,17 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key is not pickled; name the environment variable that holds it instead")
+
+
+def checked_model(name: str) -> str:
+    """Return the name of a model, which is shown, logged and saved.
+
+    Raises:
+        UsageError: The name holds a key. The error does not repeat it.
+    """
+    if holds_key(name):
+        raise UsageError(
+            "the name of the model holds a key; put the key into an environment variable, name that with --api-key-env, and "
+            "give the name by which the server knows the model."
+        )
+    return name

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncfc_jupyter.core import events
+from asyncfc_jupyter.core.effects import show_path
 from asyncfc_jupyter.core.events import Event, Stamped
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.masking import masked
+from asyncfc_jupyter.masking import mask, masked
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -55,12 +56,12 @@ class Trace:
         return max((stamped.at_s for stamped in self.events), default=0.0)
 
     def to_json(self) -> str:
-        """Return the trace as JSON, one event a line, so that two traces can be compared with a line diff."""
-        items = (
+        """Return the trace as JSON, one event a line, so that two traces can be compared with a line diff. Keys are masked."""
+        items = [
             {"seq": s.seq, "at_s": s.at_s, "type": type(s.event).__name__, "data": _encode(s.event)}
             for s in self.events
-        )
-        lines = ",\n".join(json.dumps(masked(item), allow_nan=False) for item in items)
+        ]
+        lines = ",\n".join(json.dumps(item, allow_nan=False) for item in masked(items))
         return f'{{"format": "{FORMAT}", "version": {VERSION}, "events": [\n{lines}\n]}}\n'
 
     @classmethod
@@ -126,7 +127,10 @@ def _encode(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, tuple):
-        return [_encode(item) for item in value]
+        items = [_encode(item) for item in value]
+        path = show_path(value) if value and all(isinstance(item, str) for item in value) else ""
+        # A key with a slash in it is divided among the parts of a path.
+        return items if (shown := mask(path, stale=True)) == path else shown.split("/")
     return value
 
 

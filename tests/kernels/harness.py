@@ -88,6 +88,8 @@ class Kernel:
         self._cells: dict[str, Cell] = {}
         self._by_display: dict[str, dict[str, Any]] = {}
         self._replies: dict[str, dict[str, Any]] = {}
+        #: The kind and the content of every message from the kernel.
+        self.received: list[tuple[str, dict[str, Any]]] = []
 
     def send(self, code: str, *, cell_id: str | None = None, answers: list[str] | None = None) -> Cell:
         """Send a cell and return at once.
@@ -172,6 +174,7 @@ class Kernel:
             message = get(timeout=timeout_s)
         except queue.Empty:
             return
+        self.received.append((message["msg_type"], message["content"]))
         asked = message["parent_header"].get("msg_id", "")
         cell = self._cells.get(asked)
         if cell is not None:

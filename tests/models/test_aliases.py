@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models import aliases
+from asyncfc_jupyter.models.catalog import open_model
 
 
 def test_aliases_are_kept_in_order_one_a_line(home) -> None:
@@ -56,3 +59,28 @@ def test_invalid_aliases_are_refused_and_left_unchanged(data: bytes, says: str) 
         assert str(caught.value).startswith(f"the aliases in {path} {says}")
         assert str(caught.value).endswith("; fix the file or delete it.")
     assert path.read_bytes() == data
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have such modes on POSIX alone")
+def test_only_the_owner_can_read_the_file_of_aliases() -> None:
+    aliases.set_alias("a", "m")
+    path = aliases.alias_file()
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)  # as an earlier version wrote it
+    aliases.set_alias("b", "m")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_is_no_name_of_a_model_and_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", "q7w6e5r4t3y2u1")
+    uses = (
+        lambda key: aliases.set_alias("a", key),
+        lambda key: aliases.set_alias(key, "m"),
+        lambda key: open_model(key, options={}),
+    )
+    for key in ("sk-proj-abcdefghijklmnopqrst", "q7w6e5r4t3y2u1"):
+        for use in uses:
+            with pytest.raises(UsageError, match="holds a key; put the key into an environment variable") as caught:
+                use(key)
+            assert key not in str(caught.value.args)
+    assert not aliases.alias_file().exists()

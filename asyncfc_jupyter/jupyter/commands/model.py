@@ -16,6 +16,7 @@ from asyncfc_jupyter.models.aliases import aliases, set_alias
 from asyncfc_jupyter.models.keys import checked_variable
 from asyncfc_jupyter.models.profiles import profile_named
 from asyncfc_jupyter.models.registry import api_named
+from asyncfc_jupyter.models.secret import checked_model
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
@@ -59,7 +60,7 @@ def read_choice(session: Session, command: str, words: tuple[str, ...]) -> tuple
     names = given["names"] or ([session.model.name] if session.model is not None else [])
     if len(names) != 1:
         raise UsageError(f"it takes one model's name; it was given {len(names) or 'none'}.")
-    return ModelChoice(name=names[0], **values), given
+    return ModelChoice(name=checked_model(names[0]), **values), given
 
 
 def show_aliases(_: Session, *words: str) -> str:
