@@ -56,7 +56,7 @@ PLANTED = (
         name="a cassette holds the key that a model says in pieces",
         file="asyncfc_jupyter/models/cassette/cassette.py",
         old="mask_streams(exchange.reply)",
-        new="mask_streams(exchange.reply)",
+        new="exchange.reply",
         tests=("tests/models", "-m", "not old_client and not real_model"),
     ),
     Fault(
