@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from asyncfc_jupyter.core.futures import FutureName
@@ -83,7 +84,7 @@ class Printed:
         """
         with self._lock:
             shown = self._masks[stream].feed(text) if self._open else mask(text)
-        taken = self._given(lambda sink: sink.write(shown, stream)) is True
+        taken = self._given(partial(_write, shown, stream)) is True
         with self._lock:
             if self._open or taken:
                 self.noted.add(text, stream)
@@ -128,7 +129,7 @@ class Printed:
                 self._log(text, stream)
             self._open = False
         for text, stream in held:
-            self._given(lambda sink, held=(text, stream): sink.write(*held))
+            self._given(partial(_write, text, stream))
         self._flush()
         if self._cut:
             self._report(f"\n[{self._cut:,} more characters were printed and are not in the log]\n", "stdout")
@@ -138,3 +139,7 @@ class Printed:
             unreported, self._unreported = self._unreported, []
         for text, stream in merged(unreported):
             self._report(text, stream)
+
+
+def _write(text: str, stream: Stream, sink: Sink) -> bool:
+    return sink.write(text, stream)
