@@ -8,10 +8,11 @@ A template such as ``orders/{order_id}`` becomes a path when a call's arguments 
 future, the path ends before it: the call then stands for the whole family ``orders/*``. The path also ends before an optional
 argument that was not given, or that is empty. A value such as ``src/main.py`` stands for a place below ``src``.
 
-One place must have one path, or two calls that meet there would overlap. Two places with one path cost only time. So ``.`` and
-empty segments are dropped, a backslash separates segments as a slash does, and equal numbers have one text. A value whose text
-does not say which place it is ends the path, as an unknown argument does: text with ``..`` in it, or a value that is not a
-single text or number, such as a list.
+Calls that use one place must have paths that meet, or they would overlap there. Two places with one path cost only time. So a
+call has a path for every text that a function may make of an argument (`values.place_texts`). Spellings that some functions or
+file systems take for one have one path: upper and lower case, composed and decomposed characters, a slash and a backslash, with
+and without spaces around a segment and dots after it. ``.`` and empty segments are dropped. An argument whose text does not say
+which place it is ends the path, as an unknown one does: text with ``..`` in it, or a value without a text, such as a list.
 
 Source: the data hazards of Hennessy and Patterson, applied to named state instead of registers; AsyncFC's state tree.
 """
@@ -19,12 +20,12 @@ Source: the data hazards of Hennessy and Patterson, applied to named state inste
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from enum import Enum, StrEnum
-from typing import Any
-
-from asyncfc_jupyter.foreign_code import ForeignCode, plain_text
+from enum import StrEnum
+from itertools import product
+from math import prod
+from unicodedata import normalize
 
 Path = tuple[str, ...]
 
@@ -32,8 +33,11 @@ Path = tuple[str, ...]
 ROOT: Path = ()
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-#: From this number on, one float stands for several whole numbers.
-_EXACT = 2.0**53
+#: What some file systems ignore at the end of a name, and some functions at both ends.
+_ENDING = re.compile(r"[\s.]+\Z")
+#: Paths that one template may give. A path is kept in an index for as long as its call is pending; five arguments with two
+#: texts each are more than any template has.
+_MOST_PATHS = 32
 
 
 class Hazard(StrEnum):
@@ -116,61 +120,48 @@ class PathTemplate:
         """Names of the arguments the template mentions."""
         return frozenset(name for segment in self.segments for name in _PLACEHOLDER.findall(segment))
 
-    def expand(self, arguments: Mapping[str, Any], unresolved: Set[str] = frozenset()) -> Path:
-        """Return the path for these arguments. It ends before the first one that is not known.
+    def expand(self, texts: Mapping[str, Sequence[str]]) -> tuple[Path, ...]:
+        """Return the paths for these arguments. They end before the first argument without a text.
 
         Args:
-            arguments: The call's arguments by name.
-            unresolved: Names of arguments that hold, or contain, a future without a value yet.
+            texts: By argument, every text that may stand for its value. Arguments that are not known are left out.
         """
-        path: list[str] = []
+        paths: tuple[Path, ...] = (ROOT,)
         for segment in self.segments:
             parts = _PLACEHOLDER.split(segment)  # literal text and names of arguments in turn
-            texts = [None if name in unresolved else _as_text(arguments.get(name)) for name in parts[1::2]]
-            if None in texts:
+            choices = [_spellings(texts.get(part, ())) if n % 2 else (part,) for n, part in enumerate(parts)]
+            if len(paths) * prod(map(len, choices)) not in range(1, _MOST_PATHS + 1):
                 break
-            parts[1::2] = texts
-            places = _places("".join(parts))
-            if ".." in places or (texts and not places):
+            ends = [_places("".join(chosen)) for chosen in product(*choices)]
+            if None in ends or (len(parts) > 1 and () in ends):
                 break
-            path += places
-        return tuple(path)
+            paths = tuple(dict.fromkeys(path + end for path in paths for end in ends if end is not None))
+        return paths
 
     def __str__(self) -> str:
         return "/".join(self.segments)
 
 
-def _places(text: str) -> list[str]:
-    return [place for place in text.replace("\\", "/").split("/") if place not in ("", ".")]
+def _spellings(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return each text as it is and as the place that it names by itself; nothing if one of them may lead anywhere."""
+    places = [_places(text) for text in texts]
+    if None in places:
+        return ()
+    return tuple(dict.fromkeys([*texts, *("/".join(place) for place in places if place is not None)]))
 
 
-def _as_text(value: Any) -> str | None:
-    """Return the text of an argument in a path, one text for equal values; None if a text would not identify the place."""
-    with ForeignCode():
-        text = _text_of(value.value if isinstance(value, Enum) else value)
-        return None if text is None or ".." in _places(text) else plain_text(text)
-    return None
+def _places(text: str) -> Path | None:
+    """Return the segments of a text; None if one of them may lead anywhere, as ``..`` does."""
+    segments = text.replace("\\", "/").split("/")
+    places = [_ENDING.sub("", _folded(each)).lstrip() for each in segments if each not in ("", ".")]
+    return None if "" in places else tuple(places)
 
 
-def _text_of(value: Any) -> str | None:
-    kind: Any = type(value)
-    if isinstance(value, str | bool):
-        return str(value)
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, float):
-        return _number(value)
-    if value is None or kind.__hash__ is None or hasattr(kind, "__iter__") or kind.__str__ is object.__str__:
-        return None  # its parts may be in any order, or its text is about the object and not about what it stands for
-    if getattr(value, "tzinfo", None) is not None:
-        return None  # one moment has as many texts as there are time zones
-    return _number(float(value)) if hasattr(kind, "__float__") else str(value)
-
-
-def _number(value: float) -> str | None:
-    if abs(value) >= _EXACT:
-        return None
-    return str(int(value)) if value.is_integer() else str(value)
+def _folded(text: str) -> str:
+    """Return one text for all that differ only in case, or in how a character is composed."""
+    if text.isascii():
+        return text.lower()
+    return normalize("NFC", normalize("NFD", text).casefold())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,18 +177,27 @@ class EffectTemplates:
         """Names of the arguments the templates mention."""
         return frozenset[str]().union(*(template.arguments for template in (*self.reads, *self.writes)))
 
-    def expand(self, arguments: Mapping[str, Any], unresolved: Set[str] = frozenset()) -> Effects:
-        """Return the effects of one call with these arguments."""
+    def expand(self, texts: Mapping[str, Sequence[str]], unresolved: Set[str] = frozenset()) -> Effects:
+        """Return the effects of one call with these arguments.
+
+        Args:
+            texts: By argument, every text that may stand for its value. Arguments that are not known are left out.
+            unresolved: Names of those that hold, or contain, a future without a value yet.
+        """
         if not self.declared:
             return UNDECLARED
         if not self.reads and not self.writes:
             return PURE
         unknown = [each for each in (*self.reads, *self.writes) if each.arguments & unresolved] if unresolved else []
         return Effects(
-            reads=tuple(template.expand(arguments, unresolved) for template in self.reads),
-            writes=tuple(template.expand(arguments, unresolved) for template in self.writes),
-            widened=tuple(template.expand(arguments, unresolved) for template in unknown),
+            reads=_expanded(self.reads, texts),
+            writes=_expanded(self.writes, texts),
+            widened=_expanded(unknown, texts),
         )
+
+
+def _expanded(templates: Iterable[PathTemplate], texts: Mapping[str, Sequence[str]]) -> tuple[Path, ...]:
+    return tuple(path for template in templates for path in template.expand(texts))
 
 
 def show_path(path: Path) -> str:

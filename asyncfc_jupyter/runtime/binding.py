@@ -17,6 +17,7 @@ from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.tools.nulls import without_nulls
+from asyncfc_jupyter.values.place_texts import place_texts
 from asyncfc_jupyter.values.snapshot import snapshot
 
 #: Characters of a call's arguments in the log: enough to recognise the call.
@@ -55,11 +56,13 @@ def effects_of(tool: Tool | None, arguments: Mapping[str, Any], *, references: b
     if tool is None:
         return PURE
     if not references or not tool.places_in:
-        return tool.effects.expand(_places(tool, arguments), frozenset())
+        return tool.effects.expand(_texts(tool, arguments))
     known = {name: value for name, value in arguments.items() if next(find_references(value), None) is None}
     unknown = arguments.keys() - known.keys()
     unresolved = {name for name in tool.places_in if tool.written_as.get(name, name) in unknown}
-    return tool.effects.expand(_places(tool, substitute(known, lambda reference: reference)), unresolved)
+    texts = _texts(tool, substitute(known, lambda reference: reference))
+    # A default is not the value of an argument that was given.
+    return tool.effects.expand({name: each for name, each in texts.items() if name not in unresolved}, unresolved)
 
 
 def share_key(tool: Tool | None, arguments: Mapping[str, Any], *, references: bool) -> ShareKey | None:
@@ -109,27 +112,28 @@ def resolve(
     given = dict(call.arguments)
     arguments = substitute(given, value_of) if call.references else snapshot(given)
     bound = tool.parameters_of.bind(arguments, context)
-    places = _places(tool, arguments)
+    texts = _texts(tool, arguments)
     own = () if tool.limit is None else (Limit(name=tool.name, places=tool.limit),)
-    limits = tuple(template.expand(places) for template in tool.resource_limits)
-    return bound, tool.effects.expand(places, frozenset()), (*own, *limits)
+    limits = tuple(limit for template in tool.resource_limits for limit in template.expand(texts))
+    return bound, tool.effects.expand(texts), (*own, *limits)
 
 
-def _places(tool: Tool, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the arguments that paths use, as the function will get them.
+def _texts(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the texts of the arguments that paths use, as the function will get them.
 
-    An argument always becomes the same text, so a path only grows longer when a future resolves.
+    An argument always has the same texts, so a path only grows longer when a future resolves.
     """
     if not tool.places_in:
         return {}
     parameters = tool.parameters_of
     if any(value is None for value in arguments.values()):  # a null may stand for "not given"
         arguments = without_nulls(dict(arguments), parameters.schema, parameters.schema)
-    known: dict[str, Any] = {}
-    for name in tool.places_in:
-        written = tool.written_as.get(name, name)
-        if written is not None and written in arguments:
-            known[name] = arguments[written]
-        elif written is not None and name in parameters.defaults:
-            known[name] = parameters.defaults[name]
-    return parameters.canonical(known)
+    written = {name: tool.written_as.get(name, name) for name in tool.places_in}
+    given = {name: arguments[alias] for name, alias in written.items() if alias is not None and alias in arguments}
+    # A function gets its own default, and what a partial has fixed, as it is: no annotation changes it.
+    own = {
+        name: parameters.defaults[name]
+        for name, alias in written.items()
+        if alias is not None and name not in given and name in parameters.defaults
+    }
+    return {name: place_texts(value) for name, value in (own | parameters.canonical(given)).items()}

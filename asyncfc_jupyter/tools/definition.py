@@ -70,9 +70,9 @@ class LimitTemplate:
     path: PathTemplate
     places: int
 
-    def expand(self, arguments: Mapping[str, Any]) -> Limit:
-        """Return the limit for these arguments."""
-        return Limit(name=show_path(self.path.expand(arguments)), places=self.places)
+    def expand(self, texts: Mapping[str, Sequence[str]]) -> tuple[Limit, ...]:
+        """Return the limits for these arguments: one for each path, so that calls at one place share one at least."""
+        return tuple(Limit(name=show_path(path), places=self.places) for path in self.path.expand(texts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -49,4 +49,4 @@ def test_limits_are_those_of_the_tool_and_those_of_its_arguments() -> None:
 
     assert limits() == []
     assert limits(limit=2) == [("pay", 2)]
-    assert limits(limit={"to/{to}": 3, "all": 4}) == [("to/Ada", 3), ("all", 4)]
+    assert limits(limit={"to/{to}": 3, "all": 4}) == [("to/ada", 3), ("all", 4)]

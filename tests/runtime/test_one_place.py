@@ -4,10 +4,11 @@ import asyncio
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field
 
 from asyncfc_jupyter.core.events import CallStarted
 from asyncfc_jupyter.core.futures import CallId
+from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
@@ -77,6 +78,11 @@ def starts(tool, *calls):
         (make_tool(keep, writes="k/{key}"), {"key": {"a": 1, "b": 2}}, {"key": {"b": 2, "a": 1}}),
         (make_tool(keep, writes="k/{key}"), {"key": 1}, {"key": 1.0}),
         (make_tool(keep_anything, writes="k/{key}"), {"key": 1}, {"key": 1.0}),
+        (make_tool(keep_anything, writes="k/{key}"), {"key": True}, {"key": 1}),
+        (make_tool(keep_anything, writes="k/{key}"), {"key": True}, {"key": "true"}),
+        (make_tool(keep_anything, writes="k/{key}"), {"key": 1.0}, {"key": "1.0"}),
+        (make_tool(keep_anything, writes="k/x-{key}"), {"key": "01"}, {"key": 1}),
+        (make_tool(save, writes="files/{path}"), {"path": "Notes.txt"}, {"path": "notes.TXT"}),
         (make_tool(greet, writes="w/{name}"), {"city": "paris"}, {"city": "./paris"}),
         (make_tool(greet, writes="w/{name}"), {"city": "rome"}, {"n": 1}),
         (make_tool(meet, writes="w/{name}"), {"city": "paris"}, {"town": "paris"}),
@@ -106,6 +112,22 @@ def test_an_unknown_argument_of_another_name_stands_for_every_place() -> None:
         return [stamped.at_s for stamped in log.events if isinstance(stamped.event, CallStarted)]
 
     assert run_virtually(main()) == [0, 1, 2]
+
+
+def test_two_texts_of_one_place_count_under_one_limit() -> None:
+    tool = make_tool(keep_anything, pure=True, limit={"api/{key}": 1})
+    assert starts(tool, {"key": True}, {"key": 1}, {"key": "true"}, {"key": "TRUE "}, {"key": 2}) == [0, 0, 1, 2, 3]
+
+
+def test_a_default_names_the_place_that_the_function_gets() -> None:
+    """No validator changes a default: the function gets it as it is written."""
+
+    def keep_under(key: Annotated[str, AfterValidator(lambda text: f"own-{text}")] = "a") -> None:
+        """Write under a key."""
+
+    tool = make_tool(keep_under, writes="k/{key}")
+    assert binding.effects_of(tool, {}, references=True).writes == (("k", "a"),)
+    assert binding.effects_of(tool, {"key": "a"}, references=True).writes == (("k", "own-a"),)
 
 
 def test_a_limit_counts_an_explicit_null_as_the_default_that_it_stands_for() -> None:
