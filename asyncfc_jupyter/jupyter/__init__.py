@@ -88,6 +88,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         shell.display_formatter.ipython_display_formatter.pop(_FUTURE, None)
     if (displays := sys.modules.get("asyncfc_jupyter.jupyter.display.route_displays")) is not None:
         displays.unroute_displays(shell)
+    if (questions := sys.modules.get("asyncfc_jupyter.jupyter.session.kernel_input")) is not None:
+        questions.leave_turns(getattr(shell, "kernel", shell))
     for kind, name in _MAGICS:
         shell.magics_manager.magics[kind].pop(name, None)
     del shell.asyncfc  # type: ignore[attr-defined]

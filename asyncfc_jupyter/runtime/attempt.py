@@ -96,7 +96,7 @@ class Attempt:
         self._collects = printed is not None and printed.sink is not None
         #: The work that an executor has, from when it is submitted until its result has arrived: only this cannot be stopped.
         self._sent: Future[Any] | None = None
-        self._running = RunningCall(f"{future} {tool.name}".lstrip(), printed)
+        self._running = RunningCall(tool.name, printed, future=future)
         self._work: asyncio.Task[Outcome] = asyncio.get_running_loop().create_task(
             self._run(), name=f"asyncfc call of {tool.name}", context=context_of(self._running)
         )
@@ -250,8 +250,7 @@ class Attempt:
 
         def sent(future: Future[Any]) -> None:
             self._sent = future
-            PROCESS.begin()  # its thread may outlast the event loop, and with it the task that waits for it
-            future.add_done_callback(lambda _: PROCESS.end())
+            _count(future)
             if turn is not None:
                 future.add_done_callback(lambda _: turn.leave())
 
@@ -322,10 +321,20 @@ async def ask_in_thread(function: Callable[..., Any], *args: Any) -> Any:
 
 async def _in_thread(function: Callable[..., Any], *args: Any) -> Outcome:
     context = contextvars.copy_context()
-    outcome: Outcome = await asyncio.get_running_loop().run_in_executor(
-        THREADS, context.run, _guarded, function, args, {}
-    )
+    loop = asyncio.get_running_loop()
+    PROCESS.begin()  # before the thread starts
+    try:
+        waiting = loop.run_in_executor(Noting(THREADS, _count), context.run, _guarded, function, args, {})
+    finally:
+        PROCESS.end()
+    outcome: Outcome = await waiting
     return outcome
+
+
+def _count(work: Future[Any]) -> None:
+    """Keep the process' state for calls until work in a thread has ended, which may outlast the event loop."""
+    PROCESS.begin()
+    work.add_done_callback(lambda _: PROCESS.end())
 
 
 @types.coroutine

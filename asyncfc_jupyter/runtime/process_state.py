@@ -4,7 +4,8 @@ The parts, each in a file of its own, begin when a call begins while no other ru
 
 - `runtime.own_attributes`: each call sets ``sys.stdout`` and the like for itself;
 - `runtime.output_capture`: what is written to the streams is noted for the call that writes it;
-- `runtime.running_call`: the threads that a call starts run for it.
+- `runtime.running_call`: the threads that a call starts run for it;
+- `runtime.input_turns`: questions to the user take turns.
 
 A call counts until no code runs for it any more, which may be long after it was abandoned.
 """
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
+from asyncfc_jupyter.runtime.input_turns import TURNS
 from asyncfc_jupyter.runtime.output_capture import Streams
 from asyncfc_jupyter.runtime.own_attributes import OwnAttributes, end_own
 from asyncfc_jupyter.runtime.running_call import CarriedThreads, running_call
@@ -61,7 +63,7 @@ class ProcessState:
 
 _STREAMS = Streams()
 #: One for this process.
-PROCESS = ProcessState((OwnAttributes(_STREAMS.assigned), _STREAMS, CarriedThreads()))
+PROCESS = ProcessState((OwnAttributes(_STREAMS.assigned), _STREAMS, CarriedThreads(), TURNS))
 
 
 def end_call() -> None:

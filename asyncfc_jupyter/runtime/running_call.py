@@ -23,16 +23,22 @@ class RunningCall:
     """One attempt of a call, as the process' own state sees it. It lasts for as long as any code runs for it.
 
     Args:
-        label: Names it to the user, such as ``f1 report``.
+        tool: The tool's name.
         printed: Takes what it prints; None leaves that to the streams.
+        future: The name of the call's future.
     """
 
-    def __init__(self, label: str, printed: Printed | None = None) -> None:
-        self.label, self.printed = label, printed
+    def __init__(self, tool: str, printed: Printed | None = None, *, future: str = "") -> None:
+        self.tool, self.printed, self.future = tool, printed, future
         #: Whether its outcome is not waited for any more.
         self.abandoned = False
         #: Values that it has set for itself (`runtime.own_attributes`), by the name of the attribute.
         self.own: dict[str, list[Any]] = {}
+
+    @property
+    def label(self) -> str:
+        """Names it to the user, such as ``f1 report``."""
+        return f"{self.future} {self.tool}".lstrip()
 
     def set_own(self, name: str, value: Any, *, shared: Any) -> None:
         """Set a value that belongs to the process for this attempt alone.

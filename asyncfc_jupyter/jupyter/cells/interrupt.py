@@ -32,6 +32,8 @@ from typing import Any, Literal
 
 from asyncfc_jupyter.agent import Run
 from asyncfc_jupyter.errors import AgentInterrupted
+from asyncfc_jupyter.jupyter.session import kernel_input
+from asyncfc_jupyter.runtime import input_turns
 from asyncfc_jupyter.tools.definition import Tool
 
 #: What code a frame runs: the event loop, a tool, code of this package that a tool has called, or any other code.
@@ -41,6 +43,8 @@ Code = Literal["loop", "tool", "ours", "code"]
 _STEP_S = 0.03
 #: How the names of this package's modules begin.
 _OURS = f"{__name__.partition('.')[0]}."
+#: Of these, the modules in which a tool waits for the user, perhaps for ever: there it is interrupted as in its own code.
+_WAITS = {input_turns.__name__, kernel_input.__name__}
 _BLOCKED = "interrupted while it blocked the event loop"
 
 
@@ -78,7 +82,8 @@ def running_code(frame: FrameType | None) -> Code:
             return "code"
         if code.co_name == "_run_once":
             return "loop"
-        if str(frame.f_globals.get("__name__")).startswith(_OURS):
+        module = str(frame.f_globals.get("__name__"))
+        if module.startswith(_OURS) and module not in _WAITS:
             in_tool = "ours"
         frame = frame.f_back
     return "loop"

@@ -22,6 +22,7 @@ from asyncfc_jupyter.jupyter.display.error_report import about
 from asyncfc_jupyter.jupyter.session.approval_prompt import Questions, approver_for
 from asyncfc_jupyter.jupyter.session.background import Background
 from asyncfc_jupyter.jupyter.session.conversations import MAIN, Conversations, Talk
+from asyncfc_jupyter.jupyter.session.kernel_input import take_turns
 from asyncfc_jupyter.jupyter.session.latencies import Latencies
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice, Settings
 from asyncfc_jupyter.jupyter.settings.table import AgentOptions
@@ -47,6 +48,8 @@ class Session:
         self.background = Background()
         self.latencies = Latencies()
         self._cells = cells
+        if (kernel := getattr(shell, "kernel", None)) is not None:
+            take_turns(kernel)
         #: The execution of a cell that defined tools last: if it defines more, they are added and replace none.
         self._defining: ExecutionInfo | None = None
 
