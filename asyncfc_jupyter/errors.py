@@ -36,7 +36,7 @@ Every message is one line that names the object, the rule, what was seen and how
 from __future__ import annotations
 
 from asyncfc_jupyter.masking import mask
-from asyncfc_jupyter.text import list_names, truncate
+from asyncfc_jupyter.text import list_names, printable, truncate
 
 #: Characters of a text that an error shows: enough to recognise it.
 _TEXT_CHARACTERS = 80
@@ -49,10 +49,11 @@ def _listed(names: tuple[str, ...], nothing: str) -> str:
 
 
 class AsyncFCError(Exception):
-    """Base of every exception this package raises on purpose. Its text shows no key."""
+    """Base of every exception this package raises on purpose. Its text shows no key, and steers no terminal."""
 
     def __str__(self) -> str:
-        return mask(Exception.__str__(self))  # that of a KeyError shows the message in quotes
+        # What is not printable is removed first: it may stand in the middle of a key.
+        return mask(printable(Exception.__str__(self)))  # that of a KeyError shows the message in quotes
 
     def __repr__(self) -> str:
         return mask(super().__repr__())

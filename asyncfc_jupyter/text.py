@@ -1,9 +1,14 @@
-"""Text for users: shortened, cleaned, counted and listed. Messages, labels and pictures use these functions."""
+"""Text for users: shortened, cleaned, counted and listed. Messages, labels and pictures use these functions.
+
+Text of a model, a tool or a server may hold what steers a terminal, or what reverses the direction of writing so that a line is
+read as another. All such text is shown through `printable`, or on one line through `clean` or `shorten`.
+"""
 
 from __future__ import annotations
 
 import difflib
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -14,6 +19,19 @@ LABEL_CHARACTERS = 60
 _READ_FOR_EACH = 4
 #: Joiners without which some scripts and emoji fall apart; every other invisible format character is dropped.
 _JOINERS = "\u200c\u200d"
+#: Colours, cursor movements, titles of windows, and all other sequences that begin with an escape or with its short form. A
+#: title without an end is not one: all text after it would be lost.
+_ESCAPES = (
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[PX\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]*[0-~]"
+)
+#: Controls that are not white space, and marks that override the direction of writing. Marks that only isolate a text in
+#: another direction, or stand for a letter of it, are needed to write Arabic or Hebrew.
+_HIDDEN = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]"
+_ESCAPE = re.compile(_ESCAPES)
+_NOT_PRINTABLE = re.compile(f"{_ESCAPES}|{_HIDDEN}")
+_NOT_PRINTABLE_OR_COLOUR = re.compile(rf"(?P<colour>\x1b\[[0-9;]*m)|{_ESCAPES}|{_HIDDEN}")
 #: Categories that no picture can show: controls, surrogates, private and unassigned code points.
 _NOT_SHOWN = {"Cc", "Cs", "Co", "Cn"}
 
@@ -30,7 +48,7 @@ def truncate_with_length(text: str, limit: int) -> str:
 
 def shorten(text: str, limit: int = LABEL_CHARACTERS) -> str:
     """Return text on one line of at most ``limit`` characters."""
-    return truncate(" ".join(text[: _READ_FOR_EACH * limit].split()), limit)
+    return truncate(on_one_line(text[: _READ_FOR_EACH * limit]), limit)
 
 
 def clean(text: str, limit: int) -> str:
@@ -39,10 +57,7 @@ def clean(text: str, limit: int) -> str:
     Text of a model or a tool may hold megabytes, control characters, half a surrogate pair or overrides of the writing
     direction. All text in a picture is cleaned first, so that each renderer escapes only what its own syntax requires.
     """
-    head = text[: _READ_FOR_EACH * limit]
-    if not (head.isascii() and head.isprintable()):
-        head = "".join(map(visible, head))
-    line = " ".join(head.split())
+    line = on_one_line(text[: _READ_FOR_EACH * limit])
     whole = len(line) <= limit and len(text) <= _READ_FOR_EACH * limit
     return line if whole else line[: limit - 1].rstrip() + "…"
 
@@ -50,6 +65,28 @@ def clean(text: str, limit: int) -> str:
 def clean_lines(text: str, limit: int) -> str:
     """Return the last ``limit`` characters of text, with `clean` applied to each line."""
     return "\n".join(clean(line, limit) for line in text[-limit:].splitlines()).strip("\n")
+
+
+def on_one_line(text: str) -> str:
+    """Return text on one line, without what cannot be shown."""
+    return " ".join((text if text.isprintable() else "".join(map(visible, without_escapes(text)))).split())
+
+
+def printable(text: str, *, colours: bool = False) -> str:
+    """Return text with its lines and tabs, and without what steers a terminal or overrides the direction of writing.
+
+    Args:
+        text: Any text.
+        colours: Whether sequences that only set colours stay, as in a traceback of IPython's.
+    """
+    if colours:
+        return _NOT_PRINTABLE_OR_COLOUR.sub(lambda found: found["colour"] or "", text)
+    return _NOT_PRINTABLE.sub("", text)
+
+
+def without_escapes(text: str) -> str:
+    """Return text without escape sequences; a control character alone stays."""
+    return _ESCAPE.sub("", text)
 
 
 def visible(character: str) -> str:

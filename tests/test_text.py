@@ -14,6 +14,7 @@ from asyncfc_jupyter.text import (
     list_names,
     no_such,
     plural,
+    printable,
     shorten,
     show_seconds,
     truncate,
@@ -87,7 +88,7 @@ def test_cleaning_reads_a_bounded_head_and_not_a_whole_megabyte() -> None:
 
 
 def test_of_several_lines_the_last_are_kept() -> None:
-    assert clean_lines("one\ntwo \x1b[1m\n\n", 99) == "one\ntwo [1m"
+    assert clean_lines("one\ntwo \x1b[1m\n\n", 99) == "one\ntwo"
     assert clean_lines("one\ntwo", 5) == "e\ntwo"
     assert clean_lines("one\ntwo", 3) == "two"
     assert clean_lines("\n\n", 3) == ""
@@ -165,3 +166,45 @@ def test_a_name_that_does_not_exist_is_answered_with_the_nearest_or_all() -> Non
 )
 def test_a_duration_is_shown_in_the_unit_of_its_size(seconds: float, shown: str) -> None:
     assert show_seconds(seconds) == shown
+
+
+# -- printable -------------------------------------------------------------------------------------------------------
+
+#: What a model or a tool may write to steer a terminal or a reader, each with what is shown of it.
+STEERING = [
+    ("\x1b[1;31mred\x1b[0m", "red"),
+    ("\x1b[2J\x1b[Hgone", "gone"),
+    ("\x9b31mred", "red"),
+    ("\x1b]0;title\x07text", "text"),
+    ("\x9d0;title\x9ctext", "text"),
+    ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+    ("\x1b]52;c;cGFzdGVk\x07text", "text"),
+    ("\x1bPq#0\x1b\\text", "text"),
+    ("\x1b]0;no end\nlater text", "0;no end\nlater text"),
+    ("\x1b[31", "31"),
+    ("\x1bctext", "text"),
+    ("a\x1b", "a"),
+    ("a\x08b\x07c\x00d\re\x7ff\x85g", "abcdefg"),
+    ("if admin\u202e and \u202dok", "if admin and ok"),
+    ("half \ud800", "half "),
+]
+
+
+@pytest.mark.parametrize(("written", "shown"), STEERING)
+def test_printable_text_steers_neither_a_terminal_nor_its_reader(written: str, shown: str) -> None:
+    assert printable(written) == shown
+    for line in (clean(written, 80), shorten(written, 80)):
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    "text", ["a\n\tb\n", "caf\u00e9 \u65e5 \U0001f469\u200d\U0001f4bb", "\u05d0\u200f \u2067\u0627\u2069", "\xa0\u3000"]
+)
+def test_printable_text_of_any_script_stays_as_it_is(text: str) -> None:
+    assert printable(text) == text
+    assert printable(text, colours=True) == text
+
+
+def test_colours_stay_where_they_are_wanted_and_nothing_else_does() -> None:
+    lines = "\x1b[0;31mValueError\x1b[39m: \x1b[2J\x1b]0;x\x07\x1b[?25l\x9b31mno\x1b[8"
+    assert printable(lines, colours=True) == "\x1b[0;31mValueError\x1b[39m: no8"

@@ -22,6 +22,7 @@ from asyncfc_jupyter.jupyter.display.error_report import reports_errors
 from asyncfc_jupyter.jupyter.settings.settings import AgentSettings
 from asyncfc_jupyter.jupyter.settings.table import OPTIONS, TOOL_OPTIONS, AgentOptions
 from asyncfc_jupyter.masking import mask
+from asyncfc_jupyter.text import printable
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent.run import Run
@@ -144,4 +145,4 @@ class AgentMagics(Magics, AgentSettings):
 
 
 def _say(text: str) -> None:
-    print(mask(text))  # noqa: T201 - a magic's answer
+    print(mask(printable(text)))  # noqa: T201 - a magic's answer

@@ -22,6 +22,7 @@ from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.keys import api_key_in
+from asyncfc_jupyter.text import printable
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.jupyter.session.session import Session
@@ -46,7 +47,7 @@ class _Output:
 
     def show(self, text: str) -> None:
         """Show a text in place of the one before."""
-        text = mask(text)
+        text = mask(printable(text))
         show = self._handle.update if self._shown else self._handle.display
         if self._replaces:
             show({"text/plain": text}, raw=True)

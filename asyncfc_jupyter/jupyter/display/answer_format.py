@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from asyncfc_jupyter.jupyter.display.markdown import fences, to_html
 from asyncfc_jupyter.jupyter.display.sandboxed_html import framed
 from asyncfc_jupyter.models.json_object import strict_json
+from asyncfc_jupyter.text import printable
 
 _PYTHON = frozenset({"", "python", "python3", "py", "ipython"})
 #: Characters that turn the writing direction, so that a line of code looks different from what Python reads.
@@ -47,11 +47,12 @@ class AnswerFormat:
 
     def show(self, answer: str) -> Shown | None:
         """Return a whole answer in its format, or None for Markdown. Code is also offered as the next cell."""
+        answer = printable(answer)
         match self.name:
             case "markdown":
                 return None
             case "text":
-                return Shown(bundle={"text/plain": printable(answer)})
+                return Shown(bundle={"text/plain": answer})
             case "json":
                 return _json(answer)
             case "html":
@@ -80,11 +81,6 @@ def python_in(answer: str) -> str:
     return "".join(c for c in printable(code) if c not in _TURNING)
 
 
-def printable(text: str) -> str:
-    """Return text without the characters that steer a terminal."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
-
-
 def _json(answer: str) -> Shown:
     try:
         value = strict_json(_content(answer, "json"))
@@ -94,7 +90,7 @@ def _json(answer: str) -> Shown:
     except (ValueError, RecursionError) as error:
         why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         note = f"The answer is not JSON, so it is shown as text ({why})."
-        return Shown(bundle={"text/plain": printable(answer)}, note=note)
+        return Shown(bundle={"text/plain": answer}, note=note)
     # Front ends draw a tree, which a single number or text is not.
     tree = {"application/json": json.loads(pretty)} if isinstance(value, dict | list) else {}
     metadata = {"application/json": {"expanded": True}} if tree else {}

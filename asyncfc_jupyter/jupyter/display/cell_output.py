@@ -25,6 +25,7 @@ from asyncfc_jupyter.jupyter.display.route_displays import route_displays, show_
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
 from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
 from asyncfc_jupyter.masking import mask
+from asyncfc_jupyter.text import printable
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.html import static_bundle
 from asyncfc_jupyter.trace.view.view import timeline_view
@@ -80,7 +81,7 @@ class AnswerText:
 
     def without(self, answer: str) -> str:
         """Return the text so far, except that of turns that say exactly this."""
-        turns = {"".join(pieces).strip(): turn for turn, pieces in list(self._turns.items())}
+        turns = {printable("".join(pieces)).strip(): turn for turn, pieces in list(self._turns.items())}
         said = sorted((turn, text) for text, turn in turns.items() if text not in {"", answer.strip()})
         return mask("\n\n".join(quoted(text) if turn in self._with_calls else text for turn, text in said))
 
@@ -133,7 +134,8 @@ class NotebookOutput:
 
     def end(self, run: Run) -> None:
         """Show the whole answer in its format, in place of the answer of an earlier run."""
-        answer = mask(run.answer)  # before the format: in HTML or Markdown a key is not the same text any more
+        # Before the format: in HTML or Markdown a key is not the same text any more. What is not printable may stand in a key.
+        answer = mask(printable(run.answer))
         shown = self._form.show(answer) if answer else None
         text = self._text.markdown if shown is None else self._text.without(answer)
         notes = (f"*{note}*" for note in (run.note, shown.note if shown else "") if note)
@@ -165,7 +167,8 @@ class NotebookOutput:
         self._stack.reserve(_FORMATTED)
 
 
-def _answer(markdown: str) -> Bundle:
+def _answer(text: str) -> Bundle:
+    markdown = mask(printable(text))  # with the notes
     return Bundle({"text/html": to_html(markdown), "text/plain": markdown})
 
 

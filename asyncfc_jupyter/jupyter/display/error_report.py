@@ -29,6 +29,7 @@ from asyncfc_jupyter.errors import AsyncFCError, InvariantBroken, PlanError, Too
 from asyncfc_jupyter.foreign_code import ForeignCode, text_of, traceback_of, type_name
 from asyncfc_jupyter.jupyter.settings.sources import SettingsError
 from asyncfc_jupyter.masking import mask, mask_pieces
+from asyncfc_jupyter.text import printable
 
 if TYPE_CHECKING:
     from asyncfc_jupyter.agent import Run
@@ -205,7 +206,7 @@ def _is_bug(error: BaseException, shell: InteractiveShell) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    return f"{type_name(error)}: {text_of(error)}"
+    return printable(f"{type_name(error)}: {text_of(error)}")
 
 
 def _place_in_cell(error: UsageError, cells: RunningCells) -> None:
@@ -257,7 +258,7 @@ def _traceback_of(shell: InteractiveShell, error: BaseException) -> list[str]:
     finally:
         for each, traceback in zip(chain, before, strict=True):
             each.__traceback__ = traceback
-    return mask_pieces(shown)
+    return mask_pieces([printable(line, colours=True) for line in shown])
 
 
 def _without_ours(shell: InteractiveShell, error: BaseException) -> TracebackType | None:

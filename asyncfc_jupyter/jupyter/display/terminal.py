@@ -31,11 +31,12 @@ from asyncfc_jupyter.core.events import (
     TextStreamed,
 )
 from asyncfc_jupyter.core.futures import FutureName
-from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat, printable
+from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat
 from asyncfc_jupyter.jupyter.display.route_displays import show_traceback
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
 from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
 from asyncfc_jupyter.masking import mask
+from asyncfc_jupyter.text import printable
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.text import render_text
 from asyncfc_jupyter.trace.view.view import LiveTimeline
@@ -102,9 +103,9 @@ class TerminalOutput:
         self._hide()
         if not run.refused:
             self._runs.append(run)
-            shown = self._form.show(mask(run.answer)) if run.answer else None
+            shown = self._form.show(mask(printable(run.answer))) if run.answer else None
             notes = "".join(f"\n({note})" for note in (run.note, shown.note if shown else "") if note)
-            self._write(f"{notes}\n\n{run.timeline()}\n")
+            self._write(f"{printable(notes)}\n\n{run.timeline()}\n")
 
     def conclude(self) -> None:
         """Print the comparison, if there are several runs."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from asyncfc_jupyter.text import visible
-
-#: Colours, cursor movements, titles of windows, and all other sequences that begin with an escape.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+from asyncfc_jupyter.text import visible, without_escapes
 
 
 def as_screen(text: str) -> str:
     """Return text with its lines and tabs, without escapes, control characters and overwritten parts of lines."""
-    return "\n".join(map(_line, _ESCAPES.sub("", text).split("\n")))
+    return "\n".join(map(_line, without_escapes(text).split("\n")))
 
 
 def _line(line: str) -> str:
