@@ -149,12 +149,14 @@ class _Literal:
     """One way in which a known key is written."""
 
     text: str
+    #: Its first characters: a text without them does not hold it.
+    begin: str
     #: From this many characters on, the beginning alone is masked.
     head: int
 
     def spans(self, text: str) -> Iterator[Span]:
         at = 0
-        while (at := text.find(self.text[:_BEGINNING], at)) >= 0:
+        while (at := text.find(self.begin, at)) >= 0:
             end = at + self._shared(text, at)
             if end - at >= self.head or (end - at < len(self.text) and text.startswith(_ELLIPSES, end)):
                 yield at, end
@@ -174,7 +176,7 @@ class _Literal:
     def begins_at(self, text: str) -> int:
         """Return where a beginning of the key stands at the end of a text, or the text's length."""
         at = max(0, len(text) - len(self.text) + 1)
-        while (at := text.find(self.text[:_BEGINNING], at)) >= 0:
+        while (at := text.find(self.begin, at)) >= 0:
             if self.text.startswith(text[at:]):
                 return at
             at += 1
@@ -184,9 +186,8 @@ class _Literal:
 @lru_cache(256)
 def _literals(key: str) -> tuple[_Literal, ...]:
     """Return each way in which a key is written."""
-    path = "/".join(
-        part for part in re.split(r"[\\/]", key) if part not in {"", "."}
-    )  # of the state that a call touches
+    # As a part of a path of the state that a call touches.
+    path = "/".join(part for part in re.split(r"[\\/]", key) if part not in {"", "."})
     ways = [key, html.escape(key), quote(key, safe=""), repr(key)[1:-1], path]
     for unicode in (True, False):
         once = json.dumps(key, ensure_ascii=unicode)[1:-1]
@@ -197,7 +198,7 @@ def _literals(key: str) -> tuple[_Literal, ...]:
         bits = base64.b64encode(b"\0" * before + raw).decode()
         inner = bits[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         ways += [inner, inner.translate(str.maketrans("+/", "-_"))]
-    return tuple(_Literal(way, _head_of(way)) for way in dict.fromkeys(ways) if len(way) >= KEY_CHARS)
+    return tuple(_Literal(way, way[:_BEGINNING], _head_of(way)) for way in dict.fromkeys(ways) if len(way) >= KEY_CHARS)
 
 
 def _head_of(key: str) -> int:
@@ -251,48 +252,60 @@ KNOWN: Final = KnownKeys()
 _PREFIXES = "sk|rk|pk|gsk|hf|xai|nvapi|gh[pousr]|github_pat|glpat"
 #: In JSON, the letter before a key may end an escape such as ``\\n``; in an address, the digits may end one such as ``%20``.
 _BORDER = r"(?:(?<![A-Za-z0-9_])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
-#: What any key with a prefix holds: texts without it need no slower search.
-_TAIL = re.compile(r"(?:k|hf|ai|pi|gh[pousr]|at)[-_][A-Za-z0-9_-]{4}")
-_FORM = re.compile(rf"{_BORDER}(?:{_PREFIXES})[-_](?P<key>[A-Za-z0-9_-]{{16,}})")
-_CUT_FORM = re.compile(rf"{_BORDER}(?:{_PREFIXES})[-_](?P<key>[A-Za-z0-9_-]{{4,15}})(?=…|\\u2026)")
+#: Where a key with a prefix may be: texts without it need no slower search.
+_DASH = re.compile(r"(?:k|hf|ai|pi|gh[pousr]|at)[-_](?=[A-Za-z0-9_-]{4})")
+_PREFIX = re.compile(rf"{_BORDER}(?:{_PREFIXES})[-_]\Z")
+#: Characters of the longest prefix, and of the key after it that are needed to recognise one.
+_PREFIX_CHARS: Final = 11
+_FORM_CHARS: Final = 16
 #: What stands at the end of a piece and may become a key with a prefix.
 _OPEN_FORM = re.compile(rf"{_BORDER}(?:{_PREFIXES}|AKIA|ASIA|AIza|eyJ)(?:[-_]|(?<=[AaJ]))")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]*")
-#: Other forms, each with a text that it always holds. Only the group ``key`` is masked.
-_FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
-    (("AKIA", "ASIA"), re.compile(r"(?<![A-Za-z0-9])(?P<key>A[KS]IA[A-Z0-9]{16})(?![A-Za-z0-9])")),
-    (("AIza",), re.compile(r"(?<![A-Za-z0-9])(?P<key>AIza[A-Za-z0-9_-]{30,})")),
-    (("eyJ",), re.compile(r"(?<![A-Za-z0-9])(?P<key>eyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}(?:\.[\w-]*)?)", re.ASCII)),
-    (("earer ", "EARER "), re.compile(r"\b(?:Bearer|bearer|BEARER) +(?P<key>[A-Za-z0-9._~+/=-]{16,})")),
-    (("asic ", "ASIC "), re.compile(r"\b(?:Basic|basic|BASIC) +(?P<key>[A-Za-z0-9+/=_-]{12,})")),
-    (("://",), re.compile(r"://[^\s/@:\"'\\<>]{0,256}:(?P<password>[^\s/@\"'\\<>]{1,256})@")),
-    (
-        ("?", "&"),
-        re.compile(
-            r"[?&](?:amp;)?(?:[a-z_-]{0,16}key|[a-z_-]{0,16}token|sig|signature|secret|password)=(?P<key>[^\s&#\"'\\<>]{8,4096})",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        ("PRIVATE KEY",),
-        re.compile(r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----(?P<password>(?:[A-Za-z0-9+/=\s]|\\[nr])+)"),
-    ),
+#: Other forms, each with a text that it always holds. Only the group is masked: as ``key`` if it does not read as words.
+_KEY_ID = re.compile(r"(?<![A-Za-z0-9])(?P<key>A[KS]IA[A-Z0-9]{16})(?![A-Za-z0-9])")
+_BEARER = re.compile(r"\b(?:Bearer|bearer|BEARER) +(?P<key>[A-Za-z0-9._~+/=-]{16,})")
+_BASIC = re.compile(r"\b(?:Basic|basic|BASIC) +(?P<key>[A-Za-z0-9+/=_-]{12,})")
+_PARAMETER = re.compile(
+    r"[?&](?:amp;)?(?:[a-z_-]{0,16}key|[a-z_-]{0,16}token|sig|signature|secret|password)=(?P<key>[^\s&#\"'\\<>]{8,4096})",
+    re.IGNORECASE,
+)
+_FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("AKIA", _KEY_ID),
+    ("ASIA", _KEY_ID),
+    ("AIza", re.compile(r"(?<![A-Za-z0-9])(?P<key>AIza[A-Za-z0-9_-]{30,})")),
+    ("eyJ", re.compile(r"(?<![A-Za-z0-9])(?P<key>eyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}(?:\.[\w-]*)?)", re.ASCII)),
+    ("earer ", _BEARER),
+    ("EARER ", _BEARER),
+    ("asic ", _BASIC),
+    ("ASIC ", _BASIC),
+    ("://", re.compile(r"://[^\s/@:\"'\\<>]{0,256}:(?P<password>[^\s/@\"'\\<>]{1,256})@")),
+    ("?", _PARAMETER),
+    ("&", _PARAMETER),
+    ("PRIVATE KEY", re.compile(r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----(?P<password>(?:[A-Za-z0-9+/=\s]|\\[nr])+)")),
 )
 
 
 def _form_spans(text: str) -> Iterator[Span]:
-    forms = [form for holds, form in _FORMS if any(each in text for each in holds)]
-    if _TAIL.search(text):
-        forms += [_FORM, _CUT_FORM]
-    for form in forms:
-        for match in form.finditer(text):
-            group = match.lastgroup or "key"
-            if form is _FORM or form is _CUT_FORM:
-                certain = text.startswith("sk", match.start()) or not _READS_AS_WORDS.fullmatch(match[group])
-                if certain:
-                    yield match.span()
-            elif group == "password" or not _READS_AS_WORDS.fullmatch(match[group]):
-                yield match.span(group)
+    for holds, form in _FORMS:
+        if holds in text:
+            for match in form.finditer(text):
+                group = str(match.lastgroup)
+                if group != "key" or not _READS_AS_WORDS.fullmatch(match[group]):
+                    yield match.span(group)
+    yield from _prefixed(text)
+
+
+def _prefixed(text: str) -> Iterator[Span]:
+    """Yield the keys with a prefix, and those that are cut off by an ellipsis."""
+    after = 0
+    for dash in _DASH.finditer(text):
+        prefix = _PREFIX.search(text, max(after, dash.end() - _PREFIX_CHARS), dash.end())
+        if prefix is not None:
+            end = _TOKEN.match(text, dash.end()).end()  # type: ignore[union-attr] # it matches any text
+            if end - dash.end() >= _FORM_CHARS or text.startswith(_ELLIPSES, end):
+                if prefix[0].startswith("sk") or not _READS_AS_WORDS.fullmatch(text[dash.end() : end]):
+                    yield prefix.start(), end
+                after = end
 
 
 #: What is not seen in a text: escapes of a terminal, and characters without a width. Between the letters of a key they hide it.
@@ -330,23 +343,25 @@ def masked(value: Any) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _texts(key)
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, Mapping):
+            left += [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple):
+            left += each
 
 
 def _masked(value: Any) -> Any:
     match value:
         case str():
-            return mask(value)
-        case list() | tuple():
-            return type(value)(_masked(item) for item in value)
+            return mask(value, stale=True)
+        case list():
+            return [_masked(item) for item in value]
+        case tuple():
+            return tuple(_masked(item) for item in value)
         case Mapping():
             return {_masked(key): _masked(item) for key, item in value.items()}
     return value
@@ -354,7 +369,8 @@ def _masked(value: Any) -> Any:
 
 def _spans(text: str, literals: Iterable[_Literal]) -> Iterator[Span]:
     for literal in literals:
-        yield from literal.spans(text)
+        if literal.begin in text:
+            yield from literal.spans(text)
     yield from _form_spans(text)
 
 
@@ -371,17 +387,17 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 def _without(pieces: Iterable[str], spans: Sequence[Span]) -> list[str]:
     """Return the pieces of a text without these spans of the whole text, with a mask at the start of each span."""
     shown = []
-    begin = first = 0
+    begin = number = 0
     for piece in pieces:
-        end, at, kept = begin + len(piece), 0, []
-        while first < len(spans) and spans[first][1] <= begin:
-            first += 1
-        for start, stop in spans[first:]:
-            if start >= end:
-                break
+        end, at, kept = begin + len(piece), 0, list[str]()
+        while number < len(spans) and spans[number][0] < end:
+            start, stop = spans[number]
             if start >= begin:
                 kept += [piece[at : start - begin], MASK]
             at = stop - begin
+            if stop > end:
+                break  # it continues in the next piece
+            number += 1
         shown.append("".join([*kept, piece[at:]]))
         begin = end
     return shown
@@ -408,9 +424,11 @@ class StreamMask:
         text = self._shown + self._held + piece
         literals = KNOWN.literals(stale=True)
         spans = _merged(_spans(text, literals))
-        end = min([len(text), *(literal.begins_at(text) for literal in literals), _open_form(text)])
+        end = min(
+            [len(text), *(literal.begins_at(text) for literal in literals if literal.begin in text), _open_form(text)]
+        )
         for start, stop in spans:
-            if stop == len(text) and _FORM.fullmatch(text, start):
+            if stop == len(text) and _is_open(text, start):
                 self._in_key, end = True, len(text)
             elif start < end < stop:
                 end = start
@@ -436,6 +454,11 @@ class StreamMask:
 _CONTEXT: Final = 8
 #: Characters that are held at most: each piece searches them again. A token of a provider has fewer.
 _MOST_HELD: Final = 8192
+
+
+def _is_open(text: str, start: int) -> bool:
+    """Return whether a key with a prefix, of which more may follow, stands at the end of a text."""
+    return _TOKEN.fullmatch(text, start) is not None and any(_prefixed(text[max(0, start - _CONTEXT) :]))
 
 
 def _open_form(text: str) -> int:
