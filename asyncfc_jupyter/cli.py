@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +22,7 @@ from asyncfc_jupyter.agent import Mode
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, CallStarted, Stamped, TurnStarted
 from asyncfc_jupyter.demo.play import Comparison, play_all
 from asyncfc_jupyter.errors import AsyncFCError
+from asyncfc_jupyter.masking import mask, masked
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.keys import api_key_in
@@ -34,6 +36,13 @@ from asyncfc_jupyter.trace.trace import Trace
 _CALLS = 9
 #: Columns of the timeline at most: longer lines are hard to follow with the eye.
 _WIDEST = 120
+
+
+class _Parser(argparse.ArgumentParser):
+    """Repeats no key of the command line in its errors: they end in the logs of schedulers and tests."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(mask(message), file)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="asyncfc-jupyter", description="Asynchronous function calling: every tool call is a future."
-    )
+    parser = _Parser(prog="asyncfc-jupyter", description="Asynchronous function calling: every tool call is a future.")
     parser.add_argument("--version", action="version", version=f"asyncfc-jupyter {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     demo = commands.add_parser(
@@ -105,7 +112,7 @@ def _doctor(options: argparse.Namespace) -> int:
         report = asyncio.run(
             examine(options.model, where=where, fresh=options.fresh, progress=lambda doing: status.update(Text(doing)))
         )
-    print(json.dumps(dataclasses.asdict(report), indent=2) if options.json else report.text())
+    print(json.dumps(masked(dataclasses.asdict(report)), indent=2) if options.json else report.text())
     return 0
 
 
@@ -113,7 +120,10 @@ def _trace(options: argparse.Namespace) -> int:
     try:
         traces = [Trace.load(path) for path in options.files]
     except OSError as error:
-        print(f"asyncfc-jupyter: cannot read {error.filename}: {error.strerror}; name a saved trace.", file=sys.stderr)
+        print(
+            mask(f"asyncfc-jupyter: cannot read {error.filename}: {error.strerror}; name a saved trace."),
+            file=sys.stderr,
+        )
         return 2
     drawn = Timeline(traces[0]) if len(traces) == 1 else compare(*traces, names=[path.stem for path in options.files])
     target: Path | None = options.html or options.svg or options.output
@@ -126,7 +136,7 @@ def _trace(options: argparse.Namespace) -> int:
         else:
             target.write_text(drawn.html() if options.html else drawn.svg(), encoding="utf-8")
     except OSError as error:
-        print(f"asyncfc-jupyter: cannot write {target}: {error.strerror}; name another file.", file=sys.stderr)
+        print(mask(f"asyncfc-jupyter: cannot write {target}: {error.strerror}; name another file."), file=sys.stderr)
         return 2
     print(f"timeline: {target}")
     return 0
@@ -137,7 +147,7 @@ def _demo(options: argparse.Namespace) -> int:
         try:
             path.open("a", encoding="utf-8").close()
         except OSError as error:
-            print(f"asyncfc-jupyter: cannot write {path}: {error.strerror}; name another file.", file=sys.stderr)
+            print(mask(f"asyncfc-jupyter: cannot write {path}: {error.strerror}; name another file."), file=sys.stderr)
             return 2
     console = Console()
     comparison = _play(console)

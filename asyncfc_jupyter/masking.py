@@ -42,7 +42,7 @@ MASK: Final = "***"
 Span = tuple[int, int]
 #: A shorter key is a dummy, and its letters would be masked in many other words.
 KEY_CHARS: Final = 8
-#: Passwords that read as words are masked from this length on: a shorter one may be a word of any text.
+#: Keys that read as words are masked from this length on: a shorter one may be a word of any text.
 _PHRASE_CHARS: Final = 16
 #: A longer value of a variable is a document and no key.
 _MOST_KEY_CHARS: Final = 4096
@@ -110,14 +110,18 @@ def is_key(name: str, value: str) -> bool:
     """Return whether a variable's value is a key and not a common text, which a mask would remove everywhere.
 
     It has 8 characters or more and is not a number, a path or an address. If it reads as words, such as ``production1``, it
-    counts only as a password of at least 16 characters.
+    counts from 16 characters on only: a password in any case; another key if hyphens join the words, and if its name is not a
+    bare ``key`` or ``token``, which programs give to anything that they loop over.
     """
     chosen = _CHOSEN.search(name) is not None
     if not KEY_CHARS <= len(value) <= _MOST_KEY_CHARS or re.search(r"[\r\n]" if chosen else r"\s", value):
         return False
     if _NUMBER.fullmatch(value) or _PLACE.match(value):
         return False
-    return not _READS_AS_WORDS.fullmatch(value) or (chosen and len(value) >= _PHRASE_CHARS)
+    if not _READS_AS_WORDS.fullmatch(value):
+        return True
+    joined = len(_WORDS.findall(name)) > 1 and re.fullmatch("[A-Za-z0-9-]+", value) is not None
+    return len(value) >= _PHRASE_CHARS and (chosen or joined)
 
 
 def key_values(variables: Iterable[tuple[Any, Any]], *, depth: int = 1) -> Iterator[str]:

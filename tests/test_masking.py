@@ -95,6 +95,7 @@ def test_a_name_that_only_resembles_one_does_not(name: str) -> None:
         *(
             ("PASSWORD", "correct horse battery"),
             ("my_secret", "in-the-environment"),
+            ("MY_API_KEY", "planted-secret-key"),
             ("KEY", "AbCdEfGhIjKlMnOpQrStUv"),
         ),
     ],
@@ -124,6 +125,9 @@ def test_a_value_that_nobody_writes_by_chance_is_a_key(name: str, value: str) ->
             ("TOKEN", "~/.config/x1y2z3"),
             ("KEY", "C:\\x1y2z3\\k3y"),
             ("KEY", "x1" * 3000),
+            ("key", "planted-secret-key"),
+            ("s3_key", "reports/2024/summary.csv"),
+            ("row_key", "customer_identifier_code"),
         ),
     ],
 )

@@ -26,6 +26,7 @@ from asyncfc_jupyter.jupyter.session.kernel_input import take_turns
 from asyncfc_jupyter.jupyter.session.latencies import Latencies
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice, Settings
 from asyncfc_jupyter.jupyter.settings.table import AgentOptions
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.cassette.cassette import recorded_model
 from asyncfc_jupyter.models.keys import api_key_in
@@ -173,7 +174,7 @@ class Session:
         """Return the conversation of that name when no run uses it: after a run in the background, or a new one."""
         talk = self.conversations.open(name)
         if talk.run is not None and talk.run in self.background and talk.conversation.busy:
-            print(f"Waits for the run in the background that uses conversation {name}.")  # noqa: T201 - see `magics`
+            print(mask(f"Waits for the run in the background that uses conversation {name}."))  # noqa: T201 - see `magics`
             await talk.run.ended()
         # An abandoned run uses its conversation until its tools return. A run in another subshell does, too.
         if self.conversations.open(name).conversation.busy:

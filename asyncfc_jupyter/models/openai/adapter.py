@@ -26,7 +26,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from asyncfc_jupyter.errors import ServerError, UsageError
-from asyncfc_jupyter.masking import KNOWN
+from asyncfc_jupyter.masking import KNOWN, mask
 from asyncfc_jupyter.models.address import credentials, is_http, show_address
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
@@ -204,7 +204,8 @@ class Adapter(ABC):
                 raise failure
             self._refused.add(name)
             if name in options or name not in unasked:
-                warnings.warn(f"{self._address} refuses the option {name!r}; it is left out from now on.", stacklevel=2)
+                message = f"{self._address} refuses the option {name!r}; it is left out from now on."
+                warnings.warn(mask(message), stacklevel=2)
 
     @abstractmethod
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
