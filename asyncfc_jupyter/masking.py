@@ -158,7 +158,15 @@ class _Literal:
     #: From this many characters on, the beginning alone is masked.
     head: int
 
+    @classmethod
+    def of(cls, text: str) -> _Literal:
+        """Return a way of writing a key, whose beginning counts from half of it on, unless that reads as words."""
+        least = max(KEY_CHARS, min(_HEAD_CHARS, -(-len(text) // 2)))
+        heads = (head for head in range(least, len(text)) if not _READS_AS_WORDS.fullmatch(text[:head]))
+        return cls(text, text[:_BEGINNING], next(heads, len(text)))
+
     def spans(self, text: str) -> Iterator[Span]:
+        """Yield where a text holds it, or its beginning."""
         at = 0
         while (at := text.find(self.begin, at)) >= 0:
             end = at + self._shared(text, at)
@@ -190,9 +198,9 @@ class _Literal:
 @lru_cache(256)
 def _literals(key: str) -> tuple[_Literal, ...]:
     """Return each way in which a key is written."""
-    # As a part of a path of the state that a call touches.
+    # As parts of a path of the state that a call touches, where upper and lower case are the same.
     path = "/".join(part for part in re.split(r"[\\/]", key) if part not in {"", "."})
-    ways = [key, html.escape(key), quote(key, safe=""), repr(key)[1:-1], path]
+    ways = [key, html.escape(key), quote(key, safe=""), repr(key)[1:-1], path, path.lower()]
     for unicode in (True, False):
         once = json.dumps(key, ensure_ascii=unicode)[1:-1]
         ways += [once, json.dumps(once, ensure_ascii=unicode)[1:-1]]
@@ -202,12 +210,7 @@ def _literals(key: str) -> tuple[_Literal, ...]:
         bits = base64.b64encode(b"\0" * before + raw).decode()
         inner = bits[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         ways += [inner, inner.translate(str.maketrans("+/", "-_"))]
-    return tuple(_Literal(way, way[:_BEGINNING], _head_of(way)) for way in dict.fromkeys(ways) if len(way) >= KEY_CHARS)
-
-
-def _head_of(key: str) -> int:
-    least = max(KEY_CHARS, min(_HEAD_CHARS, -(-len(key) // 2)))
-    return next((head for head in range(least, len(key)) if not _READS_AS_WORDS.fullmatch(key[:head])), len(key))
+    return tuple(map(_Literal.of, filter(lambda way: len(way) >= KEY_CHARS, dict.fromkeys(ways))))
 
 
 Variables = Callable[[], Iterable[tuple[Any, Any]]]
@@ -432,7 +435,8 @@ class StreamMask:
             [len(text), *(literal.begins_at(text) for literal in literals if literal.begin in text), _open_form(text)]
         )
         for start, stop in spans:
-            if stop == len(text) and _is_open(text, start):
+            token = stop == len(text) and _TOKEN.fullmatch(text, start) is not None
+            if token and any(_prefixed(text[max(0, start - _CONTEXT) :])):
                 self._in_key, end = True, len(text)
             elif start < end < stop:
                 end = start
@@ -458,11 +462,6 @@ class StreamMask:
 _CONTEXT: Final = 8
 #: Characters that are held at most: each piece searches them again. A token of a provider has fewer.
 _MOST_HELD: Final = 8192
-
-
-def _is_open(text: str, start: int) -> bool:
-    """Return whether a key with a prefix, of which more may follow, stands at the end of a text."""
-    return _TOKEN.fullmatch(text, start) is not None and any(_prefixed(text[max(0, start - _CONTEXT) :]))
 
 
 def _open_form(text: str) -> int:

@@ -188,7 +188,7 @@ def test_a_key_of_eight_characters_is_masked_and_a_shorter_one_is_a_dummy() -> N
     assert mask("a seven77 b eight888eight888 c") == "a seven77 b ****** c"
 
 
-@pytest.mark.parametrize("key", [KEY, "quo\"te\\d-<&>'1", "sp ace-über-1"])
+@pytest.mark.parametrize("key", [KEY, "quo\"te\\d-<&>'1", "sp ace-über-1", "wJalr/XUtn//FEMI+K7"])
 def test_a_known_key_is_masked_however_it_is_written(key: str) -> None:
     known(key)
     once = json.dumps({"a": key})

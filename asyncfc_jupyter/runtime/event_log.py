@@ -17,7 +17,7 @@ Observer = Callable[[Stamped], None]
 _logger = logging.getLogger("asyncfc_jupyter")
 
 
-def _masked(record: logging.LogRecord) -> bool:
+def mask_record(record: logging.LogRecord) -> bool:
     """Mask keys in a message of the Python log: the exception of an observer may quote an event."""
     record.msg, record.args = mask(record.getMessage()), ()
     if record.exc_info:
@@ -25,7 +25,7 @@ def _masked(record: logging.LogRecord) -> bool:
     return True
 
 
-_logger.addFilter(_masked)
+_logger.addFilter(mask_record)
 
 
 class EventLog:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kernel
 
 #: By where they are: in the environment, in two variables of the notebook, given for the server, and nowhere but in texts.
 KEYS = {
-    "environment": "env-q7w6e5r4t3y2u1i0",
+    "environment": "env/Q7w6E5r4T3y2U1i0",
     "variable": 'var-"q<w&e\\9r8t7y6u5i4',
     "secret": "pyd-a1s2d3f4g5h6j7k8",
     "server": "srv-z9x8c7v6b5n4m3l2",
