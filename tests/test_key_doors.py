@@ -55,6 +55,7 @@ EXEMPT = {
     ("jupyter/display/output_slots.py", "OutputStack._send"): _CALLS_MASK,
     ("jupyter/display/widget.py", "*"): "it sends views, which are masked",
     ("jupyter/session/approval_prompt.py", "approver_for.ask_at_terminal"): "`Approval` masks its text",
+    ("jupyter/session/kernel_input.py", "KernelInput._answer"): _OWN_WORDS,
     ("jupyter/session/conversations.py", "Conversations.save"): "`to_json` masks",
     ("jupyter/session/conversations.py", "Talk.__str__"): "`%agent` masks its answers",
     ("jupyter/session/session.py", "Session.start"): _OTHER,

@@ -54,7 +54,8 @@ def fetch(x: int, note: str = "") -> dict:
     return {"said": words, "more": [words] * 3, "x" * 170 + words: words}
 
 def fails(x: int) -> str:
-    """Fail with keys."""
+    """Ask and fail with keys."""
+    input(words)
     secret_local = words
     raise RuntimeError("no " + words)
 
@@ -153,7 +154,7 @@ def test_no_key_leaves_a_kernel_by_any_way_but_the_request(planted: Path, server
         for code in (SETUP, "from asyncfc_jupyter import ToolContext", TOOLS, APPROVED):
             run(kernel, code)
         agent = f"%%agent --model m {reach}"
-        run(kernel, f"%%time\n{agent} --record talk.jsonl\nPlease call, {{words}}", answers=["y"])
+        run(kernel, f"%%time\n{agent} --record talk.jsonl\nPlease call, {{words}}", answers=["y", "y"])
         formats = ("markdown", "code", "json", "html", "text")
         cells = [run(kernel, f"%%agent --format {each}\nSay it again, code {each}") for each in formats]
         assert any(cell.payload for cell in cells), "code is offered as the next cell"
@@ -163,7 +164,7 @@ def test_no_key_leaves_a_kernel_by_any_way_but_the_request(planted: Path, server
         kernel.wait(lambda: "It is" in background.text, "the answer in the background")
         for prompt in ("refuse", "break"):
             run(kernel, f"%%agent --max-requests 1 --conversation {prompt}\n{prompt}", status="error")
-        run(kernel, "%%time\n%%agent --raw --out first --conversation more\nPlease call", answers=["n"])
+        run(kernel, "%%time\n%%agent --raw --out first --conversation more\nPlease call", answers=["n", "n"])
         for line in (
             "",
             "prompt",

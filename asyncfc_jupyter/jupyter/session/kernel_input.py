@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.runtime.input_turns import LOOK_S, TURNS, check
 from asyncfc_jupyter.runtime.running_call import running_call
 
@@ -42,7 +43,7 @@ class KernelInput:
             socket, session = self._kernel.stdin_socket, self._kernel.session
             while socket.poll(0):
                 socket.recv_multipart()  # too late
-            content = {"prompt": shown, "password": password}
+            content = {"prompt": shown if call is None else mask(shown), "password": password}
             asked = session.send(socket, "input_request", content, parent, ident=ident)["header"]["msg_id"]
             try:
                 value = self._answer()
