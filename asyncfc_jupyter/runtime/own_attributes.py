@@ -12,7 +12,7 @@ value, also not long after it was abandoned; and what a call leaves set ends wit
 
 Code reaches an attribute in two ways. ``sys.stdout`` asks the module: its class is replaced by a subclass with a property.
 ``print``, written in C, and the module's own functions ask its dictionary: as soon as a call has a value of its own, the
-dictionary holds a `_StandIn`, which passes everything on to the value for the code that uses it.
+dictionary holds a `StandIn`, which passes everything on to the value for the code that uses it.
 
 Refused: replacing the methods of ``redirect_stdout`` and its relatives, since many libraries have their own; and restoring the
 values after the last call, which leaves the output of one call in the buffer of another until then.
@@ -38,8 +38,12 @@ ATTRIBUTES: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
 )
 
 
-class _StandIn:
-    """Passes everything on to the value of an attribute for the code that uses it."""
+class StandIn:
+    """Passes everything on to the value for the code that uses it.
+
+    Args:
+        value: Returns that value.
+    """
 
     def __init__(self, value: Callable[[], Any]) -> None:
         vars(self)["_value"] = value
@@ -53,7 +57,7 @@ class _StandIn:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(vars(self)["_value"](), name, value)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102 - as the value's
         return vars(self)["_value"]()(*args, **kwargs)
 
     def __iter__(self) -> Iterator[Any]:
@@ -70,6 +74,9 @@ class _StandIn:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         vars(self)["_value"]()[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del vars(self)["_value"]()[key]
 
     def __repr__(self) -> str:
         return repr(vars(self)["_value"]())
@@ -88,7 +95,7 @@ class Attribute:
         self.name = f"{module.__name__}.{name}"
         self._dictionary, self._key, self._assigned = vars(module), name, assigned
         self._lock = threading.Lock()
-        self._stand_in = _StandIn(self.get)
+        self._stand_in = StandIn(self.get)
         self._shared: Any = None
 
     @property

@@ -5,7 +5,8 @@ The parts, each in a file of its own, begin when a call begins while no other ru
 - `runtime.own_attributes`: each call sets ``sys.stdout`` and the like for itself;
 - `runtime.output_capture`: what is written to the streams is noted for the call that writes it;
 - `runtime.running_call`: the threads that a call starts run for it;
-- `runtime.input_turns`: questions to the user take turns.
+- `runtime.input_turns`: questions to the user take turns;
+- `runtime.own_figures`: each call has its own figures of pyplot.
 
 A call counts until no code runs for it any more, which may be long after it was abandoned.
 """
@@ -19,6 +20,7 @@ from typing import Protocol
 from asyncfc_jupyter.runtime.input_turns import TURNS
 from asyncfc_jupyter.runtime.output_capture import Streams
 from asyncfc_jupyter.runtime.own_attributes import OwnAttributes, end_own
+from asyncfc_jupyter.runtime.own_figures import FIGURES
 from asyncfc_jupyter.runtime.running_call import CarriedThreads, running_call
 
 
@@ -63,14 +65,20 @@ class ProcessState:
 
 _STREAMS = Streams()
 #: One for this process.
-PROCESS = ProcessState((OwnAttributes(_STREAMS.assigned), _STREAMS, CarriedThreads(), TURNS))
+PROCESS = ProcessState((OwnAttributes(_STREAMS.assigned), _STREAMS, CarriedThreads(), TURNS, FIGURES))
 
 
 def end_call() -> None:
-    """Undo what the current attempt has left set, now that its function has ended, and report it among what the call prints."""
+    """Undo what the current attempt has left, now that its function has ended, and report it among what the call prints."""
     call = running_call()
-    names = () if call is None else end_own(call)
-    if call is not None and names:
+    if call is None:
+        return
+    try:
+        FIGURES.end_call(call)
+    except Exception as error:  # noqa: BLE001 - drawing runs the user's code; the call has its outcome
+        _STREAMS.report(f"{call.label}: its figures cannot be shown ({type(error).__name__}: {error})\n")
+    names = end_own(call)
+    if names:
         _STREAMS.report(
             f"{call.label} left {' and '.join(names)} set; each call sets its own, so that has ended with it.\n"
         )

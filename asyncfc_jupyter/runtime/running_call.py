@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -34,6 +35,8 @@ class RunningCall:
         self.abandoned = False
         #: Values that it has set for itself (`runtime.own_attributes`), by the name of the attribute.
         self.own: dict[str, list[Any]] = {}
+        #: Its open figures of pyplot (`runtime.own_figures`), by their numbers.
+        self.figures: OrderedDict[Any, Any] = OrderedDict()
 
     @property
     def label(self) -> str:

@@ -322,6 +322,32 @@ def test_cells_that_capture_or_redirect_do_not_disturb_a_run_in_the_background(k
     assert plain.stdout == "cell\n"
 
 
+PLOTS = '''%%tool --pure
+import matplotlib.pyplot as plt
+import matplotlib_inline
+
+def plots(title: str) -> str:
+    """Draw in turns with another call, and show nothing."""
+    for number in range(3):
+        PAIR.wait()
+        plt.plot([number])
+    plt.title(title)
+    return f"{len(plt.gca().lines)} {plt.get_fignums()}"
+'''
+
+
+def test_figures_are_shown_with_the_call_that_draws_them(kernel: Kernel) -> None:
+    matplotlib = pytest.importorskip("matplotlib", reason="needs matplotlib, which no other test needs: 100 MB")
+    kernel.run(f"sys.path.append({str(Path(matplotlib.__file__).parents[1])!r})")
+    assert kernel.run(PLOTS).error is None
+    cell = ask(kernel, "a = plots(title='a')", "b = plots(title='b')", "", "f'{a} {b}'")
+    assert kernel.value("[each.result() for each in _agent.futures.values()]") == "['3 [1]', '3 [1]']"
+    heads = [bundle["text/plain"] for bundle in cell.displays[1:-1]]
+    assert heads[::2] == ["f1 plots - 1 display", "f2 plots - 1 display"]
+    assert ["image/png" in bundle for bundle in cell.displays[1:-1]] == [False, True, False, True]
+    assert kernel.value("plt.get_fignums()") == "[]"
+
+
 def test_a_future_displays_its_state_and_its_result_as_the_kernel_would(kernel: Kernel) -> None:
     kernel.run('%%tool --pure\ndef chart(x: int) -> object:\n    """Chart."""\n    return SVG("<svg/>")\n')
     ask(kernel, "a = chart(x=1)", "b = boom(x=1)", "", "f'{b}'")

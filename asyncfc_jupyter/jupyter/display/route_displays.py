@@ -10,6 +10,7 @@ and its displays do not go to one that the user's cell has set meanwhile, such a
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -19,6 +20,7 @@ from asyncfc_jupyter.foreign_code import ForeignCode, traceback_of
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle
 from asyncfc_jupyter.jupyter.display.tool_output import ToolOutput
 from asyncfc_jupyter.runtime.attempt import show_exception
+from asyncfc_jupyter.runtime.own_figures import FIGURES
 from asyncfc_jupyter.runtime.running_call import current_sink, running_call
 
 #: What a call that captures its displays sets, as the user knows it.
@@ -56,6 +58,7 @@ def route_displays(shell: InteractiveShell) -> None:
     routed._shows_elsewhere = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
     publisher.publish, publisher.clear_output = routed, cleared
     _give_calls_their_own(shell)
+    FIGURES.show = _show_figures
 
 
 def _give_calls_their_own(shell: InteractiveShell) -> None:
@@ -82,8 +85,16 @@ def unroute_displays(shell: InteractiveShell) -> None:
     publisher: Any = shell.display_pub
     if _is_routed(publisher):
         del publisher.publish, publisher.clear_output
+    FIGURES.show = None
     if "display_pub" in vars(type(shell)):
         del type(shell).display_pub  # type: ignore[misc]
+
+
+def _show_figures() -> None:
+    """Show the figures that the current call has left open, and close them, as IPython does at the end of a cell."""
+    inline: Any = sys.modules.get("matplotlib_inline.backend_inline")
+    if inline is not None and "inline" in inline.matplotlib.get_backend() and inline.matplotlib.is_interactive():
+        inline.show()
 
 
 def _is_routed(publisher: Any) -> bool:
