@@ -28,7 +28,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from asyncfc_jupyter.core.own_json import OwnJson, Unwritable, own_json
+from asyncfc_jupyter.core.own_json import Unwritable, own_json
 from asyncfc_jupyter.errors import MissingField
 from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, type_name
 from asyncfc_jupyter.text import count, list_names, shorten, truncate
@@ -119,8 +119,10 @@ def key_text(key: Any) -> str:
 
 def _field(value: Any, name: str) -> Any:
     own = own_json(value)
+    if own is not None and type(own.value) is dict:
+        return own.value.get(name, own.value.get(own.names.get(name, ""), _NOTHING))
     if own is not None:
-        return _written_field(own, name)
+        return own.value if name in own.names else _field(own.value, name)
     found = _key(value, name)
     if found is not _NOTHING or isinstance(value, Mapping) or name.startswith("_") or _closed(value):
         return found
@@ -134,12 +136,6 @@ def _field(value: Any, name: str) -> Any:
         return _NOTHING
     is_method = not listed and callable(found) and not _is_property(attribute)
     return _NOTHING if is_method else found
-
-
-def _written_field(own: OwnJson, name: str) -> Any:
-    if type(own.value) is not dict:
-        return own.value if name in own.names else _field(own.value, name)
-    return own.value.get(name, own.value.get(own.names.get(name, ""), _NOTHING))
 
 
 def _key(value: Any, key: str) -> Any:

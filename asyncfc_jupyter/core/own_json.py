@@ -49,23 +49,19 @@ class OwnJson:
 
 def own_json(value: Any) -> OwnJson | None:
     """Return what the class of a pydantic object writes as JSON; None for an object of any other class."""
-    kind, write = type(value), None
+    kind, version = type(value), 0
     with ForeignCode():
         # Looked up without code of a metaclass, which may return something for every name.
         names = {name for each in kind.__mro__ for name in vars(each)}
         if "__pydantic_serializer__" in names:
-            write = _of_version_2
+            version = 2
         elif {"__fields__", "__config__", "__json_encoder__"} <= names:
-            write = _of_version_1
-    if write is None:
+            version = 1
+    if not version:
         return None
     with ForeignCode() as ran:
-        return write(value)
+        return _Written(value).own_json() if version == 2 else _of_version_1(value)
     return OwnJson(value=_unwritable(ran))
-
-
-def _of_version_2(value: Any) -> OwnJson:
-    return _Written(value).own_json()
 
 
 def _unwritable(ran: ForeignCode) -> Unwritable:

@@ -51,8 +51,13 @@ class Reason:
     sentence: Callable[[Wait], str]
 
 
+def _first(wait: Wait) -> str:
+    """Return the call that is waited for; a damaged file may not name it."""
+    return wait.on[0] if wait.on else "an earlier call"
+
+
 def _hazard(wait: Wait) -> str:
-    blocker = wait.on[0]
+    blocker = _first(wait)
     if not wait.declared:
         return f"{blocker} goes first: no effects declared ({wait.hazard})"
     verb = "read" if wait.hazard is Hazard.WAR else "write"
@@ -63,7 +68,7 @@ def _hazard(wait: Wait) -> str:
 
 
 def _irreversible(wait: Wait) -> str:
-    cause = f"{wait.on[0]} may still fail" if wait.on else "the reply may still be cut off"
+    cause = f"{_first(wait)} may still fail" if wait.on else "the reply may still be cut off"
     return f"held: irreversible, {cause}"
 
 
@@ -73,5 +78,5 @@ WAITS: Final[Mapping[str, Reason]] = {
     "irreversible": Reason(group="calls", sentence=_irreversible),
     "approval": Reason(group="user", sentence=lambda _: "held: approval"),
     "limit": Reason(group="places", sentence=lambda wait: wait.detail),
-    "same": Reason(group="calls", sentence=lambda wait: f"the same call as {wait.on[0]}"),
+    "same": Reason(group="calls", sentence=lambda wait: f"the same call as {_first(wait)}"),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
+from asyncfc_jupyter.checked_json import NotValid, parsed
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.registry import REHEARSAL
@@ -29,10 +30,10 @@ def aliases() -> dict[str, str]:
     """
     path = alias_file()
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, NotValid) as error:
         raise UsageError(f"the aliases in {path} cannot be read ({error}); fix the file or delete it.") from None
     if not isinstance(known, dict) or not all(isinstance(model, str) for model in known.values()):
         raise UsageError(f"the aliases in {path} are not an object of names and models; fix the file or delete it.")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from asyncfc_jupyter.checked_json import NotValid, checked, parsed
 from asyncfc_jupyter.masking import mask, masked
 from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.registry import APIS, api_title
@@ -62,12 +63,12 @@ class Report:
 
     @classmethod
     def load(cls, path: Path) -> Report | None:
-        """Return the report in a file; None if there is no file, or one that another version wrote."""
+        """Return the report in a file; None if there is no file, or one that is damaged or that another version wrote."""
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**kept, "seen": {api: Seen(**seen) for api, seen in kept["seen"].items()}, "cached": True})
-        except (OSError, ValueError, TypeError, KeyError):
+            report: Report = checked(cls, parsed(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, NotValid):
             return None
+        return replace(report, cached=True) if report.seen else None
 
     def save(self, path: Path) -> None:
         """Write the report to a file.

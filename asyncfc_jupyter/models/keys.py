@@ -28,6 +28,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.models.address import credentials, host_names, is_private, origin, show_address
 from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile
 from asyncfc_jupyter.models.secret import Secret
@@ -94,15 +95,10 @@ def no_key_for(base_url: str) -> str:
 
 
 def _from_keyring(name: str) -> str:
-    try:
-        keyring = importlib.import_module("keyring")
-    except ImportError:
-        return ""
-    try:
-        text = keyring.get_password(SERVICE, name)
-    except Exception:  # noqa: BLE001 - a machine without a keyring raises errors of many kinds; the file is tried next
-        return ""
-    return str(text).strip() if text else ""
+    with ForeignCode():  # a machine without a keyring raises errors of many kinds; the file is tried next
+        text = importlib.import_module("keyring").get_password(SERVICE, name)
+        return str(text).strip() if text else ""
+    return ""
 
 
 def _from_file(name: str) -> str:
@@ -117,7 +113,7 @@ def _from_file(name: str) -> str:
         )
     try:
         keys = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError, RecursionError):
         # The original message quotes the line, and so the key.
         raise UsageError(f'{path} cannot be read as TOML; it holds lines such as: openai = "sk-..."') from None
     text = keys.get(name)

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from asyncfc_jupyter.checked_json import NotValid, checked, parsed
 from asyncfc_jupyter.core import events
 from asyncfc_jupyter.core.effects import show_path
 from asyncfc_jupyter.core.events import Event, Stamped
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.masking import mask, masked
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 #: Says at a glance, to people and to `file`-like tools, what the file is.
 FORMAT = "asyncfc-trace"
@@ -76,9 +74,9 @@ class Trace:
             TraceFileError: The text is something else, was damaged, or was written by a newer version.
         """
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise TraceFileError(where, f"it is not JSON ({error})") from None
+            document = parsed(text)
+        except NotValid as error:
+            raise TraceFileError(where, error.problem) from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise TraceFileError(where, f'it lacks "format": "{FORMAT}"')
         if document.get("version") != VERSION:
@@ -149,28 +147,10 @@ def _decode(item: object, where: str) -> Stamped:
 
 def _validated(kind: type, value: object, where: str, *, strict: bool = False) -> Any:
     """Return ``value`` as an instance of ``kind``, or name the first place where it does not fit."""
-    from pydantic import ValidationError  # noqa: PLC0415 - see `_adapter`
-
     try:
-        return _adapter(kind, strict=strict).validate_python((value,))[0]
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        # The first part of a place is the number in the tuple.
-        parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:]]
-        where += "".join(parts)
-        if first["type"] == "missing":
-            raise TraceFileError(where, "this field is missing") from None
-        if first["type"] == "unexpected_keyword_argument":
-            raise TraceFileError(where, "this field is unknown", "update asyncfc-jupyter") from None
-        rule = first["msg"].replace("Input should be", "it should be")
-        raise TraceFileError(where, f"{rule}, and is {first['input']!r:.60}") from None
-
-
-@cache
-def _adapter(kind: type, *, strict: bool) -> TypeAdapter[Any]:
-    # Loading pydantic takes longer than drawing a small trace: only the reading of a file needs it.
-    from pydantic import ConfigDict, TypeAdapter  # noqa: PLC0415
-
-    # Of a dataclass itself no configuration may be given; that of the tuple around it holds for all that is in it.
-    config = ConfigDict(extra="forbid", strict=strict)
-    return TypeAdapter(tuple[kind], config=config)  # type: ignore[valid-type]
+        return checked(kind, value, strict=strict)
+    except NotValid as error:
+        where += error.place
+        if error.newer:
+            raise TraceFileError(where, error.problem, "update asyncfc-jupyter") from None
+        raise TraceFileError(where, error.problem) from None

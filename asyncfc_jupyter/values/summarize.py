@@ -33,7 +33,7 @@ from asyncfc_jupyter.core.field_access import key_text
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.own_json import own_json
 from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, type_name
-from asyncfc_jupyter.text import count
+from asyncfc_jupyter.text import count, truncate
 from asyncfc_jupyter.values.describe import Description, describe, named_step, plain_scalar
 
 #: A result of up to this many bytes of JSON is shown whole. A summary of a larger one has no more than that either.
@@ -247,12 +247,8 @@ def _sketch(value: Any, room: int, inside: tuple[int, ...]) -> str:
         if shown_as is not value:
             return _sketch(shown_as, room, (*inside, id(value)))
         holds = pairs is not None or _is_list(value)
-        return _sketch_items(value, pairs, room, inside) if holds else f"<{_cut(describe(value).line, room)}>"
+        return _sketch_items(value, pairs, room, inside) if holds else f"<{truncate(describe(value).line, room + 1)}>"
     return f"<{type_name(value)}>"
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[:room]}…"
 
 
 def _sketch_items(value: Any, pairs: Collection[tuple[Any, Any]] | None, room: int, inside: tuple[int, ...]) -> str:

@@ -42,7 +42,8 @@ def test_an_invalid_alias_is_refused_in_the_same_words(name: str) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"{", "cannot be read (Expecting"),
+        (b"{", "cannot be read (it is not JSON (Expecting"),
+        (b"[" * 100_000, "cannot be read (it is not JSON (maximum recursion depth"),
         (b"\xff", "cannot be read ('utf-8'"),
         (b"[]", "are not an object of names and models"),
         (b'{"a": 1}', "are not an object of names and models"),

@@ -34,7 +34,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.none() | values(next(option for option in get_args(kind) if option is not type(None)))
     if dataclasses.is_dataclass(kind):
         return st.builds(kind, **{name: values(hint) for name, hint in get_type_hints(kind).items()})
-    plain = {str: texts, int: st.integers(), bool: st.booleans(), float: st.floats(0, 1e6)}
+    plain = {str: texts, int: st.integers(0, 10**12), bool: st.booleans(), float: st.floats(0, 1e6)}
     return {**plain, Hazard: st.sampled_from(Hazard)}[kind]
 
 
@@ -67,6 +67,13 @@ def test_half_a_surrogate_pair_survives_the_file(tmp_path: Path) -> None:
     assert Trace.load(tmp_path / "run.json") == trace
 
 
+def numbered(number: str, data: dict[str, Any] | None = None) -> str:
+    """Return a trace with one event, at a time that is written so."""
+    kind = "AwaitAnswered" if data is None else "CallProgressed"
+    event = {"seq": 0, "at_s": "AT", "type": kind, "data": data or {"call": "c"}}
+    return json.dumps({"format": "asyncfc-trace", "version": 1, "events": [event]}).replace('"AT"', number)
+
+
 GOOD = {"seq": 0, "at_s": 0.0, "type": "AwaitAnswered", "data": {"call": "c1"}}
 
 
@@ -96,6 +103,22 @@ GOOD = {"seq": 0, "at_s": 0.0, "type": "AwaitAnswered", "data": {"call": "c1"}}
             {"version": 1, "events": [{**GOOD, "seq": True}]},
             "seq is not a readable trace: it should be a valid integer",
         ),
+        (
+            numbered("-1"),
+            "event 0.at_s is not a readable trace: it should be a number from 0 to 1,000,000,000,000, and is -1.0",
+        ),
+        (
+            numbered("1e308"),
+            "event 0.at_s is not a readable trace: it should be a number from 0 to 1,000,000,000,000, and is 1e+308",
+        ),
+        (numbered("NaN"), "and is nan"),
+        (numbered("1e999"), "and is inf"),
+        (numbered("1" + "0" * 400), "event 0.at_s is not a readable trace: it should be"),
+        (
+            numbered("0", data={"future": "f1", "fraction": 1e300, "text": ""}),
+            "CallProgressed.fraction is not a readable trace",
+        ),
+        ({"version": 1, "events": [{**GOOD, "seq": 10**400}]}, "event 0.seq is not a readable trace: it should be"),
         ({"version": 1, "events": [{**GOOD, "data": []}]}, "it should be a dictionary or an instance of AwaitAnswered"),
     ],
 )

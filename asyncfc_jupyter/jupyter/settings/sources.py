@@ -104,7 +104,7 @@ def _read(path: Path) -> Layer:
         return Layer(unreadable=f"{path} cannot be read: {error}. {ignored}")
     try:
         read: Any = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
         return Layer(unreadable=f"{path} is not valid TOML: {error}{_broken_line(text, str(error))}. {ignored}")
     tool = read.get("tool")
     settings = tool.get("asyncfc", {}) if isinstance(tool, dict) else {}

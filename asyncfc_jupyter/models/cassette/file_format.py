@@ -17,8 +17,11 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired
 
+from typing_extensions import TypedDict
+
+from asyncfc_jupyter.checked_json import NotValid, checked, parsed
 from asyncfc_jupyter.errors import CassetteError, ServerError, ServerTimedOut
 from asyncfc_jupyter.masking import mask_pieces
 from asyncfc_jupyter.models.base import (
@@ -41,6 +44,23 @@ CLOSED = "closed"
 _KINDS: dict[str, type[Delta]] = {
     "call": CallDelta, "reasoning": ReasoningDelta, "retrying": Retrying, "usage": Usage,
 }  # fmt: skip
+
+
+class _Begin(TypedDict):
+    """The first line of a request."""
+
+    request: int
+    continues: int
+
+
+class _End(TypedDict):
+    """The end of a request that failed."""
+
+    error: str
+    status: int | None
+    transient: bool
+    retry_after_s: NotRequired[float]
+    timed_out: NotRequired[bool]
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -70,19 +90,24 @@ class Exchange:
         """Add what a line says.
 
         Raises:
-            KeyError, TypeError, StopIteration: The line has an unknown form. It is refused when the file is read, not in the
-                middle of a run.
+            NotValid: The line has an unknown form. It is refused when the file is read, not in the middle of a run.
         """
         if "at_s" in line:
-            if "end" not in line:
+            checked(float, line["at_s"])
+            if "end" in line:
+                checked(_End | Literal["complete", "closed"], line["end"])
+            else:
                 to_delta(line)
             self.reply.append(line)
-        elif "option" in line:
-            self.request["options"][line["option"]] = line["value"]
+        elif "option" in line and "value" in line:
+            self.request["options"][checked(str, line["option"])] = line["value"]
         elif "tool" in line:
             self.request["tools"].append(line["tool"])
         else:
-            self.request["messages"].append(line["message"])
+            message = line.get("message")
+            if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+                raise NotValid("it is neither a part of a request nor of a reply")
+            self.request["messages"].append(message)
 
 
 def plain(request: ChatRequest) -> dict[str, Any]:
@@ -106,15 +131,22 @@ def to_line(delta: Delta) -> dict[str, Any]:
 
 
 def to_delta(line: Mapping[str, Any]) -> Delta:
-    """Return the delta of a line."""
+    """Return the delta of a line.
+
+    Raises:
+        NotValid: The line has an unknown form.
+    """
     if "text" in line:
-        return TextDelta(text=line["text"])
+        return TextDelta(text=checked(str, line["text"]))
     if "finish" in line:
-        return Finish(reason=line["finish"])
+        return Finish(reason=checked(str, line["finish"]))
     if "item" in line:
-        return ReplyItem(item=line["item"])
-    kind = next(name for name in _KINDS if name in line)
-    return _KINDS[kind](**line[kind])
+        return ReplyItem(item=checked(dict[str, Any], line["item"]))
+    kind = next((name for name in _KINDS if name in line), None)
+    if kind is None:
+        raise NotValid("it is no part of a reply", newer=True)
+    delta: Delta = checked(_KINDS[kind], line[kind])
+    return delta
 
 
 def to_end(error: ServerError) -> dict[str, Any]:
@@ -141,25 +173,39 @@ def read(path: Path) -> tuple[str, list[Exchange]]:
     try:
         # Not `splitlines`, which also splits at separators that JSON may contain.
         first, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        header = json.loads(first)
-        if header["cassette"] != FORMAT:
+        header = checked(dict[str, Any], parsed(first))
+        if checked(int, header.get("cassette")) != FORMAT:
             raise CassetteError(f"{path} is a cassette of form {header['cassette']}; this version reads {FORMAT}.")
-        model = str(header["model"])
+        model: str = checked(str, header.get("model"))
         for number, text in enumerate(lines, 2):  # noqa: B007 - the error names it
-            line = json.loads(text)
+            line = parsed(text)
+            if not isinstance(line, dict):
+                raise NotValid("it is not an object")
             if "request" in line:
-                before = exchanges[line["continues"]].request if line["continues"] else {"tools": [], "messages": []}
-                request = {"options": {}, "tools": [*before["tools"]], "messages": [*before["messages"]]}
-                exchange = exchanges[line["request"]] = Exchange(number=line["request"], request=request)
+                exchange = _begun(checked(_Begin, line), exchanges)
+                exchanges[exchange.number] = exchange
             elif exchange is None:
-                raise ValueError("the lines of a cassette begin with a request")
+                raise NotValid("the lines of a cassette begin with a request")
             else:
                 exchange.add(line)
     except OSError as error:
         raise CassetteError(f"{path} cannot be read: {error.strerror}; record one first (--record).") from None
-    except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
-        raise CassetteError(f"{path} is not a cassette: line {number} ({type(error).__name__}).") from None
+    except UnicodeDecodeError as error:
+        raise CassetteError(f"{path} is not a cassette: it is not text ({error.reason}).") from None
+    except NotValid as error:
+        raise CassetteError(f"{path} is not a cassette: line {number}: {error}; record it again (--record).") from None
     return model, [exchanges[key] for key in sorted(exchanges)]
+
+
+def _begun(begin: _Begin, exchanges: Mapping[int, Exchange]) -> Exchange:
+    """Return a new exchange, with what its request has in common with the one that it continues."""
+    before: Mapping[str, Any] = {"tools": [], "messages": []}
+    if begin["continues"]:
+        if begin["continues"] not in exchanges:
+            raise NotValid(f"there is no request {begin['continues']} before it")
+        before = exchanges[begin["continues"]].request
+    request = {"options": {}, "tools": [*before["tools"]], "messages": [*before["messages"]]}
+    return Exchange(number=begin["request"], request=request)
 
 
 def mask_streams(lines: Sequence[Mapping[str, Any]]) -> None:
