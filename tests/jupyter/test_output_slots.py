@@ -125,9 +125,9 @@ def test_many_messages_or_long_rendering_put_the_next_update_off(
     clock = SimpleNamespace(now_s=0.0)
 
     class Later(threading.Thread):
-        def __init__(self, *, args: tuple[float], **_: Any) -> None:
+        def __init__(self, *, args: tuple[Any, float], **_: Any) -> None:
             super().__init__()
-            pauses_s.append(args[0])
+            pauses_s.append(args[1])
 
     def slow() -> Bundle:
         clock.now_s += rendering_s

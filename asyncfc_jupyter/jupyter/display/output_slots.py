@@ -90,11 +90,7 @@ class OutputStack:
             self._due = True
             pause_s = max(0.0, self._next_s - time.monotonic())
         # No `threading.Timer`: ipykernel remembers threads for a while, and a timer remembers its function.
-        threading.Thread(target=self._flush_later, args=(pause_s,), name="asyncfc outputs", daemon=True).start()
-
-    def _flush_later(self, pause_s: float) -> None:
-        time.sleep(pause_s)
-        self._in_cell(self.flush)
+        threading.Thread(target=self._in_cell, args=(self.flush, pause_s), name="asyncfc outputs", daemon=True).start()
 
     def flush(self) -> None:
         """Send all changes now."""
@@ -120,7 +116,8 @@ class OutputStack:
         self.show(position, lambda: NOTHING)
         self._in_cell(self.flush)
 
-    def _in_cell(self, work: Callable[[], None]) -> None:
+    def _in_cell(self, work: Callable[[], None], pause_s: float = 0.0) -> None:
+        time.sleep(pause_s)
         self._context.copy().run(work)
 
     @contextmanager
