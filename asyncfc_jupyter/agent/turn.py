@@ -124,6 +124,8 @@ class Turns:
         self._run, self._conversation, self._log = context.run, context.run.conversation, context.log
         self._model, self._tools, self._mode = context.model, context.tools, context.mode
         self._system, self._definitions = opening(context.tools.values(), mode=context.mode, system=context.system)
+        functions = [definition["function"] for definition in self._definitions]
+        self._take_arguments = {each["name"]: bool(each["parameters"].get("properties")) for each in functions}
         self._admit_retry = admit_retry
         self.count = 0
         #: The turn whose reply is streaming, or was cut off.
@@ -139,7 +141,8 @@ class Turns:
         self._conversation.make_valid()
         self.count += 1
         turn = self.current = Turn(number=self.count, sent_s=self._log.now_s())
-        accumulator = Accumulator(f"call_{len(self._conversation.call_ids) + 1}_", self._conversation.call_ids)
+        prefix = f"call_{len(self._conversation.call_ids) + 1}_"
+        accumulator = Accumulator(prefix, self._conversation.call_ids, tools=self._take_arguments)
         self._conversation.driver.report(TurnStarted(turn=turn.number))
         try:
             await self._stream(turn, accumulator)

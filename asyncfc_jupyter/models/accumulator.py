@@ -2,46 +2,46 @@
 
 Theory of operation
 -------------------
-A call can start as soon as its own arguments are complete, long before the reply ends. So each call's text runs through a
-`JsonObject`, which reports when the object is complete. Only then is the text parsed, by `json.loads`. Servers disagree on
-which call a delta belongs to:
+A call can start as soon as its own arguments are complete, long before the reply ends. `arguments` says when that is, in
+whatever form they come; `readings` says which call a delta belongs to. Here is what only the whole reply shows:
 
-* The index decides, unless another id comes with it: then a new call takes over the index. Without an index the id decides;
-  without both, the delta continues the call before it.
-* Without ids, a name that returns after the arguments closed begins a new call once another object follows it. Until then the
-  server may only repeat the name in every delta. A name that comes in pieces is joined, as long as no arguments came.
-* A call without arguments means ``{}``. That is known when the reply has ended normally, or when the arguments of a later call
-  begin.
-* What follows a closed object is not part of it. Whitespace and a repetition of the same object are ignored. Anything else
-  becomes a malformed call of its own at the end of the reply: the call itself may run already, and the model should learn what
-  was dropped.
+* What follows the arguments of a closed call is a repetition if it is equal. If it is more, the call cannot be changed: it
+  may run already. The rest becomes a malformed call of its own at the end of the reply, so that the model learns what was
+  dropped.
+* A call without arguments, or with an empty object, is complete when the reply has ended normally. Servers that interleave
+  calls, or open each with an empty object, send its arguments later. For a tool that takes none, the empty object closes the
+  call, and so do the arguments of a later call.
+* A name that comes in pieces is joined, as long as no arguments came. The names of the request's tools show where a name
+  ends.
+* A name may come after the arguments, and on another index. So a nameless call waits for the end of the reply. Then it is the
+  arguments of the call before it, if that has none, or a repetition, or malformed.
 
-Calls close in the order in which they opened, which is the order of `Reply.calls`. A model that counts its calls to name their
-futures counts as we do, also where a server interleaves them.
-
-Refused: guesses at broken JSON. A wrongly repaired call is worse than one that the model is asked to write again.
+Calls close in the order in which they opened, which is the order of `Reply.calls`. A model that counts its calls to name
+their futures counts as we do, also where a server interleaves them.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+from asyncfc_jupyter.models.arguments import SHOWN_CHARS, Arguments
 from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, ReasoningDelta, ReplyItem, TextDelta, Usage
-from asyncfc_jupyter.models.json_object import BLANK, JsonObject, join_halves, strict_json
+from asyncfc_jupyter.models.json_object import BLANK, join_halves
+from asyncfc_jupyter.models.readings import READINGS, Mark, Reading, State
 
 #: The finish reason of a reply whose stream ended without one.
 CUT = "cut"
 #: Finish reasons after which the last call may be incomplete although nothing in its text shows it.
 _CUT_OFF = frozenset({"length", "content_filter", CUT})
-#: Characters of unreadable arguments that are kept: enough to see what is wrong, and little to send back to the model.
-_SHOWN_CHARS = 2000
 #: Servers refuse a history with any other character in a function's name.
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _NAME_CHARS = 64
+#: The problem of calls whose arguments the server mixed up.
+_UNCLEAR = "the server did not show which arguments are its own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,82 +122,20 @@ class Reply:
 class _Call:
     """One call in the making."""
 
-    __slots__ = (
-        "_half", "announced", "arguments", "arguments_seen", "call_id", "json_text", "name", "opened", "problem",
-        "raw_id", "text", "trailing",
-    )  # fmt: skip
+    __slots__ = ("announced", "arguments", "call_id", "index", "name", "opened", "raw_id", "repeats")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, index: int | None, name: str, repeats: _Call | None) -> None:
+        #: The index at which it began.
+        self.index = index
         self.name = name
         #: The id as the server gave it. ``call_id`` is the id that is used, fixed when the first part mentions it.
         self.raw_id = self.call_id = ""
-        self.opened = self.arguments_seen = False
-        self.json_text = JsonObject()
-        self.arguments: dict[str, Any] | None = None
-        self.problem = ""
-        #: A name that came after the arguments closed: a repetition, or the beginning of another call.
-        self.announced = ""
-        self.text = self.trailing = self._half = ""
-
-    @property
-    def settled(self) -> bool:
-        """Whether the arguments are complete or can never be."""
-        return self.arguments is not None or bool(self.problem)
-
-    def begins_another(self, delta: CallDelta, arguments: str) -> bool:
-        """Return whether a delta that has this call's index or id belongs to a new call."""
-        content = arguments.lstrip(BLANK)
-        if delta.call_id:
-            if self.raw_id:
-                return delta.call_id != self.raw_id
-            return self.settled and bool(self.name) and bool(delta.name or content)
-        if delta.name and self.name and delta.name != self.name:
-            return self.arguments_seen
-        # Only an object begins a call: a server that repeats the name in every delta may send other text after it.
-        return self.settled and content.startswith("{") and bool(self.name and (delta.name or self.announced))
-
-    def take(self, delta: CallDelta, arguments: str) -> None:
-        """Add a delta that belongs to this call."""
-        self.raw_id = self.raw_id or delta.call_id or ""
-        if delta.name:
-            if not self.name:
-                self.name = delta.name
-            elif self.settled:
-                self.announced = "" if delta.call_id else delta.name
-            elif not self.arguments_seen:
-                self.name = delta.name if delta.name.startswith(self.name) else self.name + delta.name
-        if delta.arguments is None:
-            return
-        self.arguments_seen = True
-        text, self._half = join_halves(self._half, arguments)
-        if not self.settled:
-            text = self.json_text.feed(text)
-            if self.json_text.closed:
-                self.settle()
-        if text and self.arguments is not None and len(self.trailing) < _SHOWN_CHARS:
-            self.trailing = (self.trailing + text).lstrip(BLANK)[:_SHOWN_CHARS]
-
-    def settle(self) -> None:
-        """Parse the arguments. No text at all means an empty object."""
-        self.text = self.json_text.text or "{}"
-        if self.text[0] != "{":
-            self.problem = f"its arguments must be one JSON object, but they begin with {self.text[0]!r}"
-            return
-        try:
-            self.arguments = strict_json(self.text)
-        except RecursionError:
-            self.problem = "its arguments are nested too deeply to be read"
-        except ValueError as error:
-            self.problem = f"its arguments are not valid JSON: {error}"
-
-    def settle_at_end(self, finish_reason: str) -> None:
-        """Settle a call whose arguments were not complete when the reply ended."""
-        if self.json_text.begun or finish_reason in _CUT_OFF:
-            why = f"was cut off ({finish_reason})" if finish_reason in _CUT_OFF else "ended"
-            self.text = self.json_text.text
-            self.problem = f"the reply {why} before its arguments were complete"
-        else:
-            self.settle()
+        self.opened = False
+        self.arguments = Arguments()
+        #: The call that this one may repeat; None once it is known to be a call of its own.
+        self.repeats = repeats
+        #: Whether the name returned after the arguments closed.
+        self.announced = False
 
 
 class Accumulator:
@@ -206,10 +144,11 @@ class Accumulator:
     Args:
         id_prefix: Beginning of the ids given to calls that have none of their own, or one that is in use.
         taken: Ids that earlier replies of the conversation have used.
+        tools: The names of the request's tools, each with whether the tool takes arguments.
     """
 
-    def __init__(self, id_prefix: str, taken: Container[str] = ()) -> None:
-        self._id_prefix, self._taken = id_prefix, taken
+    def __init__(self, id_prefix: str, taken: Container[str] = (), tools: Mapping[str, bool] | None = None) -> None:
+        self._id_prefix, self._taken, self._tools = id_prefix, taken, tools or {}
         self._used: set[str] = set()
         self._made = 0
         self._text: list[str] = []
@@ -218,7 +157,8 @@ class Accumulator:
         self._reasoning_field = ""
         self._items: list[Mapping[str, Any]] = []
         self._calls: list[_Call] = []
-        self._by_index: dict[int, _Call] = {}
+        #: The last call at each index; that of deltas without one is at None.
+        self._by_index: dict[int | None, _Call] = {}
         self._by_id: dict[str, _Call] = {}
         self._current: _Call | None = None
         #: How many calls were reported as closed or malformed.
@@ -261,21 +201,12 @@ class Accumulator:
         if self._reply is not None:
             return self._reply
         parts: list[Part] = [*self._add_text("\ufffd" if self._half else "")]
-        for call in self._calls[self._released :]:
-            if not call.settled:
-                call.settle_at_end(self._reason)
-            if not call.name:
-                call.arguments, call.problem = None, "it names no tool"
-        for call in self._calls[:]:
-            trailing = call.trailing.rstrip(BLANK)
-            if trailing and trailing != call.text:
-                extra = self._begin(None, call.name)
-                extra.text, extra.problem = trailing, "text follows the closed arguments; write each call separately"
+        self._settle_calls()
         self._ended = True
         parts += self._release()
         replay: dict[str, Any] = {}
         if self._items:
-            replay = {"items": self._items}
+            replay = {"items": list(self._items_with_ids())}
         elif self._reasoning_field:
             replay = {"field": self._reasoning_field, "text": "".join(self._reasoning)}
         self._reply = Reply(
@@ -284,7 +215,7 @@ class Accumulator:
                 ReplyCall(
                     call_id=call.call_id,
                     name=_UNSAFE_IN_NAME.sub("_", call.name)[:_NAME_CHARS] or "unnamed",
-                    arguments_json="{}" if call.arguments is None else call.text,
+                    arguments_json="{}" if call.arguments.value is None else call.arguments.text,
                 )
                 for call in self._calls
             ),
@@ -302,34 +233,203 @@ class Accumulator:
         return (TextPart(text=text),)
 
     def _feed_call(self, delta: CallDelta) -> tuple[Part, ...]:
-        arguments = delta.arguments or ""  # an empty object means that none came yet: some servers open a call with it
-        if not isinstance(arguments, str):
-            arguments = json.dumps(arguments, ensure_ascii=False)
-        if delta.index is not None:
-            call = self._by_index.get(delta.index)
-        else:
-            call = self._by_id.get(delta.call_id) if delta.call_id else self._current
-        if call is None and not (delta.call_id or delta.name or arguments):
+        if not (delta.call_id or delta.name or delta.arguments) and self._known(delta) is None:
             return ()
-        if call is None or call.begins_another(delta, arguments):
-            call = self._begin(delta.index, call.announced if call and not delta.name else "")
-        begun = call.json_text.begun
-        call.take(delta, arguments)
-        if call.raw_id:
-            self._by_id[call.raw_id] = call
-        if call.json_text.begun and not begun:
-            for earlier in self._calls[self._released : self._calls.index(call)]:
-                if not earlier.settled and not earlier.json_text.begun:
-                    earlier.settle()
-        self._current = call
+        call = self._call_of(delta)
+        self._current = self._by_index[delta.index] = call
+        if delta.call_id:
+            call.raw_id = call.raw_id or delta.call_id
+            self._by_id[delta.call_id] = call
+        if delta.name:
+            call.announced = call.arguments.closed and bool(call.name)
+            if not (call.name and call.arguments.begun):
+                call.name = _joined(call.name, delta.name)
+        begun = call.arguments.begun
+        if delta.arguments is not None:
+            call.arguments.feed(delta.arguments, whole=delta.whole)
+        # A tool without parameters needs no arguments: an empty object, or the arguments of a later call, close its call.
+        closed = [call] if call.arguments.empty else []
+        if call.arguments.begun and not begun:
+            closed += self._calls[self._released : self._calls.index(call)]
+        for each in closed:
+            if not (each.arguments.begun or each.repeats or self._tools.get(each.name, True)):
+                each.arguments.close_empty()
+        for each in self._calls[self._released :]:
+            if each.repeats is not None:
+                self._judge(each, each.repeats)
         return tuple(self._release())
 
-    def _begin(self, index: int | None, name: str) -> _Call:
-        call = _Call(name)
+    def _known(self, delta: CallDelta) -> _Call | None:
+        """Return the call that a delta seems to belong to, by its index and its id."""
+        by_id = self._by_id.get(delta.call_id or "")
+        at_index = self._by_index.get(delta.index)
+        if delta.index is None and not (delta.name or by_id):
+            at_index = self._current
+        if by_id is None or (at_index is not None and at_index.raw_id == delta.call_id):
+            return at_index
+        return by_id
+
+    def _call_of(self, delta: CallDelta) -> _Call:
+        """Return the call that a delta belongs to: a known one, or a new one."""
+        known, given = self._known(delta), delta.arguments
+        if known is not None and known.arguments.open and not (delta.call_id or delta.name):
+            return known  # as the table says, too: this is nearly every delta
+        start = given.lstrip(BLANK)[:1] if isinstance(given, str) else "{" if given else ""
+        # Arguments that cannot begin an object are the rest of one that is open.
+        rest_only = start not in {"", "{", '"'}
+        if known is None:
+            current = self._current
+            return (
+                current if current and current.arguments.open and rest_only and not delta.name else self._begin(delta)
+            )
+        reading = READINGS[self._marks(delta, known)]
+        if reading is Reading.REPEATS and delta.index is not None and delta.index not in self._by_index:
+            first = known.repeats or known
+            for call in (known, first):
+                if rest_only and call.arguments.open:
+                    return call
+            return self._begin(delta, repeats=first)
+        if reading is Reading.REPEATS and not rest_only and (known.raw_id or start):
+            return self._begin(delta, repeats=known, name="" if known.raw_id else known.name)
+        return self._begin(delta) if reading is Reading.BEGINS else known
+
+    def _marks(self, delta: CallDelta, known: _Call) -> tuple[Mark, Mark, Mark, State]:
+        """Compare a delta with the call that it seems to belong to."""
+        index = Mark.MISSING if delta.index is None else Mark.SAME if delta.index in self._by_index else Mark.NEW
+        of_known = delta.call_id in {None, "", known.raw_id} or self._by_id.get(delta.call_id or "") is known
+        call_id = Mark.MISSING if not known.raw_id else Mark.SAME if of_known else Mark.NEW
+        name = Mark.SAME
+        if not delta.name:
+            name = Mark.SAME if known.announced else Mark.MISSING
+        elif known.name not in {"", delta.name}:
+            begins_tool = any(tool.startswith(_joined(known.name, delta.name)) for tool in self._tools)
+            whole = delta.name in self._tools and (known.name in self._tools or not delta.name.startswith(known.name))
+            if known.arguments.begun or known.arguments.empty or (whole and not (begins_tool and call_id is Mark.SAME)):
+                name = Mark.NEW
+            elif begins_tool and call_id is Mark.NEW:
+                call_id = (
+                    Mark.SAME
+                )  # a gateway that makes an id for each delta: the names of the tools are the better sign
+        state = State.OPEN if known.arguments.open else State.CLOSED if known.arguments.closed else State.UNBEGUN
+        return index, call_id, name, state
+
+    def _begin(self, delta: CallDelta, *, repeats: _Call | None = None, name: str = "") -> _Call:
+        call = _Call(delta.index, name, repeats)
         self._calls.append(call)
-        if index is not None:
-            self._by_index[index] = call
         return call
+
+    def _judge(self, call: _Call, other: _Call) -> None:
+        """Decide, if that is possible now, whether a call repeats another."""
+        if call.raw_id and other.raw_id and call.raw_id != other.raw_id:
+            if call.name:
+                call.repeats = None  # an id and a name of its own
+            return
+        if self._is_repetition(call):
+            self._drop(call, other)
+        elif call.arguments.value is not None and other.arguments.value is not None:
+            call.repeats = None
+
+    def _is_repetition(self, call: _Call) -> bool:
+        """Return whether a call equals the one that it repeats, or, without ids, any that came at its index."""
+        others = [call.repeats] if call.repeats else []
+        if not call.raw_id:
+            earlier = self._calls[: self._calls.index(call)]
+            others += [each for each in earlier if each.index == call.index and each.name == call.name]
+        return any(call.arguments.same_as(each.arguments) for each in others)
+
+    def _drop(self, call: _Call, other: _Call) -> None:
+        """Remove a call that is only a repetition; what follows it belongs to the other."""
+        self._calls.remove(call)
+        for places in (self._by_index, self._by_id):
+            for place in [place for place, held in places.items() if held is call]:
+                places[place] = other  # type: ignore[index]
+        self._current = other if self._current is call else self._current
+
+    def _settle_calls(self) -> None:
+        """Settle every call at the end of the reply."""
+        cut = self._reason in _CUT_OFF
+        self._join_nameless()
+        repeating = [call for call in self._calls if call.repeats]
+        bare = {call for call in self._calls if not call.arguments.begun}
+        for call in self._calls:
+            call.arguments.conclude(cut=cut)
+        for call in repeating:
+            self._settle_repetition(call, bare)
+        last = {(call.index, call.name): call for call in self._calls}
+        for call in bare:
+            # The same call, from a gateway that makes an id for each delta, or another: the model should decide.
+            unclear = last.get((call.index, call.name), call) is not call and not call.arguments.empty
+            if unclear and self._tools.get(call.name, True):
+                call.arguments.fail(_UNCLEAR)
+        why = f"was cut off ({self._reason})" if cut else "ended"
+        for call in self._calls:
+            if not call.arguments.settled:
+                call.arguments.fail(f"the reply {why} before its arguments were complete")
+            if not call.name:
+                call.arguments.fail("it names no tool")
+        for call in self._calls[:]:
+            if dropped := call.arguments.dropped:
+                extra = self._begin(CallDelta(), name=call.name)
+                extra.arguments.text = dropped
+                extra.arguments.problem = "text follows the closed arguments; write each call separately"
+
+    def _join_nameless(self) -> None:
+        """Drop nameless calls that repeat the arguments before them; give the others to the calls that lack arguments."""
+        for call in [call for call in self._calls if not call.name]:
+            before = call.repeats or next(
+                (each for each in reversed(self._calls[: self._calls.index(call)]) if each.name), None
+            )
+            call.arguments.conclude(cut=True)
+            if before and (call.arguments.same_as(before.arguments) or (call.repeats and not call.arguments.begun)):
+                self._drop(call, before)
+            call.repeats = None
+        lacking = [
+            call
+            for call in self._calls[self._released :]
+            if call.name and not (call.arguments.begun or call.repeats) and self._tools.get(call.name, True)
+        ]
+        nameless = [call for call in self._calls if not call.name]
+        before_them = [before for before, call in pairwise([None, *self._calls]) if call in nameless]
+        if lacking == before_them:
+            for before, call in zip(lacking, nameless, strict=True):
+                before.arguments = call.arguments
+                self._drop(call, before)
+        elif any(call.arguments.begun for call in nameless):
+            for call in lacking:
+                call.arguments.fail(_UNCLEAR)
+
+    def _settle_repetition(self, call: _Call, bare: set[_Call]) -> None:
+        """Decide at the end of the reply whether a call repeats another.
+
+        Args:
+            call: The call.
+            bare: The calls for which no arguments came.
+        """
+        other = call.repeats
+        if other is None:
+            return
+        repeated, call.repeats = self._is_repetition(call), None
+        same_id = bool(call.raw_id) and call.raw_id == other.raw_id
+        family = [each for each in self._calls if each.raw_id == call.raw_id] if same_id else []
+        if repeated or (same_id and call in bare):
+            self._drop(call, other)
+        elif any(each not in bare and each.arguments.value is None for each in family):
+            for each in family:
+                if each not in self._calls[: self._released] and not each.arguments.problem:
+                    each.arguments.fail(_UNCLEAR)
+        elif same_id and other in bare:
+            other.arguments = call.arguments
+            bare.remove(other)
+            self._drop(call, other)
+
+    def _items_with_ids(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the items of the reply, with the ids that its calls have here."""
+        ids: dict[str, list[str]] = {}
+        for call in self._calls:
+            ids.setdefault(call.raw_id, []).append(call.call_id)
+        for item in self._items:
+            known = ids.get(item.get("call_id") or "")
+            yield {**item, "call_id": known.pop(0)} if known else item
 
     def _release(self) -> list[Part]:
         """Return the parts that are due: names when they are known, ends in the order of the calls."""
@@ -337,18 +437,22 @@ class Accumulator:
         last = len(self._calls) - 1
         for position in range(self._released, last + 1):
             call = self._calls[position]
-            # More of a name may come until arguments or another call follow.
-            if not call.opened and call.name and (call.arguments_seen or call.settled or position < last):
+            if call.repeats is not None:
+                break
+            arguments = call.arguments
+            # More of a name may come until it is that of a tool, or until arguments or another call follow.
+            named = (arguments.came or position < last) and (not self._tools or call.name in self._tools)
+            if not call.opened and call.name and (named or arguments.begun):
                 call.opened = True
                 parts.append(CallOpenedPart(call_id=self._fix_id(call), name=call.name))
-            if position == self._released and call.settled and (call.name or self._ended):
+            if position == self._released and arguments.settled and (call.name or self._ended):
                 self._released += 1
                 call_id = self._fix_id(call)
-                if call.arguments is not None:
-                    parts.append(CallClosedPart(call_id=call_id, name=call.name, arguments=call.arguments))
+                if arguments.value is not None:
+                    parts.append(CallClosedPart(call_id=call_id, name=call.name, arguments=arguments.value))
                 else:
-                    text = call.text[:_SHOWN_CHARS]
-                    parts.append(CallMalformedPart(call_id=call_id, name=call.name, text=text, problem=call.problem))
+                    text, problem = arguments.text[:SHOWN_CHARS], arguments.problem
+                    parts.append(CallMalformedPart(call_id=call_id, name=call.name, text=text, problem=problem))
         return parts
 
     def _fix_id(self, call: _Call) -> str:
@@ -361,3 +465,8 @@ class Accumulator:
             self._used.add(call_id)
             call.call_id = call_id
         return call.call_id
+
+
+def _joined(name: str, piece: str) -> str:
+    """Return a name with what follows it, which some servers send with the beginning."""
+    return piece if piece.startswith(name) else name + piece

@@ -28,8 +28,10 @@ class CallDelta:
     index: int | None = None
     call_id: str | None = None
     name: str | None = None
-    #: A piece of the arguments' JSON; some servers send the whole object itself.
+    #: A piece of the arguments' JSON; some servers send the object itself.
     arguments: str | Mapping[str, Any] | None = None
+    #: Whether the server said that these are all arguments of the call, and final, rather than a piece.
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ _STRING_END = re.compile(r'["\\]')
 
 
 class JsonObject:
-    """Finds out when one JSON object is complete. Each character is read once.
+    """Finds out when one JSON object, or a JSON text that may hold one, is complete. Each character is read once.
 
     It counts the braces outside strings and nothing else: a parser checks the whole text afterwards.
     """
@@ -26,7 +26,7 @@ class JsonObject:
         self._in_string = self._escaped = False
         #: Whether anything except whitespace came.
         self.begun = False
-        #: Whether the object is complete, or the text is not an object because it does not begin with a brace.
+        #: Whether the object is complete, or cannot begin: the first character is not a brace or a quote.
         self.closed = False
 
     def feed(self, piece: str) -> str:
@@ -36,7 +36,7 @@ class JsonObject:
             if not piece:
                 return ""
             self.begun = True
-            if piece[0] != "{":
+            if piece[0] not in '{"':
                 self.closed = True
                 self._pieces.append(piece[0])
                 return ""
@@ -57,6 +57,9 @@ class JsonObject:
             at = match.end()
             if match[0] == '"':
                 self._in_string = not self._in_string
+                if not (self._in_string or self._depth):
+                    self.closed = True
+                    return at
             elif match[0] == "\\":
                 self._escaped = at == length
                 at += 1
@@ -109,3 +112,19 @@ def strict_json(text: str) -> Any:
         raise ValueError(f"{name} is not a JSON value")
 
     return json.loads(text, parse_constant=refuse)
+
+
+def same_json(one: str, other: str) -> bool:
+    """Return whether two JSON texts have the same value, in whatever order and spelling: 1.0 is 1, but true is not."""
+
+    def number(text: str) -> float | int:
+        value = float(text)
+        return int(value) if value.is_integer() else value
+
+    def sorted_text(text: str) -> str:
+        return json.dumps(json.loads(text, parse_float=number), sort_keys=True)
+
+    try:
+        return one == other or sorted_text(one) == sorted_text(other)
+    except (ValueError, RecursionError):
+        return False

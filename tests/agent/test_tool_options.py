@@ -128,7 +128,9 @@ def test_retries_follow_growing_pauses_and_each_failure_is_logged() -> None:
 
 
 def test_when_every_attempt_fails_the_last_error_is_the_outcome() -> None:
-    run, model = play([Calls("breaks"), Thinks(5)], DONE, tools=[make_tool(breaks, pure=True, retries=2)])
+    run, model = play(
+        [Calls("breaks", {"after_s": 0}), Thinks(5)], DONE, tools=[make_tool(breaks, pure=True, retries=2)]
+    )
     assert len(times(run, CallRetried)) == 2
     assert new_answers(model, 1)["s1"]["error"] == "ConnectionError: no line"
 
@@ -148,7 +150,9 @@ def test_each_attempt_has_its_own_context_that_says_when_it_is_cancelled() -> No
 
 
 def test_cancelling_in_a_pause_between_attempts_leaves_nothing_running() -> None:
-    agent = Agent(ScriptedModel([Calls("breaks"), Thinks(9)]), tools=[make_tool(breaks, pure=True, retries=9)])
+    agent = Agent(
+        ScriptedModel([Calls("breaks", {"after_s": 0}), Thinks(9)]), tools=[make_tool(breaks, pure=True, retries=9)]
+    )
 
     async def main():
         run = await interrupted(agent, after_s=FIRST_TOOL_PAUSE_S / 2)
@@ -321,7 +325,7 @@ def test_the_next_run_can_use_a_detached_future() -> None:
 def test_an_interrupt_leaves_a_detached_call_running_for_the_next_run() -> None:
     """The next run reports its value to the model."""
     model = ScriptedModel(
-        [Calls("report"), Calls("shout", {"text": "z"}), Calls("slow", {"seconds": 99}), Thinks(60)],
+        [Calls("report", {"seconds": 50}), Calls("shout", {"text": "z"}), Calls("slow", {"seconds": 99}), Thinks(60)],
         [Thinks(60), Calls("shout", {"text": "a"})],
         DONE,
     )

@@ -22,7 +22,7 @@ from asyncfc_jupyter.models.accumulator import (
     ReplyCall,
     TextPart,
 )
-from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, TextDelta, Usage
+from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, ReplyItem, TextDelta, Usage
 from tests.lines_run import lines_run
 
 STOP, CALLS, LENGTH = Finish(reason="stop"), Finish(reason="tool_calls"), Finish(reason="length")
@@ -117,11 +117,64 @@ STREAMS: dict[str, tuple[list[Delta], list[Part]]] = {
     "no arguments": ([call(0, "a", "get", ""), CALLS], closed("a", "get", {})),
     "no arguments, then a call with some": (
         [call(0, "a", "get", ""), call(1, "b", "put", '{"y": 2}'), CALLS],
-        [CallOpenedPart(call_id="a", name="get"), CallClosedPart(call_id="a", name="get", arguments={}),
-         CallOpenedPart(call_id="b", name="put"), CallClosedPart(call_id="b", name="put", arguments={"y": 2})],
+        [CallOpenedPart(call_id="a", name="get"), CallOpenedPart(call_id="b", name="put"),
+         CallClosedPart(call_id="a", name="get", arguments={}), CallClosedPart(call_id="b", name="put", arguments={"y": 2})],
     ),
     "whitespace around the object": ([call(0, "a", "get", f" \n{TRICKY_JSON}\n "), CALLS], ONE),
     "the object again": ([call(0, "a", "get", TRICKY_JSON), call(0, "a", "get", TRICKY_JSON), CALLS], ONE),
+    "a whole call again on the next index": (
+        [call(0, "a", "get", ""), call(0, arguments=TRICKY_JSON), call(1, "a", "get", TRICKY_JSON), CALLS], ONE,
+    ),
+    "a whole call again, then another": (
+        [call(0, "a", "get", '{"x": 1}'), call(1, "a", "get", '{"x":1.0}'), call(2, "b", "put", '{"y": 2}'), CALLS], TWO,
+    ),
+    "an id of its own in each delta": (
+        [call(0, "a", "get", '{"x"'), call(0, "a2", None, ": 1}"),
+         call(0, "b", "put", '{"y"'), call(0, "b2", None, ": 2}"), CALLS],
+        TWO,
+    ),
+    "the name and the arguments on two indexes": (
+        [call(0, "a", "get"), call(1, None, None, TRICKY_JSON), CALLS], ONE,
+    ),
+    "the name and the arguments on two indexes, with the id": (
+        [call(0, "a", "get"), call(1, "a", None, TRICKY_JSON), CALLS], ONE,
+    ),
+    "the name with the id twice, and the arguments on the second index": (
+        [call(0, "a", "get", ""), call(1, "a", "get", ""), call(1, None, None, TRICKY_JSON), CALLS], ONE,
+    ),
+    "equal calls with two ids": (
+        [call(0, "a", "get", '{"x": 1}'), call(1, "b", "get", '{"x": 1}'), CALLS],
+        [*closed("a", "get", {"x": 1}), *closed("b", "get", {"x": 1})],
+    ),
+    "equal calls without ids on two indexes": (
+        [call(0, None, "get", '{"x": 1}'), call(1, "", "get", '{"x": 1}'), CALLS],
+        [*closed("call_1", "get", {"x": 1}), *closed("call_2", "get", {"x": 1})],
+    ),
+    "equal calls without ids on one index": (
+        [call(0, None, "get", '{"x": 1}'), call(0, None, "get", '{"x": 1}'), CALLS], closed("call_1", "get", {"x": 1}),
+    ),
+    "one id for all calls": (
+        [call(0, "a", "get", '{"x": 1}'), call(1, "a", "get", '{"x": 2}'), CALLS],
+        [*closed("a", "get", {"x": 1}), *closed("call_1", "get", {"x": 2})],
+    ),
+    "an empty object before the arguments": (
+        [call(0, "a", "get", "{}"), call(0, arguments=TRICKY_JSON), CALLS], ONE,
+    ),
+    "an empty object alone": ([call(0, "a", "get", "{}"), CALLS], closed("a", "get", {})),
+    "an object that grows": ([call(0, "a", "get", {"text": 1}), call(0, arguments=TRICKY), CALLS], ONE),
+    "arguments inside a text": ([call(0, "a", "get", json.dumps(TRICKY_JSON)), CALLS], ONE),
+    "an empty object inside a text": ([call(0, "a", "get", json.dumps("{}")), CALLS], closed("a", "get", {})),
+    "arguments of the second call before those of the first": (
+        [call(0, "a", "get", ""), call(1, "b", "put", ""), call(1, arguments='{"y": 2}'), call(0, arguments='{"x": 1}'), CALLS],
+        [CallOpenedPart(call_id="a", name="get"), CallOpenedPart(call_id="b", name="put"),
+         CallClosedPart(call_id="a", name="get", arguments={"x": 1}),
+         CallClosedPart(call_id="b", name="put", arguments={"y": 2})],
+    ),
+    "everything again at the end": (
+        [call(0, "a", "get", '{"x": 1}'), call(1, "b", "put", '{"y": 2}'),
+         call(0, "a", "get", '{"x": 1}'), call(1, "b", "put", '{"y": 2}'), CALLS],
+        TWO,
+    ),
     "usage after the end": ([call(0, "a", "get", TRICKY_JSON), CALLS, Usage(input_tokens=9, output_tokens=4)], ONE),
     "text before and after a call": (
         [TextDelta(text="So: "), call(0, "a", "get", TRICKY_JSON), TextDelta(text="done"), STOP],
@@ -190,7 +243,10 @@ def test_a_stream_means_the_same_split_at_every_point(stream: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)), st.data()
+    st.dictionaries(
+        st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists), min_size=1
+    ),
+    st.data(),
 )
 def test_any_object_closes_at_its_last_character_and_not_before(arguments: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(arguments, ensure_ascii=data.draw(st.booleans()))
@@ -214,9 +270,9 @@ def test_a_call_opens_with_its_name_and_closes_with_its_last_brace() -> None:
 
 def test_interleaved_calls_close_in_the_order_in_which_they_opened() -> None:
     accumulator = Accumulator("call_")
-    accumulator.feed(call(0, "a", "get", "{"))
-    assert accumulator.feed(call(1, "b", "put", "{}")) == (CallOpenedPart(call_id="b", name="put"),)
-    ends = accumulator.feed(call(0, arguments="}"))
+    accumulator.feed(call(0, "a", "get", '{"x"'))
+    assert accumulator.feed(call(1, "b", "put", '{"y": 2}')) == (CallOpenedPart(call_id="b", name="put"),)
+    ends = accumulator.feed(call(0, arguments=": 1}"))
     assert [end.call_id for end in ends if isinstance(end, CallClosedPart)] == ["a", "b"]
     assert [c.call_id for c in accumulator.finish().calls] == ["a", "b"]
 
@@ -259,7 +315,8 @@ def test_broken_json_is_reported_when_it_closes_and_delays_no_other_call() -> No
     parts = accumulator.feed(call(0, "a", "get", "{x}"))
     assert isinstance(parts[-1], CallMalformedPart)
     assert parts[-1].text == "{x}"
-    assert accumulator.feed(call(1, "b", "put", "{}"))[-1] == CallClosedPart(call_id="b", name="put", arguments={})
+    closed_part = CallClosedPart(call_id="b", name="put", arguments={"y": 2})
+    assert accumulator.feed(call(1, "b", "put", '{"y": 2}'))[-1] == closed_part
 
 
 @pytest.mark.parametrize("trailing", ['{"x": 2}', "}", ', "y": 2}', "null"])
@@ -286,7 +343,7 @@ def test_junk_after_the_object_is_a_single_malformed_call() -> None:
 def test_an_id_used_before_in_the_reply_or_the_conversation_is_replaced() -> None:
     accumulator = Accumulator("call_", taken={"old", "call_1"})
     for index, call_id in enumerate(["old", "new", "new"]):
-        accumulator.feed(call(index, call_id, "get", "{}"))
+        accumulator.feed(call(index, call_id, "get", f'{{"x": {index}}}'))
     assert [c.call_id for c in accumulator.finish().calls] == ["call_2", "new", "call_3"]
 
 
@@ -296,6 +353,105 @@ def test_an_invalid_name_is_made_safe_in_the_history_and_kept_for_errors() -> No
     assert isinstance(parts[1], CallClosedPart)
     assert parts[1].name.startswith("functions.get\n")
     assert reply.calls[0].name == ("functions_get_" + "x" * 99)[:64]
+
+
+def test_a_text_that_grows_with_each_delta_is_the_last_one_at_the_end() -> None:
+    growing = [call(0, "a", "get", TRICKY_JSON[:end]) for end in range(1, len(TRICKY_JSON) + 1, 7)]
+    parts, reply = accumulate([*growing, call(0, "a", "get", TRICKY_JSON), call(0, "a", "get", TRICKY_JSON), CALLS])
+    assert parts == ONE
+    assert reply.calls[0].arguments_json == TRICKY_JSON
+
+
+def test_a_piece_that_repeats_the_one_before_it_is_a_piece_where_that_is_json() -> None:
+    parts, _ = accumulate([call(0, "a", "get", '{"a":'), call(0, arguments='{"a":1}'), call(0, arguments="}"), CALLS])
+    assert parts == closed("a", "get", {"a": {"a": 1}})
+
+
+def test_a_closed_call_is_issued_once_whatever_repeats_it_later() -> None:
+    accumulator = Accumulator("call_")
+    accumulator.feed(call(0, "a", "get", ""))
+    issued = accumulator.feed(call(0, arguments='{"x": 1}'))
+    assert [type(part) for part in issued] == [CallClosedPart], "while the reply continues"
+    for again in (
+        call(0, "a", "get", '{"x": 1}'),
+        call(1, "a", "get", '{"x": 1}'),
+        call(0, arguments='{"x": 1}'),
+        CALLS,
+    ):
+        assert accumulator.feed(again) == ()
+    assert accumulator.finish().parts == ()
+
+
+def test_an_empty_object_closes_a_call_at_once_only_if_the_tool_takes_no_arguments() -> None:
+    accumulator = Accumulator("call_", tools={"ping": False, "get": True})
+    parts = [*accumulator.feed(call(0, "a", "ping", "{}")), *accumulator.feed(call(1, "b", "get", "{}"))]
+    assert [(type(part), part.call_id) for part in parts] == [
+        (CallOpenedPart, "a"), (CallClosedPart, "a"), (CallOpenedPart, "b"),
+    ]  # fmt: skip
+    assert accumulator.feed(call(1, arguments='{"x": 1}'))[-1] == CallClosedPart(
+        call_id="b", name="get", arguments={"x": 1}
+    )
+
+
+def test_a_call_without_parameters_closes_when_the_arguments_of_a_later_one_begin() -> None:
+    accumulator = Accumulator("call_", tools={"ping": False, "get": True})
+    assert accumulator.feed(call(0, "a", "ping", "")) == (CallOpenedPart(call_id="a", name="ping"),)
+    parts = accumulator.feed(call(1, "b", "get", '{"x"'))
+    assert parts[0] == CallClosedPart(call_id="a", name="ping", arguments={})
+
+
+def test_a_name_that_begins_like_a_tool_is_opened_when_it_is_whole() -> None:
+    accumulator = Accumulator("call_", tools={"get_all": True})
+    assert accumulator.feed(call(0, "a", "get", "")) == ()
+    assert accumulator.feed(call(0, None, "_all", "")) == (CallOpenedPart(call_id="a", name="get_all"),)
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [call(0, "a", "get"), call(1, "b", "put"), call(2, None, None, '{"x": 1}'), call(3, None, None, '{"y": 2}')],
+        [call(0, "a", "get", '{"x":'), call(1, "a", "get", '{"y": 1}'), call(2, "a", "get", "}")],
+        [call(0, "a", "get"), call(1, "a", "get", '{"x":'), call(2, "a", "get", '{"y": 1}'), call(3, "a", "get", "}")],
+        [call(0, "a", "get", '{"x"'), call(1, "a", "get", '{"x": 1}')],
+        [call(0, "a", "get", ""), call(0, "b", "get", ""), call(0, "c", "get", "{")],
+    ],
+)
+def test_where_it_is_unclear_whose_arguments_they_are_nothing_runs(deltas: list[Delta]) -> None:
+    parts, reply = accumulate([*deltas, CALLS])
+    assert not [part for part in parts if isinstance(part, CallClosedPart)]
+    assert [part.problem for part in parts if isinstance(part, CallMalformedPart)]
+    assert all(made.arguments_json == "{}" for made in reply.calls)
+
+
+def test_a_copy_longer_than_what_is_kept_of_unreadable_text_is_a_copy() -> None:
+    long = json.dumps({"x": "y" * 5000})
+    parts, _ = accumulate([call(0, "a", "get", long), call(0, arguments=long), CALLS])
+    assert parts == closed("a", "get", {"x": "y" * 5000})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("1", "1.0", True),
+        ("1e2", "100", True),
+        ("1", "true", False),
+        ("1", '"1"', False),
+        ("9007199254740993", "9007199254740992", False),
+    ],
+)
+def test_numbers_are_equal_by_their_value_and_only_to_numbers(one: str, other: str, same: bool) -> None:
+    calls = [call(0, "a", "get", f'{{"x": {one}}}'), call(1, "a", "get", f'{{"x": {other}}}'), CALLS]
+    assert len(accumulate(calls)[1].calls) == (1 if same else 2)
+
+
+def test_items_of_the_reply_name_its_calls_by_the_ids_that_are_used() -> None:
+    items = [ReplyItem(item={"type": "reasoning"}), *[ReplyItem(item={"type": "function_call", "call_id": "old"})] * 2]
+    accumulator = Accumulator("call_", taken={"old"})
+    for delta in (call(0, "old", "get", '{"x": 1}'), call(1, "old", "get", '{"x": 2}'), *items, CALLS):
+        accumulator.feed(delta)
+    reply = accumulator.finish()
+    named = [item["call_id"] for item in reply.replay["items"] if item["type"] == "function_call"]
+    assert named == [made.call_id for made in reply.calls] == ["call_1", "call_2"]
 
 
 def test_the_work_for_long_arguments_grows_linearly_with_their_length() -> None:

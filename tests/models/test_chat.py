@@ -151,7 +151,7 @@ def test_a_chunk_may_hold_text_a_call_and_the_end_of_the_reply() -> None:
     function = {"name": "get", "arguments": "{}"}
     delta = {"content": "x", "tool_calls": [{"index": 0, "id": "a", "function": function}]}
     piece = {"choices": [{"delta": delta, "finish_reason": "stop"}], "usage": None}
-    assert list(chat._deltas(piece)) == [
+    assert list(chat.ChatChunks().read(piece)) == [
         TextDelta(text="x"),
         CallDelta(index=0, call_id="a", name="get", arguments="{}"),
         Finish(reason="stop"),

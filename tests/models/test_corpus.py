@@ -12,8 +12,7 @@ import pytest
 from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.accumulator import Accumulator, CallClosedPart, CallMalformedPart, ReasoningPart
 from asyncfc_jupyter.models.base import ChatRequest, Retrying
-from asyncfc_jupyter.models.openai.chat import OpenAIChat
-from asyncfc_jupyter.models.openai.chat import _deltas as chat_deltas
+from asyncfc_jupyter.models.openai.chat import ChatChunks, OpenAIChat
 from asyncfc_jupyter.models.openai.lenient import get
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses, ResponseEvents
 from tests.servers.response_script import call_item, response
@@ -54,11 +53,11 @@ def agrees(found, expected):
 
 def parse(api, chunks):
     """The deltas of chunks, without a server; up to the server's own error, if there is one."""
-    events = ResponseEvents()
+    reader = ChatChunks() if api == "chat" else ResponseEvents()
     for chunk in chunks:
         if get(chunk, "error") or get(chunk, "type") in ("error", "response.failed"):
             return
-        yield from (chat_deltas(chunk) if api == "chat" else events.read(chunk))
+        yield from reader.read(chunk)
 
 
 def pieces(api, chunk, at):

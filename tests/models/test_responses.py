@@ -141,7 +141,7 @@ def test_items_that_only_stand_in_the_last_event_are_read_there() -> None:
     ended = {"type": "response.completed", "response": {"status": "completed", "output": [text, item]}}
     deltas = list(events.read(ended))
     assert deltas[0] == TextDelta(text="So")
-    assert CallDelta(index=1, arguments={"x": 1}) in deltas
+    assert CallDelta(index=1, arguments={"x": 1}, whole=True) in deltas
     assert deltas[-1] == Finish(reason="tool_calls")
 
 

@@ -141,7 +141,7 @@ EDGES: dict[str, list[Delta]] = {
 def shown(delta: object) -> str:
     """A delta or part without its empty fields."""
     fields = ((name, getattr(delta, name)) for name in delta.__dataclass_fields__)  # type: ignore[attr-defined]
-    given = ", ".join(f"{name}={value!a}" for name, value in fields if value not in (None, ()))
+    given = ", ".join(f"{name}={value!a}" for name, value in fields if value not in (None, ()) and value is not False)
     return f"{type(delta).__name__}({given})"
 
 

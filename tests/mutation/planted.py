@@ -48,8 +48,8 @@ PLANTED = (
     Fault(
         name="the arguments of two calls without ids are joined to one",
         file="asyncfc_jupyter/models/accumulator.py",
-        old="call = self._by_index.get(delta.index)",
-        new="call = self._by_index.get(delta.index, self._current)",
+        old="at_index = self._by_index.get(delta.index)",
+        new="at_index = self._by_index.get(delta.index, self._current)",
         tests=("tests/models", "-m", "not old_client and not real_model"),
     ),
     Fault(

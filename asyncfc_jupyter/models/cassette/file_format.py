@@ -127,7 +127,7 @@ def to_line(delta: Delta) -> dict[str, Any]:
             return {"item": item}
     kind = next(name for name, of in _KINDS.items() if isinstance(delta, of))
     fields = {field.name: getattr(delta, field.name) for field in dataclasses.fields(delta)}
-    return {kind: {name: value for name, value in fields.items() if value is not None}}
+    return {kind: {name: value for name, value in fields.items() if value is not None and value is not False}}
 
 
 def to_delta(line: Mapping[str, Any]) -> Delta:

@@ -62,7 +62,7 @@ class OpenAIChat(Adapter):
         return dict.fromkeys(field for message in request.messages for field in _reasoning(message, self.name))
 
     def _reader(self) -> Read:
-        return _deltas
+        return ChatChunks().read
 
 
 def _reasoning(message: Message, model: str) -> dict[str, str]:
@@ -73,15 +73,26 @@ def _reasoning(message: Message, model: str) -> dict[str, str]:
     return {}
 
 
-def _deltas(chunk: Any) -> Iterator[Delta]:
-    """Yield the deltas in a chunk. Only the first choice counts: no request asks for several."""
-    for choice in several(get(chunk, "choices"))[:1]:
-        yield from _reply_deltas(get(choice, "delta"))
-        if reason := get(choice, "finish_reason"):
-            yield Finish(reason=str(reason))
-    if usage := get(chunk, "usage"):
-        sent, written = (number(get(usage, f"{kind}_tokens")) or 0 for kind in ("prompt", "completion"))
-        yield Usage(input_tokens=sent, output_tokens=written)
+class ChatChunks:
+    """Reads the chunks of one reply, which are dicts."""
+
+    def __init__(self) -> None:
+        #: The index of the choice that is read, once it is known: no request asks for several, but some servers send them.
+        self._choice: int | None = None
+
+    def read(self, chunk: Any) -> Iterator[Delta]:
+        """Yield the deltas in a chunk."""
+        for choice in several(get(chunk, "choices")):
+            index = number(get(choice, "index"))
+            self._choice = index if self._choice is None else self._choice
+            if index not in {None, self._choice}:
+                continue
+            yield from _reply_deltas(get(choice, "delta"))
+            if reason := get(choice, "finish_reason"):
+                yield Finish(reason=str(reason))
+        if usage := get(chunk, "usage"):
+            sent, written = (number(get(usage, f"{kind}_tokens")) or 0 for kind in ("prompt", "completion"))
+            yield Usage(input_tokens=sent, output_tokens=written)
 
 
 def _reply_deltas(delta: Any) -> Iterator[Delta]:
@@ -93,11 +104,12 @@ def _reply_deltas(delta: Any) -> Iterator[Delta]:
     for words in (get(delta, "content"), get(delta, "refusal")):
         if words and isinstance(words, str):
             yield TextDelta(text=words)
-    for call in several(get(delta, "tool_calls")):
+    for position, call in enumerate(several(get(delta, "tool_calls"))):
         function = get(call, "function")
-        name = get(function, "name")
+        name, index = get(function, "name"), number(get(call, "index"))
         yield CallDelta(
-            index=number(get(call, "index")),
+            # The position in the list distinguishes calls without an index. A call alone says nothing by its position.
+            index=position if index is None and position else index,
             call_id=text(get(call, "id")),
             name=name if isinstance(name, str) else None,
             arguments=get(function, "arguments"),

@@ -66,7 +66,8 @@ def kept_item(item: Mapping[str, Any]) -> Item | None:
         case "message":
             return {"type": "message"}
         case "function_call":
-            return {"type": "function_call", "call_id": text(item.get("call_id"))}
+            marked = {"async": True} if item.get("async") is True else {}
+            return {"type": "function_call", "call_id": text(item.get("call_id")), **marked}
     return None
 
 
