@@ -6,7 +6,11 @@ delivers the value. That may be another tool message, the answer to an ``await_f
 user's place, or the end gate, whose own call is not sent at all. The model needs no note about placeholders. Names, references
 and ``await_future`` stay as they are: the API has none of them.
 
-A server or model that refuses asynchronous tools is sent placeholders from then on, with a warning.
+A call stays open only if the server itself marked it as asynchronous in its reply. Many servers ignore fields that they do not
+know: for such a server an open call is one that was never answered, and its model makes it again. So the mark is kept with the
+reply, and the placeholder of a call without it is sent as its output. This serves a server that marks some calls only, too, and
+replies of another model. A server that marks none in a reply is sent the tools without ``async`` from then on; one that refuses
+asynchronous tools is sent no asynchronous calls either. Both with a warning.
 
 What is known of this API, and from where: openai-python 3.57 has ``async: bool`` on ``FunctionToolParam`` and on
 ``ResponseFunctionToolCallParam`` ("Whether the function tool call runs asynchronously", ``response_function_tool_call.py``);
@@ -19,6 +23,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -34,7 +39,8 @@ from asyncfc_jupyter.core.protocol import (
     read_reports,
     text_of,
 )
-from asyncfc_jupyter.models.base import Message
+from asyncfc_jupyter.models.base import REPLAY, CallDelta, Delta, Finish, Message
+from asyncfc_jupyter.models.openai.adapter import Read
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.models.openai.responses_items import Item, input_items, message_items, output_item
 
@@ -47,17 +53,41 @@ class OpenAINative(OpenAIResponses):
 
     patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {_ASYNC: _REFUSED}
 
+    #: Whether the server has made calls without marking one.
+    _ignored = False
+
     @property
     def is_native(self) -> bool:
         """Whether the server has accepted asynchronous tools so far."""
-        return _ASYNC not in self._refused
+        return not (self._ignored or _ASYNC in self._refused)
+
+    def _reader(self) -> Read:
+        read, marked = super()._reader(), self.async_calls
+        named = False
+
+        def watch(event: Any) -> Iterator[Delta]:
+            nonlocal named
+            ended = False
+            for delta in read(event):
+                named = named or (isinstance(delta, CallDelta) and (delta.name or AWAIT_FUTURE) != AWAIT_FUTURE)
+                ended = ended or isinstance(delta, Finish)
+                yield delta
+            if ended and named and self.is_native and self.async_calls == marked:
+                self._ignored = True
+                warnings.warn(
+                    f"{self._address} takes asynchronous tools, but makes ordinary calls: pending calls are answered by "
+                    "placeholders from now on; set api to responses (--api responses).",
+                    stacklevel=2,
+                )
+
+        return watch
 
     def _input(self, messages: Sequence[Message], refused: frozenset[str]) -> list[Item]:
         return input_items(messages, self.name) if _ASYNC in refused else list(native_items(messages, self.name))
 
     def _tools(self, tools: Sequence[Mapping[str, Any]], refused: frozenset[str]) -> list[Item]:
         flat = super()._tools(tools, refused)
-        if _ASYNC in refused:
+        if self._ignored or _ASYNC in refused:
             return flat
         return [tool if tool["name"] == AWAIT_FUTURE else {**tool, _ASYNC: True} for tool in flat]
 
@@ -67,55 +97,80 @@ def native_items(messages: Sequence[Message], model: str) -> Iterator[Item]:
 
     Like `input_items` a fold: further messages add items and change none.
     """
-    names: dict[str, str] = {}
+    calls: dict[str, Item] = {}
     open_calls: dict[str, str] = {}
     for message in messages:
         if message["role"] == "tool":
-            yield from _answer(message, names, open_calls)
+            yield from _answer(message, calls, open_calls)
         elif delivered := read_delivery(message):
             outputs = list(_outputs(delivered, open_calls))
             yield from outputs
             if len(outputs) < len(delivered):  # else every result became an output
                 yield from message_items(message, model)
         else:
+            marked = _marked(message, model)
             for item in message_items(message, model):
-                if item["type"] != "function_call":
-                    yield item
-                    continue
-                names[item["call_id"]] = item["name"]
-                if item["name"] != AWAIT_FUTURE:
-                    yield {**item, _ASYNC: True}
-                elif not item["call_id"].startswith(GATE_ID):
+                if item["type"] == "function_call":
+                    made = calls[item["call_id"]] = {**item, _ASYNC: True} if item["call_id"] in marked else item
+                    if not item["call_id"].startswith(
+                        GATE_ID
+                    ):  # the layer's own call is sent with its answer, if at all
+                        yield made
+                else:
                     yield item
 
 
-def _answer(message: Message, names: Mapping[str, str], open_calls: dict[str, str]) -> Iterator[Item]:
-    """Yield the outputs that a tool message brings; remember the call that it leaves open."""
+def _marked(message: Message, model: str) -> frozenset[str]:
+    """Return the ids of the calls of a reply that this model's server marked as asynchronous."""
+    kept = message.get(REPLAY) or {}
+    items = kept.get("items") or () if kept.get("model") == model else ()
+    return frozenset(item["call_id"] for item in items if item.get(_ASYNC) is True and item.get("call_id"))
+
+
+def _answer(message: Message, calls: Mapping[str, Item], open_calls: dict[str, str]) -> Iterator[Item]:
+    """Yield the outputs that a tool message brings; remember the call that it leaves open.
+
+    What it says of futures whose calls are not open stays in its own text.
+    """
     call_id, text = message["tool_call_id"], text_of(message)
     content = decode(text)
-    name = names.get(call_id)
-    if name == AWAIT_FUTURE:
+    call = calls.get(call_id, {})
+    if call.get("name") == AWAIT_FUTURE:
+        others = [report.fields for report in read_reports(content) if not _closes(report, open_calls)]
         if not call_id.startswith(GATE_ID):
             yield output_item(call_id, text)
+        elif others:
+            yield call
+            yield output_item(call_id, json.dumps(others, ensure_ascii=False))
         yield from _outputs(read_reports(content), open_calls)
         return
     own = read_report(content)
     if own is None or not own.is_complete:
         yield output_item(call_id, text)
         return
+    delivered = list(read_reports(own.fields.get(DELIVERED)))
+    others = [report.fields for report in delivered if not _closes(report, open_calls)]
     if own.status != "pending":
-        fields = {key: value for key, value in own.fields.items() if key not in {DELIVERED, STILL_PENDING}}
+        pending = own.fields.get(STILL_PENDING)
+        closed = [name for name in pending if str(name) not in open_calls] if isinstance(pending, list) else pending
+        rest = {DELIVERED: others, STILL_PENDING: closed}
+        fields = {key: rest.get(key, value) for key, value in own.fields.items() if rest.get(key, True)}
         yield output_item(call_id, json.dumps(fields, ensure_ascii=False))
-    elif own.tool == name and own.is_placeholder:
+    elif call.get(_ASYNC) and own.tool == call["name"] and own.is_placeholder and not others:
         open_calls[own.future] = call_id
     else:
         yield output_item(call_id, text)
-    yield from _outputs(read_reports(own.fields.get(DELIVERED)), open_calls)
+    yield from _outputs(delivered, open_calls)
+
+
+def _closes(report: FutureReport, open_calls: Mapping[str, str]) -> bool:
+    """Return whether a report is the output of an open call."""
+    return report.is_complete and report.status != "pending" and report.future in open_calls
 
 
 def _outputs(reports: Iterable[FutureReport], open_calls: dict[str, str]) -> Iterator[Item]:
     """Yield the outputs of the open calls that these reports are about, and close them."""
     for report in reports:
-        if report.is_complete and report.status != "pending" and report.future in open_calls:
+        if _closes(report, open_calls):
             fields = {key: value for key, value in report.fields.items() if key != "arguments"}
             yield output_item(open_calls.pop(report.future), json.dumps(fields, ensure_ascii=False))
