@@ -33,6 +33,7 @@ from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models.accumulator import Accumulator, ReplyCall
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import (
+    REPLAY,
     CallDelta,
     ChatModel,
     ChatRequest,
@@ -236,7 +237,8 @@ class Examination:
                     texts += isinstance(delta, TextDelta)
                 if len(deltas) >= _MOST_DELTAS or (not briefly and texts >= _MOST_TEXTS and not accumulator.has_calls):
                     break
-        return TimedReply(deltas, accumulator.finish().calls)
+        answered = accumulator.finish()
+        return TimedReply(deltas, answered.calls, answered.replay)
 
     async def _answer(self, reply: TimedReply) -> tuple[bool, bool]:
         """Answer the calls, the first by a placeholder; return whether that was accepted, and whether usage came."""
@@ -257,7 +259,8 @@ class Examination:
         options: dict[str, Any] = {limit: _FEW_TOKENS} if limit else {}
         if self._api == "chat":
             options["stream_options"] = {"include_usage": True}
-        history = [{"role": "assistant", "content": None, "tool_calls": calls}, *answers]
+        kept = {REPLAY: {"model": self._model.name, **reply.replay}} if reply.replay and reply.calls else {}
+        history = [{"role": "assistant", "content": None, "tool_calls": calls, **kept}, *answers]
         try:
             answered = await self._ask("gives a placeholder", history, briefly=True, **options)
         except ServerError:
@@ -271,6 +274,8 @@ class TimedReply:
 
     deltas: Sequence[tuple[float, Delta]]
     calls: Sequence[ReplyCall] = ()
+    #: What the model wants to see again with it.
+    replay: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def seen(self, *, forced: bool, placeholder: bool, usage_when_asked: bool, native: bool, references: bool) -> Seen:
         """Return what this reply shows of its server, with what other replies have shown."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -62,6 +63,20 @@ def delivery(*results: Any) -> dict[str, Any]:
 
 def kept(model: str = "m", **more: Any) -> dict[str, Any]:
     return {"model": model, **more}
+
+
+def marked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A history whose calls the server marked as asynchronous."""
+
+    def mark(message: dict[str, Any]) -> dict[str, Any]:
+        made = [{"type": "function_call", "call_id": each["id"]} for each in message.get("tool_calls", ())]
+        replay = message.get("replay") or (kept(items=[{"type": "message"}, *made]) if made else {})
+        items = [
+            {**item, "async": True} if item["type"] == "function_call" else item for item in replay.get("items", ())
+        ]
+        return {**message, "replay": {**replay, "items": items}} if items else message
+
+    return [mark(message) for message in messages]
 
 
 REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
@@ -206,7 +221,8 @@ async def ask(model: Any, *, options: Any = None, messages: Any = (GO,), tools: 
 def test_every_request_leaves_the_process_as_expected(api: str, expected: Compare) -> None:
     async def each(base_url: str) -> list[str]:
         model = MODELS[api]("m", base_url=base_url, api_key=KEY)
-        for messages in HISTORIES.values():
+        for unmarked in HISTORIES.values():
+            messages = marked(unmarked) if api == "native" else unmarked
             await ask(model, messages=messages)
         for options in OPTIONS.values():
             await ask(model, options=options, tools=TOOLS)
@@ -238,7 +254,8 @@ def test_every_request_to_a_server_that_refuses_a_field_is_as_expected(api: str,
     async def each(base_url: str) -> None:
         model = MODELS[api]("m", base_url=base_url, api_key=KEY, options={"top_k": 3})
         for history in ("reasoning as text, with calls", "a placeholder, open"):
-            await ask(model, messages=HISTORIES[history], options={"stream_options": {}}, tools=TOOLS)
+            messages = marked(HISTORIES[history]) if api == "native" else HISTORIES[history]
+            await ask(model, messages=messages, options={"stream_options": {}}, tools=TOOLS)
 
     with ScriptedServer(policy) as server, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -308,6 +325,11 @@ def test_an_option_that_the_adapter_decides_is_refused_in_a_request_too() -> Non
         ({"type": "message", "content": ["x"]}, {"type": "message"}),
         ({"type": "function_call", "call_id": 7, "name": "get"}, {"type": "function_call", "call_id": "7"}),
         ({"type": "function_call"}, {"type": "function_call", "call_id": None}),
+        (
+            {"type": "function_call", "call_id": "a", "async": True},
+            {"type": "function_call", "call_id": "a", "async": True},
+        ),
+        ({"type": "function_call", "call_id": "a", "async": "yes"}, {"type": "function_call", "call_id": "a"}),
         ({"type": "web_search_call"}, None),
         ({}, None),
     ],
@@ -318,9 +340,12 @@ def test_the_fields_of_an_item_that_can_be_sent_back_are_kept(
     assert kept_item(item) == keeps
 
 
+@pytest.mark.parametrize("prepared", [list, marked], ids=["unmarked", "marked"])
 @pytest.mark.parametrize("history", HISTORIES)
-def test_more_messages_change_no_item_that_was_sent_before(history: str) -> None:
-    messages = HISTORIES[history]
+def test_more_messages_change_no_item_that_was_sent_before(
+    history: str, prepared: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+) -> None:
+    messages = prepared(HISTORIES[history])
     items = list(native_items(messages, "m"))
     for length in range(len(messages)):
         part = list(native_items(messages[:length], "m"))

@@ -108,23 +108,19 @@ def native_items(messages: Sequence[Message], model: str) -> Iterator[Item]:
             if len(outputs) < len(delivered):  # else every result became an output
                 yield from message_items(message, model)
         else:
-            marked = _marked(message, model)
+            kept = message.get(REPLAY) or {}
+            items = kept.get("items") or () if kept.get("model") == model else ()
+            marked = {item.get("call_id") for item in items if item.get(_ASYNC) is True}
             for item in message_items(message, model):
                 if item["type"] == "function_call":
-                    made = calls[item["call_id"]] = {**item, _ASYNC: True} if item["call_id"] in marked else item
+                    is_async = item["call_id"] in marked and item["name"] != AWAIT_FUTURE
+                    made = calls[item["call_id"]] = {**item, _ASYNC: True} if is_async else item
                     if not item["call_id"].startswith(
                         GATE_ID
                     ):  # the layer's own call is sent with its answer, if at all
                         yield made
                 else:
                     yield item
-
-
-def _marked(message: Message, model: str) -> frozenset[str]:
-    """Return the ids of the calls of a reply that this model's server marked as asynchronous."""
-    kept = message.get(REPLAY) or {}
-    items = kept.get("items") or () if kept.get("model") == model else ()
-    return frozenset(item["call_id"] for item in items if item.get(_ASYNC) is True and item.get("call_id"))
 
 
 def _answer(message: Message, calls: Mapping[str, Item], open_calls: dict[str, str]) -> Iterator[Item]:
