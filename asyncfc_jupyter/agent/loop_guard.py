@@ -16,7 +16,6 @@ from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.errors import WentInCircles
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.text import shorten
-from asyncfc_jupyter.values.summarize import value_fields
 
 #: Replies in a row without progress before the run is stopped: enough for two warnings, and one more mistake.
 _MOST_FRUITLESS = 4
@@ -62,7 +61,7 @@ class Progress:
             fact = (call.tool, _SORTED.encode(dict(call.arguments)), status)
             facts.add(fact if status in {"pending", "done"} else (*fact, call.error))
             if status == "done" and fact in self._seen:  # else it is new, and encoding a large value is not worth it
-                facts.add((*fact, json.dumps(value_fields(call.value, call.name).get("value"), default=str)))
+                facts.add((*fact, json.dumps(call.shown.get("value"), default=str)))
         if not facts <= self._seen:
             self._seen |= facts
             self._fruitless = self._polls = 0

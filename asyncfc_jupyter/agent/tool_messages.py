@@ -21,7 +21,6 @@ from asyncfc_jupyter.core.protocol import (
     placeholder_fields,
 )
 from asyncfc_jupyter.runtime.call import ToolCall
-from asyncfc_jupyter.values.summarize import value_fields
 
 
 def _as_names(value: Any) -> Any:
@@ -72,7 +71,7 @@ def result_object(call: ToolCall, *, with_arguments: bool = False, withheld: boo
     if status == "pending":
         return shown | placeholder_fields(call.name)
     if status == "done":
-        return shown | value_fields(call.value, call.name)
+        return shown | call.shown
     return shown | {"error": call.error}
 
 
@@ -98,7 +97,7 @@ def plain_content(call: ToolCall) -> str:
     """Return the content of a tool message in the modes without futures: the value itself, or its error."""
     if call.state is not State.DONE:
         return _dump({"error": call.error})
-    fields = value_fields(call.value, call.name)
+    fields = call.shown
     return _dump({"summarized": True, "value": fields["value"]} if "summarized" in fields else fields["value"])
 
 

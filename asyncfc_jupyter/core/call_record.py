@@ -24,6 +24,7 @@ class Gate(Enum):
     ARGUMENTS = auto()
     HAZARD = auto()
     IRREVERSIBLE = auto()
+    BINDING = auto()
     APPROVAL = auto()
     LIMIT = auto()
     OPEN = auto()
@@ -39,9 +40,15 @@ class Record:
     effects: Effects
     #: Its reply has not ended yet.
     in_open_reply: bool
+    #: The call whose outcome it waits to take; None for a call that runs.
+    same_as: FutureName | None = None
     limits: Limits = ()
     state: State = State.PENDING
     gate: Gate = Gate.DATA
+    #: Whether its arguments are bound: the values that its function will get.
+    bound: bool = False
+    #: Whether the driver is resolving its arguments.
+    resolving: bool = False
     #: Futures whose values are still missing.
     missing: set[FutureName] = field(default_factory=set)
     #: How many values were missing when the reason to wait was last reported.

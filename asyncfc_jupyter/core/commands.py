@@ -10,9 +10,22 @@ from asyncfc_jupyter.core.waits import Wait
 
 @dataclass(frozen=True, slots=True)
 class ResolveArguments:
-    """Replace the references and check the values; answer with `ArgumentsResolved` or `CallFailed`.
+    """Find out what the call touches, now that every value it needs is there.
 
-    Do nothing if an answer to an earlier command has settled the future in the meantime.
+    If its arguments are the same whenever they are read, bind them, and answer with `ArgumentsResolved` or `CallFailed`. Else
+    answer with `EffectsResolved`: `BindArguments` follows. Do nothing if an answer to an earlier command has settled the future
+    in the meantime.
+    """
+
+    future: FutureName
+
+
+@dataclass(frozen=True, slots=True)
+class BindArguments:
+    """Replace the references and check the values of a call that nothing before it can affect any more.
+
+    Answer with `ArgumentsResolved` or `CallFailed`; or with `BindingDelayed`, and with one of these later. Do nothing if an
+    answer to an earlier command has settled the future in the meantime.
     """
 
     future: FutureName
@@ -60,4 +73,4 @@ class CopyOutcome:
     of: FutureName
 
 
-Command = ResolveArguments | StartCall | HoldCall | AskApproval | SkipCall | CopyOutcome
+Command = ResolveArguments | BindArguments | StartCall | HoldCall | AskApproval | SkipCall | CopyOutcome

@@ -31,6 +31,9 @@ Path = tuple[str, ...]
 
 #: The whole state: what a tool that declares nothing is taken to write.
 ROOT: Path = ()
+#: The one place of all results that are passed as the objects they are: any of them may be a part of any other. A call that is
+#: given one reads it. Only calls that may write everything write it.
+SHARED_OBJECTS: Path = ("shared objects",)
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 #: What some file systems ignore at the end of a name, and some functions at both ends.
@@ -63,6 +66,12 @@ class Effects:
     def pure(self) -> bool:
         """Whether the call touches no state at all."""
         return not self.reads and not self.writes
+
+    def with_shared_objects(self) -> Effects:
+        """Return the same, and that the call reads an object that it is given. One that writes everything does so anyway."""
+        if ROOT in self.writes:
+            return self
+        return Effects(reads=(*self.reads, SHARED_OBJECTS), writes=self.writes, widened=self.widened)
 
 
 PURE = Effects()

@@ -189,7 +189,7 @@ class CallIssued(Event):
     approve: bool = False
     #: The end of the run does not wait for it.
     detached: bool = False
-    #: The pending call that this one repeats: this one is not made, and takes the outcome of that one.
+    #: The pending call that this one repeats: this one takes the outcome of that one, and is not made if it can.
     same_as: FutureName | None = None
 
 
@@ -199,6 +199,26 @@ class CallHeld(Event):
 
     future: FutureName
     wait: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectsResolved(Event):
+    """Every value that the call needs is there, but what its arguments are depends on when they are read.
+
+    They take an object that an earlier call may change, or are checked by code that may look at the world. So they are resolved
+    when nothing before the call can affect them any more.
+    """
+
+    future: FutureName
+    #: What the call touches, widened where an argument is not known yet.
+    effects: Effects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingDelayed(Event):
+    """The arguments of a call are resolved when the clean-up of an abandoned call has ended."""
+
+    future: FutureName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +293,8 @@ class CallFinished(Event):
     future: FutureName
     #: A short text for users, such as ``3 flights``. The result itself is not in the log.
     summary: str = ""
+    #: False if calls that repeat this one have to run: its result is passed as the object it is, and each makes its own.
+    shareable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,23 +2,32 @@
 
 Theory of operation
 -------------------
-A call passes six gates, in this order, and starts at the first moment when all are open:
+A call passes seven gates, in this order, and starts at the first moment when all are open:
 
 1. **data**: every future that its arguments name is done. If one did not succeed, the call is skipped.
-2. **arguments**: the driver replaces the references and checks the values (`ResolveArguments`).
+2. **arguments**: the driver says what the call touches (`ResolveArguments`).
 3. **hazards**: no earlier unsettled call conflicts with it (`core.effects`). While an earlier call's own arguments are
    unknown its paths are widened, so the test errs on the side of waiting; effects only ever narrow, so a gate that has
    opened never closes again.
 4. **irreversible**: for calls marked so, the reply that holds the call has ended well and every earlier call has settled. The
    call is skipped as soon as an earlier one does not succeed, unless the model saw that before it wrote the call.
-5. **approval**: for calls marked so, the user has approved (`AskApproval`).
-6. **limit**: there is a place for it under each limit (`core.limits`).
+5. **binding**: the driver replaces the references and checks the values (`BindArguments`). Nothing can change them any more:
+   each earlier call that could has settled, and each later one waits for this call.
+6. **approval**: for calls marked so, the user has approved (`AskApproval`).
+7. **limit**: there is a place for it under each limit (`core.limits`).
+
+What decides when a call may start, its effects, must be known early. What its function receives must not be read early: a
+shared object may still be changed by an earlier call, and the code that checks an argument or makes its default may look at
+the world. Arguments that are the same whenever they are read are bound at the second gate already, so that one that does not
+fit is refused at once.
 
 At the gates of hazards and irreversible calls a call *watches* one blocker: the latest earlier call that holds it. When the
 blocker settles or narrows, the call is checked again, and finds another blocker or passes the gate. To check every call at each
 event, or to keep an edge for each conflicting pair, would cost the square of the number of calls.
 
-A call that repeats a pending one (`CallIssued.same_as`) passes no gate: it settles as that one does.
+A call that repeats a pending one (`CallIssued.same_as`) passes no gate: it settles as that one does. But if the result is an
+object that is passed as it is, two calls would have made two objects, which later calls may change one by one. Then the repeat
+runs, too. In case it has to, it holds its places in order from the beginning.
 
 The scheduler has no clock, no loop, no values and no randomness: what it decides depends on the order of events alone. It
 lives as long as its conversation.
@@ -28,11 +37,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from asyncfc_jupyter.core.call_record import Gate, Record, future_of, hazard_wait
 from asyncfc_jupyter.core.commands import (
     AskApproval,
+    BindArguments,
     Command,
     CopyOutcome,
     HoldCall,
@@ -40,16 +51,18 @@ from asyncfc_jupyter.core.commands import (
     SkipCall,
     StartCall,
 )
-from asyncfc_jupyter.core.effects import PURE, Effects
+from asyncfc_jupyter.core.effects import Effects
 from asyncfc_jupyter.core.events import (
     BROKEN_ENDS,
     ApprovalGiven,
     ArgumentsResolved,
+    BindingDelayed,
     CallCancelled,
     CallFailed,
     CallFinished,
     CallIssued,
     CallSkipped,
+    EffectsResolved,
     Event,
     Limit,
     ResultShown,
@@ -116,8 +129,18 @@ class Scheduler:
         match event:
             case CallIssued():
                 return self._issued(event)
-            case ArgumentsResolved():
+            case EffectsResolved() | ArgumentsResolved():
                 return self._resolved(event)
+            case BindingDelayed():
+                record = self._find(event)
+                if record.gate is not Gate.BINDING or not record.resolving:
+                    raise InvariantBroken("arguments are delayed when the scheduler asked for them", record.story)
+                record.steps.append("delayed")
+                self._answered(record)
+            case CallFinished(shareable=False):
+                record = self._find(event)
+                repeats, record.repeats = record.repeats, []
+                return chain(self._release(repeats), self._settle(record, State.DONE))
             case CallFinished() | CallFailed() | CallSkipped() | CallCancelled():
                 return self._settle(self._find(event), _SETTLED_STATE[type(event)])
             case TurnEnded():
@@ -143,11 +166,14 @@ class Scheduler:
     def may_share(self, earlier: FutureName, effects: Effects) -> bool:
         """Return whether a call issued now may take the outcome of an earlier pending one that is the same.
 
-        It may not if a call in between writes what they read: run one by one, the second would have another result.
+        It may not if a call in between writes what they read: run one by one, the second would have another result. Another
+        repeat in between is no such call.
         """
         record = self._records[earlier]
         conflict = self._accesses.latest_before(len(self._by_order), effects)
-        return not record.state.settled and (conflict is None or conflict.order <= record.order)
+        if record.state.settled or conflict is None:
+            return not record.state.settled
+        return conflict.order <= record.order or self._by_order[conflict.order].same_as == earlier
 
     def records(self) -> tuple[Record, ...]:
         """Return what is known of every call, in order of emission."""
@@ -169,8 +195,9 @@ class Scheduler:
         record = Record(
             issued=event,
             order=len(self._by_order),
-            effects=PURE if event.same_as else event.effects,
+            effects=event.effects,
             in_open_reply=self._reply_open,
+            same_as=event.same_as,
         )
         self._records[event.future] = record
         self._by_order.append(record)
@@ -194,6 +221,14 @@ class Scheduler:
             primary.repeats.append(record)
             yield self._hold(record, Wait(kind="same", on=(primary.future,)))
 
+    def _release(self, repeats: list[Record]) -> Iterator[Command]:
+        """Let calls run that could take the outcome of another only if that can be shared."""
+        for repeat in repeats:
+            if not repeat.state.settled:
+                repeat.same_as = None
+                repeat.steps.append("runs itself")
+                yield from self._await_data(repeat, repeat.issued.needs)
+
     def _await_data(self, record: Record, needs: tuple[FutureName, ...]) -> Iterator[Command]:
         for name in needs:
             needed = self._records[name]
@@ -208,20 +243,30 @@ class Scheduler:
         if record.missing:
             yield self._hold_for_data(record)
         else:
-            yield self._resolve(record)
+            yield self._resolve(record, Gate.ARGUMENTS)
 
-    def _resolve(self, record: Record) -> Command:
-        record.gate = Gate.ARGUMENTS
+    def _resolve(self, record: Record, gate: Gate) -> Command:
+        record.gate, record.resolving = gate, True
         self._resolving += 1
-        return ResolveArguments(record.future)
+        return (ResolveArguments if gate is Gate.ARGUMENTS else BindArguments)(record.future)
 
-    def _resolved(self, event: ArgumentsResolved) -> Iterator[Command]:
+    def _answered(self, record: Record) -> None:
+        if record.resolving:
+            record.resolving = False
+            self._resolving -= 1
+
+    def _resolved(self, event: EffectsResolved | ArgumentsResolved) -> Iterator[Command]:
         record = self._find(event)
-        if record.gate is not Gate.ARGUMENTS:
+        bound = isinstance(event, ArgumentsResolved)
+        if record.gate is not Gate.ARGUMENTS and not (bound and record.gate is Gate.BINDING):
             raise InvariantBroken("arguments are resolved after the scheduler asked for it", record.story)
-        self._resolving -= 1
-        record.limits = tightest((*self._run_limit, *event.limits)) if event.limits else self._run_limit
-        record.steps.append("arguments resolved")
+        self._answered(record)
+        if isinstance(event, ArgumentsResolved):
+            record.bound = True
+            record.limits = tightest((*self._run_limit, *event.limits)) if event.limits else self._run_limit
+            record.steps.append("arguments resolved")
+        else:
+            record.steps.append("effects resolved")
         if event.effects != record.effects:
             self._accesses.remove(record.order, record.effects)
             record.effects = event.effects
@@ -230,7 +275,7 @@ class Scheduler:
         yield from self._check(record)
 
     def _check(self, record: Record) -> Iterator[Command]:
-        """Check the gates of hazards and of irreversible calls. If one is closed, watch the call that holds this one."""
+        """Check the gates after that of arguments. If an earlier call holds this one, watch it."""
         blocker: Record | None = None
         wait: Wait | None = None
         record.gate = Gate.HAZARD
@@ -246,6 +291,8 @@ class Scheduler:
             if blocker is not None:
                 blocker.watchers.append(record)
             yield self._hold(record, wait)
+        elif not record.bound:
+            yield self._resolve(record, Gate.BINDING)
         elif record.issued.approve:
             record.gate = Gate.APPROVAL
             yield AskApproval(record.future)
@@ -329,17 +376,16 @@ class Scheduler:
         dependent.missing.discard(needed.future)
         left = len(dependent.missing)
         if not left:
-            return self._resolve(dependent)
+            return self._resolve(dependent, Gate.ARGUMENTS)
         if _REPORT_EACH < left > dependent.reported // 2:
             return None
         return self._hold_for_data(dependent)
 
     def _leave(self, record: Record, state: State) -> None:
         """Settle one call, and release all that it holds."""
+        self._answered(record)
         if record.state is State.PENDING:
-            if record.gate is Gate.ARGUMENTS:
-                self._resolving -= 1
-            elif record.gate is Gate.LIMIT:
+            if record.gate is Gate.LIMIT:
                 self._places.withdraw(record.order)
         elif record.state is State.RUNNING:
             self._places.leave(record.limits)

@@ -1,23 +1,30 @@
-"""A call's arguments, before and after their references are replaced: what the call needs, touches, and gives its function."""
+"""A call's arguments, before and after they are bound: what the call needs, touches, and gives its function.
+
+To bind means to replace the references, to check the values and to make the defaults. That may read objects which an earlier
+call still changes, and run code that looks at the world. So effects are found out early and without it (`effects_of`), and
+arguments are bound (`bind`) when the call may start; or at once, where that makes no difference.
+"""
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import CallIssued, Limit
+from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.malformed_references import Situation, reject_malformed_references
 from asyncfc_jupyter.core.references import Reference, find_references, nested_deeper_than, substitute
-from asyncfc_jupyter.errors import CallError, UnknownFuture
+from asyncfc_jupyter.errors import CallError, MissingField, UnknownFuture
 from asyncfc_jupyter.runtime.call import ShareKey, ToolCall
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.tools.nulls import without_nulls
 from asyncfc_jupyter.values.place_texts import place_texts
+from asyncfc_jupyter.values.plain import is_constant
 from asyncfc_jupyter.values.snapshot import snapshot
 
 #: Characters of a call's arguments in the log: enough to recognise the call.
@@ -26,6 +33,27 @@ _ARGUMENTS_SHOWN = 400
 _EXACT, _SHOWN = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False, default=str)
 #: Levels of nesting in a call's arguments: far beyond any real one, far below where recursion ends.
 _DEEPEST = 64
+
+
+class Values:
+    """The values of references to the calls of a conversation."""
+
+    def __init__(self, calls: Mapping[FutureName, ToolCall]) -> None:
+        self._calls = calls
+
+    def get(self, reference: Reference) -> Any:
+        """Return the value of a reference.
+
+        Plain data is copied: what one tool does to its argument must reach neither another tool nor the result itself.
+
+        Raises:
+            MissingField: It finds nothing.
+        """
+        return snapshot(reference.resolve(self._calls[reference.future].value))
+
+    def are_plain(self, references: Iterable[Reference]) -> bool:
+        """Return whether all have a value, and one that is the same whenever it is read."""
+        return not references or all(self._calls[each.future].gives_plain(each) for each in references)
 
 
 def check_depth(arguments: Mapping[str, Any]) -> CallError | None:
@@ -51,18 +79,36 @@ def references_in(tool: Tool | None, arguments: Mapping[str, Any], situation: Si
     return found
 
 
-def effects_of(tool: Tool | None, arguments: Mapping[str, Any], *, references: bool) -> Effects:
-    """Return what a call touches as far as its arguments are known, widened where they are not; nothing without a tool."""
+def is_known(call: ToolCall, values: Values) -> bool:
+    """Return whether a call's arguments are the same whenever they are bound, or cannot be bound at all.
+
+    They are if they consist of the model's own JSON and of plain data, and if each check is closed.
+    """
+    tool = call.function
+    return call.problem is not None or tool is None or (not tool.parameters_of.open and values.are_plain(call.found))
+
+
+def effects_of(
+    tool: Tool | None, arguments: Mapping[str, Any], found: tuple[Reference, ...], values: Values | None
+) -> Effects:
+    """Return what a call touches as far as that is known by now; nothing without a tool.
+
+    A path is widened where an argument is not known: where it may depend on when it is read. An object that is not plain data
+    is shared, and the call reads it. Each reference may turn out to be to one while it has no value.
+
+    Args:
+        tool: The tool; None if the call cannot be made.
+        arguments: The call's arguments, as the model wrote them.
+        found: The references in them.
+        values: The values of references; None if what resembles one is text.
+    """
     if tool is None:
         return PURE
-    if not references or not tool.places_in:
-        return tool.effects.expand(_texts(tool, arguments))
-    known = {name: value for name, value in arguments.items() if next(find_references(value), None) is None}
-    unknown = arguments.keys() - known.keys()
-    unresolved = {name for name in tool.places_in if tool.written_as.get(name, name) in unknown}
-    texts = _texts(tool, substitute(known, lambda reference: reference))
-    # A default is not the value of an argument that was given.
-    return tool.effects.expand({name: each for name, each in texts.items() if name not in unresolved}, unresolved)
+    if values is None or values.are_plain(found):
+        return tool.effects.expand(*_texts(tool, arguments, frozenset(), values))
+    named = arguments.items() if tool.places_in else ()
+    unknown = {name for name, each in named if not values.are_plain(find_references(each))}
+    return tool.effects.expand(*_texts(tool, arguments, unknown, values)).with_shared_objects()
 
 
 def share_key(tool: Tool | None, arguments: Mapping[str, Any], *, references: bool) -> ShareKey | None:
@@ -79,7 +125,7 @@ def share_key(tool: Tool | None, arguments: Mapping[str, Any], *, references: bo
         return None  # a script passed what no model can write, and a text of it may be that of something else
 
 
-def issued(call: ToolCall, turn: int, found: tuple[Reference, ...], effects: Effects) -> CallIssued:
+def issued(call: ToolCall, turn: int, effects: Effects) -> CallIssued:
     """Return the event for a new call, as the scheduler needs it."""
     able = call.function if call.problem is None else None
     return CallIssued(
@@ -88,8 +134,8 @@ def issued(call: ToolCall, turn: int, found: tuple[Reference, ...], effects: Eff
         turn=turn,
         tool=call.tool,
         arguments=shorten(_SHOWN.encode(call.arguments), _ARGUMENTS_SHOWN),
-        needs=tuple(dict.fromkeys(reference.future for reference in found)),
-        references=tuple(map(str, found)),
+        needs=tuple(dict.fromkeys(reference.future for reference in call.found)),
+        references=tuple(map(str, call.found)),
         effects=effects,
         irreversible=able is not None and able.irreversible,
         approve=able is not None and able.approve,
@@ -98,42 +144,62 @@ def issued(call: ToolCall, turn: int, found: tuple[Reference, ...], effects: Eff
     )
 
 
-def resolve(
-    call: ToolCall, value_of: Callable[[Reference], Any], context: ToolContext | None
+def bind(
+    call: ToolCall, values: Values, context: ToolContext | None
 ) -> tuple[inspect.BoundArguments, Effects, tuple[Limit, ...]]:
     """Return the arguments ready to call with, what the call touches exactly, and its limits.
 
     Raises:
-        CallError: The call cannot be made. A value's own code may raise anything else.
+        CallError: The call cannot be made. A value's own code, and that which checks it, may raise anything else.
     """
     tool = call.function
     if call.problem is not None or tool is None:
         raise call.problem or CallError(f"there is no tool {call.tool!r}")
     given = dict(call.arguments)
-    arguments = substitute(given, value_of) if call.references else snapshot(given)
+    arguments = substitute(given, values.get) if call.references else snapshot(given)
     bound = tool.parameters_of.bind(arguments, context)
-    texts = _texts(tool, arguments)
+    defaults = tool.parameters_of.defaults
+    texts = {name: place_texts(bound.arguments.get(name, defaults.get(name))) for name in tool.places_in}
+    effects = tool.effects.expand(texts)
+    if not values.are_plain(call.found):
+        effects = effects.with_shared_objects()
     own = () if tool.limit is None else (Limit(name=tool.name, places=tool.limit),)
     limits = tuple(limit for template in tool.resource_limits for limit in template.expand(texts))
-    return bound, tool.effects.expand(texts), (*own, *limits)
+    return bound, effects, (*own, *limits)
 
 
-def _texts(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the texts of the arguments that paths use, as the function will get them.
+def _texts(
+    tool: Tool, arguments: Mapping[str, Any], unknown: Set[str], values: Values | None
+) -> tuple[Mapping[str, Sequence[str]], Set[str]]:
+    """Return the texts of the arguments that paths use, as the function will get them; and the names of the unknown ones.
 
-    An argument always has the same texts, so a path only grows longer when a future resolves.
+    Args:
+        tool: The tool.
+        arguments: The call's arguments, as the model wrote them.
+        unknown: The names under which the model wrote those that are not known.
+        values: The values of the references in the others; None if what resembles one is text.
     """
     if not tool.places_in:
-        return {}
+        return {}, unknown
     parameters = tool.parameters_of
     if any(value is None for value in arguments.values()):  # a null may stand for "not given"
         arguments = without_nulls(dict(arguments), parameters.schema, parameters.schema)
-    written = {name: tool.written_as.get(name, name) for name in tool.places_in}
-    given = {name: arguments[alias] for name, alias in written.items() if alias is not None and alias in arguments}
-    # A function gets its own default, and what a partial has fixed, as it is: no annotation changes it.
-    own = {
-        name: parameters.defaults[name]
-        for name, alias in written.items()
-        if alias is not None and name not in given and name in parameters.defaults
-    }
-    return {name: place_texts(value) for name, value in (own | parameters.canonical(given)).items()}
+    given: dict[str, Any] = {}
+    own: dict[str, Any] = {}  # no annotation changes a default, nor what a partial has fixed
+    unresolved: set[str] = set()
+    for name in tool.places_in:
+        written = tool.written_as.get(name, name)
+        if written in unknown or name in parameters.open or written is None:
+            unresolved.add(name)
+        elif written in arguments:
+            given[name] = arguments[written]
+        elif name in parameters.defaults and is_constant(parameters.defaults[name]):
+            own[name] = parameters.defaults[name]
+        else:
+            unresolved.add(name)
+    try:
+        given = given if values is None else substitute(given, values.get)
+    except MissingField:
+        return {}, tool.places_in  # the call fails by it when its arguments are bound
+    seen = parameters.canonical(given) | own
+    return {name: place_texts(value) for name, value in seen.items()}, unresolved

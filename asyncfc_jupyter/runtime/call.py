@@ -14,6 +14,7 @@ from typing import Any
 from asyncfc_jupyter.core.effects import PURE, Effects
 from asyncfc_jupyter.core.events import CallPrinted
 from asyncfc_jupyter.core.futures import CallId, FutureName, State, Status, future_number, status_of
+from asyncfc_jupyter.core.references import Reference
 from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.masking import mask
@@ -23,7 +24,9 @@ from asyncfc_jupyter.runtime.output_buffer import Stream
 from asyncfc_jupyter.runtime.printed import Capture, Noted, Printed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
+from asyncfc_jupyter.values.plain import finds_plain, is_plain
 from asyncfc_jupyter.values.snapshot import snapshot
+from asyncfc_jupyter.values.summarize import value_fields
 
 #: Seconds that the user has for an answer: long enough to read and think, short enough that a forgotten run ends.
 APPROVAL_TIMEOUT_S = 300.0
@@ -91,12 +94,16 @@ class ToolCall:
     lease: Lease
     #: Whether strings such as ``$f1`` are references.
     references: bool = True
+    #: The references in its arguments, in order.
+    found: tuple[Reference, ...] = ()
     #: The tool; None for an unknown name.
     function: Tool | None = None
     #: Why the call cannot be made, when that is known before its arguments are.
     problem: CallError | None = None
-    #: The call that this one repeats, whose outcome it takes.
+    #: The call that this one repeats, whose outcome it takes; None if it runs.
     same_as: FutureName | None = None
+    #: Whether another call repeats this one.
+    repeated: bool = False
     #: Equal for all calls that may share one outcome; None where the tool does not allow that, and once settled.
     share_key: ShareKey | None = None
 
@@ -104,12 +111,16 @@ class ToolCall:
     #: Whether it failed because its time was up.
     timed_out: bool = False
     value: Any = None
+    #: Whether its value is plain data as a whole; None before anything asked.
+    plain: bool | None = None
+    #: What messages show of a value that is an object, as that was when the call ended.
+    summary: dict[str, Any] | None = None
     error: str = ""
     #: The exception that the tool raised, if any, for the user.
     exception: BaseException | None = None
 
     bound: inspect.BoundArguments | None = None
-    #: What it touches, from when its arguments are known.
+    #: What it touches, as far as that is known; nothing before its needs are there.
     effects: Effects = PURE
     #: For a function that takes one: what it may ask, and report.
     context: ToolContext | None = None
@@ -149,6 +160,21 @@ class ToolCall:
         """Whether its outcome is final."""
         return self.state.settled
 
+    # -- repeated ----------------------------------------------------------------------------------------------------
+
+    def repeat(self, other: ToolCall) -> None:
+        """Take the outcome of another call, unless that is an object."""
+        self.same_as, other.repeated = other.name, True
+
+    @property
+    def shareable(self) -> bool:
+        """Whether the calls that repeat it may take its value. Of an object, each of them would have made its own."""
+        return not self.repeated or self._is_plain()
+
+    def run_itself(self) -> None:
+        """Run, although it repeats another call: the value of that one cannot be shared."""
+        self.same_as = None
+
     # -- resolved ----------------------------------------------------------------------------------------------------
 
     def open_context(self, report: Callable[[float | None, str], None]) -> ToolContext | None:
@@ -161,8 +187,8 @@ class ToolCall:
             self.context = ToolContext(call_id=self.call_id, future=self.name, tool=self.tool, report=report)
         return self.context
 
-    def resolve(self, bound: inspect.BoundArguments, effects: Effects) -> None:
-        """Take the arguments with the references replaced, and what the call touches exactly."""
+    def resolve(self, effects: Effects, bound: inspect.BoundArguments | None = None) -> None:
+        """Take what the call touches, and the arguments with the references replaced, once they may be read."""
         self.bound, self.effects = bound, effects
 
     def delay(self, task: asyncio.Task[None]) -> None:
@@ -231,6 +257,20 @@ class ToolCall:
 
     # -- settled -----------------------------------------------------------------------------------------------------
 
+    def gives_plain(self, reference: Reference) -> bool:
+        """Return whether it is done and a reference to it gives plain data: the same, whenever it is read."""
+        return self.state is State.DONE and (self._is_plain() or finds_plain(reference, self.value))
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The fields of a message that show its value. A later call may have changed an object since the call ended."""
+        return value_fields(self.value, self.name) if self.summary is None else self.summary
+
+    def _is_plain(self) -> bool:
+        if self.plain is None:
+            self.plain = is_plain(self.value)
+        return self.plain
+
     def when_settled(self, wake: Callable[[], None]) -> None:
         """Have a function called when the call, which is pending, settles."""
         self.waiters.append(wake)
@@ -257,6 +297,8 @@ class ToolCall:
         self.share_key = None
         self.state, self.timed_out = state, timed_out
         self.value, self.error, self.exception = value, error, exception
+        if state is State.DONE and not self._is_plain():
+            self.summary = value_fields(value, self.name)
         waiters, self.waiters = self.waiters, []
         for wake in waiters:
             wake()

@@ -28,7 +28,6 @@ from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.retry import Runner
 from asyncfc_jupyter.runtime.settling import end_of, settled, why_skipped
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.values.snapshot import snapshot
 
 #: Seconds for which a tool may keep the event loop to itself before the user is warned: a pause that one can see.
 _NOTICEABLE_BLOCK_S = 0.2
@@ -42,6 +41,7 @@ class Driver:
     def __init__(self, *, limit: int = DEFAULT_LIMIT) -> None:
         self.scheduler = Scheduler(limit=limit)
         self.calls: dict[FutureName, ToolCall] = {}
+        self._values = binding.Values(self.calls)
         #: The same, in order of emission.
         self.issued: list[ToolCall] = []
         self._pending: dict[FutureName, ToolCall] = {}
@@ -113,10 +113,9 @@ class Driver:
             except CallError as error:
                 problem = error
         able = tool if problem is None else None
-        effects = binding.effects_of(able, arguments, references=references)
+        effects = binding.effects_of(able, arguments, found, self._values if references else None)
         key = binding.share_key(able, arguments, references=references)
         earlier = None if key is None else self._shareable.get(key)
-        shares = earlier is not None and self.scheduler.may_share(earlier, effects)
         call = ToolCall(
             name=future_name(len(self.calls) + 1),
             call_id=call_id,
@@ -124,16 +123,18 @@ class Driver:
             arguments=arguments,
             lease=self.lease,
             references=references,
+            found=found,
             function=tool,
             problem=problem,
-            same_as=earlier if shares else None,
             share_key=key,
         )
-        if key is not None and not shares:
+        if earlier is not None and self.scheduler.may_share(earlier, effects):
+            call.repeat(self.calls[earlier])
+        elif key is not None:
             self._shareable[key] = call.name
         self.calls[call.name] = self._pending[call.name] = call
         self.issued.append(call)
-        self._feed(binding.issued(call, turn, found, effects))
+        self._feed(binding.issued(call, turn, effects))
         return call
 
     def _references_in(self, tool: Tool | None, arguments: Mapping[str, Any]) -> tuple[Reference, ...]:
@@ -169,6 +170,13 @@ class Driver:
             case commands.ResolveArguments():
                 # Settled already when, of two calls to resolve, the first failed and the second is irreversible.
                 return None if self.scheduler.state(call.name).settled else self._resolve(call)
+            case commands.BindArguments():
+                if self.scheduler.state(call.name).settled:
+                    return None
+                if not self._runner.abandoned.clean_ups_before(call):
+                    return self._bind(call)
+                call.delay(self._spawn(call, self._bind_later(call)))
+                return events.BindingDelayed(future=call.name)
             case commands.StartCall():
                 self._record(events.CallStarted(future=call.name))
                 call.start()
@@ -190,19 +198,29 @@ class Driver:
         return None
 
     def _resolve(self, call: ToolCall) -> events.Event:
+        call.run_itself()
+        if binding.is_known(call, self._values):
+            return self._bind(call)
+        values = self._values if call.references else None
+        effects = binding.effects_of(call.function, call.arguments, call.found, values)
+        call.resolve(effects)
+        return events.EffectsResolved(future=call.name, effects=effects)
+
+    async def _bind_later(self, call: ToolCall) -> None:
+        await self._runner.abandoned.wait_for_clean_ups(call)
+        if not call.settled:
+            self._feed(self._bind(call))
+
+    def _bind(self, call: ToolCall) -> events.Event:
         context = call.open_context(lambda fraction, text: self._progressed(call, fraction, text))
         with ForeignCode() as ran:  # of values and of validators
-            bound, effects, limits = binding.resolve(call, self._value_of, context)
-            call.resolve(bound, effects)
+            bound, effects, limits = binding.bind(call, self._values, context)
+            call.resolve(effects, bound)
             return events.ArgumentsResolved(future=call.name, effects=effects, limits=limits)
         is_ours = ran.error is not None and issubclass(type(ran.error), CallError)
         error = text_of(ran.error) if is_ours and ran.error is not None else show_exception(ran.error)
         self._settle(call, State.FAILED, error=error)
         return events.CallFailed(future=call.name, kind="arguments", message=error)
-
-    def _value_of(self, reference: Reference) -> Any:
-        # A copy of plain data: what one tool does to its argument must reach neither another tool nor the result itself.
-        return snapshot(reference.resolve(self.calls[reference.future].value))
 
     def _progressed(self, call: ToolCall, fraction: float | None, text: str) -> None:
         if not call.settled:
@@ -252,7 +270,7 @@ class Driver:
         if outcome is None:
             self._cancelled(call, "cancelled from outside")
             return
-        if isinstance(outcome, Raised) and issubclass(type(outcome.error), AgentInterrupted):
+        if isinstance(outcome, Raised) and isinstance(outcome.error, AgentInterrupted):
             # An interrupt is the user's, and no failure of the function that it happened to hit.
             self._cancelled(call, outcome.message)
             return

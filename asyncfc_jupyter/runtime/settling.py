@@ -34,7 +34,7 @@ def end_of(call: ToolCall, *, because: FutureName | None = None, still_running: 
     name, message = call.name, call.error
     match call.state:
         case State.DONE:
-            return CallFinished(future=name, summary=label(call.value))
+            return CallFinished(future=name, summary=label(call.value), shareable=call.shareable)
         case State.FAILED:
             kind: Literal["timeout", "error"] = "timeout" if call.timed_out else "error"
             return CallFailed(future=name, kind=kind, message=message, still_running=still_running)

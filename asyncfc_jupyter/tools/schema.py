@@ -26,6 +26,7 @@ from asyncfc_jupyter.errors import ArgumentMismatch
 from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.annotations import fitted
+from asyncfc_jupyter.tools.closed_schema import is_closed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.nulls import may_hold_nulls, without_nulls
 from asyncfc_jupyter.tools.reference_schema import widened
@@ -151,8 +152,8 @@ class Parameters:
     def canonical(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return arguments as the function will get them, each checked by itself; one that does not fit stays as it is.
 
-        So ``42``, ``"42"`` and ``42.0`` are one value where an integer is expected. The result for one argument depends neither
-        on the others nor on when it is asked for.
+        So ``42``, ``"42"`` and ``42.0`` are one value where an integer is expected. The result for one argument does not depend
+        on the others. That for an `open` one may depend on when it is asked for.
         """
         seen = dict(arguments)
         for name in filter(self._hints.__contains__, arguments):
@@ -161,6 +162,17 @@ class Parameters:
                     self._each[name] = _adapter(name, {name: self._hints[name]})
                 seen[name] = self._each[name].validate_python({name: seen[name]})[name]
         return seen
+
+    @functools.cached_property
+    def open(self) -> frozenset[str]:
+        """Names of the parameters whose check, or whose default, may depend on when it is made (`tools.closed_schema`)."""
+        schema: Any = self._adapter.core_schema
+        definitions: dict[str, Any] = {}
+        if schema["type"] == "definitions":
+            definitions = {each["ref"]: each for each in schema["definitions"]}
+            schema = schema["schema"]
+        schema = definitions.get(schema.get("schema_ref"), schema)
+        return frozenset(name for name, field in schema["fields"].items() if not is_closed(field, definitions))
 
     @functools.cached_property
     def widened(self) -> dict[str, Any]:

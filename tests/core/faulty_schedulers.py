@@ -1,7 +1,10 @@
 """Schedulers with one planted fault each: the search for a program that goes wrong must find every one."""
 
+from dataclasses import replace
+
 from asyncfc_jupyter.core.call_record import Gate
 from asyncfc_jupyter.core.effects import Effects
+from asyncfc_jupyter.core.events import BindingDelayed, CallFinished, EffectsResolved
 from asyncfc_jupyter.core.futures import State
 from asyncfc_jupyter.core.limits import Places
 from asyncfc_jupyter.core.path_index import Accesses
@@ -141,6 +144,46 @@ class SharesAcrossConflicts(Scheduler):
         return not self._records[earlier].state.settled
 
 
+class BindsArgumentsTooEarly(Scheduler):
+    """Arguments are bound before the earlier calls have ended that may still change them."""
+
+    def _resolved(self, event):
+        if isinstance(event, EffectsResolved):
+            record = self._find(event)
+            self._answered(record)
+            yield self._resolve(record, Gate.BINDING)
+        else:
+            yield from super()._resolved(event)
+
+
+class KeepsPlacesWhileBindingIsDelayed(Scheduler):
+    """No call starts while arguments wait for a clean-up."""
+
+    def _react(self, event):
+        commands = super()._react(event)
+        if isinstance(event, BindingDelayed):
+            record = self._find(event)
+            record.resolving = True
+            self._resolving += 1
+        return commands
+
+
+class SharesObjects(Scheduler):
+    """A repeat takes an outcome that cannot be shared."""
+
+    def _react(self, event):
+        return super()._react(replace(event, shareable=True) if isinstance(event, CallFinished) else event)
+
+
+class ForgetsThePlacesOfARepeat(Scheduler):
+    """A repeat has no effects until it has to run."""
+
+    def _repeat(self, record, primary):
+        self._accesses.remove(record.order, record.effects)
+        record.effects = Effects()
+        return super()._repeat(record, primary)
+
+
 class IgnoresApproval(Scheduler):
     """A call that needs approval starts before the user has answered."""
 
@@ -172,6 +215,10 @@ MUTANTS = (
     TakesAPlaceBeyondTheLimit,
     HandsOutPlacesAgainstTheOrder,
     SharesAcrossConflicts,
+    BindsArgumentsTooEarly,
+    KeepsPlacesWhileBindingIsDelayed,
+    SharesObjects,
+    ForgetsThePlacesOfARepeat,
     IgnoresApproval,
     SettlesARepeatTooEarly,
 )

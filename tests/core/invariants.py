@@ -32,8 +32,8 @@ def check(scheduler: Scheduler) -> None:
 
 def _check_gate(scheduler: Scheduler, record: Record, alive: list[Record], running: list[Record]) -> None:
     earlier = [other for other in alive if other.order < record.order]
-    if record.issued.same_as is not None:
-        if scheduler.state(record.issued.same_as).settled:
+    if record.same_as is not None:
+        if scheduler.state(record.same_as).settled:
             raise InvariantBroken("a call settles with the one it repeats", record.story)
         return
     missing = any(not scheduler.state(name).settled for name in record.issued.needs)
@@ -49,9 +49,10 @@ def _check_gate(scheduler: Scheduler, record: Record, alive: list[Record], runni
         Gate.ARGUMENTS: not missing,
         Gate.HAZARD: not missing and blocked,
         Gate.IRREVERSIBLE: not missing and not blocked and unsafe,
-        Gate.APPROVAL: clear and record.issued.approve,
-        Gate.LIMIT: clear and (full or scheduler.resolving),
-        Gate.OPEN: clear and record.state is State.RUNNING,
+        Gate.BINDING: clear and not record.bound,
+        Gate.APPROVAL: clear and record.bound and record.issued.approve,
+        Gate.LIMIT: clear and record.bound and (full or scheduler.resolving),
+        Gate.OPEN: clear and record.bound and record.state is State.RUNNING,
     }
     if not rule[record.gate]:
         raise InvariantBroken(f"a call waits at the right gate, not {record.gate}", record.story)

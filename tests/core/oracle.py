@@ -14,11 +14,19 @@ LOST = ("failed", "cancelled", "skipped")
 
 @dataclass
 class Planned:
-    """A call of a random program: what it needs, and what it touches before and after its arguments are known."""
+    """A call of a random program: what it needs, and what it touches.
+
+    That becomes known in three steps: as it is issued, when all that it needs is there, and when its arguments are bound.
+    """
 
     needs: tuple[int, ...] = ()
     wide: Effects = PURE
+    known: Effects = PURE
     exact: Effects = PURE
+    #: Its arguments are bound only when nothing before it can affect them.
+    late: bool = False
+    #: And then only when the driver says so.
+    delayed: bool = False
     irreversible: bool = False
     approve: bool = False
     misfit: bool = False
@@ -38,6 +46,9 @@ class Oracle:
     replies: list[int] = field(default_factory=list)
     asked: set[int] = field(default_factory=set)
     approved: set[int] = field(default_factory=set)
+    #: Calls whose arguments are bound late, and those for which the driver is waited for.
+    bound: set[int] = field(default_factory=set)
+    awaited: set[int] = field(default_factory=set)
     shown: set[int] = field(default_factory=set)
     #: The end of each reply, or that it is open. Before the first one no reply is open, and nothing was cut off.
     ends: list[str] = field(default_factory=lambda: ["good"])
@@ -49,8 +60,15 @@ class Oracle:
         self.replies.append(len(self.ends) - 1)
         self.spread()
 
-    def settle(self, number, state):
+    def settle(self, number, state, *, shareable=True):
         self.states[number] = state
+        for call in self.calls if not shareable else ():
+            if call.same_as == number:
+                call.same_as = None
+        self.spread()
+
+    def bind(self, number):
+        self.bound.add(number)
         self.spread()
 
     def approve(self, number):
@@ -68,11 +86,11 @@ class Oracle:
         return [number for number, state in enumerate(self.states) if state == "pending"]
 
     def spread(self):
-        """Settle the calls that settle by themselves, then ask for approvals, then give places in order of emission."""
-        while any(self.settles_itself(number) for number in self.pending()):
+        """Settle and bind the calls that can be, then ask for approvals, then give places in order of emission."""
+        while any(map(self.settles_itself, self.pending())) or any(map(self.binds_itself, self.pending())):
             pass
         for number in self.pending():
-            if self.clear(number) and self.calls[number].approve:
+            if self.clear(number) and self.is_bound(number) and self.calls[number].approve:
                 self.asked.add(number)
         for number in self.pending():
             if self.may_start(number):
@@ -84,13 +102,25 @@ class Oracle:
             new = self.states[call.same_as] if self.states[call.same_as] not in ("pending", "running") else None
         elif any(self.states[n] in LOST for n in call.needs) or self.forbidden(number):
             new = "skipped"
-        elif call.misfit and self.known(number):
+        elif call.misfit and self.known(number) and self.is_bound(number):
             new = "failed"
         else:
             new = None
         if new is not None:
             self.states[number] = new
         return new is not None
+
+    def binds_itself(self, number):
+        if self.is_bound(number) or not self.clear(number):
+            return False
+        if self.calls[number].delayed:
+            self.awaited.add(number)
+            return False
+        self.bound.add(number)
+        return True
+
+    def is_bound(self, number):
+        return not self.calls[number].late or number in self.bound
 
     def forbidden(self, number):
         if not self.calls[number].irreversible:
@@ -102,7 +132,7 @@ class Oracle:
         return all(self.states[n] == "done" for n in self.calls[number].needs)
 
     def clear(self, number):
-        """Whether only the user or a limit may hold the call."""
+        """Whether only its arguments, the user or a limit may hold the call."""
         call = self.calls[number]
         earlier = [n for n in range(number) if self.states[n] in ("pending", "running")]
         safe = not call.irreversible or (not earlier and self.ends[self.replies[number]] != "open")
@@ -110,13 +140,14 @@ class Oracle:
             call.same_as is None
             and self.known(number)
             and safe
-            and not any(hazards(self.effects(n), call.exact) for n in earlier)
+            and not any(hazards(self.effects(n), self.effects(number)) for n in earlier)
         )
 
     def may_start(self, number):
         call = self.calls[number]
         return (
             self.clear(number)
+            and self.is_bound(number)
             and (not call.approve or number in self.approved)
             and not any(self.full(limit) for limit in self.limits(number))
         )
@@ -130,14 +161,16 @@ class Oracle:
 
     def effects(self, number):
         call = self.calls[number]
-        if call.same_as is not None:
-            return PURE
-        return call.exact if self.known(number) else call.wide
+        if call.same_as is not None or not self.known(number):
+            return call.wide
+        return call.exact if self.is_bound(number) else call.known
 
     def may_share(self, earlier, call):
         """Whether a call made now would read what the earlier one reads, with pending calls in between."""
         return self.states[earlier] in ("pending", "running") and not any(
-            hazards(self.effects(n), call.exact) for n in range(earlier + 1, len(self.calls)) if n in self.alive()
+            hazards(self.effects(n), call.exact)
+            for n in range(earlier + 1, len(self.calls))
+            if n in self.alive() and self.calls[n].same_as != earlier
         )
 
     def alive(self):

@@ -1,15 +1,19 @@
 """A random program, given to a scheduler and to its oracle, which must agree after every event."""
 
-from asyncfc_jupyter.core.commands import AskApproval, CopyOutcome, ResolveArguments, SkipCall, StartCall
+from dataclasses import replace
+
+from asyncfc_jupyter.core.commands import AskApproval, BindArguments, CopyOutcome, ResolveArguments, SkipCall, StartCall
 from asyncfc_jupyter.core.effects import UNDECLARED, Effects
 from asyncfc_jupyter.core.events import (
     ApprovalGiven,
     ArgumentsResolved,
+    BindingDelayed,
     CallCancelled,
     CallFailed,
     CallFinished,
     CallIssued,
     CallSkipped,
+    EffectsResolved,
     Limit,
     ResultShown,
     TurnEnded,
@@ -32,7 +36,7 @@ class Pair:
 
     def __init__(self, limit, scheduler=Scheduler):
         self.scheduler, self.oracle = scheduler(limit=limit), Oracle(limit)
-        self.started, self.skipped, self.asked, self.starts = set(), set(), set(), []
+        self.started, self.skipped, self.asked, self.awaited = set(), set(), set(), set()
 
     def feed(self, event):
         """Pass an event to the scheduler, and carry out its commands as the driver does: immediately, in order."""
@@ -42,9 +46,9 @@ class Pair:
             for command in todo.pop(0):
                 number = int(command.future[1:]) - 1
                 match command:
-                    case ResolveArguments():
+                    case ResolveArguments() | BindArguments():
                         if not self.scheduler.state(command.future).settled:
-                            todo.append(self.scheduler.handle(self.resolved(command.future, number)))
+                            todo.append(self.scheduler.handle(self.resolved(command, number)))
                     case StartCall():
                         assert number not in self.started, "a call was started twice"
                         self.started.add(number)
@@ -59,8 +63,16 @@ class Pair:
         assert starts == sorted(starts), "places were given against the order of emission"
         self.compare()
 
-    def resolved(self, future, number):
-        call = self.oracle.calls[number]
+    def resolved(self, command, number):
+        call, future = self.oracle.calls[number], command.future
+        if isinstance(command, ResolveArguments) and call.late:
+            return EffectsResolved(future=future, effects=call.known)
+        if isinstance(command, BindArguments) and call.delayed:
+            self.awaited.add(number)
+            return BindingDelayed(future=future)
+        return self.bound(future, call)
+
+    def bound(self, future, call):
         if call.misfit:
             return CallFailed(future=future, kind="arguments", message="do not fit")
         return ArgumentsResolved(future=future, effects=call.exact, limits=call.limits)
@@ -76,18 +88,18 @@ class Pair:
                 tool="t",
                 arguments="{}",
                 needs=tuple(future_name(n + 1) for n in call.needs),
-                effects=call.wide if call.needs else call.exact,
+                effects=_as_issued(call),
                 irreversible=call.irreversible,
                 approve=call.approve,
                 same_as=None if call.same_as is None else future_name(call.same_as + 1),
             )
         )
 
-    def settle(self, number, state):
-        self.oracle.settle(number, state)
+    def settle(self, number, state, *, shareable=True):
+        self.oracle.settle(number, state, shareable=shareable)
         name = future_name(number + 1)
         events = {
-            "done": CallFinished(future=name),
+            "done": CallFinished(future=name, shareable=shareable),
             "failed": CallFailed(future=name, kind="error", message="boom"),
             "cancelled": CallCancelled(future=name),
             "skipped": CallSkipped(future=name, because=None, message="the user said no"),
@@ -95,6 +107,10 @@ class Pair:
         if state == "skipped":
             self.skipped.add(number)
         self.feed(events[state])
+
+    def bind(self, number):
+        self.oracle.bind(number)
+        self.feed(self.bound(future_name(number + 1), self.oracle.calls[number]))
 
     def approve(self, number):
         self.oracle.approve(number)
@@ -114,7 +130,7 @@ class Pair:
 
     def may_share(self, earlier, call):
         """Return the scheduler's answer, which may be yes only if the oracle agrees."""
-        yes = self.scheduler.may_share(future_name(earlier + 1), call.wide if call.needs else call.exact)
+        yes = self.scheduler.may_share(future_name(earlier + 1), _as_issued(call))
         assert not yes or self.oracle.may_share(earlier, call), "an outcome was shared across a conflicting call"
         return yes
 
@@ -125,8 +141,18 @@ class Pair:
         asked = {number for number in oracle.asked if number not in self.asked}
         assert not asked, "the user was not asked in time"
         assert self.asked <= oracle.asked, "the user was asked too early"
+        assert self.awaited == oracle.awaited, (
+            "arguments are bound at the first moment at which nothing can change them"
+        )
         copies = {number for number, call in enumerate(oracle.calls) if call.same_as is not None}
         assert self.skipped - copies == {n for n, state in enumerate(states) if state == "skipped"} - copies
+
+
+def _as_issued(call):
+    """Return what is known of a call as it is issued."""
+    if call.needs:
+        return call.wide
+    return call.known if call.late else call.exact
 
 
 def play(data, scheduler=Scheduler):
@@ -167,15 +193,19 @@ def _moves(choices, pair, total):
 
 
 def _active(oracle):
-    """Return the calls that may still get an event from outside: those that run and those that wait for approval."""
-    waiting = [n for n in oracle.asked if oracle.states[n] == "pending" and n not in oracle.approved]
-    return [n for n, state in enumerate(oracle.states) if state == "running"] + sorted(waiting)
+    """Return the calls that may still get an event from outside: they run, or wait for the user or the driver."""
+    waiting = {n for n in oracle.asked if n not in oracle.approved} | (oracle.awaited - oracle.bound)
+    pending = sorted(n for n in waiting if oracle.states[n] == "pending")
+    return [n for n, state in enumerate(oracle.states) if state == "running"] + pending
 
 
 def _act(choices, pair):
     number = choices.pick(_active(pair.oracle))
     if pair.oracle.states[number] == "running":
-        pair.settle(number, choices.pick(("done", "done", "done", "done", "failed")))
+        state = choices.pick(("done", "done", "done", "done", "failed"))
+        pair.settle(number, state, shareable=state != "done" or not choices.once_in(3))
+    elif number not in pair.oracle.asked:
+        pair.bind(number)
     elif choices.once_in(3):
         pair.settle(number, "skipped")
     else:
@@ -196,13 +226,17 @@ def _call(choices, pair):
         first = earlier if original.same_as is None else original.same_as
         twin = oracle.calls[first]
         if not twin.irreversible and pair.may_share(first, twin):
-            return Planned(needs=twin.needs, wide=twin.wide, exact=twin.exact, same_as=first)
+            return replace(twin, approve=False, misfit=False, limits=(), same_as=first)
     needs = tuple(sorted({choices.below(number) for _ in range(choices.below(3))})) if number else ()
-    wide, exact = _effects(choices, widened=bool(needs))
+    late = choices.once_in(3)
+    wide, known, exact = _effects(choices, widened=bool(needs), late=late)
     return Planned(
         needs=needs,
         wide=wide,
+        known=known,
         exact=exact,
+        late=late,
+        delayed=choices.once_in(3),
         irreversible=choices.once_in(5),
         approve=choices.once_in(6),
         misfit=choices.once_in(10),
@@ -210,14 +244,17 @@ def _call(choices, pair):
     )
 
 
-def _effects(choices, *, widened):
+def _effects(choices, *, widened, late):
     kind = choices.pick(("effects", "pure", "effects", "effects", "undeclared"))
     if kind == "pure":
-        return Effects(), Effects()
+        return Effects(), Effects(), Effects()
     if kind == "undeclared":
-        return UNDECLARED, UNDECLARED
+        return UNDECLARED, UNDECLARED, UNDECLARED
     reads = tuple(choices.pick(PATHS) for _ in range(choices.below(3)))
     writes = tuple(choices.pick(PATHS) for _ in range(choices.below(3)))
-    cut = choices.below(3) if widened else 3
-    wide = Effects(reads=tuple(p[:cut] for p in reads), writes=tuple(p[:cut] for p in writes))
-    return wide, Effects(reads=reads, writes=writes)
+    most = choices.below(3) if late else 3
+    least = choices.below(most + 1) if widened else most
+    wide, known = (
+        Effects(reads=tuple(p[:cut] for p in reads), writes=tuple(p[:cut] for p in writes)) for cut in (least, most)
+    )
+    return wide, known, Effects(reads=reads, writes=writes)

@@ -3,17 +3,19 @@
 import pytest
 
 from asyncfc_jupyter.core.call_record import Gate
-from asyncfc_jupyter.core.commands import ResolveArguments
+from asyncfc_jupyter.core.commands import BindArguments, ResolveArguments
 from asyncfc_jupyter.core.effects import PURE, UNDECLARED, Effects, Hazard
 from asyncfc_jupyter.core.events import (
     ApprovalGiven,
     ArgumentsResolved,
+    BindingDelayed,
     CallCancelled,
     CallFailed,
     CallFinished,
     CallIssued,
     CallSkipped,
     CallStarted,
+    EffectsResolved,
     Limit,
     ResultShown,
     TurnEnded,
@@ -31,6 +33,7 @@ A, B = ("a",), ("b",)
 READS_A, WRITES_A, WRITES_B = Effects(reads=(A,)), Effects(writes=(A,)), Effects(writes=(B,))
 #: A family of places of which the one is not known yet.
 SOME_A = Effects(writes=(A,), widened=(A,))
+WRITES_A_1 = Effects(writes=(("a", "1"),))
 
 
 class Script:
@@ -39,6 +42,8 @@ class Script:
     def __init__(self, limit=16):
         self.scheduler, self.lines, self.exact, self.limits = Scheduler(limit=limit), [], {}, {}
         self.count, self.held, self.checked = 0, [], True
+        #: What calls touch that are bound late, and those of them that are delayed.
+        self.late, self.delayed = {}, []
 
     def feed(self, event, words):
         self.lines.append(f"- {words}")
@@ -49,14 +54,19 @@ class Script:
                 for name in ("because", "of"):
                     detail += f" {name} {getattr(command, name)}" if hasattr(command, name) else ""
                 self.lines.append(f"    {type(command).__name__} {command.future}{detail}")
-                if isinstance(command, ResolveArguments):
-                    self.answer(command.future, todo)
+                if isinstance(command, ResolveArguments | BindArguments):
+                    self.answer(command, todo)
         if self.checked:
             check(self.scheduler)
 
-    def answer(self, name, todo):
+    def answer(self, command, todo):
+        name = command.future
         if name in self.held:
             self.checked = False
+        elif name in self.late and isinstance(command, ResolveArguments):
+            todo.append(EffectsResolved(future=name, effects=self.late[name]))
+        elif name in self.delayed:
+            todo.append(BindingDelayed(future=name))
         elif not self.scheduler.state(name).settled:
             todo.append(ArgumentsResolved(future=name, effects=self.exact[name], limits=self.limits.get(name, ())))
 
@@ -82,6 +92,13 @@ class Script:
     def done(self, *names):
         for name in names:
             self.feed(CallFinished(future=name), f"{name} returned")
+
+    def made_an_object(self, name):
+        self.feed(CallFinished(future=name, shareable=False), f"{name} returned an object")
+
+    def bound(self, name):
+        limits = self.limits.get(name, ())
+        self.feed(ArgumentsResolved(future=name, effects=self.exact[name], limits=limits), f"{name} was bound")
 
     def failed(self, name):
         self.feed(CallFailed(future=name, kind="error", message="boom"), f"{name} failed")
@@ -254,6 +271,39 @@ def same(script):
     script.issue(same_as=FutureName("f5"))
 
 
+def late(script):
+    """Arguments that may change are bound after the calls that may change them, and before the user is asked."""
+    only = (Limit(name="only", places=1),)
+    script.late = {"f2": SOME_A, "f3": PURE, "f5": SOME_A, "f7": PURE}
+    script.delayed = ["f5", "f7"]
+    script.issue(UNDECLARED)
+    script.issue(SOME_A, exact=WRITES_A_1, needs="f1", approve=True)
+    script.issue(READS_A, exact=PURE, limits=only)
+    script.issue(Effects(writes=(("a", "2"),)))
+    script.done("f1")
+    script.approved("f2")
+    script.issue(SOME_A, exact=WRITES_A_1, limits=only)
+    script.issue(limits=only)
+    script.done("f4", "f2")
+    script.bound("f5")
+    script.done("f3", "f5")
+    script.issue(irreversible=True)
+    script.done("f6")
+    script.failed("f7")
+
+
+def objects(script):
+    """A repeat runs itself if the result is an object; what conflicts with it has waited."""
+    script.issue(WRITES_A)
+    script.issue(WRITES_A, same_as=FutureName("f1"))
+    script.issue(WRITES_A, same_as=FutureName("f1"))
+    script.issue(WRITES_A, same_as=FutureName("f1"))
+    script.issue(READS_A)
+    script.cancelled("f3")
+    script.made_an_object("f1")
+    script.done("f2", "f4", "f5")
+
+
 def chain(script):
     script.issue()
     script.issue(WRITES_A, needs="f1")
@@ -266,7 +316,7 @@ def chain(script):
 
 SCRIPTS = (
     *(data, many_needs, conflicts, widened, irreversible, broken_reply, irreversible_and_conflict, approval, limits),
-    *(resolving, same, chain),
+    *(resolving, same, late, objects, chain),
 )
 
 
@@ -282,12 +332,16 @@ def test_every_script_gives_its_listed_commands_and_stories(expected) -> None:
 # -- what cannot follow ----------------------------------------------------------------------------------------------
 
 
-def scheduler(*, approve=False, running=False, limit=16):
+def scheduler(*, approve=False, running=False, late=False, delayed=False, limit=16):
     """A scheduler with one call, before its arguments are resolved or after."""
     made = Scheduler(limit=limit)
     made.handle(issued("f1", approve=approve))
     if running or approve:
         made.handle(ArgumentsResolved(future=FutureName("f1"), effects=PURE))
+    if late:
+        made.handle(EffectsResolved(future=FutureName("f1"), effects=PURE))
+    if delayed:
+        made.handle(BindingDelayed(future=FutureName("f1")))
     return made
 
 
@@ -304,6 +358,10 @@ IMPOSSIBLE = (
     (scheduler(running=True), ArgumentsResolved(future="f1", effects=PURE)),
     (scheduler(), ApprovalGiven(future="f1")),
     (scheduler(running=True), ApprovalGiven(future="f1")),
+    (scheduler(running=True), EffectsResolved(future="f1", effects=PURE)),
+    (scheduler(late=True), EffectsResolved(future="f1", effects=PURE)),
+    (scheduler(), BindingDelayed(future="f1")),
+    (scheduler(late=True, delayed=True), BindingDelayed(future="f1")),
 )
 
 
@@ -348,14 +406,15 @@ def test_only_what_the_table_allows_may_follow_a_state() -> None:
 # -- the checks of tests ---------------------------------------------------------------------------------------------
 
 
-def three(*, effects=PURE, needs=(), **more):
+def three(*, effects=PURE, needs=(), late=False, **more):
     """Two calls that run, and a third."""
     made = Scheduler()
     for name in ("f1", "f2", "f3"):
         third = name == "f3"
         made.handle(issued(name, effects=effects, needs=needs if third else (), **(more if third else {})))
         if not (third and needs):
-            made.handle(ArgumentsResolved(future=FutureName(name), effects=effects))
+            known = EffectsResolved if third and late else ArgumentsResolved
+            made.handle(known(future=FutureName(name), effects=effects))
     return made
 
 
@@ -367,6 +426,7 @@ def spoiled():
         ("conflicts", Gate.HAZARD, {"effects": WRITES_A}),
         ("is irreversible", Gate.IRREVERSIBLE, {"irreversible": True}),
         ("is to be approved", Gate.APPROVAL, {"approve": True}),
+        ("is not bound", Gate.BINDING, {"late": True}),
     )
     for what, right, options in kinds:
         for gate in Gate:

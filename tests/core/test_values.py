@@ -13,8 +13,8 @@ from asyncfc_jupyter import agent, core
 GROWING = {"Record", "_Node", "Turn", "RequestedCall", "AwaitCall"}
 #: What is written so often, or has so few fields, that it is made without their names.
 BY_PLACE = {
-    *("AskApproval", "CopyOutcome", "Field", "HoldCall", "Item", "PathTemplate", "Reference", "ResolveArguments"),
-    *("SkipCall", "StartCall", "_Node", "_Place"),
+    *("AskApproval", "BindArguments", "CopyOutcome", "Field", "HoldCall", "Item", "PathTemplate", "Reference"),
+    *("ResolveArguments", "SkipCall", "StartCall", "_Node", "_Place"),
 }
 
 

@@ -26,7 +26,7 @@ def test_arguments_may_be_nested_sixty_four_levels_deep() -> None:
 
 def test_a_log_shows_four_hundred_characters_of_arguments() -> None:
     def shown(text):
-        return binding.issued(call_of(arguments={"a": text}), 1, (), PURE).arguments
+        return binding.issued(call_of(arguments={"a": text}), 1, PURE).arguments
 
     assert shown("é\n") == '{"a": "é\\n"}'
     assert shown("x" * 391) == '{"a": "' + "x" * 391 + '"}'
@@ -39,13 +39,13 @@ def test_a_log_shows_four_hundred_characters_of_arguments() -> None:
 )
 def test_a_call_that_cannot_be_made_says_why(fields, message) -> None:
     with pytest.raises(CallError, match=message):
-        binding.resolve(call_of(**fields), lambda _: None, None)
+        binding.bind(call_of(**fields), binding.Values({}), None)
 
 
 def test_limits_are_those_of_the_tool_and_those_of_its_arguments() -> None:
     def limits(**options):
         call = bound_call(make_tool(pay, **options), {"euros": 5, "to": None})
-        return [(each.name, each.places) for each in binding.resolve(call, lambda _: None, None)[2]]
+        return [(each.name, each.places) for each in binding.bind(call, binding.Values({}), None)[2]]
 
     assert limits() == []
     assert limits(limit=2) == [("pay", 2)]

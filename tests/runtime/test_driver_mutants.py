@@ -18,8 +18,8 @@ from tests.runtime.stateful_tools import World
 class ResolvesNoEffects(Driver):
     """The effects of a call are forgotten when its arguments become known."""
 
-    def _resolve(self, call):
-        event = super()._resolve(call)
+    def _bind(self, call):
+        event = super()._bind(call)
         return event if isinstance(event, CallFailed) else type(event)(future=event.future, effects=PURE, limits=())
 
 
@@ -34,7 +34,11 @@ class SharesAcrossWrites(Driver):
 class PassesOtherValues(Driver):
     """A reference is replaced by the first result instead of the one that it names."""
 
-    def _value_of(self, reference):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._values.get = self._first
+
+    def _first(self, reference):
         first = next(call for call in self.issued if call.status == "done")
         return reference.resolve(first.value)
 

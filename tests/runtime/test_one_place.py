@@ -14,6 +14,7 @@ from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
+from tests.runtime.made import call_of
 
 #: Pydantic warns so about a parameter's alias when it checks the parameter by itself.
 
@@ -126,8 +127,11 @@ def test_a_default_names_the_place_that_the_function_gets() -> None:
         """Write under a key."""
 
     tool = make_tool(keep_under, writes="k/{key}")
-    assert binding.effects_of(tool, {}, references=True).writes == (("k", "a"),)
-    assert binding.effects_of(tool, {"key": "a"}, references=True).writes == (("k", "own-a"),)
+
+    def writes(**arguments):
+        return binding.bind(call_of(function=tool, arguments=arguments), binding.Values({}), None)[1].writes
+
+    assert (writes(), writes(key="a")) == ((("k", "a"),), (("k", "own-a"),))
 
 
 def test_a_limit_counts_an_explicit_null_as_the_default_that_it_stands_for() -> None:

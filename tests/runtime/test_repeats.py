@@ -94,3 +94,46 @@ def test_a_redefined_tool_shares_nothing_with_the_old_one() -> None:
     old, new = version("old"), version("new")
     calls = ((old, {"x": 1}), (new, {"x": 1}), (old, {"x": 1}), (new, {"x": 1}))
     assert outcomes(*calls) == ["old", "new", "old", "new"]
+
+
+def test_each_of_two_equal_calls_makes_its_own_object() -> None:
+    """A later call changes the first object only. A plain result is shared, since nothing can change it."""
+    made = []
+
+    async def load(plain: bool) -> Any:
+        """Load a table."""
+        await asyncio.sleep(1)
+        made.append(plain)
+        return [1, 2] if plain else bytearray([1, 2])
+
+    async def double(table: object) -> None:
+        """Double a table in place."""
+        assert isinstance(table, bytearray)
+        await asyncio.sleep(1)
+        table[:] = bytes(2 * each for each in table)
+
+    async def total(table: object) -> int:
+        """Add up a table."""
+        assert isinstance(table, bytearray | list)
+        return sum(table)
+
+    loads, totals = make_tool(load, pure=True), make_tool(total, pure=True)
+    objects = ((loads, {"plain": False}),) * 2
+    rest = ((make_tool(double), {"table": "$f1"}), (totals, {"table": "$f1"}), (totals, {"table": "$f2"}))
+    assert outcomes(*objects, *rest)[3:] == [6, 3]
+    assert outcomes(*((loads, {"plain": True}),) * 2, (totals, {"table": "$f2"}))[2] == 3
+    assert made == [False, False, True]
+
+
+def test_a_repeat_of_an_object_keeps_its_place_before_later_calls() -> None:
+    log = []
+
+    async def put(value: int) -> object:
+        """Set the state, and return an object."""
+        await asyncio.sleep(1)
+        log.append(value)
+        return object()
+
+    tool = make_tool(put, writes="state", idempotent=True)
+    outcomes((tool, {"value": 1}), (tool, {"value": 1}), (tool, {"value": 1}), (tool, {"value": 2}))
+    assert log == [1, 1, 1, 2]

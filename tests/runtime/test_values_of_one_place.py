@@ -221,7 +221,7 @@ def call(template, number, value):
     """Return what a function gets for an argument, its paths and the names of its limits; None if the value does not fit."""
     try:
         resolved = call_of(function=writer(number, template), arguments={"key": value})
-        bound, effects, limits = binding.resolve(resolved, None, None)
+        bound, effects, limits = binding.bind(resolved, binding.Values({}), None)
     except CallError:
         return None
     return bound.arguments["key"], effects.writes, [limit.name for limit in limits]

@@ -108,7 +108,9 @@ def test_an_order_is_reported_with_its_reason() -> None:
     assert reason(UNDECLARED, WRITES) == ["f1 declares no effects (WAW)"]
     assert reason(ELSEWHERE, WRITES, irreversible=True) == ["f2 is irreversible and waits for every call before it"]
     assert reason(READS, READS) == []
-    assert reason(Effects(), Effects(), same_as=FutureName("f1")) == ["f2 is the same call and shares its outcome"]
+    assert reason(Effects(), Effects(), same_as=FutureName("f1")) == [
+        "f2 is the same call and waited to share its outcome"
+    ]
 
 
 def test_a_pair_kept_apart_while_a_path_was_unknown_is_reported_too() -> None:

@@ -25,6 +25,7 @@ from asyncfc_jupyter.core.events import (
     CallIssued,
     CallRetried,
     CallStarted,
+    EffectsResolved,
     Event,
     ResultDiscarded,
 )
@@ -168,8 +169,8 @@ def _calls_of(trace: Trace) -> tuple[list[_Call], list[str]]:
                     irreversible=event.irreversible,
                     same_as=event.same_as,
                 )
-            case ArgumentsResolved(future=name, effects=effects) if name in calls:
-                calls[name].effects = effects
+            case EffectsResolved() | ArgumentsResolved() if event.future in calls:
+                calls[event.future].effects = event.effects
             case CallHeld(future=name, wait=wait) if name in calls and wait.kind == "hazard":
                 calls[name].held_for.update(dict.fromkeys(wait.on, wait))
             case CallStarted(future=name) if name in calls:
@@ -244,7 +245,8 @@ class _Reasons:
         """Return why the later call had to wait for the earlier."""
         one, other = self.calls[earlier], self.calls[later]
         if other.same_as == earlier:
-            return f"{later} is the same call and shares its outcome"
+            shares = "shares its outcome" if other.started is None else "waited to share its outcome"
+            return f"{later} is the same call and {shares}"
         if earlier in other.needs:
             taken = [text for text in other.references if future_of(text) == earlier]
             return f"{later} takes {', '.join(taken) or '$' + earlier}"

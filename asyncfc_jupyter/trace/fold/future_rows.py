@@ -26,6 +26,7 @@ from asyncfc_jupyter.core.events import (
     CallRetried,
     CallSkipped,
     CallStarted,
+    EffectsResolved,
     Event,
     ResultDiscarded,
     ResultShown,
@@ -199,7 +200,7 @@ class Futures:
         match event:
             case CallHeld():
                 self._row(event.future, at).hold(event.wait, at)
-            case ArgumentsResolved():
+            case EffectsResolved() | ArgumentsResolved():
                 row = self._row(event.future, at)
                 row.effects = event.effects
                 row.end_wait("values", at)

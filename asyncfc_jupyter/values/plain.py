@@ -1,0 +1,72 @@
+"""Plain data: values that nothing can change once `snapshot` has copied them, so that it does not matter when they are read.
+
+Only exact types count. An object of a derived class may hold more, and reading it may run code of its own. Even to look up
+the class in a set may, if its metaclass has such code.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import pathlib
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from types import NoneType
+from typing import Any
+from uuid import UUID
+
+from asyncfc_jupyter.core.references import Reference
+from asyncfc_jupyter.errors import MissingField
+
+_CONSTANTS = frozenset(
+    {
+        *(str, bool, int, float, complex, bytes, NoneType, Decimal, Fraction, UUID),
+        *(dt.date, dt.datetime, dt.time, dt.timedelta, dt.timezone),
+        *(pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath),
+    }
+)
+_CONTAINERS = frozenset({list, tuple, set, frozenset})
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a value is built of numbers, texts, times, lists, mappings and the like, and of nothing else."""
+    inside = [value]
+    while inside:
+        each = inside.pop()
+        kind = type(each)
+        if type(kind) is not type:
+            return False
+        if kind is dict:
+            parts = (*each, *each.values())
+        elif kind in _CONTAINERS:
+            parts = each
+        elif kind in _CONSTANTS:
+            continue
+        else:
+            return False
+        inside += [part for part in parts if type(type(part)) is not type or type(part) not in _CONSTANTS]
+    return True
+
+
+def is_constant(value: Any) -> bool:
+    """Return whether a value can never change, even if it is not copied."""
+    kind = type(value)
+    if issubclass(kind, Enum):
+        return is_constant(value._value_)
+    if kind is tuple or kind is frozenset:
+        return all(map(is_constant, value))
+    return type(kind) is type and kind in _CONSTANTS
+
+
+def finds_plain(reference: Reference, result: Any) -> bool:
+    """Return whether a reference finds plain data, or nothing at all, and meets only plain containers on the way."""
+    value = result
+    for step in reference.steps:
+        kind = type(value)
+        if not (kind is list or kind is tuple or (kind is dict and all(map(is_constant, value)))):
+            return False
+        try:
+            value = step.reach(value, reference.future)
+        except MissingField:
+            return True
+    return is_plain(value)
