@@ -39,6 +39,8 @@ _VALUE_CHARACTERS = 40
 #: Keywords of a schema that list values.
 _LIST_VALUES = frozenset({"enum", "const", "default", "examples"})
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+#: For an argument whose alias has been read already.
+_BY_NAME = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True)
 
 
 class Parameters:
@@ -97,9 +99,8 @@ class Parameters:
 
     def aliases(self, names: Iterable[str]) -> dict[str, str | None]:
         """Return the alias under which a model writes an argument, for those that have one; None for several aliases."""
-        own = self.signature.parameters
-        hints = {name: own[name].annotation for name in names if name in own}  # not what a partial has fixed
-        aliases = {name: FieldInfo.from_annotation(hint).validation_alias for name, hint in hints.items()}
+        own = [name for name in names if name in self.signature.parameters]  # not what a partial has fixed
+        aliases = {name: FieldInfo.from_annotation(self._hints[name]).validation_alias for name in own}
         return {name: alias if isinstance(alias, str) else None for name, alias in aliases.items() if alias is not None}
 
     def mentions(self, name: str, text: str) -> bool:
@@ -159,7 +160,7 @@ class Parameters:
         for name in filter(self._hints.__contains__, arguments):
             with ForeignCode():  # of a validator. The call fails by it when its arguments are bound.
                 if name not in self._each:
-                    self._each[name] = _adapter(name, {name: self._hints[name]})
+                    self._each[name] = _adapter(name, {name: self._hints[name]}, _BY_NAME)
                 seen[name] = self._each[name].validate_python({name: seen[name]})[name]
         return seen
 
@@ -180,13 +181,13 @@ class Parameters:
         return widened(self.schema)
 
 
-def _adapter(name: str, fields: Mapping[str, Any]) -> TypeAdapter[Any]:
+def _adapter(name: str, fields: Mapping[str, Any], config: ConfigDict = _CONFIG) -> TypeAdapter[Any]:
     """Return the check of a mapping with these fields.
 
     A single parameter is checked as part of a mapping too: a type with its own configuration, such as a model inside of
     `Annotated`, cannot be given another one, and this way gets the same as among all parameters.
     """
-    return TypeAdapter(with_config(_CONFIG)(TypedDict(name, fields)))  # type: ignore[operator]
+    return TypeAdapter(with_config(config)(TypedDict(name, fields)))  # type: ignore[operator]
 
 
 def _field(parameter: inspect.Parameter, hint: Any, about: Mapping[str, str]) -> Any:

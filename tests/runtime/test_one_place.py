@@ -50,6 +50,11 @@ async def meet(name: Annotated[str, Field(validation_alias=AliasChoices("city", 
     await asyncio.sleep(1)
 
 
+async def turn(on: bool = Field(False, alias="power")) -> None:
+    """Write the place of a switch."""
+    await asyncio.sleep(1)
+
+
 async def fetch(host: str = "a", n: int = 0) -> None:
     """Ask a host."""
     await asyncio.sleep(1)
@@ -86,6 +91,8 @@ def starts(tool, *calls):
         (make_tool(save, writes="files/{path}"), {"path": "Notes.txt"}, {"path": "notes.TXT"}),
         (make_tool(greet, writes="w/{name}"), {"city": "paris"}, {"city": "./paris"}),
         (make_tool(greet, writes="w/{name}"), {"city": "rome"}, {"n": 1}),
+        (make_tool(turn, writes="w/{on}"), {"power": "yes"}, {"power": True}),
+        (make_tool(turn, writes="w/{on}"), {"power": "off"}, {}),
         (make_tool(meet, writes="w/{name}"), {"city": "paris"}, {"town": "paris"}),
     ],
 )
