@@ -94,7 +94,8 @@ class Attribute:
     def __init__(self, module: ModuleType, name: str, assigned: Callable[[Any], None]) -> None:
         self.name = f"{module.__name__}.{name}"
         self._dictionary, self._key, self._assigned = vars(module), name, assigned
-        self._lock = threading.Lock()
+        # Code that restores a value may run inside: a signal handler, or a generator that the garbage collector closes.
+        self._lock = threading.RLock()
         self._stand_in = StandIn(self.get)
         self._shared: Any = None
 

@@ -43,7 +43,7 @@ class ProcessState:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._running = 0
 
     def begin(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -79,6 +80,17 @@ def context_of(call: RunningCall | None) -> contextvars.Context:
     context = contextvars.copy_context()
     context.run(_RUNNING.set, call)
     return context
+
+
+def leave_prints_to_the_streams() -> None:
+    """In a forked process, note nothing: nobody reads it there, while a kernel's stream sends what is written to it."""
+    call = _RUNNING.get()
+    if call is not None:
+        call.printed = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=leave_prints_to_the_streams)
 
 
 def carried(function: Callable[..., T]) -> Callable[..., T]:

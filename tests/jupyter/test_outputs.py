@@ -348,6 +348,17 @@ def test_figures_are_shown_with_the_call_that_draws_them(kernel: Kernel) -> None
     assert kernel.value("plt.get_fignums()") == "[]"
 
 
+def test_a_run_in_a_cell_that_is_captured_leaves_later_runs_as_they_are(kernel: Kernel) -> None:
+    magic = AGENT.removeprefix("%%agent ")
+    inner = f"get_ipython().run_cell_magic('agent', {magic!r}, 'a = updates(x=1)')"
+    captured = kernel.run(f"%%capture captured\n{inner}")
+    assert (captured.status, captured.displays) == ("ok", [])
+    own = kernel.run("shown = display(HTML('first'), display_id='own')")
+    cell = ask(kernel, "b = updates(x=2)", "", "f'{b}'")
+    assert cell.displays[-2]["text/html"] == "new"
+    assert own.displays[0]["text/html"] == "new", "an update of the call reaches the display of an earlier cell"
+
+
 def test_a_future_displays_its_state_and_its_result_as_the_kernel_would(kernel: Kernel) -> None:
     kernel.run('%%tool --pure\ndef chart(x: int) -> object:\n    """Chart."""\n    return SVG("<svg/>")\n')
     ask(kernel, "a = chart(x=1)", "b = boom(x=1)", "", "f'{b}'")

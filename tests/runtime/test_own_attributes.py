@@ -5,6 +5,7 @@ import contextlib
 import io
 import itertools
 import logging
+import os
 import pickle
 import random
 import sys
@@ -15,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from asyncfc_jupyter.runtime.attempt import Attempt
 from asyncfc_jupyter.runtime.own_attributes import ATTRIBUTES
+from asyncfc_jupyter.runtime.printed import Printed
 from asyncfc_jupyter.runtime.process_state import PROCESS, end_call
 from asyncfc_jupyter.runtime.running_call import RunningCall, context_of, running_call
 from asyncfc_jupyter.testing import run_virtually
@@ -474,3 +477,32 @@ def test_nothing_is_reported_of_a_call_that_restores_what_it_set(capsys) -> None
 
         context_of(call).run(tidy)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
+def test_what_a_forked_process_prints_reaches_the_stream(tmp_path, capsys) -> None:
+    """Nothing that is noted there comes back, so its prints are not noted."""
+    path = tmp_path / "out.txt"
+
+    class Sink:
+        def write(self, text, stream):
+            return True
+
+    def forks() -> int:
+        """Print in a child."""
+        child = os.fork()
+        if child == 0:
+            print("from the child", flush=True)
+            os._exit(0)
+        print("from the parent")
+        return os.waitpid(child, 0)[1]
+
+    async def main():
+        printed = Printed(lambda *_: None, Sink())
+        tool = make_tool(forks, pure=True)
+        outcome = await ended(Attempt(tool, tool.parameters_of.bind({}), printed))
+        return outcome.value, printed.noted.text
+
+    with path.open("w") as file, contextlib.redirect_stdout(file):
+        assert asyncio.run(main()) == (0, "from the parent\n")
+    assert path.read_text() == "from the child\n"

@@ -28,8 +28,10 @@ _PUBLISHER = "get_ipython().display_pub"
 
 
 def route_displays(shell: InteractiveShell) -> None:
-    """Send displays of tools to the outputs of their calls from now on. A second call changes nothing."""
+    """Send displays of tools to the outputs of their calls from now on. Each publisher is changed once."""
     publisher: Any = shell.display_pub
+    _give_calls_their_own(shell)  # with each run: the first may have been in a cell with ``%%capture``
+    FIGURES.show = _show_figures
     if _is_routed(publisher):
         return
     publish, clear_output = publisher.publish, publisher.clear_output
@@ -57,8 +59,6 @@ def route_displays(shell: InteractiveShell) -> None:
 
     routed._shows_elsewhere = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
     publisher.publish, publisher.clear_output = routed, cleared
-    _give_calls_their_own(shell)
-    FIGURES.show = _show_figures
 
 
 def _give_calls_their_own(shell: InteractiveShell) -> None:
