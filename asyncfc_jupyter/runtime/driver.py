@@ -270,7 +270,7 @@ class Driver:
         if outcome is None:
             self._cancelled(call, "cancelled from outside")
             return
-        if isinstance(outcome, Raised) and isinstance(outcome.error, AgentInterrupted):
+        if isinstance(outcome, Raised) and issubclass(type(outcome.error), AgentInterrupted):
             # An interrupt is the user's, and no failure of the function that it happened to hit.
             self._cancelled(call, outcome.message)
             return

@@ -18,7 +18,7 @@ def snapshot(value: Any) -> Any:
         return [snapshot(item) for item in value]
     if type(value) is tuple:
         return tuple(snapshot(item) for item in value)
-    make = getattr(type(value), "_make", None) if isinstance(value, tuple) else None
+    make = getattr(type(value), "_make", None) if issubclass(type(value), tuple) else None
     if make is not None:
         return make(snapshot(item) for item in value)
     return set(value) if type(value) is set else value

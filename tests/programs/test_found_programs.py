@@ -1,0 +1,18 @@
+"""Programs that the random search has found, made small: each stays a test."""
+
+from tests.programs.kinds import biting_values
+from tests.programs.overlapping import check
+from tests.programs.program import Call, Ref, program_of
+
+
+def test_a_value_that_refuses_every_look_is_passed_on() -> None:
+    hook = biting_values.HOOKS.index("__getattribute__")
+    make = Call(biting_values.make, {"hook": hook, "error": 0, "nap_s": 0.0})
+    hold = Call(biting_values.hold, {"hook": hook, "error": 0})
+    take = [Call(biting_values.take, {"value": Ref(name), "nap_s": 0.0}) for name in ("f1", 'f2[1]["inside"]')]
+    check(program_of(biting_values.KIND, [make, hold, *take]))
+
+
+def test_an_exception_that_refuses_every_look_fails_its_call() -> None:
+    hook = biting_values.HOOKS.index("__getattribute__")
+    check(program_of(biting_values.KIND, [Call(biting_values.throw_biting, {"hook": hook, "error": 0, "nap_s": 0.0})]))
