@@ -3,8 +3,14 @@
 Each decision takes one byte; without bytes it takes the first alternative. So setting bytes to zero, as Hypothesis does when
 it shrinks, makes a program smaller and simpler; and drawing a program takes microseconds.
 
-2,000 programs are tried in all, and 100,000 in the long form (`tests/suite/long_form.py`). Each property takes its share of
-them; other tests that use Hypothesis have their own numbers.
+2,000 programs are tried at each of two levels, and 100,000 in the long form (`tests/suite/long_form.py`). Each property takes
+its share of them; other tests that use Hypothesis have their own numbers. The levels are single parts (`tests/core`,
+`tests/runtime`) and whole programs through an `Agent` (`tests/programs`).
+
+To add a kind of program, copy a file in `tests/programs/kinds`: it has a state, functions marked with ``@tool``, and a `Kind`
+that says how the arguments of each are drawn. Add the property of four lines to `tests/programs/test_whole_programs.py`. There
+is no reference result to write: the functions themselves, called one by one, are it. Last, break the package in the way that
+the kind is to find, and see the property fail.
 """
 
 import pytest
@@ -42,12 +48,12 @@ def programs(size):
 
 
 def how_many():
-    """Return how many random programs all properties try together."""
+    """Return how many random programs the properties of one level try together."""
     return 100_000 if is_long() else 2_000
 
 
 def share(percent):
-    """Give a property so many percent of all programs, and a long form, which may take an hour."""
+    """Give a property so many percent of the programs of its level, and a long form, which may take an hour."""
     examples = settings(max_examples=max(1, how_many() * percent // 100))
     limit = [pytest.mark.timeout(3600)] if is_long() else []
 
