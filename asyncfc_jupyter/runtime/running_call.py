@@ -83,7 +83,7 @@ def context_of(call: RunningCall | None) -> contextvars.Context:
 
 
 def leave_prints_to_the_streams() -> None:
-    """In a forked process, note nothing: nobody reads it there, while a kernel's stream sends what is written to it."""
+    """In a forked process, note nothing: it would be read in no cell, while a kernel's stream sends what is written to it."""
     call = _RUNNING.get()
     if call is not None:
         call.printed = None

@@ -302,7 +302,7 @@ def test_calls_that_capture_prints_and_displays_have_their_own(kernel: Kernel) -
     assert [bundle.get("text/html", bundle["text/plain"]) for bundle in after.displays] == ["displayed", "2"]
 
 
-def test_cells_that_capture_or_redirect_do_not_disturb_a_run_in_the_background(kernel: Kernel) -> None:
+def test_cells_that_capture_do_not_disturb_a_run_in_the_background(kernel: Kernel) -> None:
     cell = kernel.run(f"{AGENT} --background --out mine\na = steps(name='tool')\nawait a\nf'{{a}}'")
     one_step = "STEPS.put(1); print('cell'); display(HTML('cell')); done = DONE.get(timeout=30)"
     for code in (
@@ -348,7 +348,7 @@ def test_figures_are_shown_with_the_call_that_draws_them(kernel: Kernel) -> None
     assert kernel.value("plt.get_fignums()") == "[]"
 
 
-def test_a_run_in_a_cell_that_is_captured_leaves_later_runs_as_they_are(kernel: Kernel) -> None:
+def test_a_run_in_a_captured_cell_leaves_later_runs_as_they_are(kernel: Kernel) -> None:
     magic = AGENT.removeprefix("%%agent ")
     inner = f"get_ipython().run_cell_magic('agent', {magic!r}, 'a = updates(x=1)')"
     captured = kernel.run(f"%%capture captured\n{inner}")
