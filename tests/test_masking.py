@@ -26,7 +26,7 @@ from asyncfc_jupyter.masking import (
     masked,
     names_a_key,
 )
-from tests.steps import lines_run
+from tests.lines_run import lines_run
 
 KEY = "planted-0123456789"
 FORM = "sk-proj-abcdefghijklmnopqrst"
