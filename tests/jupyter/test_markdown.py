@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncfc_jupyter.jupyter.display.markdown import quoted, to_html
+from asyncfc_jupyter.jupyter.display.markdown import MOST_CHARACTERS, quoted, to_html
 from tests.jupyter.html_elements import Elements
 
 
@@ -52,7 +52,18 @@ def test_links_are_not_searched_for_among_thousands_of_brackets() -> None:
     """Such a search would block the kernel."""
     link = "[there](https://example.org) **b**"
     assert '<a href="https://example.org">there</a>' in to_html(link + "[" * 900)
-    html = to_html(link + "[" * 100_000)
+    html = to_html(link + "[" * 10_000)
     assert "<a" not in html
     assert "[there](https://example.org) <strong>b</strong>" in html
-    assert html.count("[") == 100_001
+    assert html.count("[") == 10_001
+
+
+def test_a_very_long_text_is_shown_as_it_was_written_and_says_so() -> None:
+    text = "**a** <b>\n" * (MOST_CHARACTERS // 10)
+    assert to_html(text).count("<strong>") == MOST_CHARACTERS // 10
+    html = to_html(text + "!")
+    assert html.startswith(
+        "<p><em>This text has 100,001 characters, too many to be rendered, and is shown as it was written."
+    )
+    assert html.count("**a** &lt;b&gt;\n") == MOST_CHARACTERS // 10
+    assert {tag for tag, _ in Elements(html).found} == {"p", "em", "pre"}

@@ -9,8 +9,10 @@ walls, of which each would stop most of it:
   outside of its frame, such as a false prompt for a password.
 * The frame's own policy, at the head of its document, loads nothing: style sheets may name addresses.
 
-nh3 cleans a fragment. The document, its policy and the frame around it are written here. So are two limits: a parser that
-follows the standard takes a time that grows with the square of the depth, and copies open elements into each later paragraph.
+nh3 cleans a fragment. The document, its policy and the frame around it are written here. So are three limits: a parser that
+follows the standard takes a time that grows with the square of the depth, and copies open elements into each later paragraph;
+and nh3 takes one that grows with the square of the number of entities, of attributes, and of letters such as a hard space. An
+interrupt waits until it has ended.
 """
 
 from __future__ import annotations
@@ -52,6 +54,9 @@ _REOPENED = re.compile(r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|t
 _MOST_TAGS = 10_000
 #: Elements that a parser may open again, times the tags that may make it do so. As many copies take 1.6 s and 16 MB.
 _MOST_COPIES = 1_000_000
+#: Bytes that are parsed. As many of entities or attributes take 0.3 s.
+_MOST_BYTES = 200_000
+_TOO_LARGE = "<p><em>This HTML is too large to be drawn, and is shown as it was written.</em></p>"
 
 
 def framed(text: str) -> str:
@@ -70,12 +75,12 @@ def framed(text: str) -> str:
 
 
 def cleaned(text: str) -> str:
-    """Return a model's HTML with nothing but what draws; HTML above the limits as text."""
+    """Return a model's HTML with nothing but what draws; HTML above the limits as text, with a note."""
     import nh3  # noqa: PLC0415 - only answers in HTML need it
 
-    tags = text.count("<")
-    if tags > _MOST_TAGS or tags * len(_REOPENED.findall(text)) > _MOST_COPIES:
-        return f"<pre>{html.escape(text)}</pre>"
+    tags, size = text.count("<"), len(text.encode("utf-8", "replace"))
+    if size > _MOST_BYTES or tags > _MOST_TAGS or tags * len(_REOPENED.findall(text)) > _MOST_COPIES:
+        return f"{_TOO_LARGE}<pre>{html.escape(text)}</pre>"
     return nh3.clean(
         text,
         tags=_ELEMENTS,

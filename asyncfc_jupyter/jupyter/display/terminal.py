@@ -48,6 +48,8 @@ _DRAWING_SHARE = 0.05
 #: Lines of the picture that are not rows: its heading, the axis, decoding, the legend, and the line of text above.
 _AROUND = 12
 _LEAST_ROWS = 3
+#: Characters after which a line is printed although it has no end: it is joined and drawn again with each piece.
+_LONGEST_LINE = 2_000
 
 
 class TerminalOutput:
@@ -124,6 +126,8 @@ class TerminalOutput:
             sys.stdout.flush()
             return
         *lines, self._line = (self._line + text).split("\n")
+        if len(self._line) > _LONGEST_LINE:
+            lines, self._line = [*lines, self._line], ""
         for line in lines:
             self._console.print(Text(line), soft_wrap=True)
 
