@@ -20,10 +20,10 @@ _READ_FOR_EACH = 4
 #: Joiners without which some scripts and emoji fall apart; every other invisible format character is dropped.
 _JOINERS = "\u200c\u200d"
 #: Colours, cursor movements, titles of windows, and all other sequences that begin with an escape or with its short form. A
-#: title without an end is not one: all text after it would be lost.
+#: title without an end is not one: all text after it would be lost. It holds no beginning of another, so searches are short.
 _ESCAPES = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[PX\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[PX\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f\n]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
 )
 #: Controls that are not white space, and marks that override the direction of writing. Marks that only isolate a text in
