@@ -111,6 +111,17 @@ def effects_of(
     return tool.effects.expand(*_texts(tool, arguments, unknown, values)).with_shared_objects()
 
 
+def late_effects(call: ToolCall, values: Values) -> Effects:
+    """Return what a call touches that has its futures and whose arguments are not known before it may start.
+
+    Raises:
+        CallError: They will not fit: one is missing or unknown.
+    """
+    if call.function is not None:
+        call.function.parameters_of.check_names(call.arguments)
+    return effects_of(call.function, call.arguments, call.found, values if call.references else None)
+
+
 def share_key(tool: Tool | None, arguments: Mapping[str, Any], *, references: bool) -> ShareKey | None:
     """Return what calls have in common exactly if they are the same call of a repeatable tool; None for any other call.
 

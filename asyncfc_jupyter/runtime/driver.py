@@ -201,10 +201,11 @@ class Driver:
         call.run_itself()
         if binding.is_known(call, self._values):
             return self._bind(call)
-        values = self._values if call.references else None
-        effects = binding.effects_of(call.function, call.arguments, call.found, values)
-        call.resolve(effects)
-        return events.EffectsResolved(future=call.name, effects=effects)
+        with ForeignCode() as ran:
+            effects = binding.late_effects(call, self._values)
+            call.resolve(effects)
+            return events.EffectsResolved(future=call.name, effects=effects)
+        return self._misfit(call, ran.error)
 
     async def _bind_later(self, call: ToolCall) -> None:
         await self._runner.abandoned.wait_for_clean_ups(call)
@@ -217,10 +218,13 @@ class Driver:
             bound, effects, limits = binding.bind(call, self._values, context)
             call.resolve(effects, bound)
             return events.ArgumentsResolved(future=call.name, effects=effects, limits=limits)
-        is_ours = ran.error is not None and issubclass(type(ran.error), CallError)
-        error = text_of(ran.error) if is_ours and ran.error is not None else show_exception(ran.error)
-        self._settle(call, State.FAILED, error=error)
-        return events.CallFailed(future=call.name, kind="arguments", message=error)
+        return self._misfit(call, ran.error)
+
+    def _misfit(self, call: ToolCall, error: BaseException | None) -> events.Event:
+        is_ours = error is not None and issubclass(type(error), CallError)
+        message = text_of(error) if is_ours and error is not None else show_exception(error)
+        self._settle(call, State.FAILED, error=message)
+        return events.CallFailed(future=call.name, kind="arguments", message=message)
 
     def _progressed(self, call: ToolCall, fraction: float | None, text: str) -> None:
         if not call.settled:

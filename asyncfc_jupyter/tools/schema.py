@@ -17,8 +17,9 @@ from typing import Annotated, Any, NotRequired
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, with_config
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
-from pydantic_core import CoreSchema, PydanticOmit, PydanticSerializationError, to_jsonable_python
+from pydantic_core import CoreSchema, PydanticOmit, PydanticSerializationError, SchemaValidator, to_jsonable_python
 from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
+from pydantic_core.core_schema import any_schema
 from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
@@ -130,17 +131,7 @@ class Parameters:
         Raises:
             ArgumentMismatch: Names each argument that does not fit, what was expected and what was given.
         """
-        given = dict(arguments)
-        if self._nested or any(value is None for value in given.values()):
-            given = dict(without_nulls(given, self.schema, self.schema))
-        try:
-            checked = self._adapter.validate_python(given)
-        except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False)
-            problems = [_problem(detail, self.names) for detail in details[:_MOST_PROBLEMS]]
-            if len(details) > _MOST_PROBLEMS:
-                problems.append(f"and {len(details) - _MOST_PROBLEMS} more")
-            raise ArgumentMismatch(self._name, tuple(problems)) from None
+        checked = self._checked(self._adapter.validate_python, arguments)
         checked |= {name: absent() if context is None else context for name, absent in self._contexts.items()}
         # `Signature.bind` would give the same and search for what is known here.
         bound = {
@@ -149,6 +140,34 @@ class Parameters:
             if name in checked or parameter.kind is inspect.Parameter.POSITIONAL_ONLY
         }
         return inspect.BoundArguments(self._whole, OrderedDict(bound))
+
+    def check_names(self, arguments: Mapping[str, Any]) -> None:
+        """Return if no argument is missing or unknown, whatever their values are.
+
+        Raises:
+            ArgumentMismatch: As `bind` does.
+        """
+        self._checked(self._any_values.validate_python, arguments)
+
+    @functools.cached_property
+    def _any_values(self) -> SchemaValidator:
+        schema, _ = self._core_schema
+        fields = {name: {**field, "schema": any_schema()} for name, field in schema["fields"].items()}
+        return SchemaValidator({**schema, "fields": fields})
+
+    def _checked(self, check: Callable[[Any], Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+        given = dict(arguments)
+        if self._nested or any(value is None for value in given.values()):
+            given = dict(without_nulls(given, self.schema, self.schema))
+        try:
+            checked: dict[str, Any] = check(given)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False)
+            problems = [_problem(detail, self.names) for detail in details[:_MOST_PROBLEMS]]
+            if len(details) > _MOST_PROBLEMS:
+                problems.append(f"and {len(details) - _MOST_PROBLEMS} more")
+            raise ArgumentMismatch(self._name, tuple(problems)) from None
+        return checked
 
     def canonical(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return arguments as the function will get them, each checked by itself; one that does not fit stays as it is.
@@ -167,13 +186,18 @@ class Parameters:
     @functools.cached_property
     def open(self) -> frozenset[str]:
         """Names of the parameters whose check, or whose default, may depend on when it is made (`tools.closed_schema`)."""
+        schema, definitions = self._core_schema
+        return frozenset(name for name, field in schema["fields"].items() if not is_closed(field, definitions))
+
+    @property
+    def _core_schema(self) -> tuple[Any, dict[str, Any]]:
+        """The core schema of all parameters together, and those that it refers to by name."""
         schema: Any = self._adapter.core_schema
         definitions: dict[str, Any] = {}
         if schema["type"] == "definitions":
             definitions = {each["ref"]: each for each in schema["definitions"]}
             schema = schema["schema"]
-        schema = definitions.get(schema.get("schema_ref"), schema)
-        return frozenset(name for name, field in schema["fields"].items() if not is_closed(field, definitions))
+        return definitions.get(schema.get("schema_ref"), schema), definitions
 
     @functools.cached_property
     def widened(self) -> dict[str, Any]:

@@ -257,16 +257,26 @@ def test_the_user_is_asked_about_what_the_function_will_get_or_not_at_all(name) 
     assert ran.states[1] == ("done" if name == "a" else "failed")
 
 
-def test_arguments_that_never_change_are_refused_at_once() -> None:
+def test_arguments_that_never_fit_are_refused_at_once() -> None:
+    """Values that never change are checked beside the calls before, and so are the names of all others."""
+    write, read = World().tools()
+
     async def main():
         driver = Driver()
         driver.lend(Lease(log=EventLog(asyncio.get_running_loop().time)))
-        issue(driver, SCALE, table="x")
-        early = issue(driver, make_tool(total, name="sum"), row=[1])
-        assert (early.state.value, early.settled) == ("failed", True)
+        issue(driver, write, name="a")
+        misfits = [issue(driver, write, name=[1]), issue(driver, read), issue(driver, read, name="a", size=1)]
+        errors = [call.error for call in misfits]
+        late = [issue(driver, read, name="a", count=None), issue(driver, read, name="b")]
+        assert [call.settled for call in late] == [False, False]
         await driver.wait(tuple(driver.calls))
+        return errors, [call.state.value for call in late]
 
-    run_virtually(main())
+    errors, states = run_virtually(main())
+    assert "'name': input should be a valid string, not list" in errors[0]
+    assert "'name' is missing" in errors[1]
+    assert "there is no parameter 'size' (there are: name, count)" in errors[2]
+    assert states == ["done", "failed"]
 
 
 def test_arguments_are_read_after_the_clean_up_of_an_abandoned_call() -> None:
