@@ -117,7 +117,8 @@ class OutputStack:
         self._in_cell(self.flush)
 
     def _in_cell(self, work: Callable[[], None], pause_s: float = 0.0) -> None:
-        time.sleep(pause_s)
+        if pause_s:  # in a thread of its own: the event loop must not sleep, not even for no time
+            time.sleep(pause_s)
         self._context.copy().run(work)
 
     @contextmanager
