@@ -35,6 +35,10 @@ from asyncfc_jupyter.values.describe import label
 FORMAT = "asyncfc_jupyter conversation 1"
 #: The most futures that a file may name: a number in a file must not decide how much memory is used.
 _MOST_FUTURES = 100_000
+#: Bits of a whole number that a file holds, which are 3,000 digits: Python refuses to write and to read more than 4,300.
+_MOST_BITS = 10_000
+#: Levels of lists and mappings in a value that a file holds: a file with 255 is refused when it is read.
+_MOST_LEVELS = 200
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 #: Kinds of the items of a reply that a model may want to see again.
 _ITEMS = ("reasoning", "message", "function_call")
@@ -103,15 +107,19 @@ def to_json(conversation: Conversation, *, system: str | None = None) -> str:
     return _HALF_PAIR.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: Any, levels: int = _MOST_LEVELS) -> bool:
     """Return whether JSON returns exactly this value; the exact types count."""
-    if value is None or type(value) in {str, bool, int}:
+    if value is None or type(value) in {str, bool}:
         return True
+    if type(value) is int:
+        return value.bit_length() <= _MOST_BITS
     if type(value) is float:
         return math.isfinite(value)
+    if levels == 0:
+        return False
     if type(value) is list:
-        return all(map(_is_plain, value))
-    return type(value) is dict and all(type(key) is str and _is_plain(item) for key, item in value.items())
+        return all(_is_plain(item, levels - 1) for item in value)
+    return type(value) is dict and all(type(key) is str and _is_plain(item, levels - 1) for key, item in value.items())
 
 
 def from_json(text: str) -> tuple[Conversation, str | None]:

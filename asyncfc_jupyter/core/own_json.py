@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, is_dataclass
+from functools import cache
 from typing import Any
 
 from asyncfc_jupyter.foreign_code import ForeignCode, type_name
@@ -52,10 +53,10 @@ def own_json(value: Any) -> OwnJson | None:
     kind, version = type(value), 0
     with ForeignCode():
         # Looked up without code of a metaclass, which may return something for every name.
-        names = {name for each in kind.__mro__ for name in vars(each)}
-        if "__pydantic_serializer__" in names:
+        classes = kind.__mro__[:-1]
+        if any("__pydantic_serializer__" in vars(each) for each in classes):
             version = 2
-        elif {"__fields__", "__config__", "__json_encoder__"} <= names:
+        elif any("__json_encoder__" in vars(each) and "__fields__" in vars(each) for each in classes):
             version = 1
     if not version:
         return None
@@ -95,7 +96,10 @@ class _Written:
         self._held = {name for name in self._fields if _holds_iterator(self._attribute(name), set())}
 
     def own_json(self) -> OwnJson:
-        aliases = {name: self._alias(name) for name in (*self._fields, *self._computed)}
+        aliases: dict[str, str] = {}
+        for name in (*self._fields, *self._computed):
+            info = self._info(name)
+            aliases[name] = str(getattr(info, "serialization_alias", None) or getattr(info, "alias", None) or name)
         names = {name: alias if self._by_alias else name for name, alias in aliases.items()}
         others = {alias: shown for name, shown in names.items() for alias in (name, aliases[name]) if alias != shown}
         written = self._write(exclude=self._held)
@@ -120,10 +124,6 @@ class _Written:
 
     def _info(self, name: str) -> Any:
         return self._fields.get(name) or self._computed[name]
-
-    def _alias(self, name: str) -> str:
-        info = self._info(name)
-        return str(getattr(info, "serialization_alias", None) or getattr(info, "alias", None) or name)
 
     def _attribute(self, name: str) -> Any:
         with ForeignCode():
@@ -156,14 +156,19 @@ class _Written:
 
     def _real(self, attribute: Any, written: Any) -> Any:
         """Return an attribute itself if it is written as any object of its kind is, else what its class made of it."""
-        if attribute is _NOTHING or isinstance(written, Unwritable):
+        if attribute is written or attribute is _NOTHING or isinstance(written, Unwritable):
             return written
         with ForeignCode():
-            serializer: Any = type(self._kind.__pydantic_serializer__)
-            plain = serializer({"type": "any"})
+            plain = _plain_serializer(type(self._kind.__pydantic_serializer__))
             if plain.to_python(attribute, mode="json", warnings=False, fallback=self._unknown) == written:
                 return attribute
         return written
+
+
+@cache
+def _plain_serializer(kind: Any) -> Any:
+    """Return a serializer that writes any object as its own type says."""
+    return kind({"type": "any"})
 
 
 def _of_version_1(value: Any) -> OwnJson:

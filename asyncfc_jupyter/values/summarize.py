@@ -160,8 +160,11 @@ def _plain(value: Any, budget: list[int], inside: tuple[int, ...]) -> Any:
 
 def _scalar(value: Any) -> Any:
     """Return a single value as JSON holds it, or `_NO_SCALAR`."""
-    while isinstance(value := plain_scalar(value), Enum):
-        value = value.value
+    value = plain_scalar(value)
+    for _ in range(_DEEPEST):  # a member may have itself as its value
+        if not isinstance(value, Enum):
+            break
+        value = plain_scalar(value.value)
     # By the methods of Python's own classes: those of a class derived from them may do anything.
     if value is None or isinstance(value, bool | str):
         return plain_text(value) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ import gc
 import itertools
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence, Set
@@ -120,6 +121,19 @@ def errors(hook):
     yield ExceptionGroup("several", [kind("why"), type("Mute", (Exception,), {"__str__": hook})("why")])
 
 
+class Fickle:
+    """A key that raises when it is hashed once too often: at some copy of the mapping that holds it."""
+
+    def __init__(self, error, times):
+        self._error, self._times = error, times
+
+    def __hash__(self):
+        self._times -= 1
+        if self._times < 0:
+            raise self._error("from its own code")
+        return 1
+
+
 def every(error):
     """Each kind of object with code that raises."""
     for base in (object, *EXAMPLES):
@@ -129,6 +143,7 @@ def every(error):
     for kinds in (in_containers, with_serializers, with_metaclasses, errors):
         yield from kinds(hook)
     yield Recorded(hostile(object, "__repr__", error))
+    yield from ({Fickle(error, times): 1} for times in range(1, 24))
     yield {"field": hostile(object, "__class__", error), hostile(object, "__str__", error): 1}
 
 
@@ -210,8 +225,6 @@ def died(monkeypatch):
     monkeypatch.setattr(threading, "excepthook", dead.append)
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
     yield
-    VALUE[0] = None
-    gc.collect()
     assert dead == []
 
 
@@ -225,7 +238,39 @@ def test_a_call_has_an_outcome_whatever_the_code_of_its_value_raises(error) -> N
         VALUE[0] = value
         run_virtually(lived())
         tried += 1
+    VALUE[0] = value = None
+    gc.collect()  # here, since their `__del__` raises
     assert tried > 50
+
+
+def test_an_interrupt_of_the_user_ends_the_loop_and_the_call_has_an_outcome() -> None:
+    """A script without a handler of its own: Python raises it in the code that shows the value."""
+    pressed = []
+
+    class Slow(dict):
+        def items(self):
+            if not pressed:
+                pressed.append(True)
+                signal.raise_signal(signal.SIGINT)
+            return super().items()
+
+    VALUE[0] = Slow(field=1)
+    runner = asyncio.Runner()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        loop = runner.get_loop()
+        model = ScriptedModel([Calls("give")], *([Says("done")] for _ in range(3)))
+        started: list[Any] = []
+        loop.call_soon(lambda: started.append(Agent(model, tools=TOOLS).start("go")))
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_forever()
+        (run,) = started
+        loop.run_until_complete(run.ended())
+        assert run.futures["f1"].done()
+        assert run.done()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        runner.close()
 
 
 def bomb(kind, where):
