@@ -15,6 +15,8 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asyncfc_jupyter.runtime.attempt import Attempt
 from asyncfc_jupyter.runtime.own_attributes import ATTRIBUTES
@@ -506,3 +508,26 @@ def test_what_a_forked_process_prints_reaches_the_stream(tmp_path, capsys) -> No
     with path.open("w") as file, contextlib.redirect_stdout(file):
         assert asyncio.run(main()) == (0, "from the parent\n")
     assert path.read_text() == "from the child\n"
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=30))
+def test_each_reads_what_it_set_itself_whatever_the_others_set(steps) -> None:
+    """Of the cell and three calls, each sets new values, or one that it had before: 0 the first, 1 a new one, others late."""
+    before = sys.stdout
+    with calls_run():
+        run = [lambda function, *args: function(*args), *(context_of(RunningCall(name)).run for name in "abc")]
+        seen = [[before] for _ in run]
+        for who, which in steps:
+            mine = seen[who]
+            if who and len(mine) == 1:
+                mine[0] = run[who](getattr, sys, "stdout")  # what it would restore
+            value = io.StringIO() if which == 1 else mine[min(which, len(mine) - 1)]
+            run[who](setattr, sys, "stdout", value)
+            mine.append(value)
+            if who and value is mine[0]:
+                seen[who] = [value]
+            for other, had in enumerate(seen):
+                expected = seen[0][-1] if len(had) == 1 else had[-1]
+                assert run[other](getattr, sys, "stdout") is expected
+                assert vars(sys)["stdout"] is not None
+        sys.stdout = before
