@@ -159,7 +159,8 @@ class _Written:
         if attribute is written or attribute is _NOTHING or isinstance(written, Unwritable):
             return written
         with ForeignCode():
-            plain = _plain_serializer(type(self._kind.__pydantic_serializer__))
+            kind: Any = type(self._kind.__pydantic_serializer__)
+            plain = _plain_serializer(kind)
             if plain.to_python(attribute, mode="json", warnings=False, fallback=self._unknown) == written:
                 return attribute
         return written
