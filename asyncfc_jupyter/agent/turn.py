@@ -23,7 +23,7 @@ from asyncfc_jupyter.core.events import (
     TurnStarted,
 )
 from asyncfc_jupyter.core.futures import CallId
-from asyncfc_jupyter.errors import CallError, UnknownTool
+from asyncfc_jupyter.errors import CallError, ServerError, UnknownTool
 from asyncfc_jupyter.models.accumulator import (
     CUT,
     Accumulator,
@@ -56,6 +56,8 @@ class RequestedCall:
     call_id: CallId
     name: str
     arguments: Mapping[str, Any]
+    #: The id that the server gave it, which another call of the conversation may have, too.
+    server_id: str = ""
     #: Why it cannot run, if the model wrote it wrongly.
     problem: CallError | None = None
     #: The call with its future; None until the mode lets it be issued.
@@ -130,6 +132,8 @@ class Turns:
         self.count = 0
         #: The turn whose reply is streaming, or was cut off.
         self.current: Turn | None = None
+        #: Calls that have started in the replies before this one that broke off.
+        self._broken_off: list[RequestedCall] = []
 
     async def ask(self) -> Turn:
         """Send the conversation and stream the reply to its end.
@@ -148,7 +152,11 @@ class Turns:
             await self._stream(turn, accumulator)
             turn.reason = accumulator.finish().finish_reason
             for part in accumulator.finish().parts:
-                self._take(turn, part)
+                self._take(turn, part, accumulator)
+            self._broken_off = []
+        except ServerError:
+            self._broken_off += [call for call in turn.requested if call.issued and call.server_id]
+            raise
         finally:
             turn.ended_s = self._log.now_s()
             reply = accumulator.finish()
@@ -181,9 +189,9 @@ class Turns:
                     turn.arrived, turn.first_token_s = True, self._log.now_s()
                     self._log.record(FirstTokenArrived(turn=turn.number))
                 for part in accumulator.feed(delta):
-                    self._take(turn, part)
+                    self._take(turn, part, accumulator)
 
-    def _take(self, turn: Turn, part: Part) -> None:
+    def _take(self, turn: Turn, part: Part, accumulator: Accumulator) -> None:
         match part:
             case TextPart(text=text):
                 self._log.record(TextStreamed(turn=turn.number, text=text))
@@ -192,7 +200,17 @@ class Turns:
             case CallOpenedPart(call_id=call_id, name=name):
                 self._log.record(CallOpened(turn=turn.number, call=CallId(call_id), tool=name))
             case CallClosedPart(call_id=call_id, name=name, arguments=arguments):
-                self._add(turn, RequestedCall(call_id=CallId(call_id), name=name, arguments=arguments))
+                server_id = accumulator.server_id(call_id)
+                call = RequestedCall(call_id=CallId(call_id), name=name, arguments=arguments, server_id=server_id)
+                if any(
+                    (each.server_id, each.name, each.arguments) == (server_id, name, arguments)
+                    for each in self._broken_off
+                ):
+                    call.problem = CallError(
+                        "this call was made already, by the reply that broke off, and did not run a second time; its result "
+                        "is in the messages above: use it, or write the call again."
+                    )
+                self._add(turn, call)
             case CallMalformedPart(call_id=call_id, name=name, problem=why):
                 problem = CallError(
                     f"the arguments of {name or 'this call'} cannot be read: {why}; write the call again."

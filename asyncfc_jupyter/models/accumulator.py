@@ -149,7 +149,8 @@ class Accumulator:
 
     def __init__(self, id_prefix: str, taken: Container[str] = (), tools: Mapping[str, bool] | None = None) -> None:
         self._id_prefix, self._taken, self._tools = id_prefix, taken, tools or {}
-        self._used: set[str] = set()
+        #: The calls by the ids that they have here.
+        self._used: dict[str, _Call] = {}
         self._made = 0
         self._text: list[str] = []
         self._half = ""
@@ -195,6 +196,11 @@ class Accumulator:
     def has_calls(self) -> bool:
         """Whether a call has opened."""
         return bool(self._calls)
+
+    def server_id(self, call_id: str) -> str:
+        """Return the id that the server gave the call of this id; empty if it gave none."""
+        call = self._used.get(call_id)
+        return call.raw_id if call else ""
 
     def finish(self) -> Reply:
         """Settle the open calls after the end of the stream and return the whole reply: always the same one."""
@@ -462,7 +468,7 @@ class Accumulator:
             while not call_id or call_id in self._used or call_id in self._taken:
                 self._made += 1
                 call_id = f"{self._id_prefix}{self._made}"
-            self._used.add(call_id)
+            self._used[call_id] = call
             call.call_id = call_id
         return call.call_id
 
