@@ -70,6 +70,9 @@ SCRIPTS: dict[str, tuple[list[Any], list[int]]] = {
         [reply([chunk({"tool_calls": [{"function": whole("", 0, each)["choices"][0]["delta"]["tool_calls"][0]["function"]}
                                       for each in so_far]}) for so_far in ((5,), (5, 7), (5, 7))])], [5, 7],
     ),
+    "equal calls in one list, without ids and indexes": (
+        [reply(chunk({"tool_calls": [{"function": {"name": "pay", "arguments": '{"euros": 5}'}}] * 2}))], [5, 5],
+    ),
     "the body twice": ([Stream((*TWICE, finish_chunk("tool_calls"), *TWICE, finish_chunk("tool_calls")))], [5, 7]),
     "the body twice, each with its end": ([Stream((*reply(TWICE).steps, *reply(TWICE).steps))], [5, 7]),
     "the end mark twice": ([Stream((*reply(TWICE).steps, "data: [DONE]\n\n"))], [5, 7]),
