@@ -37,8 +37,8 @@ class ToolOptions(TypedDict, total=False):
     reads: Templates
     #: Path templates of the state a call writes.
     writes: Templates
-    #: The function touches no state: its calls overlap with all others. With neither this nor reads nor writes, calls are
-    #: ordered against every other call that has effects.
+    #: The function touches no state but reads the objects that it is given: its calls overlap with all others that change
+    #: none of these. With neither this nor reads nor writes, calls are ordered against every other call that has effects.
     pure: bool
     #: Calling twice has the same effect as calling once. Such a call may be retried, and one that repeats a pending call
     #: shares its outcome, unless the user is asked before each. Pure functions are idempotent by nature.
