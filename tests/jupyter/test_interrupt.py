@@ -13,6 +13,7 @@ from asyncfc_jupyter.agent import Agent, Run
 from asyncfc_jupyter.errors import AgentInterrupted
 from asyncfc_jupyter.jupyter.cells import interrupt
 from asyncfc_jupyter.jupyter.cells.interrupt import Code, Interrupts, contain, running_code
+from asyncfc_jupyter.testing import Calls, Says, ScriptedModel
 from asyncfc_jupyter.tools.definition import make_tool
 
 
@@ -36,17 +37,37 @@ def test_the_nearest_border_around_a_frame_says_what_code_it_runs() -> None:
     assert here() == "loop"  # nothing of asyncio is above: whatever this is, nothing may be raised in it
 
 
-def test_a_contained_tool_turns_a_keyboard_interrupt_into_an_error() -> None:
+def test_a_contained_tool_turns_the_users_interrupt_into_an_error() -> None:
     """It keeps its signature."""
 
     async def tool(x: int = 3) -> int:
         """Be interrupted."""
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+        return x
 
     contained = contain(make_tool(tool))
     assert contained.signature.startswith("tool(x: ")
-    with pytest.raises(AgentInterrupted, match="interrupted twice"):
-        asyncio.run(contained.function())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(AgentInterrupted, match="interrupted twice"):
+            loop.run_until_complete(contained.function())
+    finally:
+        signal.signal(signal.SIGINT, before)
+        loop.close()
+
+
+def test_an_interrupt_that_a_contained_tool_raises_itself_is_its_failure() -> None:
+    async def tool() -> int:
+        """Raise it."""
+        raise KeyboardInterrupt("of its own")
+
+    async def main() -> Run:
+        model = ScriptedModel([Calls("tool")], *([Says("done")] for _ in range(3)))
+        return await Agent(model, tools=[contain(make_tool(tool, pure=True))]).run("go")
+
+    run = asyncio.run(main())
+    assert repr(run.futures["f1"]) == "<Future f1 tool: failed: KeyboardInterrupt: of its own>"
 
 
 def test_a_tool_that_runs_in_a_thread_needs_no_containing() -> None:

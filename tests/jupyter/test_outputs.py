@@ -407,3 +407,54 @@ def test_a_terminal_prints_the_output_of_a_call_at_its_end(tmp_path: Path) -> No
     for future, name in (("f1", "one"), ("f2", "two")):
         assert f"{future} chat - 20 lines\n" + "".join(f"  {name} {number}\n" for number in range(20)) in out
     assert re.search(r"f3 boom - 1 line, error\n  before the failure\n(  .*\n|\n)*  ValueError: no <b>luck</b>\n", out)
+
+
+HOSTILE = """
+import asyncio
+RAISED = [SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit]
+
+class Odd:
+    def __init__(self, error):
+        self._error = error
+    def _repr_html_(self):
+        raise self._error("html")
+    __repr__ = __len__ = __str__ = _repr_html_
+
+class OddError(Exception):
+    def __str__(self):
+        raise SystemExit("text")
+    __cause__ = property(__str__)
+"""
+RETURNING = '''%%tool --pure
+def odd(n: int):
+    """Return an object that raises when it is shown."""
+    return Odd(RAISED[n])
+
+def fails(n: int):
+    """Raise an exception that raises when it is shown."""
+    raise OddError("why")
+
+async def kills(n: int):
+    """Raise on the loop."""
+    raise RAISED[n]("kill")
+
+def shows(n: int):
+    """Display an object that raises."""
+    display(Odd(RAISED[n]))
+'''
+
+
+def test_a_cell_shows_what_it_can_of_objects_that_raise_when_they_are_shown(kernel: Kernel) -> None:
+    for cell in ("from IPython.display import display", HOSTILE, RETURNING):
+        assert kernel.run(cell).status == "ok"
+    for number in range(4):
+        plan = "\n".join(f"{tool[0]} = {tool}(n={number})" for tool in ("odd", "fails", "kills", "shows"))
+        kernel.run("%agent reset")
+        cell = kernel.run(f"{AGENT}\n{plan}\n\n'done'")
+        assert cell.status == "ok", cell.traceback
+        assert str(cell.displays[-1]["text/plain"]).endswith("done")
+        assert kernel.value("[str(each.state) for each in _agent.futures.values()]") == str(["done", *["failed"] * 3])
+        assert "the result cannot be shown: its own code raised" in kernel.run('_agent.futures["f1"]').text
+        failed = kernel.run('_agent.futures["f2"].result()')
+        assert "ToolFailed: f2 (fails) failed: OddError: its text raised SystemExit" in failed.traceback
+        assert kernel.run("print('lives')").stdout == "lives\n"

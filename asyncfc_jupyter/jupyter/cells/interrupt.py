@@ -32,6 +32,7 @@ from typing import Any, Literal
 
 from asyncfc_jupyter.agent import Run
 from asyncfc_jupyter.errors import AgentInterrupted
+from asyncfc_jupyter.foreign_code import delivered_by_signal, traceback_of
 from asyncfc_jupyter.jupyter.session import kernel_input
 from asyncfc_jupyter.runtime import input_turns
 from asyncfc_jupyter.tools.definition import Tool
@@ -60,7 +61,9 @@ def contain(tool: Tool) -> Tool:
     async def contained(*args: Any, **kwargs: Any) -> Any:
         try:
             return await function(*args, **kwargs)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if not delivered_by_signal(error, traceback_of(error)):
+                raise  # the function's own, and its failure
             raise AgentInterrupted("interrupted twice while it blocked the event loop") from None
 
     _BORDERS.add(contained.__code__)
