@@ -266,7 +266,10 @@ _PREFIX = re.compile(rf"{_BORDER}(?:{_PREFIXES})[-_]\Z")
 _PREFIX_CHARS: Final = 11
 _FORM_CHARS: Final = 16
 #: What stands at the end of a piece and may become a key with a prefix.
-_OPEN_FORM = re.compile(rf"{_BORDER}(?:{_PREFIXES}|AKIA|ASIA|AIza|eyJ)(?:[-_]|(?<=[AaJ]))")
+_OPEN_FORM = re.compile(
+    rf"{_BORDER}(?:(?:{_PREFIXES})[-_][A-Za-z0-9_-]{{0,15}}|A[KS]IA[A-Z0-9]{{0,16}}|AIza[A-Za-z0-9_-]{{0,30}}"
+    r"|eyJ[A-Za-z0-9_.-]{0,4096})\Z"
+)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 #: Other forms, each with a text that it always holds. Only the group is masked: as ``key`` if it does not read as words.
 _KEY_ID = re.compile(r"(?<![A-Za-z0-9])(?P<key>A[KS]IA[A-Z0-9]{16})(?![A-Za-z0-9])")
@@ -426,16 +429,16 @@ class StreamMask:
     def feed(self, piece: str) -> str:
         """Return what may be shown now: this piece and what was held, without what may be the beginning of a key."""
         if self._in_key:
-            piece = piece[_TOKEN.match(piece).end() :]  # type: ignore[union-attr] # it matches any text
+            more = _TOKEN.match(piece)[0]  # type: ignore[index] # it matches any text
+            self._shown, piece = self._shown + more, piece[len(more) :]
             self._in_key = not piece
         text = self._shown + self._held + piece
         literals = KNOWN.literals(stale=True)
         spans = _merged(_spans(text, literals))
-        end = min(
-            [len(text), *(literal.begins_at(text) for literal in literals if literal.begin in text), _open_form(text)]
-        )
+        known = min([len(text), *(literal.begins_at(text) for literal in literals if literal.begin in text)])
+        end = min(known, _open_form(text))
         for start, stop in spans:
-            token = stop == len(text) and _TOKEN.fullmatch(text, start) is not None
+            token = stop == len(text) == known and _TOKEN.fullmatch(text, start) is not None
             if token and any(_prefixed(text[max(0, start - _CONTEXT) :])):
                 self._in_key, end = True, len(text)
             elif start < end < stop:
@@ -453,15 +456,16 @@ class StreamMask:
         end = max(end, before)
         whole = [(max(start, before), stop) for start, stop in spans if stop > before and stop <= end]
         shown = _without([text[:end]], whole)[0][before:]
-        # A border of a form is looked for in what was shown, and a beginning of a key that is too short to be held.
-        self._shown, self._held = ("" if self._in_key else text[max(0, end - _CONTEXT) : end]), text[end:]
+        # A border of a form is looked for in what was shown, a beginning of a key that is too short to be held, and in a key
+        # with a prefix, of which more may follow, also another key.
+        context = _MOST_CONTEXT if self._in_key else _CONTEXT
+        self._shown, self._held = text[max(0, end - context) : end], text[end:]
         return shown
 
 
-#: Characters that are kept of what was shown: a border of a form has up to six.
+#: Characters that are kept of what was shown: a border of a form has up to six. After a key there may be the rest of another.
 _CONTEXT: Final = 8
-#: Characters that are held at most: each piece searches them again. A token of a provider has fewer.
-_MOST_HELD: Final = 8192
+_MOST_CONTEXT: Final = 256
 
 
 def _open_form(text: str) -> int:
@@ -470,4 +474,4 @@ def _open_form(text: str) -> int:
     while at and text[at - 1].isascii() and (text[at - 1].isalnum() or text[at - 1] in "-_."):
         at -= 1
     found = _OPEN_FORM.search(text, at)
-    return found.start() if found is not None and len(text) - found.start() < _MOST_HELD else len(text)
+    return found.start() if found is not None else len(text)

@@ -6,6 +6,8 @@ A new way out fails this test until it does. The other half, that nothing gets o
 from __future__ import annotations
 
 import ast
+import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,11 @@ import pytest
 
 import asyncfc_jupyter
 from asyncfc_jupyter import cli
+from asyncfc_jupyter.core.events import Event
+from asyncfc_jupyter.core.futures import FutureName
+from asyncfc_jupyter.trace.analysis.certificate import Pair, certify
+from asyncfc_jupyter.trace.render.comparison import compare
+from asyncfc_jupyter.trace.render.timeline import Timeline
 from tests.trace.sample_traces import travel
 
 PACKAGE = Path(asyncfc_jupyter.__file__).parent
@@ -166,3 +173,31 @@ def test_the_command_line_repeats_no_key(capsys: pytest.CaptureFixture[str], tmp
     said = capsys.readouterr()
     assert key not in said.out + said.err + (tmp_path / "run.svg").read_text()
     assert "***" in said.err
+
+
+def test_a_trace_with_keys_from_elsewhere_is_drawn_and_explained_without_them() -> None:
+    key = "sk-proj-abcdefghijklmnopqrst"
+    trace = travel()
+    named = [
+        dataclasses.replace(each, event=dataclasses.replace(each.event, **dict.fromkeys(texts(each.event), key)))
+        for each in trace.events
+    ]
+    trace = dataclasses.replace(trace, events=tuple(named))
+    drawn = Timeline(trace)
+    certificate = certify(trace)
+    for shown in (json.dumps(drawn.view()), drawn.text(), drawn.svg(), drawn.html(), trace.to_json(), str(certificate)):
+        assert key not in shown
+    assert json.dumps(drawn.view()).count("***") > 10
+    view = compare(trace, trace, names=[key, "b"]).view()
+    assert key not in json.dumps(view)
+    pair = Pair(earlier=FutureName("f1"), later=FutureName("f2"), explain=lambda *_: f"both write {key}")
+    for shown in (pair.reason, str(pair), str(dataclasses.replace(certificate, notes=(key,)))):
+        assert key not in shown
+
+
+def texts(event: Event) -> list[str]:
+    return [
+        field.name
+        for field in dataclasses.fields(event)
+        if field.type == "str" and field.name not in {"mode", "reason"}
+    ]
