@@ -346,6 +346,7 @@ class Accumulator:
     def _drop(self, call: _Call, other: _Call) -> None:
         """Remove a call that is only a repetition; what follows it belongs to the other."""
         self._calls.remove(call)
+        other.raw_id = other.raw_id or call.raw_id
         for places in (self._by_index, self._by_id):
             for place in [place for place, held in places.items() if held is call]:
                 places[place] = other  # type: ignore[index]

@@ -170,6 +170,10 @@ STREAMS: dict[str, tuple[list[Delta], list[Part]]] = {
          CallClosedPart(call_id="a", name="get", arguments={"x": 1}),
          CallClosedPart(call_id="b", name="put", arguments={"y": 2})],
     ),
+    "a call without an id that gets one when it is repeated": (
+        [call(0, None, "get", '{"x": 1}'), call(0, "a", "get", '{"x": 1}'), call(1, "a", "get", '{"x": 1}'), CALLS],
+        closed("call_1", "get", {"x": 1}),
+    ),
     "everything again at the end": (
         [call(0, "a", "get", '{"x": 1}'), call(1, "b", "put", '{"y": 2}'),
          call(0, "a", "get", '{"x": 1}'), call(1, "b", "put", '{"y": 2}'), CALLS],
