@@ -19,11 +19,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from asyncfc_jupyter.foreign_code import ForeignCode, type_name
 
 _NOTHING: Any = object()
+#: Items of a container among which a pydantic object is looked for.
+_MOST_LOOKED_AT = 1_000
 _SCALARS = (str, int, float, bool, bytes, type(None))
 
 
@@ -50,19 +53,46 @@ class OwnJson:
 
 def own_json(value: Any) -> OwnJson | None:
     """Return what the class of a pydantic object writes as JSON; None for an object of any other class."""
-    kind, version = type(value), 0
-    with ForeignCode():
-        # Looked up without code of a metaclass, which may return something for every name.
-        classes = kind.__mro__[:-1]
-        if any("__pydantic_serializer__" in vars(each) for each in classes):
-            version = 2
-        elif any("__json_encoder__" in vars(each) and "__fields__" in vars(each) for each in classes):
-            version = 1
+    version = _version(value)
     if not version:
         return None
     with ForeignCode() as ran:
         return _Written(value).own_json() if version == 2 else _of_version_1(value)
     return OwnJson(value=_unwritable(ran))
+
+
+def holds_own_json(value: Any, levels: int = 4) -> bool:
+    """Return whether a value holds a pydantic object, so that its repr may show what the JSON of that object masks.
+
+    Args:
+        value: Any value. Of a long container, the beginning is looked at, which is all that a repr is shown of.
+        levels: Levels of attributes and items that are looked at.
+    """
+    if type(value) in _SCALARS:
+        return False
+    if _version(value) or not levels:
+        return bool(levels)
+    with ForeignCode():
+        if isinstance(value, Mapping):
+            inside: Any = value.values()
+        elif isinstance(value, list | tuple | set | frozenset):
+            inside = value
+        else:
+            inside = getattr(value, "__dict__", {}).values()
+        return any(holds_own_json(item, levels - 1) for item in islice(inside, _MOST_LOOKED_AT))
+    return False
+
+
+def _version(value: Any) -> int:
+    """Return the version of pydantic that an object is of; 0 for an object of any other class."""
+    with ForeignCode():
+        # Looked up without code of a metaclass, which may return something for every name.
+        classes = type(value).__mro__[:-1]
+        if any("__pydantic_serializer__" in vars(each) for each in classes):
+            return 2
+        if any("__json_encoder__" in vars(each) and "__fields__" in vars(each) for each in classes):
+            return 1
+    return 0
 
 
 def _unwritable(ran: ForeignCode) -> Unwritable:

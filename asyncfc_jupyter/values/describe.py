@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asyncfc_jupyter.core.field_access import field_names
-from asyncfc_jupyter.core.own_json import Unwritable, own_json
+from asyncfc_jupyter.core.own_json import Unwritable, holds_own_json, own_json
 from asyncfc_jupyter.core.references import Field, Item
 from asyncfc_jupyter.foreign_code import ForeignCode, plain_text, text_of, type_name
 from asyncfc_jupyter.text import count, list_names, shorten, truncate_with_length
@@ -165,6 +165,8 @@ def _index_and_head(value: Any) -> Iterator[str]:
         yield f"index: {type(index).__name__}{named}, {_cell(index[0])} to {_cell(index[-1])}"
     if _has(value, "head") and _shape(value)[0]:
         head = value.head(_HEAD_ROWS)
+        if _has(head, "values") and not callable(head.values) and holds_own_json(head.values.tolist()):
+            return  # its rows are shown by the reprs of their cells
         # A part of a wide table only, whatever the user's display options are.
         wide = _has(head, "to_string", "columns")
         shown = head.to_string(max_cols=_HEAD_COLUMNS, max_colwidth=_CELL_CHARACTERS) if wide else repr(head)
@@ -182,6 +184,7 @@ def _array(value: Any) -> Description | None:
     with ForeignCode():  # an array that cannot be sliced is described without its beginning
         sides = [1] * (len(shape) - 2) + [_CORNER] * min(2, len(shape))
         corner = value[tuple(slice(0, side) for side in sides)].tolist()
+        corner = f"{type_name(value)} of objects" if holds_own_json(corner) else corner
         whole = all(side >= length for side, length in zip(sides, shape, strict=True))
         lines.append(f"{'all of it' if whole else 'begins'}: {truncate_with_length(str(corner), _REPR_CHARACTERS)}")
     fields = getattr(value.dtype, "names", None)
@@ -276,7 +279,7 @@ def _object(value: Any) -> Description:
                 fields.append(_cell(name))
     shown = ""
     with ForeignCode() as ran:
-        if has_repr:
+        if has_repr and not holds_own_json(value):
             shown = f": {truncate_with_length(_ADDRESS.sub('', repr(value)), _REPR_CHARACTERS)}"
     if ran.error is not None:
         shown = f": its repr raised {ran.raised}"

@@ -4,8 +4,11 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
 
+import attrs
+import numpy as np
 import pandas as pd
 import pydantic
 import pydantic.v1
@@ -227,6 +230,36 @@ def test_a_long_object_and_its_description_do_not_say_more_than_its_json() -> No
     assert value_fields(Line.model_construct(price="9" * 9_000, quantity=0), NAME)["value"].startswith(
         "Line with 3 fields:"
     )
+
+
+@attrs.define(slots=False)
+class AttrsHolder:
+    account: Account
+
+
+@dataclasses.dataclass
+class HolderWithoutAField:
+    account: Account
+    more: int = dataclasses.field(init=False)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        AttrsHolder(Account(owner="Ada")),
+        SimpleNamespace(deep=[{"a": Account(owner="Ada")}]),
+        HolderWithoutAField(Account(owner="Ada")),
+        pd.DataFrame({"a": [Account(owner="Ada")], "n": [1]}),
+        pd.Series([Account(owner="Ada")]),
+        np.array([[Account(owner="Ada")]], dtype=object),
+        AttrsHolder(Version1()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_object_is_not_shown_by_its_repr_if_it_holds_one(value) -> None:
+    for each in (value, [value], {"a": value}):
+        assert "hush" not in json.dumps(value_fields(each, NAME))
+    assert type(value).__name__ in describe(value).text
 
 
 def reach(text, value):
