@@ -253,6 +253,8 @@ class Accumulator:
         begun = call.arguments.begun
         if delta.arguments is not None:
             call.arguments.feed(delta.arguments, whole=delta.whole)
+        if begun and call.arguments.open and not (delta.call_id or delta.name):
+            return ()  # a piece in the middle completes nothing
         # A tool without parameters needs no arguments: an empty object, or the arguments of a later call, close its call.
         closed = [call] if call.arguments.empty else []
         if call.arguments.begun and not begun:
