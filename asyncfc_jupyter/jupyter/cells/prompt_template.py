@@ -13,6 +13,7 @@ them are left alone. On the option line a value stays inside its word and never 
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import shlex
 import warnings
@@ -29,8 +30,8 @@ from asyncfc_jupyter.values.summarize import value_text
 #: Takes an expression as Python text and returns its value.
 Evaluate = Callable[[str], Any]
 
-#: A brace, and the text up to the next closing brace, which errors show.
-_BRACE = re.compile(r"[{}][^}\n]*}?")
+#: A brace, and the text up to the next closing brace, of which errors show 80 characters.
+_BRACE = re.compile(r"[{}][^}\n]{0,100}}?")
 _SUFFIX = re.compile(r"(?:!([rsa]))?(?::(.*))?")
 #: Characters that are searched for a closing brace: far more than an expression in a prompt has.
 _MOST_CHARACTERS = 1_000
@@ -148,10 +149,11 @@ def _parsed(text: str, start: int) -> tuple[int, str, str | None, str | None]:
     """
     inside = text[start + 1 : start + _MOST_CHARACTERS].partition("\n")[0] if text[start] == "{" else ""
     ends = [brace.start() for brace in re.finditer("}", inside)]
+    tree_of = functools.cache(_expression_tree)  # several ends may follow one expression
     for end in ends:
         for split in [end, *(mark.start() for mark in re.finditer("[!:]", inside[:end]))]:
             suffix = _SUFFIX.fullmatch(inside[split:end])
-            tree = _expression_tree(inside[:split]) if suffix is not None else None
+            tree = tree_of(inside[:split]) if suffix is not None else None
             if suffix is None or tree is None:
                 continue
             if not any(isinstance(node, ast.Name) for node in ast.walk(tree)):
