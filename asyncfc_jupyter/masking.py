@@ -302,7 +302,8 @@ def _form_spans(text: str) -> Iterator[Span]:
                 group = str(match.lastgroup)
                 if group != "key" or not _READS_AS_WORDS.fullmatch(match[group]):
                     yield match.span(group)
-    yield from _prefixed(text)
+    if "-" in text or "_" in text:
+        yield from _prefixed(text)
 
 
 def _prefixed(text: str) -> Iterator[Span]:
@@ -326,6 +327,8 @@ _UNSEEN = re.compile("(\x1b\\[[0-?]*[ -/]*[@-~]|[\u00ad\u200b-\u200f\u2060\ufeff
 
 def mask(text: str, *, stale: bool = False) -> str:
     """Return a text with all keys masked; if ``stale``, with the keys that were known a moment ago."""
+    if len(text) < KEY_CHARS:
+        return text
     literals = KNOWN.literals(stale=stale)
     if _UNSEEN.search(text):
         parts = _UNSEEN.split(text)

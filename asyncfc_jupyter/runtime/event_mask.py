@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 
 from asyncfc_jupyter.core.events import (
     Event,
@@ -36,9 +37,17 @@ class EventMask:
             streams, self._streams = self._streams, {}
             for stream, last in streams.values():
                 held += [_with(last, text=text)] if (text := stream.flush()) else []
-        # Free texts only. Paths and reasons, which the certificate compares, are masked where they are shown.
-        texts = {field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.type == "str"}
-        return [*held, _with(event, **{name: mask(text, stale=True) for name, text in texts.items()})]
+        names = _texts_of(type(event))
+        return [*held, _with(event, **{name: mask(getattr(event, name), stale=True) for name in names})]
+
+
+@cache
+def _texts_of(kind: type[Event]) -> tuple[str, ...]:
+    """Return the names of the free texts of an event. A call has several events, and to look them up takes as long as a mask.
+
+    Paths and reasons, which the certificate compares, are masked where they are shown.
+    """
+    return tuple(field.name for field in dataclasses.fields(kind) if field.type == "str")
 
 
 def _with(event: Event, **texts: str) -> Event:

@@ -48,6 +48,8 @@ class InputTurns:
         #: Whether the functions of Python are left alone, since those of a kernel take turns.
         self.kernel_asks = False
         self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
+        #: By function, the one that takes turns, made once: calls that follow each other begin and end as often.
+        self._in_turns: dict[Callable[..., str], Callable[..., str]] = {}
 
     @contextlib.contextmanager
     def turn(self, prompt: str) -> Iterator[str]:
@@ -76,7 +78,9 @@ class InputTurns:
         if not self.kernel_asks:
             for module, name in ((builtins, "input"), (getpass, "getpass")):
                 original = getattr(module, name)
-                self._replaced.append((module, name, original, self._in_turn(original)))
+                if original not in self._in_turns:
+                    self._in_turns[original] = self._in_turn(original)
+                self._replaced.append((module, name, original, self._in_turns[original]))
         for module, name, _, replacement in self._replaced:
             setattr(module, name, replacement)
 

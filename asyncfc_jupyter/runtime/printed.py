@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -75,7 +76,8 @@ class Printed:
         self._left = LOGGED_CHARACTERS
         self._cut = 0
         self._open = True
-        self._masks: dict[Stream, StreamMask] = {"stdout": StreamMask(), "stderr": StreamMask()}
+        #: Made when first needed: most calls print nothing.
+        self._masks: defaultdict[Stream, StreamMask] = defaultdict(StreamMask)
 
     def note(self, text: str, stream: Stream) -> bool:
         """Note what was printed, until the call ends, and return whether a sink has taken it.
