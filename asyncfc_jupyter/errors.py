@@ -21,6 +21,8 @@
     ├── ToolError        the tool: it raised, or ran out of time
     │   ├── ToolFailed
     │   ├── ToolSkipped
+    │   ├── ProcessEnded     its process died
+    │   ├── ExecutorBroken   the user's executor makes no more calls
     │   ├── ToolCancelled    raised inside a tool that checks whether its call still counts
     │   └── NotAFraction     also a ValueError
     ├── RunStopped       no one: a budget or a loop ended the run, or the user did
@@ -34,6 +36,8 @@ Every message is one line that names the object, the rule, what was seen and how
 """
 
 from __future__ import annotations
+
+from signal import Signals
 
 from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.text import list_names, printable, truncate
@@ -218,6 +222,53 @@ class ToolSkipped(ToolError):
     def __init__(self, future: str, tool: str, message: str) -> None:
         self.future, self.tool, self.message = future, tool, message
         super().__init__(f"{future} ({tool}): {message}")
+
+
+#: What mostly ends a process by a signal.
+_CAUSES = {
+    "SIGKILL": "as the system does when memory runs out",
+    **dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"), "a crash of compiled code"),
+}
+
+
+class ProcessEnded(ToolError):
+    """The process that made a call died. Only this call is concerned: each has a process of its own.
+
+    Attributes:
+        exit_code: As in `multiprocessing`: the negative number of a signal that ended it; None if the system does not say.
+        begun: Whether the call may have had effects.
+    """
+
+    def __init__(self, exit_code: int | None, *, begun: bool) -> None:
+        self.exit_code, self.begun = exit_code, begun
+        how = "" if exit_code is None else f" with exit code {exit_code}"
+        if exit_code is not None and exit_code < 0:
+            name = next((each.name for each in Signals if each == -exit_code), f"signal {-exit_code}")
+            how = f" by {name}" + (f" ({_CAUSES[name]})" if name in _CAUSES else "")
+        done = "before the function returned; what it had done by then stays" if begun else "before the call began"
+        super().__init__(
+            f"its process ended{how} {done}. Other calls are not affected, and the next has a new process."
+        )
+
+
+class ExecutorBroken(ToolError):
+    """An executor of the user's own cannot make calls any more, since a process or thread of it died.
+
+    Attributes:
+        begun: Whether the call may have had effects.
+    """
+
+    def __init__(self, executor: str, *, begun: bool) -> None:
+        self.executor, self.begun = executor, begun
+        done = (
+            "a worker of it died, in this call or in another, so this call may have had effects or may not have begun"
+            if begun
+            else "this call has not begun"
+        )
+        super().__init__(
+            f"the {executor} of run_in is broken, and makes no more calls; {done}. Make a new executor and the tool with it, "
+            'or use run_in="process", where each call has a process of its own.'
+        )
 
 
 class ToolCancelled(ToolError):

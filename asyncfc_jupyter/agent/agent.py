@@ -208,6 +208,8 @@ def _interrupted(driver: Driver) -> AgentInterrupted:
     """Return the error of a run that was cancelled; it names the calls that still run."""
     in_threads, on_loop = list[str](), list[str]()
     for call in driver.lingering():
+        if call.function is not None and call.function.run_in == "process":
+            continue  # its process is about to end
         stoppable = call.function is not None and call.function.stoppable
         (on_loop if stoppable else in_threads).append(f"{call.name} ({call.tool})")
     rest = ""

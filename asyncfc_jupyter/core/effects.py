@@ -137,12 +137,11 @@ class PathTemplate:
         """
         paths: tuple[Path, ...] = (ROOT,)
         for segment in self.segments:
-            parts = _PLACEHOLDER.split(segment)  # literal text and names of arguments in turn
-            choices = [_spellings(texts.get(part, ())) if n % 2 else (part,) for n, part in enumerate(parts)]
+            choices = _choices(segment, texts)
             if len(paths) * prod(map(len, choices)) not in range(1, _MOST_PATHS + 1):
                 break
             ends = [_places("".join(chosen)) for chosen in product(*choices)]
-            if None in ends or (len(parts) > 1 and () in ends):
+            if None in ends or (len(choices) > 1 and () in ends):
                 break
             paths = tuple(dict.fromkeys(path + end for path in paths for end in ends if end is not None))
         return paths
@@ -151,26 +150,29 @@ class PathTemplate:
         return "/".join(self.segments)
 
 
-def _spellings(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return each text as it is and as the place that it names by itself; nothing if one of them may lead anywhere."""
-    places = [_places(text) for text in texts]
-    if None in places:
-        return ()
-    return tuple(dict.fromkeys([*texts, *("/".join(place) for place in places if place is not None)]))
+def _choices(segment: str, texts: Mapping[str, Sequence[str]]) -> list[Sequence[str]]:
+    """Return the texts that each part of a segment may have; none for an argument that is unknown or may lead anywhere."""
+    choices = list[Sequence[str]]()
+    for number, part in enumerate(_PLACEHOLDER.split(segment)):  # literal text and names of arguments in turn
+        if number % 2 == 0:
+            choices.append((part,))
+            continue
+        given = texts.get(part, ())
+        places = ["/".join(place) for text in given if (place := _places(text)) is not None]
+        # Each text counts as it is, and as the place that it names by itself.
+        choices.append(tuple(dict.fromkeys([*given, *places])) if len(places) == len(given) else ())
+    return choices
 
 
 def _places(text: str) -> Path | None:
     """Return the segments of a text; None if one of them may lead anywhere, as ``..`` does."""
-    segments = text.replace("\\", "/").split("/")
-    places = [_ENDING.sub("", _folded(each)).lstrip() for each in segments if each not in ("", ".")]
+    places = list[str]()
+    for segment in text.replace("\\", "/").split("/"):
+        if segment not in ("", "."):
+            # One text for all that differ only in case, or in how a character is composed.
+            folded = normalize("NFC", normalize("NFD", segment).casefold())
+            places.append(_ENDING.sub("", folded).lstrip())
     return None if "" in places else tuple(places)
-
-
-def _folded(text: str) -> str:
-    """Return one text for all that differ only in case, or in how a character is composed."""
-    if text.isascii():
-        return text.lower()
-    return normalize("NFC", normalize("NFD", text).casefold())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 A call that timed out or was cancelled has settled, and the calls after it may start. Its coroutine was cancelled and may still
 be busy: an ``except`` or a ``finally`` that undoes something takes its time. A call that touches the same state waits until
-that is done. What runs in a thread or in another process cannot be stopped, and is not waited for.
+that is done. A process is ended, which takes a moment. What runs in a thread or in an executor of the user's own cannot be
+stopped, and is not waited for.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 An `Attempt` is one running call of the function. Its outcome is always a value, `Returned` or `Raised`, and never an exception:
 an exception of a tool must not end the run, and must not be lost with its thread. Two guards see to that: `ForeignCode` for
-code that runs at once, and `on_this_loop` for a coroutine. When an attempt is abandoned, what can be cancelled is cancelled. A
-function in a thread or in another process runs on, and so does a coroutine that ignores its cancellation; their late outcomes
-are passed to `Attempt.when_over`.
+code that runs at once, and `on_this_loop` for a coroutine. When an attempt is abandoned, what can be stopped is stopped: a
+coroutine is cancelled, and a process of this package is ended. A function in a thread or in an executor of the user's own runs
+on, and so does a coroutine that ignores its cancellation; their late outcomes are passed to `Attempt.when_over`.
 
 A thread carries the context of the caller: in a notebook, this is how a tool's output reaches its cell. Another process gets
 copies of the arguments and returns a copy of the result. Copying runs code of the object, and what that raises would end the
@@ -27,17 +27,19 @@ import pickle
 import time
 import types
 from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal
 
+from asyncfc_jupyter.errors import ExecutorBroken, ProcessEnded
 from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, text_of, traceback_of, type_name
 from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
-from asyncfc_jupyter.runtime.pools import THREADS, Noting, processes
+from asyncfc_jupyter.runtime.pools import THREADS, Noting
 from asyncfc_jupyter.runtime.printed import Printed
 from asyncfc_jupyter.runtime.process_state import PROCESS, end_call
+from asyncfc_jupyter.runtime.processes import ProcessWork, processes
 from asyncfc_jupyter.runtime.running_call import RunningCall, context_of
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.text import shorten
@@ -140,15 +142,18 @@ class Attempt:
         if self._work.done():
             return self._value()
         goes_on = self.abandon()
-        still = f" {still_running(self._tool)}" if goes_on else ""
-        message = f"{self._tool.name} took longer than {self._tool.timeout_s:g} s.{still}"
+        message = f"{self._tool.name} took longer than {self._tool.timeout_s:g} s."
+        if goes_on:
+            message += f" {still_running(self._tool)}"
+        elif self._tool.run_in == "process":
+            message += " Its process was ended."
         return Raised(kind="timeout", message=message, still_running=goes_on)
 
     def abandon(self) -> bool:
         """Stop the function if it can be stopped, and do not begin it if it has not begun. It is cancelled only once.
 
         Returns:
-            Whether it still runs: nothing stops a function in a thread or in another process.
+            Whether it still runs: nothing stops a function in a thread, or in an executor of the user's own.
         """
         self._stop_watching()
         again, self.abandoned = self.abandoned, True
@@ -156,6 +161,9 @@ class Attempt:
         if self._sent is None or self._sent.cancel():
             if not again:  # a second cancellation would hit the clean-up after the first
                 self._work.cancel()
+            return False
+        if isinstance(self._sent, ProcessWork):
+            self._sent.stop()
             return False
         return not self._sent.done()
 
@@ -166,8 +174,9 @@ class Attempt:
 
     @property
     def stopping(self) -> asyncio.Task[Outcome] | None:
-        """The coroutine that was cancelled and has not ended, or None."""
-        return self._work if self.abandoned and self._sent is None and not self._work.done() else None
+        """What was stopped, a coroutine or a process, and has not ended; or None."""
+        stops = self._sent is None or isinstance(self._sent, ProcessWork)
+        return self._work if self.abandoned and stops and not self._work.done() else None
 
     def outcome_now(self) -> Outcome | None:
         """Return the outcome if the function has ended and was not stopped: its effects are done."""
@@ -202,6 +211,12 @@ class Attempt:
             return await self._elsewhere(run_in if isinstance(run_in, Executor) else None)
         except asyncio.CancelledError:
             raise
+        except ProcessEnded as error:
+            if self.abandoned:
+                raise asyncio.CancelledError from None  # it was stopped
+            return raised(error)
+        except BrokenExecutor:
+            return raised(ExecutorBroken(type(run_in).__name__, begun=self._sent is not None))
         except BaseException as error:  # no thread can be started, say, or the executor's own code raised
             if delivered_by_signal(error, traceback_of(error)):
                 raise
@@ -256,7 +271,7 @@ class Attempt:
 
         try:
             if packed:  # within the turn, as other calls may change the object
-                outcome = await _in_thread(ForkingPickler.dumps if executor else _dumps_of_loky(), args)
+                outcome = await _in_thread(ForkingPickler.dumps if executor else _packed_by_value, args)
                 if isinstance(outcome, Raised):
                     if turn is not None:
                         turn.leave()
@@ -307,7 +322,7 @@ async def _awaited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
 
 def still_running(tool: Tool) -> str:
     """Return the note on an abandoned call that cannot be stopped."""
-    place = {"thread": "its thread", "process": "its process"}.get(str(tool.run_in), "its executor")
+    place = "its thread" if tool.run_in == "thread" else "its executor"
     return f"It still runs in {place}; the result will be discarded."
 
 
@@ -418,15 +433,14 @@ def _packed(whole: Any) -> bytes:
     """Return bytes from which another process makes a copy; of a class that is not in a module, with the class."""
     with ForeignCode():
         return pickle.dumps(whole)
-    return bytes(_dumps_of_loky()(whole))
+    return _packed_by_value(whole)
 
 
-def _dumps_of_loky() -> Callable[[Any], memoryview]:
-    """Return the function with which loky sends an object of a notebook."""
+def _packed_by_value(whole: Any) -> bytes:
+    """Return bytes that hold the functions and classes of a notebook, which no other process can import."""
     from loky.backend.reduction import dumps  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
 
-    found: Callable[[Any], memoryview] = dumps
-    return found
+    return bytes(dumps(whole))
 
 
 def raised(error: BaseException | None) -> Raised:

@@ -1,4 +1,4 @@
-"""Executors for calls: threads that do not outlive the program, and processes that know the notebook's functions."""
+"""Executors for calls in this process: threads that do not outlive the program. `runtime.processes` has those for others."""
 
 from __future__ import annotations
 
@@ -47,15 +47,3 @@ class Noting(Executor):
         future = self._executor.submit(function, *args, **kwargs)
         self._note(future)
         return future
-
-
-def processes() -> Executor:
-    """Return a pool of processes that can run functions defined in a notebook; it is made when first needed.
-
-    Blocks: making the pool takes a tenth of a second, and after one that broke it waits for the rest of that one.
-    """
-    from loky import get_reusable_executor  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
-
-    executor: Executor = get_reusable_executor()
-    executor.submit(int)  # starts processes, here instead of when a call is sent
-    return executor

@@ -123,8 +123,8 @@ class Tool:
 
     @property
     def stoppable(self) -> bool:
-        """Whether an abandoned call stops: code in a thread or in another process cannot be stopped."""
-        return self.run_in == "loop"
+        """Whether an abandoned call stops: code in a thread, or in an executor of the user's own, cannot be stopped."""
+        return self.run_in in ("loop", "process")
 
     @property
     def description(self) -> str:

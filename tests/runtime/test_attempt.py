@@ -182,7 +182,7 @@ def test_an_exception_is_shown_on_one_line_of_two_thousand_characters() -> None:
 
 
 def test_a_call_that_cannot_be_stopped_is_reported_as_still_running() -> None:
-    places = {"thread": "its thread", "process": "its process", THREADS: "its executor"}
+    places = {"thread": "its thread", THREADS: "its executor"}
     for run_in, place in places.items():
         said = still_running(make_tool(pay, run_in=run_in))
         assert said == f"It still runs in {place}; the result will be discarded."

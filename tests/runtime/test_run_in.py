@@ -12,6 +12,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 
 import pytest
 
+from asyncfc_jupyter.errors import ProcessEnded
 from asyncfc_jupyter.runtime.attempt import Attempt, Raised, Returned
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.runtime.made import ended
@@ -127,7 +128,7 @@ def test_a_script_may_define_its_tools_itself() -> None:
         (raises_what_can, KeyError, "KeyError: 'k'"),
         (raises_what_cannot_travel, type(None), "Stuck: no way"),
         (returns_what_cannot_travel, Exception, "pickle"),
-        (dies, Exception, "terminated"),
+        (dies, ProcessEnded, "exit code 3"),
     ],
 )
 def test_an_error_in_another_process_is_reported_and_the_next_call_works(function, kind, text) -> None:

@@ -31,14 +31,12 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _BEGUN = Path(f"/proc/self/task/{os.getpid()}/children").is_file()
 #: Threads that live as long as the process, on purpose.
 _LASTING_THREADS = (
-    "ExecutorManagerThread",  # loky's pool of processes is kept for the next tool that runs in another process
-    "QueueFeederThread",  # of the same pool
     "execnet",  # pytest-xdist's
     "shared by tests",  # a pool that a module of the tests makes when it is imported, for all of them
 )
 #: Words in the commands of processes that live as long as this one, on purpose.
 _LASTING_PROCESSES = (
-    "loky",  # the pool's processes, which wait for the next tool
+    "loky",  # the package's own processes, which wait for the next tool
     "multiprocessing.resource_tracker",  # Python's own, one for all processes that are spawned
 )
 #: Files that the suite itself writes at the top of the repository.

@@ -439,7 +439,7 @@ USUAL = {
         ({"timeout_s": 2}, {"timeout_s": 2}),
         ({"idempotent": True, "retries": 3}, {"flags": {"idempotent", "repeatable"}, "retries": 3}),
         ({"run_in": "loop"}, {"run_in": "loop", "flags": {"stoppable"}}),
-        ({"run_in": "process"}, {"run_in": "process"}),
+        ({"run_in": "process"}, {"run_in": "process", "flags": {"stoppable"}}),
     ],
     ids=",".join,
 )
