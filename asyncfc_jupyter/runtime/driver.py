@@ -180,7 +180,7 @@ class Driver:
             case commands.StartCall():
                 self._record(events.CallStarted(future=call.name))
                 call.start()
-                self._run(call)
+                self._runner.start(call)
             case commands.HoldCall(wait=wait):
                 self._record(events.CallHeld(future=call.name, wait=wait))
             case commands.AskApproval():
@@ -237,9 +237,6 @@ class Driver:
             call.return_lease()
 
     # -- running -----------------------------------------------------------------------------------------------------
-
-    def _run(self, call: ToolCall) -> None:
-        self._runner.start(call)
 
     def _spawn(self, call: ToolCall, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(
