@@ -85,7 +85,8 @@ class _Process:
             begun = self._received() == BEGUN
             return self._received()
         except (EOFError, OSError):
-            raise ProcessEnded(self._exit_code(), begun=begun) from None
+            self.end(_END_S)  # it has closed the connection, and may do anything but return a result
+            raise ProcessEnded(self._wait(_END_S), begun=begun) from None
 
     def _received(self) -> bytes:
         while not self._calls.poll(_LOOK_S):
@@ -94,13 +95,8 @@ class _Process:
         received: bytes = self._calls.recv_bytes()
         return received
 
-    def _exit_code(self) -> int | None:
-        """Return how it ended, now that nothing comes from it any more; None if the system does not say."""
-        self._wait(_END_S)
-        self.kill()  # it has closed the connection, and may do anything but return a result
-        return self._wait(_END_S)
-
     def _wait(self, timeout_s: float) -> int | None:
+        """Return how it ended, when it has ended or the time is up; None if the system does not say."""
         until = time.monotonic() + timeout_s
         # Not `join`: it waits for the end of a pipe, and then without a limit; a process may have closed that pipe and live.
         while self.alive and time.monotonic() < until:
