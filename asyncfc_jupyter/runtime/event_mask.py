@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
+from typing import Any
 
 from asyncfc_jupyter.core.events import (
     Event,
@@ -42,7 +43,7 @@ class EventMask:
 
 
 @cache
-def _texts_of(kind: type[Event]) -> tuple[str, ...]:
+def _texts_of(kind: Any) -> tuple[str, ...]:
     """Return the names of the free texts of an event. A call has several events, and to look them up takes as long as a mask.
 
     Paths and reasons, which the certificate compares, are masked where they are shown.
