@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
-from typing import Any
 
 from asyncfc_jupyter.core.events import (
     Event,
@@ -15,6 +13,10 @@ from asyncfc_jupyter.core.events import (
     TurnEnded,
 )
 from asyncfc_jupyter.masking import StreamMask, mask
+
+#: By class of events, the names of its free texts. To look them up for each event would take as long as the mask. Paths and
+#: reasons, which the certificate compares, are masked where they are shown.
+_TEXTS: dict[type[Event], tuple[str, ...]] = {}
 
 
 class EventMask:
@@ -38,17 +40,10 @@ class EventMask:
             streams, self._streams = self._streams, {}
             for stream, last in streams.values():
                 held += [_with(last, text=text)] if (text := stream.flush()) else []
-        names = _texts_of(type(event))
+        kind = type(event)
+        if (names := _TEXTS.get(kind)) is None:
+            names = _TEXTS[kind] = tuple(field.name for field in dataclasses.fields(kind) if field.type == "str")
         return [*held, _with(event, **{name: mask(getattr(event, name), stale=True) for name in names})]
-
-
-@cache
-def _texts_of(kind: Any) -> tuple[str, ...]:
-    """Return the names of the free texts of an event. A call has several events, and to look them up takes as long as a mask.
-
-    Paths and reasons, which the certificate compares, are masked where they are shown.
-    """
-    return tuple(field.name for field in dataclasses.fields(kind) if field.type == "str")
 
 
 def _with(event: Event, **texts: str) -> Event:
