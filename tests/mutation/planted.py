@@ -29,6 +29,8 @@ _PAGE = (
     "tests/browser/test_timeline_around.py",
 )
 
+_PROGRAMS = ("tests/programs/test_whole_programs.py",)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -72,6 +74,55 @@ PLANTED = (
         old='if reason := get(choice, "finish_reason"):',
         new='if (reason := get(choice, "finish_reason")) and not get(get(choice, "delta"), "content"):',
         tests=("tests/models", "tests/agent", "-m", "not old_client and not real_model"),
+    ),
+    Fault(
+        name="a reference steps into an object that an earlier call still changes",
+        file="asyncfc_jupyter/runtime/driver.py",
+        old="if binding.is_known(call, self._values):",
+        new="if True:",
+        tests=_PROGRAMS,
+    ),
+    Fault(
+        name="of two letters that touch no declared state one is sent",
+        file="asyncfc_jupyter/tools/definition.py",
+        old="if self.irreversible or self.approve:",
+        new="if self.approve:",
+        tests=_PROGRAMS,
+    ),
+    Fault(
+        name="two calls overlap that write 1.0 and the text 1.0",
+        file="asyncfc_jupyter/values/place_texts.py",
+        old="tuple(dict.fromkeys([*texts, *filter(None, map(_number, texts))]))",
+        new="tuple(dict.fromkeys(texts))",
+        tests=_PROGRAMS,
+    ),
+    Fault(
+        name="a call that a gateway repeats on the next index is made twice",
+        file="asyncfc_jupyter/models/accumulator.py",
+        old="return self._begin(delta, repeats=first)",
+        new="return self._begin(delta)",
+        tests=_PROGRAMS,
+    ),
+    Fault(
+        name="a server that ignores async is left with calls that are never answered",
+        file="asyncfc_jupyter/models/openai/async_tools.py",
+        old='{item.get("call_id") for item in items if item.get(_ASYNC) is True}',
+        new='{item.get("call_id") for item in items}',
+        tests=("tests/models/test_async_tools.py",),
+    ),
+    Fault(
+        name="a tool that redirects its output leaves that of the notebook redirected",
+        file="asyncfc_jupyter/runtime/process_state.py",
+        old="(OwnAttributes(_STREAMS.assigned), _STREAMS,",
+        new="(_STREAMS,",
+        tests=_PROGRAMS,
+    ),
+    Fault(
+        name="a run ends by a SystemExit in the code of a value",
+        file="asyncfc_jupyter/foreign_code.py",
+        old="        self.error = error\n        return True",
+        new="        self.error = error\n        return isinstance(error, Exception)",
+        tests=_PROGRAMS,
     ),
     Fault(
         name="a second press of the interrupt button does not abandon the run",
