@@ -1,6 +1,6 @@
 """Programs that the random search has found, made small: each stays a test."""
 
-from tests.programs.kinds import biting_values
+from tests.programs.kinds import biting_values, processes
 from tests.programs.overlapping import check
 from tests.programs.program import Call, Ref, program_of
 
@@ -16,3 +16,8 @@ def test_a_value_that_refuses_every_look_is_passed_on() -> None:
 def test_an_exception_that_refuses_every_look_fails_its_call() -> None:
     hook = biting_values.HOOKS.index("__getattribute__")
     check(program_of(biting_values.KIND, [Call(biting_values.throw_biting, {"hook": hook, "error": 0, "nap_s": 0.0})]))
+
+
+def test_calls_that_wait_for_a_process_survive_the_death_of_another() -> None:
+    die, count = Call(processes.die, {"size": 1}), [Call(processes.count, {"size": size}) for size in range(1, 8)]
+    check(program_of(processes.KIND, [die, *count]))

@@ -1,10 +1,12 @@
 """Results and final state of whole programs equal those of the same calls one by one, in plain Python."""
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 
 from tests.programs.kinds import (
     biting_values,
     odd_places,
+    processes,
     redefinitions,
     shared_objects,
     state_in_arguments,
@@ -13,6 +15,7 @@ from tests.programs.kinds import (
 from tests.programs.overlapping import check_random
 from tests.programs.program import SIZE
 from tests.random_programs import programs, share
+from tests.suite.long_form import is_long
 
 
 @share(25)
@@ -55,3 +58,11 @@ def test_values_that_bite_are_passed_on_as_in_plain_python(data) -> None:
 @given(programs(SIZE))
 def test_redirected_output_is_that_of_plain_python(data) -> None:
     check_random(streams.KIND, data)
+
+
+@pytest.mark.long
+@settings(max_examples=50 if is_long() else 1)
+@given(programs(SIZE))
+def test_a_process_that_dies_fails_its_own_call_only(data) -> None:
+    # In the short form the simplest program: on the real clock a death takes a second. The rest is in `test_found_programs`.
+    check_random(processes.KIND, data)

@@ -10,13 +10,13 @@ from tests.programs.time import Time
 @tool(pure=True, run_in="process")
 def count(size: int) -> int:
     """Take some milliseconds."""
-    return sum(range(size * 100_000))
+    return sum(range(size * 20_000))
 
 
 @tool(pure=True, run_in="process")
 def die(size: int) -> int:
     """End the process after some milliseconds, or fail where the process is the test's own."""
-    sum(range(size * 100_000))
+    sum(range(size * 20_000))
     if Time.passes:
         os._exit(3)
     raise RuntimeError("this would be the end")
@@ -25,7 +25,7 @@ def die(size: int) -> int:
 @tool(writes="places/{place}", idempotent=True, run_in="process")
 def put(place: str, size: int) -> list:
     """Do what may be done twice."""
-    return [place, sum(range(size * 100_000))]
+    return [place, sum(range(size * 20_000))]
 
 
 @tool(pure=True)
@@ -43,6 +43,8 @@ KIND = Kind(
     calls=(
         (count, {"size": size}),
         (die, {"size": size}),
+        (count, {"size": size}),
+        (count, {"size": size}),
         (put, {"place": one_of("a", "b"), "size": size}),
         (count, {"size": size}),
         (here, {"size": one_of(1, 2)}),
