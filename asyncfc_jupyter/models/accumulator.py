@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 from asyncfc_jupyter.models.arguments import SHOWN_CHARS, Arguments
@@ -122,9 +122,11 @@ class Reply:
 class _Call:
     """One call in the making."""
 
-    __slots__ = ("announced", "arguments", "call_id", "index", "name", "opened", "raw_id", "repeats")
+    __slots__ = ("announced", "arguments", "call_id", "index", "name", "number", "opened", "raw_id", "repeats")
 
-    def __init__(self, index: int | None, name: str, repeats: _Call | None) -> None:
+    def __init__(self, number: int, index: int | None, name: str, repeats: _Call | None) -> None:
+        #: Its number in the order in which the calls began.
+        self.number = number
         #: The index at which it began.
         self.index = index
         self.name = name
@@ -162,6 +164,13 @@ class Accumulator:
         self._by_index: dict[int | None, _Call] = {}
         self._by_id: dict[str, _Call] = {}
         self._current: _Call | None = None
+        #: How many calls have begun, those included that were dropped.
+        self._begun = 0
+        # Those of the calls, in order, that a delta can settle: a reply with many calls is read in a time that grows with their
+        # number alone. They may repeat another, lack arguments, or have not been reported as opened.
+        self._undecided: dict[_Call, None] = {}
+        self._unsettled: dict[_Call, None] = {}
+        self._unopened: dict[_Call, None] = {}
         #: How many calls were reported as closed or malformed.
         self._released = 0
         self._ended = False
@@ -255,17 +264,25 @@ class Accumulator:
             call.arguments.feed(delta.arguments, whole=delta.whole)
         if begun and call.arguments.open and not (delta.call_id or delta.name):
             return ()  # a piece in the middle completes nothing
-        # A tool without parameters needs no arguments: an empty object, or the arguments of a later call, close its call.
-        closed = [call] if call.arguments.empty else []
-        if call.arguments.begun and not begun:
-            closed += self._calls[self._released : self._calls.index(call)]
-        for each in closed:
-            if not (each.arguments.begun or each.repeats or self._tools.get(each.name, True)):
-                each.arguments.close_empty()
-        for each in self._calls[self._released :]:
+        self._close_empty(call, others=call.arguments.begun and not begun)
+        for each in tuple(self._undecided):
             if each.repeats is not None:
                 self._judge(each, each.repeats)
         return tuple(self._release())
+
+    def _close_empty(self, call: _Call, *, others: bool) -> None:
+        """Close a call, and those before it if arguments of this one came, whose tools take none.
+
+        Such a tool needs no arguments: an empty object closes its call, and so do the arguments of a later call.
+        """
+        closed = [call] if call.arguments.empty or call.arguments.settled else []
+        if others:
+            closed += takewhile(lambda each: each.number < call.number, self._unsettled)
+        for each in closed:
+            if not (each.arguments.begun or each.repeats or self._tools.get(each.name, True)):
+                each.arguments.close_empty()
+            if each.arguments.settled:
+                self._unsettled.pop(each, None)
 
     def _known(self, delta: CallDelta) -> _Call | None:
         """Return the call that a delta seems to belong to, by its index and its id."""
@@ -322,20 +339,29 @@ class Accumulator:
         return index, call_id, name, state
 
     def _begin(self, delta: CallDelta, *, repeats: _Call | None = None, name: str = "") -> _Call:
-        call = _Call(delta.index, name, repeats)
+        self._begun += 1
+        call = _Call(self._begun, delta.index, name, repeats)
         self._calls.append(call)
+        self._unsettled[call] = self._unopened[call] = None
+        if repeats is not None:
+            self._undecided[call] = None
         return call
 
     def _judge(self, call: _Call, other: _Call) -> None:
         """Decide, if that is possible now, whether a call repeats another."""
         if call.raw_id and other.raw_id and call.raw_id != other.raw_id:
             if call.name:
-                call.repeats = None  # an id and a name of its own
+                self._decide(call)  # an id and a name of its own
             return
         if self._is_repetition(call):
             self._drop(call, other)
         elif call.arguments.value is not None and other.arguments.value is not None:
-            call.repeats = None
+            self._decide(call)
+
+    def _decide(self, call: _Call) -> None:
+        """Note that a call is one of its own, or is dropped."""
+        call.repeats = None
+        self._undecided.pop(call, None)
 
     def _is_repetition(self, call: _Call) -> bool:
         """Return whether a call equals the one that it repeats, or, without ids, any that came at its index."""
@@ -348,6 +374,9 @@ class Accumulator:
     def _drop(self, call: _Call, other: _Call) -> None:
         """Remove a call that is only a repetition; what follows it belongs to the other."""
         self._calls.remove(call)
+        self._decide(call)
+        self._unsettled.pop(call, None)
+        self._unopened.pop(call, None)
         other.raw_id = other.raw_id or call.raw_id
         for places in (self._by_index, self._by_id):
             for place in [place for place, held in places.items() if held is call]:
@@ -391,7 +420,7 @@ class Accumulator:
             call.arguments.conclude(cut=True)
             if before and (call.arguments.same_as(before.arguments) or (call.repeats and not call.arguments.begun)):
                 self._drop(call, before)
-            call.repeats = None
+            self._decide(call)
         lacking = [
             call
             for call in self._calls[self._released :]
@@ -417,7 +446,8 @@ class Accumulator:
         other = call.repeats
         if other is None:
             return
-        repeated, call.repeats = self._is_repetition(call), None
+        repeated = self._is_repetition(call)
+        self._decide(call)
         same_id = bool(call.raw_id) and call.raw_id == other.raw_id
         family = [each for each in self._calls if each.raw_id == call.raw_id] if same_id else []
         if repeated or (same_id and call in bare):
@@ -443,26 +473,39 @@ class Accumulator:
     def _release(self) -> list[Part]:
         """Return the parts that are due: names when they are known, ends in the order of the calls."""
         parts: list[Part] = []
-        last = len(self._calls) - 1
-        for position in range(self._released, last + 1):
-            call = self._calls[position]
+        while self._released < len(self._calls):
+            call = self._calls[self._released]
+            if call.repeats is not None:
+                return parts
+            parts += self._open(call)
+            arguments = call.arguments
+            if not (arguments.settled and (call.name or self._ended)):
+                break
+            self._released += 1
+            self._unsettled.pop(call, None)
+            self._unopened.pop(call, None)
+            call_id = self._fix_id(call)
+            if arguments.value is not None:
+                parts.append(CallClosedPart(call_id=call_id, name=call.name, arguments=arguments.value))
+            else:
+                text, problem = arguments.text[:SHOWN_CHARS], arguments.problem
+                parts.append(CallMalformedPart(call_id=call_id, name=call.name, text=text, problem=problem))
+        for call in tuple(self._unopened):
             if call.repeats is not None:
                 break
-            arguments = call.arguments
-            # More of a name may come until it is that of a tool, or until arguments or another call follow.
-            named = (arguments.came or position < last) and (not self._tools or call.name in self._tools)
-            if not call.opened and call.name and (named or arguments.begun):
-                call.opened = True
-                parts.append(CallOpenedPart(call_id=self._fix_id(call), name=call.name))
-            if position == self._released and arguments.settled and (call.name or self._ended):
-                self._released += 1
-                call_id = self._fix_id(call)
-                if arguments.value is not None:
-                    parts.append(CallClosedPart(call_id=call_id, name=call.name, arguments=arguments.value))
-                else:
-                    text, problem = arguments.text[:SHOWN_CHARS], arguments.problem
-                    parts.append(CallMalformedPart(call_id=call_id, name=call.name, text=text, problem=problem))
+            parts += self._open(call)
         return parts
+
+    def _open(self, call: _Call) -> list[Part]:
+        """Report the name of a call, if that is known and was not reported yet."""
+        # More of a name may come until it is that of a tool, or until arguments or another call follow.
+        whole = not self._tools or call.name in self._tools
+        named = whole and (call.arguments.came or call is not self._calls[-1])
+        if call.opened or not call.name or not (named or call.arguments.begun):
+            return []
+        call.opened = True
+        self._unopened.pop(call, None)
+        return [CallOpenedPart(call_id=self._fix_id(call), name=call.name)]
 
     def _fix_id(self, call: _Call) -> str:
         """Return the call's id. The first use fixes it, so an id of the server's that comes later is ignored."""

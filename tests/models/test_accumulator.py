@@ -465,3 +465,16 @@ def test_the_work_for_long_arguments_grows_linearly_with_their_length() -> None:
         return lines_run(lambda: accumulate(pieces))
 
     assert work(160) < 9 * work(20)
+
+
+@pytest.mark.parametrize(
+    "begun", [["{}"], ['{"x":'], ["", '{"x": 1}']], ids=["the first is empty", "the first stays open", "all open first"]
+)
+def test_the_work_for_many_calls_grows_linearly_with_their_number(begun: list[str]) -> None:
+    def work(number: int) -> int:
+        deltas = [call(0, "c0", "get", begun[0])]
+        deltas += [call(n, f"c{n}", "get", '{"x": 1}' if len(begun) == 1 else begun[0]) for n in range(1, number)]
+        deltas += [call(n, None, None, text) for text in begun[1:] for n in range(number)]
+        return lines_run(lambda: accumulate([*deltas, CALLS]))
+
+    assert work(400) < 2.2 * work(200)
