@@ -147,7 +147,7 @@ def test_a_check_that_looks_at_the_value_alone_is_closed(hint) -> None:
     assert not opened(hint)
 
 
-@pytest.mark.parametrize("hint", OPEN, ids=str)
+@pytest.mark.parametrize("hint", OPEN, ids=lambda hint: str(hint).split(" at 0x")[0])
 def test_a_check_that_may_look_at_the_world_is_open(hint) -> None:
     assert opened(hint)
 
