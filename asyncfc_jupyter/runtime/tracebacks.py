@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
+from asyncfc_jupyter.errors import AsyncFCError, InvariantBroken
 from asyncfc_jupyter.foreign_code import ForeignCode, traceback_of
 
 #: The packages between a call and its function. A package that holds tools, such as `demo`, counts as the user's code.
@@ -19,7 +20,8 @@ def own_frames(error: BaseException) -> BaseException:
     """Remove the frames of this package from an exception's traceback, and return the exception.
 
     Removed are the frames above the tool's function, and those below it in which a helper of this package raised. A traceback
-    with no other frames shows a bug of this package, and stays whole.
+    with no other frames shows a bug of this package, and stays whole, unless this package raised on purpose: then the message
+    says it all.
     """
     frames: list[TracebackType] = []
     step = traceback_of(error)
@@ -30,7 +32,8 @@ def own_frames(error: BaseException) -> BaseException:
             frames.append(step)
         step = step.tb_next
     if not frames:
-        return error
+        on_purpose = issubclass(type(error), AsyncFCError) and not issubclass(type(error), InvariantBroken)
+        return BaseException.with_traceback(error, None) if on_purpose else error
     below: TracebackType | None = None
     for frame in reversed(frames):
         below = TracebackType(below, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)

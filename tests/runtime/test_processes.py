@@ -182,6 +182,13 @@ def test_a_call_whose_process_dies_fails_alone_and_says_how(pool, death) -> None
     assert died.error.begun
 
 
+def test_the_traceback_of_a_call_whose_process_died_shows_no_frames(pool) -> None:
+    """Those of this package would say nothing to the user, and the function's own are gone with the process."""
+    (died,) = outcomes((leaves, {}))
+    assert isinstance(died.error, ProcessEnded)
+    assert died.error.__traceback__ is None
+
+
 def test_a_call_that_runs_meanwhile_returns_after_the_death_of_another(pool, tmp_path) -> None:
     async def main():
         waits = begin(fine, x=1, path=str(tmp_path / "go"))
