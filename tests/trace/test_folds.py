@@ -425,6 +425,7 @@ def test_a_title_is_the_first_line_with_text() -> None:
 def test_a_plan_is_titled_by_its_comment_its_answer_or_its_first_line() -> None:
     assert of("## Two", "rehearsal", "an answer") == "Two"
     assert of("a = 1", "rehearsal", "\n# **An** `answer`\nmore") == "An answer"
+    assert of("a = 1", "rehearsal", "**The key** *** and *** its twin") == "The key *** and *** its twin"
     assert of("a = 1", "rehearsal") == "a = 1"
     assert of("a = 1", "rehearsal", "early", over=False) == "a = 1"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from asyncfc_jupyter.text import clean, count, show_seconds
 from asyncfc_jupyter.trace.analysis.critical_path import critical_path
 from asyncfc_jupyter.trace.analysis.metrics import Metrics, working_decode_s
@@ -13,6 +15,8 @@ _TITLE, _WORD, _TEXT = 90, 60, 200
 #: Rows for each second between two measures of a live run's critical path, which looks at every row: it takes about a
 #: thousandth of the time.
 _ROWS_PER_S = 500
+#: Marks of Markdown within a line. Three stars are those of a masked key.
+_MARKUP = re.compile(r"`|(?<!\*)\*\*(?!\*)")
 
 
 class LiveBound:
@@ -41,7 +45,8 @@ def title(spans: Spans) -> str:
     first = lines[0] if lines else ""
     if spans.started.model == "rehearsal":
         answer = next(reversed(spans.lane.turns.values())).text if spans.ended and spans.lane.turns else ""
-        plain = answer.strip().split("\n")[0].lstrip("# ").replace("**", "").replace("`", "")
+        plain = answer.strip().split("\n")[0].lstrip("# ")
+        plain = _MARKUP.sub("", plain)
         first = first.lstrip("# ") if first.startswith("#") else plain or first
     return clean(first, _TITLE) or "A run"
 
