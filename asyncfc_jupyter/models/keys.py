@@ -116,8 +116,14 @@ def _from_file(name: str) -> str:
     except (OSError, ValueError, RecursionError):
         # The original message quotes the line, and so the key.
         raise UsageError(f'{path} cannot be read as TOML; it holds lines such as: openai = "sk-..."') from None
-    text = keys.get(name)
-    return text.strip() if isinstance(text, str) else ""
+    odd = next((key for key, value in keys.items() if not isinstance(value, str)), None)
+    if odd is not None:
+        # TOML reads an unquoted name with dots as a table in a table.
+        raise UsageError(
+            f"{path}: the value of {odd} has the type {type(keys[odd]).__name__}, and a key is a text in quotes; write lines "
+            'such as: openai = "sk-..." or, with quotes around a name that has dots: "models.example" = "..."'
+        )
+    return str(keys.get(name, "")).strip()
 
 
 def api_key_in(variable: str | None) -> Secret | None:

@@ -42,7 +42,7 @@ def test_a_key_is_looked_for_in_three_places_and_carries_its_variable(monkeypatc
         get_password=lambda service, name: {("asyncfc_jupyter", "vllm"): " in-the-ring\n"}.get((service, name))
     )
     assert found() is None
-    keep('vllm = " in-the-file "\nollama = 7\n')
+    keep('vllm = " in-the-file "\n')
     assert keys.key_file() == home / "config" / "asyncfc_jupyter" / "keys.toml"
     assert (found(), found("ollama")) == ("in-the-file VLLM_API_KEY", None)
     monkeypatch.setitem(sys.modules, "keyring", ring)

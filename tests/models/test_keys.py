@@ -165,6 +165,17 @@ def test_a_file_that_is_not_toml_is_refused_without_being_quoted() -> None:
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    ("line", "seen"), [(f'models.example = "{KEY}"', "models has the type dict"), ("a = 3", "a has the type int")]
+)
+def test_a_line_of_the_file_that_holds_no_key_is_refused(line: str, seen: str) -> None:
+    """The commonest is a name with dots without its quotes, as TOML reads it."""
+    write_keys(line, 0o600)
+    with pytest.raises(UsageError, match=rf'{seen}, .*"models.example" = ') as caught:
+        opened()
+    assert KEY not in str(caught.value)
+
+
 def test_without_a_key_every_way_to_give_one_is_named() -> None:
     with pytest.raises(UsageError) as caught:
         opened()
