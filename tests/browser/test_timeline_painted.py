@@ -182,6 +182,20 @@ def test_the_overlap_and_the_turn_boundaries_are_painted_in_place(page: Page) ->
     assert lines == [pytest.approx(position(page, at)) for at in view["turns"][1:]]
 
 
+def test_the_words_of_a_call_that_asks_are_not_struck_out_by_its_lines(page: Page) -> None:
+    """A label within the bar of the wait has clear paper around it."""
+    timeline = feed(page, everything(), 5.6, still=True)
+    batch(page, timeline, 20.0)  # the bars of the calls that ask are long by then
+    asks = [given[0] for given in page.evaluate("given('words')") if given[0]["text"].startswith("asks")]
+    inside = [label for label in asks if label["inside"]]
+    assert inside
+    for label in inside:
+        assert any(
+            rect["x"] < label["x"] < rect["x"] + rect["width"] and rect["height"] == 18 and rect["width"] > 100
+            for rect in filled(page, LIGHT["paper"])
+        )
+
+
 def test_calls_narrower_than_a_few_pixels_cover_whole_ones(page: Page) -> None:
     show(page, timeline_view(fan_out(200)), width=400)
     calls = [rect for rect in filled(page, LIGHT["call"]) if rect["height"] == 26]

@@ -226,6 +226,11 @@ export class Painter extends Brush {
       if (why !== null) this.words(why, middle + 4, strip.size, row.asks !== undefined ? "approval" : "muted");
       const kind = bars.filter((bar) => bar.kind !== "discarded").at(-1)?.kind ?? "";
       const plain = row.asks !== undefined ? "approval" : row.state === "failed" || row.state === "skipped" ? "failed" : "muted";
+      // The lines of the wait would strike the words out.
+      if (label?.inside && row.asks !== undefined) {
+        const wide = this.measure(label.text, strip.size, true);
+        this.erase(label.x + wide / 2, middle, wide + 8);
+      }
       const inside = label?.inside && !WAITS.has(kind) && kind in ink.colours;
       if (label !== null) this.words(label, middle + 4, strip.size, inside ? `${kind}-ink` : plain, row.asks !== undefined);
       if (row.seen !== null) this.seen(position(scale, row.seen), middle, Math.min(4, strip.bar / 2 - 1));
