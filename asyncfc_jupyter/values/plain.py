@@ -30,9 +30,12 @@ _CONTAINERS = frozenset({list, tuple, set, frozenset})
 
 def is_plain(value: Any) -> bool:
     """Return whether a value is built of numbers, texts, times, lists, mappings and the like, and of nothing else."""
-    inside = [value]
+    inside, seen = [value], set[int]()
     while inside:
         each = inside.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
         kind = type(each)
         if type(kind) is not type:
             return False

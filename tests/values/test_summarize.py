@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.references import Item, Reference
+from asyncfc_jupyter.values.plain import is_plain
 from asyncfc_jupyter.values.snapshot import snapshot
 from asyncfc_jupyter.values.summarize import RESULT_BYTES, value_fields
 
@@ -175,6 +176,41 @@ def test_sets_and_the_items_of_tuples_are_snapshotted_too() -> None:
     seen.add(2)
     held[0].append(2)
     assert kept == [{1}, ([1],)]
+
+
+def test_a_list_that_a_value_holds_twice_is_copied_once() -> None:
+    row = [1]
+    kept = snapshot([row, {"same": row}, (row,)])
+    assert kept == [[1], {"same": [1]}, ([1],)]
+    assert kept[0] is kept[1]["same"] is kept[2][0]
+    assert kept[0] is not row
+
+
+class Fresh(tuple):
+    """Makes its items when it is asked for them, as a named tuple may."""
+
+    _make = list
+
+    def __iter__(self):
+        return ({number} if number % 2 else [number] for number in range(5))
+
+
+def test_lists_that_exist_one_after_the_other_are_copied_each() -> None:
+    assert snapshot(Fresh()) == [[0], {1}, [2], {3}, [4]]
+
+
+def doubled(times: int) -> list:
+    """Return a list of lists that hold one list twice each, as a few lines of YAML make it."""
+    value: list = ["ha"]
+    for _ in range(times):
+        value = [value, value]
+    return value
+
+
+def test_a_list_of_ten_to_the_eighteen_places_is_kept_and_shown_at_once() -> None:
+    kept = snapshot(doubled(60))
+    assert is_plain(kept)
+    assert value_fields(kept, NAME)["summarized"] is True
 
 
 def test_describing_an_iterator_does_not_consume_it() -> None:
