@@ -10,6 +10,7 @@ from platformdirs import user_config_path
 
 from asyncfc_jupyter.checked_json import NotValid, parsed
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.masking import holds_key
 from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.registry import REHEARSAL
 from asyncfc_jupyter.models.secret import checked_model
@@ -41,8 +42,17 @@ def aliases() -> dict[str, str]:
 
 
 def resolve(model: str) -> str:
-    """Return the model that a name stands for; a name that is not an alias stands for itself."""
-    return aliases().get(model, model)
+    """Return the model that a name stands for; a name that is not an alias stands for itself.
+
+    Raises:
+        UsageError: See `aliases`; or the alias in the file holds a key.
+    """
+    known = aliases()
+    if model in known and holds_key(known[model]):
+        raise UsageError(
+            f"the alias {model!r} in {alias_file()} holds a key, not the name of a model; remove it: %agent alias {model}="
+        )
+    return known.get(model, model)
 
 
 def set_alias(name: str, model: str) -> None:

@@ -202,6 +202,17 @@ def test_an_alias_is_kept_listed_resolved_and_removed(monkeypatch) -> None:
         aliases.set_alias("fast", "")
 
 
+def test_a_key_in_the_file_of_aliases_is_refused_by_the_name_of_its_alias() -> None:
+    path = aliases.alias_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'{{"fast": "{KEY}"}}')
+    with pytest.raises(UsageError, match=f"the alias 'fast' in {path} holds a key.* %agent alias fast=") as caught:
+        open_model("fast", options={})
+    assert KEY not in str(caught.value)
+    aliases.set_alias("fast", "")
+    assert aliases.aliases() == {}
+
+
 @pytest.mark.parametrize("name", ["", "two words", "rehearsal", "../up"])
 def test_an_invalid_name_of_an_alias_is_refused(name) -> None:
     with pytest.raises(UsageError, match="cannot be an alias"):
