@@ -68,7 +68,11 @@ class LosesAWakeUp(Driver):
 class TakesAnOutcomeTooEarly(Driver):
     """A call counts as done before its function has returned."""
 
-    def _run(self, call):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._runner.start = self._conclude_soon
+
+    def _conclude_soon(self, call):
         asyncio.get_running_loop().call_soon(self._conclude, call, Returned(value=None))
 
 
