@@ -103,7 +103,7 @@ class Text(str):
     __hash__ = str.__hash__
 
 
-def test_names_texts_and_tracebacks_are_read_without_the_code_of_the_object() -> None:
+def test_names_texts_and_tracebacks_are_read_without_code_of_the_object() -> None:
     assert (type_name(Odd()), traceback_of(Odd())) == ("Odd", None)
     assert text_of(Odd()) == "its text raised KeyboardInterrupt"
     assert type(plain_text(Text("text"))) is str

@@ -168,7 +168,7 @@ def test_the_command_line_repeats_no_key(capsys: pytest.CaptureFixture[str], tmp
     assert "***" in said.err
 
 
-def test_a_trace_with_keys_from_elsewhere_is_drawn_and_explained_without_them() -> None:
+def test_a_trace_with_keys_from_elsewhere_is_drawn_without_them() -> None:
     key = "sk-proj-abcdefghijklmnopqrst"
     trace = travel()
     named = [

@@ -216,8 +216,8 @@ class ToolCall:
     def begin_attempt(self) -> Attempt:
         """Call the function, in the current context.
 
-        If there may be several attempts, each has its own copy of the arguments and its own context: the one before may have
-        changed the former, and may still use the latter.
+        If there may be several attempts, each has its own copy of plain data and its own context: the one before may have
+        changed the former, and may still use the latter. An object is the same for all, as when it is passed on.
         """
         if self.function is None or self.bound is None:
             raise AssertionError("a call starts with its tool and its arguments")
