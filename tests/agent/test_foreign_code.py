@@ -243,7 +243,7 @@ def test_a_call_has_an_outcome_whatever_the_code_of_its_value_raises(error) -> N
     assert tried > 50
 
 
-def test_an_interrupt_of_the_user_ends_the_loop_and_the_call_has_an_outcome() -> None:
+def test_an_interrupt_ends_the_loop_and_the_call_has_an_outcome() -> None:
     """A script without a handler of its own: Python raises it in the code that shows the value."""
     pressed = []
 
@@ -332,7 +332,7 @@ def test_a_call_in_our_processes_has_an_outcome_whatever_copying_raises() -> Non
     check_copies(asyncio.CancelledError, "process")
 
 
-def test_a_call_in_processes_of_ones_own_has_an_outcome_whatever_copying_raises() -> None:
+def test_a_call_in_ones_own_processes_ends_whatever_copying_raises() -> None:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         check_copies(KeyboardInterrupt, pool)
 

@@ -444,7 +444,7 @@ def shows(n: int):
 '''
 
 
-def test_a_cell_shows_what_it_can_of_objects_that_raise_when_they_are_shown(kernel: Kernel) -> None:
+def test_a_cell_shows_what_it_can_of_objects_that_raise_when_shown(kernel: Kernel) -> None:
     for cell in ("from IPython.display import display", HOSTILE, RETURNING):
         assert kernel.run(cell).status == "ok"
     for number in range(4):

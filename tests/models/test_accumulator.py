@@ -366,7 +366,7 @@ def test_a_text_that_grows_with_each_delta_is_the_last_one_at_the_end() -> None:
     assert reply.calls[0].arguments_json == TRICKY_JSON
 
 
-def test_a_piece_that_repeats_the_one_before_it_is_a_piece_where_that_is_json() -> None:
+def test_a_piece_that_repeats_the_last_is_a_piece_where_that_is_json() -> None:
     parts, _ = accumulate([call(0, "a", "get", '{"a":'), call(0, arguments='{"a":1}'), call(0, arguments="}"), CALLS])
     assert parts == closed("a", "get", {"a": {"a": 1}})
 
@@ -386,7 +386,7 @@ def test_a_closed_call_is_issued_once_whatever_repeats_it_later() -> None:
     assert accumulator.finish().parts == ()
 
 
-def test_an_empty_object_closes_a_call_at_once_only_if_the_tool_takes_no_arguments() -> None:
+def test_an_empty_object_closes_a_call_at_once_for_a_tool_without_any() -> None:
     accumulator = Accumulator("call_", tools={"ping": False, "get": True})
     parts = [*accumulator.feed(call(0, "a", "ping", "{}")), *accumulator.feed(call(1, "b", "get", "{}"))]
     assert [(type(part), part.call_id) for part in parts] == [
@@ -397,7 +397,7 @@ def test_an_empty_object_closes_a_call_at_once_only_if_the_tool_takes_no_argumen
     )
 
 
-def test_a_call_without_parameters_closes_when_the_arguments_of_a_later_one_begin() -> None:
+def test_a_call_without_parameters_closes_when_later_arguments_begin() -> None:
     accumulator = Accumulator("call_", tools={"ping": False, "get": True})
     assert accumulator.feed(call(0, "a", "ping", "")) == (CallOpenedPart(call_id="a", name="ping"),)
     parts = accumulator.feed(call(1, "b", "get", '{"x"'))

@@ -251,7 +251,7 @@ def plan_of_three(asked):
 
 
 @pytest.mark.parametrize("deliver", ["tool", "user"])
-def test_a_server_that_ignores_async_is_sent_placeholders_and_repeats_no_call(deliver) -> None:
+def test_a_server_that_ignores_async_is_sent_placeholders(deliver) -> None:
     ran = []
 
     async def main(base_url):

@@ -271,7 +271,7 @@ def forks(path: str) -> str:
     return "copy" if copy else "original"
 
 
-def test_a_result_that_a_forked_copy_returns_too_is_no_result_of_the_next_call(pool, tmp_path) -> None:
+def test_a_result_that_a_forked_copy_returns_too_is_not_of_the_next_call(pool, tmp_path) -> None:
     for n in range(3):
         (outcome,) = outcomes((forks, {"path": str(tmp_path / str(n))}))
         assert outcome == Returned(value="original")
@@ -317,7 +317,7 @@ def issue(driver, tool, **arguments):
     return driver.issue(call_id=call_id, turn=1, name=tool.name, tool=tool, arguments=arguments)
 
 
-def test_the_process_of_a_cancelled_call_has_ended_before_what_conflicts_begins(pool, tmp_path) -> None:
+def test_a_cancelled_process_has_ended_before_what_conflicts_begins(pool, tmp_path) -> None:
     writes = make_tool(stays, writes="state", run_in="process")
 
     async def runs_still(pid: int) -> bool:

@@ -357,7 +357,7 @@ values = st.one_of(
 
 @share(5)
 @given(st.data())
-def test_random_values_that_a_function_may_take_for_one_have_paths_that_meet(data) -> None:
+def test_random_values_that_may_be_taken_for_one_have_paths_that_meet(data) -> None:
     template, around = data.draw(st.sampled_from([("k/{key}", "{}"), ("{key}/x", "{}"), ("k/a-{key}", "a-{}")]))
 
     def drawn(value):
