@@ -6,6 +6,7 @@ The long form draws new examples and takes many minutes: ``python -m pytest -m l
 
 from __future__ import annotations
 
+import faulthandler
 import re
 
 import pytest
@@ -37,3 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
     global _form  # noqa: PLW0603 - one run has one form
     _form = chosen_form(config.option.markexpr)
     settings.load_profile(_form)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Show no stacks after minutes of a test in its long form.
+
+    They are read while the test runs on, which has ended the process by a segmentation fault. The test's own limit stays.
+    """
+    if is_long():
+        faulthandler.cancel_dump_traceback_later()
