@@ -2,7 +2,7 @@
 
 import asyncio
 import ctypes
-import multiprocessing
+import json
 import os
 import random
 import signal
@@ -11,7 +11,6 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -19,7 +18,7 @@ import pytest
 
 from asyncfc_jupyter.core.events import CallCancelled, CallFailed, ResultDiscarded
 from asyncfc_jupyter.core.futures import CallId
-from asyncfc_jupyter.errors import ExecutorBroken, ProcessEnded
+from asyncfc_jupyter.errors import ProcessEnded
 from asyncfc_jupyter.runtime import attempt, processes
 from asyncfc_jupyter.runtime.attempt import Attempt, Returned
 from asyncfc_jupyter.runtime.call import Lease
@@ -415,21 +414,39 @@ def test_a_forked_program_makes_processes_of_its_own(monkeypatch) -> None:
     assert processes.processes() is before
 
 
-def test_an_executor_of_ones_own_that_breaks_is_reported_and_not_repaired(tmp_path) -> None:
+BREAKS = """
+    import gc, json, multiprocessing, os
+    from concurrent.futures import ProcessPoolExecutor
+    from tests.runtime.test_processes import fine, leaves, outcomes
+
+    gc.disable()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
         died, waited = outcomes((leaves, {}), (fine, {"x": 1}), run_in=executor)
         (later,) = outcomes((fine, {"x": 1}), run_in=executor)
-    assert isinstance(died.error, ExecutorBroken)
-    assert died.message == waited.message
-    assert died.message.startswith(
+    each = [(type(one.error).__name__, one.message, one.error.begun) for one in (died, waited, later)]
+    print(json.dumps(each), flush=True)
+    os._exit(0)
+"""
+
+
+def test_an_executor_of_ones_own_that_breaks_is_reported_and_not_repaired() -> None:
+    # In a program of its own that collects no garbage: a broken pool can leave a view of an `io.BytesIO` in a cycle, and Python
+    # 3.12.1 has a segmentation fault when it collects one.
+    program = [sys.executable, "-c", textwrap.dedent(BREAKS)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    names, messages, begun = zip(*json.loads(done.stdout), strict=True)
+    assert set(names) == {"ExecutorBroken"}
+    assert messages[0] == messages[1]
+    assert messages[0].startswith(
         "ExecutorBroken: the ProcessPoolExecutor of run_in is broken, and makes no more calls; a worker"
     )
     assert (
         "of it died, in this call or in another, so this call may have had effects or may not have begun."
-        in died.message
+        in messages[0]
     )
-    assert "; this call has not begun." in later.message
-    assert (died.error.begun, waited.error.begun, later.error.begun) == (True, True, False)
+    assert "; this call has not begun." in messages[2]
+    assert begun == (True, True, False)
 
 
 PROGRAM = """
