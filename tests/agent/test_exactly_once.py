@@ -46,7 +46,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def other_choice(step: dict[str, Any]) -> dict[str, Any]:
-    """A chunk of a second choice, which nobody asked for."""
+    """A chunk of a second choice, for which the request did not ask."""
     return {**step, "choices": [{**step["choices"][0], "index": 1}]}
 
 
