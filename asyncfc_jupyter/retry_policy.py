@@ -1,7 +1,7 @@
 """Retries: how often, after which pauses, and after which failures.
 
 Three things are retried, each by a loop of its own: the attempts of a tool call (`runtime.retry`), a request whose reply has
-not begun (`models.openai.adapter`) and a reply that broke off (`agent.loop`). Each loop asks its policy for the next pause,
+not begun (`models.connection.adapter`) and a reply that broke off (`agent.loop`). Each loop asks its policy for the next pause,
 reports the retry, and sleeps.
 
 Pauses grow, so that a dead server is not hammered, and are random in part, so that many clients do not return together.

@@ -25,7 +25,7 @@ from asyncfc_jupyter.jupyter.display.tool_output import ToolOutput
 from asyncfc_jupyter.masking import mask, mask_pieces
 from asyncfc_jupyter.models.accumulator import Accumulator
 from asyncfc_jupyter.models.base import CallDelta, TextDelta
-from asyncfc_jupyter.models.openai.server_errors import server_message
+from asyncfc_jupyter.models.connection.server_errors import server_message
 from asyncfc_jupyter.models.rehearsal.parser import read_plan
 from asyncfc_jupyter.text import clean, clean_lines, no_such, printable
 from asyncfc_jupyter.tools.definition import make_tool

@@ -24,7 +24,7 @@ import pytest
 from asyncfc_jupyter.agent import Agent, Conversation, Run
 from asyncfc_jupyter.core.events import CallFinished
 from asyncfc_jupyter.errors import ModelError
-from asyncfc_jupyter.models.openai.adapter import Adapter
+from asyncfc_jupyter.models.connection.adapter import Adapter
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.testing import run_virtually

@@ -14,7 +14,7 @@ from asyncfc_jupyter.errors import ServerError, ToolFailed
 from asyncfc_jupyter.jupyter.display.answer_format import AnswerFormat
 from asyncfc_jupyter.jupyter.display.cell_output import _answer
 from asyncfc_jupyter.jupyter.display.error_report import show_in_cells, show_plainly
-from asyncfc_jupyter.models.openai.server_errors import server_message
+from asyncfc_jupyter.models.connection.server_errors import server_message
 from tests.jupyter.conftest import AGENT
 from tests.jupyter.test_terminal import terminal
 

@@ -25,7 +25,8 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.openai import adapter, chat, clients
+from asyncfc_jupyter.models.connection import adapter, clients
+from asyncfc_jupyter.models.openai import chat
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.secret import Secret
 from tests.models.scripted_chat import KEY, MESSAGES, TOOL, ask, talk

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.models.openai import clients
+from asyncfc_jupyter.models.connection import clients
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.secret import Secret
 

@@ -12,8 +12,8 @@ import pytest
 from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.accumulator import Accumulator, CallClosedPart, CallMalformedPart, ReasoningPart
 from asyncfc_jupyter.models.base import ChatRequest, Retrying
+from asyncfc_jupyter.models.connection.lenient import get
 from asyncfc_jupyter.models.openai.chat import ChatChunks, OpenAIChat
-from asyncfc_jupyter.models.openai.lenient import get
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses, ResponseEvents
 from tests.servers.response_script import call_item, response
 from tests.servers.scripted_server import HttpError, ScriptedServer, Stream, call_chunks, encoded, reply

@@ -15,8 +15,8 @@ import pytest
 from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.accumulator import Accumulator
 from asyncfc_jupyter.models.base import REPLAY, CallDelta, ChatRequest, Delta, Usage
+from asyncfc_jupyter.models.connection.lenient import number, several, text
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
-from asyncfc_jupyter.models.openai.lenient import number, several, text
 from asyncfc_jupyter.models.openai.responses_items import input_items
 from tests.models.test_corpus import FILES, load, parse
 from tests.servers.scripted_server import HttpError, ScriptedServer, reply, text_chunks

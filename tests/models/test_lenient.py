@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asyncfc_jupyter.models.openai.lenient import get, number, several, text
+from asyncfc_jupyter.models.connection.lenient import get, number, several, text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying, TextDelta
-from asyncfc_jupyter.models.openai import adapter
+from asyncfc_jupyter.models.connection import adapter
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from tests.models.scripted_chat import AT_ONCE, KEY, MESSAGES, ask, failure, talk
 from tests.servers.scripted_server import CUT, Answer, Gate, HttpError, ScriptedServer, reply, text_chunks

@@ -13,15 +13,15 @@ import pytest
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models.base import Retrying
-from asyncfc_jupyter.models.openai import adapter, server_errors
-from asyncfc_jupyter.models.openai.chat import OpenAIChat
-from asyncfc_jupyter.models.openai.server_errors import (
+from asyncfc_jupyter.models.connection import adapter, server_errors
+from asyncfc_jupyter.models.connection.server_errors import (
     interruption,
     is_timeout,
     refused_option,
     retry_after_s,
     server_message,
 )
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.secret import Secret
 from tests.models.scripted_model import ask
 from tests.servers.scripted_server import HttpError, ScriptedServer, reply, text_chunks

@@ -63,7 +63,7 @@ PLANTED = (
     ),
     Fault(
         name="the pause that a server asks for in seconds is not kept",
-        file="asyncfc_jupyter/models/openai/server_errors.py",
+        file="asyncfc_jupyter/models/connection/server_errors.py",
         old='(("retry-after-ms", 1000), ("retry-after", 1))',
         new='(("retry-after-ms", 1000),)',
         tests=("tests/models", "-m", "not old_client and not real_model"),

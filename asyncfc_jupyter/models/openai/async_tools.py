@@ -40,7 +40,7 @@ from asyncfc_jupyter.core.protocol import (
     text_of,
 )
 from asyncfc_jupyter.models.base import REPLAY, CallDelta, Delta, Finish, Message
-from asyncfc_jupyter.models.openai.adapter import Read
+from asyncfc_jupyter.models.connection.adapter import Read
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.models.openai.responses_items import Item, input_items, message_items, output_item
 

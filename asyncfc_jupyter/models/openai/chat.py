@@ -29,8 +29,8 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.openai.adapter import Adapter, Read
-from asyncfc_jupyter.models.openai.lenient import get, number, several, text
+from asyncfc_jupyter.models.connection.adapter import Adapter, Read
+from asyncfc_jupyter.models.connection.lenient import get, number, several, text
 
 #: The fields of a delta with reasoning: of vLLM and OpenRouter; of DeepSeek, llama.cpp and older vLLM.
 _REASONING_FIELDS = ("reasoning", "reasoning_content")

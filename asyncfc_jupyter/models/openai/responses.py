@@ -25,9 +25,9 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
+from asyncfc_jupyter.models.connection.adapter import Adapter, Read
+from asyncfc_jupyter.models.connection.lenient import get, number, several, text
 from asyncfc_jupyter.models.json_object import same_json
-from asyncfc_jupyter.models.openai.adapter import Adapter, Read
-from asyncfc_jupyter.models.openai.lenient import get, number, several, text
 from asyncfc_jupyter.models.openai.responses_items import Item, function_tool, input_items, kept_item
 
 #: Sent with every request so that the server keeps no state; left out without a warning if refused.

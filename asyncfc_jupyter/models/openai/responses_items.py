@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from asyncfc_jupyter.models.base import REPLAY, Message
-from asyncfc_jupyter.models.openai.lenient import text
+from asyncfc_jupyter.models.connection.lenient import text
 
 Item = dict[str, Any]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut
 from asyncfc_jupyter.masking import mask
-from asyncfc_jupyter.models.openai.clients import library
-from asyncfc_jupyter.models.openai.lenient import get
+from asyncfc_jupyter.models.connection.clients import library
+from asyncfc_jupyter.models.connection.lenient import get
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.text import shorten
 

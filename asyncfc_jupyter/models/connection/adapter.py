@@ -29,10 +29,10 @@ from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.masking import KNOWN, mask
 from asyncfc_jupyter.models.address import credentials, is_http, show_address
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
+from asyncfc_jupyter.models.connection.clients import client_for, library
+from asyncfc_jupyter.models.connection.lenient import get
+from asyncfc_jupyter.models.connection.server_errors import interruption, refusal, refused_option
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
-from asyncfc_jupyter.models.openai.clients import client_for, library
-from asyncfc_jupyter.models.openai.lenient import get
-from asyncfc_jupyter.models.openai.server_errors import interruption, refusal, refused_option
 from asyncfc_jupyter.models.profiles import ANY
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.retry_policy import REQUESTS
