@@ -41,6 +41,7 @@ BELOW = {
 #: Third parties that only some layers may import.
 OWNED = {
     "openai": {"models"},
+    "anthropic": {"models"},
     "httpx": set(),
     "IPython": {"jupyter"},
     "ipywidgets": {"jupyter"},

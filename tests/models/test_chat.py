@@ -28,6 +28,7 @@ from asyncfc_jupyter.models.base import (
 from asyncfc_jupyter.models.connection import adapter, clients
 from asyncfc_jupyter.models.openai import chat
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
+from asyncfc_jupyter.models.openai.library import OPENAI_PYTHON
 from asyncfc_jupyter.models.secret import Secret
 from tests.models.scripted_chat import KEY, MESSAGES, TOOL, ask, talk
 from tests.servers.scripted_server import (
@@ -201,7 +202,7 @@ def test_requests_of_a_loop_share_a_connection_and_the_loop_closes_it() -> None:
     with ScriptedServer([reply(text_chunks("a"))] * 3) as server:
 
         async def twice() -> None:
-            await asyncio.gather(*(clients.client_for(server.base_url, Secret(KEY)) for _ in range(3)))
+            await asyncio.gather(*(clients.client_for(OPENAI_PYTHON, server.base_url, Secret(KEY)) for _ in range(3)))
             assert len(clients._clients[asyncio.get_running_loop()]) == 1
             for _ in range(2):  # two models, one server and key
                 await ask(OpenAIChat("m", base_url=server.base_url, api_key=KEY))
@@ -220,7 +221,7 @@ def test_the_client_of_a_rudely_closed_loop_is_forgotten_with_the_next() -> None
         model = OpenAIChat("m", base_url=server.base_url, api_key=KEY)
         rude = asyncio.new_event_loop()
         rude.run_until_complete(ask(model))
-        client, _ = clients._clients[rude][server.base_url, Secret(KEY)]
+        client, _ = clients._clients[rude][OPENAI_PYTHON, server.base_url, Secret(KEY)]
         rude.run_until_complete(client.close())
         rude.run_until_complete(rude.shutdown_asyncgens())  # the client library's own, which would complain on 3.13
         rude.close()

@@ -1,8 +1,10 @@
-"""The clients of openai-python: one for each event loop, server and key, closed with its loop."""
+"""The clients of a library: one for each event loop, library, server and key, closed with its loop."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import sys
 import threading
 import types
 from typing import Any
@@ -11,6 +13,8 @@ import pytest
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.connection import clients
+from asyncfc_jupyter.models.connection.library import ClientLibrary
+from asyncfc_jupyter.models.openai.library import OPENAI_PYTHON
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.secret import Secret
 
@@ -39,7 +43,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, Client]]:
     """The clients that are made, each with its server and key."""
     clients_made: list[tuple[Any, Any, Client]] = []
 
-    def make(base_url: str | None, api_key: Secret | None) -> Client:
+    def make(library: ClientLibrary, base_url: str | None, api_key: Secret | None) -> Client:
         client = Client()
         clients_made.append((base_url, api_key, client))
         return client
@@ -58,7 +62,7 @@ def test_a_loop_holds_one_client_for_each_server_and_key(made) -> None:
             ("a", None),
             (None, None),
         ]
-        got = [await clients.client_for(*each) for each in [*wanted, *wanted]]
+        got = [await clients.client_for(OPENAI_PYTHON, *each) for each in [*wanted, *wanted]]
         assert got[:6] == got[6:]
         return got
 
@@ -78,7 +82,7 @@ def test_a_loop_holds_one_client_for_each_server_and_key(made) -> None:
 
 def test_two_requests_at_once_share_the_client_that_was_made_first(made) -> None:
     async def at_once() -> None:
-        first, second = await asyncio.gather(*(clients.client_for("a", Secret(KEY)) for _ in range(2)))
+        first, second = await asyncio.gather(*(clients.client_for(OPENAI_PYTHON, "a", Secret(KEY)) for _ in range(2)))
         assert first is second
         assert sorted(client.closed for _, _, client in made) == [0, 1]
         assert [client for _, _, client in made if not client.closed] == [first]
@@ -90,7 +94,7 @@ def test_two_requests_at_once_share_the_client_that_was_made_first(made) -> None
 
 def test_each_loop_has_clients_of_its_own_and_leaves_none(made) -> None:
     for _ in range(2):
-        asyncio.run(clients.client_for("a", Secret(KEY)))
+        asyncio.run(clients.client_for(OPENAI_PYTHON, "a", Secret(KEY)))
     assert len(made) == 2
     assert not any(clients._clients.values())
 
@@ -99,11 +103,11 @@ def test_a_loop_that_was_closed_rudely_is_let_go_and_one_in_use_is_not(made) -> 
     rude, busy = asyncio.new_event_loop(), asyncio.new_event_loop()
     try:
         for loop in (rude, busy):
-            loop.run_until_complete(clients.client_for("a", Secret(KEY)))
+            loop.run_until_complete(clients.client_for(OPENAI_PYTHON, "a", Secret(KEY)))
         rude.run_until_complete(rude.shutdown_asyncgens())
         rude.close()
         assert rude in clients._clients
-        asyncio.run(clients.client_for("a", Secret(KEY)))
+        asyncio.run(clients.client_for(OPENAI_PYTHON, "a", Secret(KEY)))
         assert rude not in clients._clients
         assert len(clients._clients[busy]) == 1
     finally:
@@ -123,9 +127,34 @@ def test_a_client_is_made_with_the_key_and_repeats_nothing_itself(monkeypatch: p
             raise error(KEY)
         return client
 
-    monkeypatch.setattr(clients, "library", lambda: types.SimpleNamespace(AsyncOpenAI=refuses, OpenAIError=error))
-    assert clients._make("http://x", Secret(KEY)) is client
+    monkeypatch.setitem(sys.modules, "openai", types.SimpleNamespace(AsyncOpenAI=refuses, OpenAIError=error))
+    assert clients._make(OPENAI_PYTHON, "http://x", Secret(KEY)) is client
     assert given == [{"base_url": "http://x", "api_key": KEY, "max_retries": 0}]
     with pytest.raises(UsageError, match=r"^there is no key; set OPENAI_API_KEY, or pass api_key\.$") as caught:
-        clients._make(None, None)
+        clients._make(OPENAI_PYTHON, None, None)
     assert caught.value.__suppress_context__
+
+
+def test_two_libraries_have_clients_of_their_own_for_one_server(made) -> None:
+    other = dataclasses.replace(OPENAI_PYTHON, package="other")
+
+    async def both() -> None:
+        first, second = [await clients.client_for(each, "a", Secret(KEY)) for each in (OPENAI_PYTHON, other)]
+        assert first is not second
+
+    asyncio.run(both())
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_what_a_library_takes_from_the_environment_stays_with_its_server(own, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = types.SimpleNamespace(team="of the environment", _custom_headers={"X-Team": "of the environment"})
+    module = types.SimpleNamespace(Client=lambda **_: client, Error=Exception)
+    monkeypatch.setitem(sys.modules, "their_library", module)
+    library = ClientLibrary(
+        package="their_library", client="Client", error="Error", key_variable="THEIR_KEY", ambient=("team",),
+        owns=lambda _: own,
+    )  # fmt: skip
+    clients._make(library, "http://x", Secret(KEY))
+    kept = ("of the environment", {"X-Team": "of the environment"}) if own else (None, {})
+    assert (client.team, client._custom_headers) == kept

@@ -1,6 +1,7 @@
-"""The common part of the adapters for APIs of OpenAI's kind: a request out, a stream of deltas in.
+"""The common part of the adapters: a request out, a stream of deltas in.
 
-The adapter of one API adds the body of a request, the fields that may be left out, and the meaning of the chunks of a reply.
+The adapter of one API names its client library and adds the body of a request, the fields that may be left out, and the meaning
+of the chunks of a reply.
 
 * A request that fails before its reply begins is retried as `retry_policy` says. Each retry is yielded in the stream as a
   `Retrying`, so that the user sees why it takes longer.
@@ -29,8 +30,9 @@ from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.masking import KNOWN, mask
 from asyncfc_jupyter.models.address import credentials, is_http, show_address
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
-from asyncfc_jupyter.models.connection.clients import client_for, library
+from asyncfc_jupyter.models.connection.clients import client_for
 from asyncfc_jupyter.models.connection.lenient import get
+from asyncfc_jupyter.models.connection.library import ClientLibrary
 from asyncfc_jupyter.models.connection.server_errors import interruption, refusal, refused_option
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
 from asyncfc_jupyter.models.profiles import ANY
@@ -47,11 +49,11 @@ Read = Callable[[Any], Iterator[Delta]]
 
 
 class Adapter(ABC):
-    """A model of an OpenAI-compatible server.
+    """A model of a server that a client library reaches.
 
     Args:
         model: The name the server knows it by.
-        base_url: The server's address, such as ``http://127.0.0.1:8000/v1``; None for openai-python's own.
+        base_url: The server's address, such as ``http://127.0.0.1:8000/v1``; None for the one that the library uses.
         api_key: The key; None for the one that is set for this address (`keys`).
         options: Fields of the request's body, such as ``temperature`` or ``tool_choice``, sent as they are.
         timeout_s: Seconds without any data after which a request fails; five minutes by default.
@@ -61,6 +63,8 @@ class Adapter(ABC):
         UsageError: The address, the key or an option cannot be used.
     """
 
+    #: The client library that sends the requests.
+    library: ClassVar[ClientLibrary]
     #: The endpoint of the API.
     path: ClassVar[str]
     #: Fields that the adapter itself sets, so that no option may.
@@ -178,9 +182,9 @@ class Adapter(ABC):
 
     async def _open(self, request: ChatRequest, options: Mapping[str, Any]) -> Any:
         """Send the request and return the response's stream, whose status is good."""
-        client, openai = await client_for(self._base_url, self._key), library()
+        client, module = await client_for(self.library, self._base_url, self._key), self.library.load()
         self._address = show_address(str(client.base_url))
-        timeout = openai.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
+        timeout = module.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
         unasked = self._unasked(request)
         optional = {**dict.fromkeys([*options, *unasked]), **self.patterns}
         while True:
@@ -194,11 +198,11 @@ class Adapter(ABC):
                     options={"timeout": timeout},
                     cast_to=object,
                     stream=True,
-                    stream_cls=openai.AsyncStream[object],
+                    stream_cls=module.AsyncStream[object],
                 )
-            except openai.OpenAIError as error:
+            except getattr(module, self.library.error) as error:
                 name = refused_option(error, {n: pattern for n, pattern in optional.items() if n not in refused})
-                failure = refusal(error, address=self._address, model=self._model, key=self._key)
+                failure = refusal(error, library=self.library, address=self._address, model=self._model, key=self._key)
             if name is None:
                 # Not in the except clause: the library's exception holds the request, and would be kept as the context.
                 raise failure

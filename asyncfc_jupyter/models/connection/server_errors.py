@@ -1,7 +1,7 @@
 """From a server's error to ours: one line for the user that says what to do, and whether a retry may help.
 
-Every exception of openai-python becomes a `ServerError` here. None is passed on, since they hold the request with its key and
-messages.
+Every exception of a client library becomes a `ServerError` here. None is passed on, since they hold the request with its key
+and messages.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from typing import Any
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut
 from asyncfc_jupyter.masking import mask
-from asyncfc_jupyter.models.connection.clients import library
 from asyncfc_jupyter.models.connection.lenient import get
+from asyncfc_jupyter.models.connection.library import ClientLibrary
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.text import shorten
 
-#: The variable in which openai-python looks for a key when none is passed.
-_KEY_VARIABLE = "OPENAI_API_KEY"
 #: Characters of a server's message that are shown: some send a whole page.
 _SAID_CHARS = 300
 #: How servers word that they do not know an option. An error about an option's value is worded differently.
@@ -45,9 +43,9 @@ _FAILED = "{address} failed ({status}){message}; look at its log, or try later."
 _REFUSED = "{address} refuses the request ({status}){message}; look at the model's options and the tools' parameters."
 
 
-def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> ServerError:
+def refusal(error: Any, *, library: ClientLibrary, address: str, model: str, key: Secret | None) -> ServerError:
     """Return the error for a request to which no reply began."""
-    openai, status = library(), get(error, "status_code")
+    status = get(error, "status_code")
     if is_timeout(error):
         return ServerTimedOut(
             f"{address} did not answer in time; look whether it is busy, or raise timeout_s.", transient=True
@@ -56,12 +54,12 @@ def refusal(error: Any, *, address: str, model: str, key: Secret | None) -> Serv
         return ServerError(
             f"{address} redirects without end; set the address it is really at with base_url (--base-url)."
         )
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, library.load().APIConnectionError):
         return ServerError(
             f"no server answers at {address}; start it, or set another with base_url (--base-url).", transient=True
         )
     meaning = _MEANINGS.get(status) or (_FAILED if status is not None and status >= 500 else _REFUSED)
-    variable = key.variable if key else _KEY_VARIABLE
+    variable = key.variable if key else library.key_variable
     return ServerError(
         meaning.format(address=address, model=model, status=status, message=server_message(error), variable=variable),
         status=status,

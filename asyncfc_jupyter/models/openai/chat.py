@@ -31,6 +31,7 @@ from asyncfc_jupyter.models.base import (
 )
 from asyncfc_jupyter.models.connection.adapter import Adapter, Read
 from asyncfc_jupyter.models.connection.lenient import get, number, several, text
+from asyncfc_jupyter.models.openai.library import OPENAI_PYTHON
 
 #: The fields of a delta with reasoning: of vLLM and OpenRouter; of DeepSeek, llama.cpp and older vLLM.
 _REASONING_FIELDS = ("reasoning", "reasoning_content")
@@ -39,6 +40,7 @@ _REASONING_FIELDS = ("reasoning", "reasoning_content")
 class OpenAIChat(Adapter):
     """A model of a server with the Chat Completions API; the arguments are those of `Adapter`."""
 
+    library = OPENAI_PYTHON
     path = "/chat/completions"
     reserved = frozenset({"messages", "model", "n", "stream", "tools"})
     unfinished = (

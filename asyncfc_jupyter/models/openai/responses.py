@@ -28,6 +28,7 @@ from asyncfc_jupyter.models.base import (
 from asyncfc_jupyter.models.connection.adapter import Adapter, Read
 from asyncfc_jupyter.models.connection.lenient import get, number, several, text
 from asyncfc_jupyter.models.json_object import same_json
+from asyncfc_jupyter.models.openai.library import OPENAI_PYTHON
 from asyncfc_jupyter.models.openai.responses_items import Item, function_tool, input_items, kept_item
 
 #: Sent with every request so that the server keeps no state; left out without a warning if refused.
@@ -38,6 +39,7 @@ _ENDS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 class OpenAIResponses(Adapter):
     """A model of a server with the Responses API; the arguments are those of `Adapter`."""
 
+    library = OPENAI_PYTHON
     path = "/responses"
     reserved = frozenset({"input", "model", "previous_response_id", "stream", "tools"})
     unfinished = (

@@ -1,0 +1,16 @@
+"""What the connection must know of openai-python."""
+
+from __future__ import annotations
+
+from asyncfc_jupyter.models.connection.library import ClientLibrary
+from asyncfc_jupyter.models.keys import is_openai
+from asyncfc_jupyter.models.profiles import OPENAI
+
+OPENAI_PYTHON = ClientLibrary(
+    package="openai",
+    client="AsyncOpenAI",
+    error="OpenAIError",
+    key_variable=OPENAI.key_variable,
+    ambient=("organization", "project", "admin_api_key"),
+    owns=is_openai,
+)
