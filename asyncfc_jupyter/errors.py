@@ -360,4 +360,4 @@ class HistoryFixed(UserWarning):
     """The messages of a conversation broke a rule of this package. They were fixed, and the run continues."""
 
     def __init__(self, broken: str) -> None:
-        super().__init__(mask(f"{broken} The messages were fixed, and the run continues."))
+        super().__init__(f"{broken} The messages were fixed, and the run continues.")

@@ -33,6 +33,7 @@ WRITERS = {
         "write_bytes",
         "replace_file",
         "warn",
+        "showwarning",
         "write",
         "publish_display_data",
         "display",
@@ -49,7 +50,6 @@ _CALLS_MASK = "what it calls masks"
 _OTHER = "it is another thing of this name"
 #: The places that name no mask, by file and function, with the reason.
 EXEMPT = {
-    ("agent/conversation.py", "Conversation.make_valid"): "`HistoryFixed` masks its text",
     ("agent/future.py", "Futures.__repr__"): _CALLS_MASK,
     ("cli.py", "main"): "the errors of this package mask their text",
     **{("cli.py", f"_{name}"): "it plays a plan of this package" for name in ("play.watch", "show")},
@@ -65,10 +65,6 @@ EXEMPT = {
     ("models/aliases.py", "set_alias"): "it refuses keys",
     ("models/atomic_file.py", "replace_file"): _GETS_MASKED,
     ("models/cassette/cassette.py", "_write_after.write"): _GETS_MASKED,
-    (
-        "models/openai/async_tools.py",
-        "OpenAINative._reader.watch",
-    ): "it holds an address that is shown without its keys",
     ("models/secret.py", "Secret.__repr__"): "it is the mask itself",
     ("runtime/event_log.py", "dropped"): "a filter of the logger masks",
     ("runtime/output_buffer.py", "*"): "it prints where the tool itself would print",

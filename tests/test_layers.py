@@ -13,7 +13,7 @@ ROOT = Path(asyncfc_jupyter.__file__).parent
 PACKAGE = "asyncfc_jupyter"
 
 _CORE = {"text", "defaults", "masking", "errors", "foreign_code"}
-_MODELS = {*_CORE, "checked_json", "retry_policy", "plugins", "core"}
+_MODELS = {*_CORE, "checked_json", "notices", "retry_policy", "plugins", "core"}
 _AGENT = {*_MODELS, "modes", "values", "tools", "runtime", "models", "trace"}
 #: Each layer (a package or a module at the top) and the layers below it. A layer that is missing here fails the test.
 BELOW = {
@@ -22,6 +22,7 @@ BELOW = {
     "masking": set(),
     "errors": {"text", "masking"},
     "foreign_code": set(),
+    "notices": {"text", "masking", "foreign_code"},
     "checked_json": set(),
     "modes": {"text", "masking", "errors"},
     "retry_policy": {"text", "masking", "errors"},

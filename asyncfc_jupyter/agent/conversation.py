@@ -7,7 +7,6 @@ Messages are only appended. Between two requests the history is always valid: ev
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, GATE_ID
 from asyncfc_jupyter.errors import HistoryFixed, InvariantBroken
 from asyncfc_jupyter.models.base import REPLAY
+from asyncfc_jupyter.notices import notify
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 
@@ -137,20 +137,15 @@ class Conversation:
         self._checker.check(self.messages)
 
     def make_valid(self) -> None:
-        """Check the history before a request; fix it, with a warning, if one of our rules does not hold.
-
-        Where warnings are errors, as in tests, the broken rule is raised instead: there it must be seen.
+        """Check the history before a request; fix it, with a notice, if one of our rules does not hold.
 
         Raises:
-            InvariantBroken: See above; also when the history cannot be fixed.
+            InvariantBroken: The history cannot be fixed.
         """
         try:
             self.check()
         except InvariantBroken as broken:
-            try:
-                warnings.warn(HistoryFixed(str(broken)), stacklevel=2)
-            except HistoryFixed:
-                raise broken from None
+            notify(str(broken), HistoryFixed)
             self.messages = history.fixed(self.messages)
             self._checker.forget()
             self.check()

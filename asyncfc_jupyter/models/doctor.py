@@ -19,7 +19,6 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -49,6 +48,7 @@ from asyncfc_jupyter.models.catalog import Where, address_of, open_model
 from asyncfc_jupyter.models.doctor_report import Report, Seen
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative
 from asyncfc_jupyter.models.registry import APIS, REHEARSAL, api_named, api_title
+from asyncfc_jupyter.notices import dropped_notices
 
 #: A model may think for long before it calls; this is more than that and two calls take.
 _MOST_DELTAS = 400
@@ -126,8 +126,7 @@ async def examine(model: str, *, where: Where, fresh: bool = False, progress: Pr
     path = user_cache_path("asyncfc_jupyter", appauthor=False) / "doctor" / name
     if not fresh and (kept := await asyncio.to_thread(Report.load, path)) is not None:
         return kept
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of refused options, which the report shows
+    with dropped_notices():  # of refused options, which the report shows
         report = await _examine(model, where, progress)
     with contextlib.suppress(OSError):  # without a cache the next examination asks the server again
         await asyncio.to_thread(report.save, path)

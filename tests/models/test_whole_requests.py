@@ -258,11 +258,9 @@ def test_every_request_to_a_server_that_refuses_a_field_is_as_expected(api: str,
             await ask(model, messages=messages, options={"stream_options": {}}, tools=TOOLS)
 
     with ScriptedServer(policy) as server, warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
         asyncio.run(each(server.base_url))
     lines = [line for request in server.requests for line in ("request", *lines_of(request.body))]
     lines += [str(one.message).replace(server.base_url, "ADDRESS") for one in warned]
-    assert {one.filename.rpartition("/")[2] for one in warned} <= {"adapter.py"}
     expected(f"requests-refused-{api}.txt", "\n".join(lines))
 
 

@@ -19,7 +19,6 @@ import asyncio
 import contextlib
 import itertools
 import re
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
@@ -27,7 +26,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from asyncfc_jupyter.errors import ServerError, UsageError
-from asyncfc_jupyter.masking import KNOWN, mask
+from asyncfc_jupyter.masking import KNOWN
 from asyncfc_jupyter.models.address import credentials, is_http, show_address
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
 from asyncfc_jupyter.models.connection.clients import client_for
@@ -37,6 +36,7 @@ from asyncfc_jupyter.models.connection.server_errors import interruption, refusa
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
 from asyncfc_jupyter.models.profiles import ANY
 from asyncfc_jupyter.models.secret import Secret
+from asyncfc_jupyter.notices import notify
 from asyncfc_jupyter.retry_policy import REQUESTS
 
 #: A reasoning model may think for minutes without sending a byte; one that takes longer than this hangs.
@@ -208,8 +208,7 @@ class Adapter(ABC):
                 raise failure
             self._refused.add(name)
             if name in options or name not in unasked:
-                message = f"{self._address} refuses the option {name!r}; it is left out from now on."
-                warnings.warn(mask(message), stacklevel=2)
+                notify(f"{self._address} refuses the option {name!r}; it is left out from now on.")
 
     @abstractmethod
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:

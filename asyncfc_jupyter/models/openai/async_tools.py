@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -43,6 +42,7 @@ from asyncfc_jupyter.models.base import REPLAY, CallDelta, Delta, Finish, Messag
 from asyncfc_jupyter.models.connection.adapter import Read
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.models.openai.responses_items import Item, input_items, message_items, output_item
+from asyncfc_jupyter.notices import notify
 
 _ASYNC = "async"
 _REFUSED = re.compile(r"\basync(hronous)?\b|no tool output (was )?found", re.IGNORECASE)
@@ -74,10 +74,9 @@ class OpenAINative(OpenAIResponses):
                 yield delta
             if ended and named and self.is_native and self.async_calls == marked:
                 self._ignored = True
-                warnings.warn(
+                notify(
                     f"{self._address} takes asynchronous tools, but makes ordinary calls: pending calls are answered by "
-                    "placeholders from now on; set api to responses (--api responses).",
-                    stacklevel=2,
+                    "placeholders from now on; set api to responses (--api responses)."
                 )
 
         return watch
