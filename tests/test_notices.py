@@ -56,7 +56,7 @@ def test_a_use_of_the_filters_is_found(source: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["error", "ignore", "once", "default", "always"])
-def test_a_notice_is_shown_under_each_filter_every_time_without_keys(action: Any) -> None:
+def test_a_notice_is_shown_under_each_filter_without_keys(action: Any) -> None:
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter(action)
         for _ in range(2):
@@ -69,7 +69,7 @@ def test_a_notice_is_shown_under_each_filter_every_time_without_keys(action: Any
     assert shown[0].category is HistoryFixed
 
 
-def test_a_function_of_the_users_that_shows_warnings_and_raises_ends_nothing(monkeypatch) -> None:
+def test_a_function_that_shows_warnings_and_raises_ends_nothing(monkeypatch) -> None:
     raised: list[str] = []
 
     def show(message: Warning, *_: Any, **__: Any) -> None:
