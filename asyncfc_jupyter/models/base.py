@@ -92,6 +92,8 @@ class ChatRequest:
     tools: Sequence[Mapping[str, Any]] = ()
     #: Options that the user set, sent unchanged.
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: Tokens that the reply may have; None for no limit. A model that cannot limit its replies may ignore it.
+    most_tokens: int | None = None
 
 
 @runtime_checkable

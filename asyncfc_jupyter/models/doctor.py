@@ -47,7 +47,7 @@ from asyncfc_jupyter.models.base import (
 from asyncfc_jupyter.models.catalog import Where, address_of, open_model
 from asyncfc_jupyter.models.doctor_report import Report, Seen
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative
-from asyncfc_jupyter.models.registry import APIS, REHEARSAL, api_named, api_title
+from asyncfc_jupyter.models.registry import APIS, REHEARSAL, api_title
 from asyncfc_jupyter.notices import dropped_notices
 
 #: A model may think for long before it calls; this is more than that and two calls take.
@@ -215,12 +215,14 @@ class Examination:
         Args:
             doing: What this asks for, for `Progress`.
             history: Messages that follow the question.
-            briefly: Whether the options limit the reply, so that all of it is read.
+            briefly: Whether the reply is limited to a few tokens, so that all of it is read.
             options: Options of the request.
         """
         step = f"{api_title(self._api)}: {doing}"
         self._progress(step)
-        request = ChatRequest(messages=[_QUESTION, *history], tools=self._tools, options=options)
+        most_tokens = _FEW_TOKENS if briefly else None
+        messages = [_QUESTION, *history]
+        request = ChatRequest(messages=messages, tools=self._tools, options=options, most_tokens=most_tokens)
         clock = asyncio.get_running_loop().time
         started_s = reported_s = clock()
         accumulator, deltas, texts = Accumulator("doctor_"), list[tuple[float, Delta]](), 0
@@ -254,10 +256,7 @@ class Examination:
             }
             for call, content in zip(calls, (_PENDING, _DONE), strict=False)
         ]
-        limit = api_named(self._api).limit_option
-        options: dict[str, Any] = {limit: _FEW_TOKENS} if limit else {}
-        if self._api == "chat":
-            options["stream_options"] = {"include_usage": True}
+        options = {"stream_options": {"include_usage": True}} if self._api == "chat" else {}
         kept = {REPLAY: {"model": self._model.name, **reply.replay}} if reply.replay and reply.calls else {}
         history = [{"role": "assistant", "content": None, "tool_calls": calls, **kept}, *answers]
         try:

@@ -34,8 +34,6 @@ class ModelClass(Part):
     kind: Literal["api", "model", "cassette"]
     #: What users call an API.
     title: str = ""
-    #: The option that limits the length of a reply, in tokens; empty where it is not known.
-    limit_option: str = ""
     #: A package that the class imports at its first request only.
     needs: str = ""
 
@@ -56,15 +54,15 @@ BUILT_IN = {
     for each in (
         ModelClass(
             name="chat", kind="api", target=f"{_MODELS}.openai.chat:OpenAIChat", needs="openai",
-            title="Chat Completions", limit_option="max_tokens",
+            title="Chat Completions",
         ),
         ModelClass(
             name="responses", kind="api", target=f"{_MODELS}.openai.responses:OpenAIResponses", needs="openai",
-            title="Responses", limit_option="max_output_tokens",
+            title="Responses",
         ),
         ModelClass(
             name="native", kind="api", target=f"{_MODELS}.openai.async_tools:OpenAINative", needs="openai",
-            title="asynchronous tools", limit_option="max_output_tokens",
+            title="asynchronous tools",
         ),
         ModelClass(name=REHEARSAL, kind="model", target=f"{_MODELS}.rehearsal:RehearsalModel"),
         ModelClass(name="record", kind="cassette", target=f"{_MODELS}.cassette.cassette:Recording"),

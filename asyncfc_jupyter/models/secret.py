@@ -14,23 +14,24 @@ class Secret:
 
     __slots__ = ("_text", "variable")
 
-    def __init__(self, text: str, *, variable: str = "OPENAI_API_KEY") -> None:
+    def __init__(self, text: str, *, variable: str = "OPENAI_API_KEY", scheme: str = "") -> None:
         """Take the key.
 
         Args:
             text: The key itself.
             variable: The environment variable in which the user would set another one, for messages.
+            scheme: What stands before the key in a header, such as ``Bearer`` and a blank.
 
         Raises:
             UsageError: A header cannot carry this text. The error does not repeat it.
         """
         if not re.fullmatch(r"[!-~]+", text):
             raise UsageError(f"the key is empty or holds characters that no key has; set it again ({variable}).")
-        self._text, self.variable = text, variable
+        self._text, self.variable = f"{scheme}{text}", variable
         KNOWN.remember(text)
 
     def reveal(self) -> str:
-        """Return the key itself."""
+        """Return the key itself, after its scheme."""
         return self._text
 
     def __eq__(self, other: object) -> bool:

@@ -195,7 +195,7 @@ def test_stateless_options_unknown_to_the_server_are_left_out_silently() -> None
 
 @pytest.mark.parametrize("name", ["input", "previous_response_id", "tools"])
 def test_a_field_that_the_adapter_decides_is_refused_as_an_option(name) -> None:
-    with pytest.raises(UsageError, match=f"'{name}' is not yours to set"):
+    with pytest.raises(UsageError, match=f"'{name}' cannot be set"):
         OpenAIResponses("m", api_key=KEY, options={name: 1})
 
 

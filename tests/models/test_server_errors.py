@@ -52,7 +52,7 @@ def test_a_value_out_of_range_or_anything_the_user_did_not_set_is_an_error(messa
 
 @pytest.mark.parametrize("name", ["messages", "model", "n", "stream", "tools"])
 def test_a_field_that_the_adapter_decides_is_refused_as_an_option(name: str) -> None:
-    with pytest.raises(UsageError, match=f"model option '{name}' is not yours to set"):
+    with pytest.raises(UsageError, match=f"the model option '{name}' cannot be set"):
         OpenAIChat("m", api_key=KEY, options={name: 1})
 
 

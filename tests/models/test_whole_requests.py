@@ -303,7 +303,7 @@ def test_every_field_that_an_adapter_decides_is_refused_as_an_option(expected: C
 
 
 def test_an_option_that_the_adapter_decides_is_refused_in_a_request_too() -> None:
-    with pytest.raises(UsageError, match="model option 'stream' is not yours to set"):
+    with pytest.raises(UsageError, match="the model option 'stream' cannot be set"):
         asyncio.run(ask(OpenAIChat("m", api_key=KEY), options={"stream": False}))
 
 

@@ -6,7 +6,10 @@ of the chunks of a reply.
 * A request that fails before its reply begins is retried as `retry_policy` says. Each retry is yielded in the stream as a
   `Retrying`, so that the user sees why it takes longer.
 * Once a reply has begun nothing is retried here: its calls may have started. The loop of the run decides.
-* A field of the body that a strict server does not support is left out from then on, and the request is sent again.
+* A field of the body, or of a tool, that a strict server does not support is left out from then on, and the request is sent
+  again.
+* The limit of a reply's tokens has other names at other servers: a name that is refused is replaced by the next one.
+* Extra headers belong to this server: a redirect is not followed with them, since the HTTP library would send them along.
 * Requests and events are plain dictionaries, through the library's interface for endpoints that it does not know. For
   endpoints that it knows it builds an object of each message at every request, and of each event: 78 to 142 ms with a history
   of 400 messages, and three quarters of the cost of a token.
@@ -20,7 +23,8 @@ import contextlib
 import itertools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -33,6 +37,7 @@ from asyncfc_jupyter.models.connection.clients import client_for
 from asyncfc_jupyter.models.connection.lenient import get
 from asyncfc_jupyter.models.connection.library import ClientLibrary
 from asyncfc_jupyter.models.connection.server_errors import interruption, refusal, refused_option
+from asyncfc_jupyter.models.headers import opened_headers
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
 from asyncfc_jupyter.models.profiles import ANY
 from asyncfc_jupyter.models.secret import Secret
@@ -44,8 +49,24 @@ DEFAULT_TIMEOUT_S = 300.0
 #: A server that works accepts a connection within this time.
 _CONNECT_S = 5.0
 
+#: A larger limit of a reply's tokens is not sent unless the user set it: few replies need more, many servers refuse more than
+#: their model can write, and some count it against the user's rate.
+_LARGEST_LIMIT = 16_384
+#: What every function has; its other fields are the user's extra ones.
+_FUNCTION = frozenset({"name", "description", "parameters"})
+
 #: Yields the deltas in a chunk of one reply.
 Read = Callable[[Any], Iterator[Delta]]
+
+
+def _without(tools: Sequence[Mapping[str, Any]], fields: AbstractSet[str]) -> Sequence[Mapping[str, Any]]:
+    """Return tools without some fields of their functions."""
+    if not fields:
+        return tools
+    return [
+        {**tool, "function": {name: value for name, value in tool["function"].items() if name not in fields}}
+        for tool in tools
+    ]
 
 
 class Adapter(ABC):
@@ -56,6 +77,7 @@ class Adapter(ABC):
         base_url: The server's address, such as ``http://127.0.0.1:8000/v1``; None for the one that the library uses.
         api_key: The key; None for the one that is set for this address (`keys`).
         options: Fields of the request's body, such as ``temperature`` or ``tool_choice``, sent as they are.
+        headers: Extra headers of each request (`headers`).
         timeout_s: Seconds without any data after which a request fails; five minutes by default.
         retries: How often a request that fails before its reply begins is retried.
 
@@ -71,6 +93,10 @@ class Adapter(ABC):
     reserved: ClassVar[frozenset[str]]
     #: What is wrong with a reply that is not complete, and what to do if that happens again.
     unfinished: ClassVar[str]
+    #: The names of the field that limits the tokens of a reply, in the order in which they are tried.
+    limits: ClassVar[tuple[str, ...]] = ()
+    #: The least such limit that the API takes.
+    least_limit: ClassVar[int] = 1
     #: What may be left out besides options, with how a server words that it refuses it.
     patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {}
 
@@ -81,6 +107,7 @@ class Adapter(ABC):
         base_url: str | None = None,
         api_key: str | Secret | None = None,
         options: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str | Secret] | None = None,
         timeout_s: float | None = None,
         retries: int = REQUESTS.retries,
     ) -> None:
@@ -97,6 +124,7 @@ class Adapter(ABC):
         self._timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
         self._policy = replace(REQUESTS, retries=retries)
         self._options = self._checked(options or {})
+        self._headers = opened_headers(headers or {})
         #: Fields of the body that the server has refused: left out from then on.
         self._refused: set[str] = set()
 
@@ -108,7 +136,8 @@ class Adapter(ABC):
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """The keys that must not appear in recordings of its requests."""
-        return (self._key,) if self._key else ()
+        headers = [value for value in self._headers.values() if isinstance(value, Secret)]
+        return (*([self._key] if self._key else []), *headers)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Ask for a reply and yield its deltas as they arrive. Closing the generator closes the connection.
@@ -137,8 +166,11 @@ class Adapter(ABC):
             UsageError: One of them is a field that the adapter itself sets.
         """
         if taken := sorted(self.reserved & options.keys()):
-            listed = ", ".join(sorted(self.reserved))
-            raise UsageError(f"model option {taken[0]!r} is not yours to set; leave out: {listed}.")
+            others = ", ".join(sorted(self.reserved - {taken[0]}))
+            raise UsageError(
+                f"the model option {taken[0]!r} cannot be set: asyncfc_jupyter writes it into each request, as it does "
+                f"{others}; leave it out."
+            )
         return dict(options)
 
     async def _chunks(self, request: ChatRequest, options: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
@@ -185,17 +217,21 @@ class Adapter(ABC):
         client, module = await client_for(self.library, self._base_url, self._key), self.library.load()
         self._address = show_address(str(client.base_url))
         timeout = module.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
+        sent = {"timeout": timeout, **(self._header_options(client.default_headers) if self._headers else {})}
         unasked = self._unasked(request)
-        optional = {**dict.fromkeys([*options, *unasked]), **self.patterns}
+        extras = {name for tool in request.tools for name in tool["function"]} - _FUNCTION
         while True:
             refused = frozenset(self._refused)
-            body = self._body(request, options, refused)
+            limited = self._limited(options, request.most_tokens)
+            patterns = {**self._limit_patterns(limited, options), **self.patterns}
+            optional = {**dict.fromkeys([*limited, *unasked, *sorted(extras)]), **patterns}
+            body = self._body(replace(request, tools=_without(request.tools, refused & extras)), limited, refused)
             fields = {name: value for name, value in body.items() if name not in refused}
             try:
                 return await client.post(
                     self.path,
                     body={"model": self._model, "stream": True, **fields},
-                    options={"timeout": timeout},
+                    options=sent,
                     cast_to=object,
                     stream=True,
                     stream_cls=module.AsyncStream[object],
@@ -207,8 +243,37 @@ class Adapter(ABC):
                 # Not in the except clause: the library's exception holds the request, and would be kept as the context.
                 raise failure
             self._refused.add(name)
-            if name in options or name not in unasked:
-                notify(f"{self._address} refuses the option {name!r}; it is left out from now on.")
+            names = self.limits if name in self.limits else (name,)
+            if name in self.patterns or not {*options, *extras}.isdisjoint(names):
+                other = next((each for each in names if each not in self._refused), None)
+                instead = f"{other!r} is sent in its place" if other else "it is left out"
+                notify(f"{self._address} refuses the option {name!r}; {instead} from now on.")
+
+    def _header_options(self, usual: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of a request with the extra headers; each replaces the usual one of its name."""
+        named = {name.lower(): name for name in usual}
+        headers = {
+            named.get(name.lower(), name): value.reveal() if isinstance(value, Secret) else value
+            for name, value in self._headers.items()
+        }
+        # Another server, to which a redirect leads, would get the headers too.
+        return {"headers": headers, "follow_redirects": False}
+
+    def _limited(self, options: Mapping[str, Any], most_tokens: int | None) -> dict[str, Any]:
+        """Return the options with one limit of the reply's tokens: the smaller one of the user's and the request's."""
+        own = {name: value for name, value in options.items() if name in self.limits}
+        counts = [value for value in own.values() if isinstance(value, int)]
+        if most_tokens is not None and most_tokens <= _LARGEST_LIMIT:
+            counts.append(max(most_tokens, self.least_limit))
+        name = next((name for name in (*own, *self.limits) if name not in self._refused), None)
+        limit = {name: min(counts) if counts else next(iter(own.values()))} if name and (own or counts) else {}
+        return {**{name: value for name, value in options.items() if name not in own}, **limit}
+
+    def _limit_patterns(self, limited: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, re.Pattern[str]]:
+        """Return how a server words that it refuses a limit that the user did not set, by its name or by its value."""
+        names = "|".join(self.limits)
+        refusal = re.compile(rf"(?<![\w-])({names})(?![\w-])|context.length|in the completion", re.IGNORECASE)
+        return {name: refusal for name in self.limits if name in limited and options.keys().isdisjoint(self.limits)}
 
     @abstractmethod
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:

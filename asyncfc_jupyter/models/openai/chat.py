@@ -43,6 +43,7 @@ class OpenAIChat(Adapter):
     library = OPENAI_PYTHON
     path = "/chat/completions"
     reserved = frozenset({"messages", "model", "n", "stream", "tools"})
+    limits = ("max_tokens", "max_completion_tokens")  # OpenAI's newer models refuse the first, other servers the second
     unfinished = (
         "ended without a finish reason, so the reply is probably cut off; run it again, and if it stays so, the server "
         "does not speak the Chat Completions API."

@@ -42,6 +42,8 @@ class OpenAIResponses(Adapter):
     library = OPENAI_PYTHON
     path = "/responses"
     reserved = frozenset({"input", "model", "previous_response_id", "stream", "tools"})
+    limits = ("max_output_tokens",)
+    least_limit = 16
     unfinished = (
         "ended before the response did, so the reply is probably cut off; run it again, and if it stays so, the server "
         "does not speak the Responses API: set api to chat (--api)."
@@ -53,8 +55,8 @@ class OpenAIResponses(Adapter):
         tools = {"tools": self._tools(request.tools, refused)} if request.tools else {}
         return {"input": self._input(request.messages, refused), **_STATELESS, **tools, **options}
 
-    def _unasked(self, request: ChatRequest) -> Iterable[str]:  # noqa: ARG002
-        return _STATELESS
+    def _unasked(self, request: ChatRequest) -> Iterable[str]:
+        return [*_STATELESS, *(["strict"] if request.tools else [])]
 
     def _reader(self) -> Read:
         events = ResponseEvents()
@@ -75,8 +77,9 @@ class OpenAIResponses(Adapter):
     def _input(self, messages: Sequence[Message], refused: frozenset[str]) -> list[Item]:  # noqa: ARG002
         return input_items(messages, self.name)
 
-    def _tools(self, tools: Sequence[Mapping[str, Any]], refused: frozenset[str]) -> list[Item]:  # noqa: ARG002
-        return [function_tool(tool) for tool in tools]
+    def _tools(self, tools: Sequence[Mapping[str, Any]], refused: frozenset[str]) -> list[Item]:
+        dropped = {"strict"} & refused
+        return [{name: value for name, value in function_tool(tool).items() if name not in dropped} for tool in tools]
 
 
 @dataclass(slots=True)
