@@ -79,9 +79,9 @@ def talk_on(tokens: int) -> ChatRequest:
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    wanted = os.environ.get("CI") or os.environ.get("ASYNCFC_REAL_MODEL")
+    wanted = os.environ.get("CI") or os.environ.get("ASYNCFC_OUTSIDE")
     if not wanted:
-        pytest.skip("set ASYNCFC_REAL_MODEL=1 to fetch a model server and a small model (about 200 MB) and run this")
+        pytest.skip("set ASYNCFC_OUTSIDE=1 to fetch a model server and a small model (about 200 MB) and run this")
     with contextlib.ExitStack() as stack:
         try:
             url = stack.enter_context(llama_server(tmp_path_factory.mktemp("llama") / "server.log"))

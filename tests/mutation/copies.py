@@ -33,7 +33,7 @@ from tests.mutation.mutants import PACKAGE
 ROOT = Path(__file__).resolve().parents[2]
 #: The parts of the tree that tests read.
 _COPIED = (PACKAGE, "tests", "docs", "notebooks", "README.md", "CHANGELOG.md", "pyproject.toml", ".ci")
-QUICK = "not kernel and not browser and not old_kernel and not old_client and not real_model"
+QUICK = "not kernel and not browser and not old_kernel and not old_client and not real_model and not outside"
 #: Tests that are left out: they prove figures, need a browser or a minute, or are about the suite itself.
 _NOT_ASKED = ("tests/benchmarks/", "tests/browser/", "tests/mutation/", "tests/suite/", "tests/agent/test_chaos.py")
 #: Imported before the fork, if installed.

@@ -24,7 +24,7 @@ ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
 
 
 #: Seconds that a test takes on two cores, roughly, by its most expensive mark; a cell of a notebook has none.
-_COST_S = {"browser": 4.0, "old_client": 30.0, "real_model": 4.0, "long": 6.0, "kernel": 2.0}
+_COST_S = {"browser": 4.0, "old_client": 30.0, "real_model": 4.0, "outside": 3.0, "long": 6.0, "kernel": 2.0}
 _CELL_S = 0.8
 _QUICK_S = 0.05
 

@@ -1,0 +1,161 @@
+"""aimock, which others wrote, plays OpenAI: what the layer sends is taken, and what it replies is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from asyncfc_jupyter.core.events import CallStarted, ReasoningStreamed, RequestRetried, TextStreamed, TurnEnded
+from asyncfc_jupyter.errors import ServerError
+from tests.outside.journey import (
+    ANSWER,
+    CALLS,
+    DOCTOR_FIXTURES,
+    VALUES,
+    Journey,
+    doctor,
+    fixtures,
+    fixtures_of_values,
+    still,
+)
+from tests.servers.aimock import Aimock, aimock
+from tests.servers.faulty_server import sent_objects
+from tests.suite.expected import Compare
+
+pytestmark = pytest.mark.outside
+#: A model that aimock takes for one that reasons: it leaves reasoning out for others, as their providers do.
+MODEL = "gpt-5"
+APIS = ("chat", "responses")
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[Aimock]:
+    with aimock("aimock") as running:
+        yield running
+
+
+def shown(mock: Aimock) -> dict[str, Any]:
+    """What the last request says of results: the value of each future."""
+    sent = sent_objects(mock.journal[-1]["body"]["messages"])
+    return {one["future"]: one["value"] for one in sent if one.get("status") == "done" and "future" in one}
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_journey_passes_references_in_one_reply(mock: Aimock, api: str) -> None:
+    mock.replies(*fixtures())
+    journey = Journey()
+    assert journey.went_well(journey.on(MODEL, base_url=mock.base_url, api=api))
+    first, *_ = mock.journal
+    (price,) = [
+        tool["function"]["parameters"]["properties"]["max_price"]
+        for tool in first["body"]["tools"]
+        if tool["function"]["name"] == "search"
+    ]
+    assert [each["type"] for each in price["anyOf"]] == ["number", "string"]
+    assert shown(mock) == VALUES
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("mode", ["eager", "batch", "sequential"])
+def test_a_journey_without_references_goes_by_values(mock: Aimock, api: str, mode: str) -> None:
+    mock.replies(*fixtures_of_values())
+    journey = Journey()
+    run = journey.on(MODEL, base_url=mock.base_url, api=api, mode=mode)
+    assert journey.went_well(run)
+    assert run.turns == 4
+    assert "await_future" not in json.dumps(mock.journal[0]["body"]["tools"])
+
+
+def test_a_server_that_ignores_asynchronous_tools_gets_placeholders(mock: Aimock) -> None:
+    mock.replies(*fixtures())
+    journey = Journey()
+    with pytest.warns(UserWarning, match="takes asynchronous tools, but makes ordinary calls"):
+        run = journey.on(MODEL, base_url=mock.base_url, api="native")
+    assert journey.went_well(run)
+    assert shown(mock) == VALUES
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_calls_between_texts_are_all_read(mock: Aimock, api: str) -> None:
+    search, book, receipt = ({"type": "toolCall", **call} for call in CALLS)
+    said = {"type": "text", "text": "I look first. "}
+    mock.replies(
+        {
+            "match": {"userMessage": "journey", "hasToolResult": False},
+            "response": {"blocks": [search, said, book, receipt]},
+        },
+        {"match": {}, "response": {"content": ANSWER}},
+    )
+    journey = Journey()
+    run = journey.on(MODEL, base_url=mock.base_url, api=api)
+    assert journey.went_well(run)
+    texts = "".join(each.event.text for each in run.trace.events if isinstance(each.event, TextStreamed))
+    assert texts.startswith("I look first. ")
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_reasoning_is_shown_and_not_part_of_the_answer(mock: Aimock, api: str) -> None:
+    mock.replies(*fixtures(reasoning="The cheapest is best."))
+    journey = Journey()
+    run = journey.on(MODEL, base_url=mock.base_url, api=api)
+    assert journey.went_well(run)
+    thought = "".join(each.event.text for each in run.trace.events if isinstance(each.event, ReasoningStreamed))
+    assert thought == "The cheapest is best."
+    # aimock's journal keeps the reasoning of Chat Completions alone; of Responses the layer's own record shows it.
+    sent = json.dumps(mock.journal[-1]["body"] if api == "chat" else run.request.messages)
+    assert ("reasoning_content" if api == "chat" else "encrypted_content") in sent
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_refusal_is_an_error_with_its_status(mock: Aimock, api: str, status: int) -> None:
+    error = {"error": {"message": "no such thing here", "type": "some_error"}, "status": status}
+    mock.replies({"match": {}, "response": error})
+    with pytest.raises(ServerError) as caught:
+        Journey().on(MODEL, base_url=mock.base_url, api=api)
+    assert caught.value.status == status
+    assert len(mock.journal) == 1
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_failure_for_a_moment_is_retried(mock: Aimock, api: str, status: int) -> None:
+    mock.replies(*fixtures())
+    mock.fails_once(status)
+    journey = Journey()
+    run = journey.on(MODEL, base_url=mock.base_url, api=api)
+    assert journey.went_well(run)
+    assert [each["response"]["status"] for each in mock.journal][:2] == [status, 200]
+    assert any(isinstance(each.event, RequestRetried) for each in run.trace.events)
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("how", [{"truncateAfterChunks": 4}, {"disconnectAfterMs": 60, "latency": 25}])
+def test_a_reply_that_breaks_off_is_continued(mock: Aimock, api: str, how: dict[str, Any]) -> None:
+    calls, answer = fixtures()
+    broken = {**calls, **how, "match": {**calls["match"], "sequenceIndex": 0}}
+    mock.replies(broken, calls, answer)
+    journey = Journey()
+    run = journey.on(MODEL, base_url=mock.base_url, api=api)
+    assert journey.went_well(run)
+    assert [each["response"].get("interrupted", False) for each in mock.journal[:2]] == [True, False]
+    assert sum(isinstance(each.event, RequestRetried) for each in run.trace.events) == 1
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_calls_start_while_a_slow_reply_streams(mock: Aimock, api: str) -> None:
+    calls, answer = fixtures()
+    mock.replies({**calls, "streamingProfile": {"ttft": 100, "tps": 20, "jitter": 0}}, answer)
+    journey = Journey()
+    run = journey.on(MODEL, base_url=mock.base_url, api=api)
+    assert journey.went_well(run)
+    order = [type(each.event) for each in run.trace.events if isinstance(each.event, CallStarted | TurnEnded)]
+    assert order[0] is CallStarted
+
+
+def test_the_doctor_reports_what_aimock_does(mock: Aimock, home: Any, expected: Compare) -> None:
+    mock.replies(*DOCTOR_FIXTURES)
+    expected("doctor-on-aimock.txt", still(doctor(MODEL, mock.base_url, home)))
