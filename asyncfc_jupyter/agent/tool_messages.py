@@ -18,9 +18,13 @@ from asyncfc_jupyter.core.protocol import (
     DELIVERY_NOTE,
     SHOWN_OUTCOME_NOTE,
     SHOWN_PENDING_NOTE,
+    await_future_definition,
     placeholder_fields,
 )
 from asyncfc_jupyter.runtime.call import ToolCall
+from asyncfc_jupyter.tools.nulls import OptionalNulls
+
+_NULLS = OptionalNulls(await_future_definition()["function"]["parameters"])
 
 
 def _as_names(value: Any) -> Any:
@@ -46,7 +50,7 @@ class AwaitRequest(BaseModel):
 def read_await(arguments: Mapping[str, Any]) -> AwaitRequest | str:
     """Return what an ``await_future`` call asks for, or one line that says why its arguments are invalid."""
     try:
-        return AwaitRequest.model_validate(dict(arguments))
+        return AwaitRequest.model_validate(_NULLS.without(dict(arguments)))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "arguments"

@@ -22,7 +22,6 @@ from asyncfc_jupyter.runtime.call import ShareKey, ToolCall
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.tools.nulls import without_nulls
 from asyncfc_jupyter.values.place_texts import place_texts
 from asyncfc_jupyter.values.plain import is_constant
 from asyncfc_jupyter.values.snapshot import snapshot
@@ -193,8 +192,7 @@ def _texts(
     if not tool.places_in:
         return {}, unknown
     parameters = tool.parameters_of
-    if any(value is None for value in arguments.values()):  # a null may stand for "not given"
-        arguments = without_nulls(dict(arguments), parameters.schema, parameters.schema)
+    arguments = parameters.given(arguments)
     given: dict[str, Any] = {}
     own: dict[str, Any] = {}  # no annotation changes a default, nor what a partial has fixed
     unresolved: set[str] = set()

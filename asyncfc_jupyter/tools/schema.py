@@ -29,7 +29,7 @@ from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.annotations import fitted
 from asyncfc_jupyter.tools.closed_schema import is_closed
 from asyncfc_jupyter.tools.context import ToolContext
-from asyncfc_jupyter.tools.nulls import may_hold_nulls, without_nulls
+from asyncfc_jupyter.tools.nulls import OptionalNulls
 from asyncfc_jupyter.tools.reference_schema import widened
 from asyncfc_jupyter.tools.signature import EACH_TIME, read_function, unreadable
 
@@ -80,8 +80,9 @@ class Parameters:
         #: The JSON schema of the arguments.
         self.schema: dict[str, Any] = self._adapter.json_schema(schema_generator=_Schema)
         self.schema.pop("title", None)
+        self._nulls = OptionalNulls(self.schema)
         #: Whether nulls that stand for "not given" are looked for inside of values.
-        self._nested = any(map(may_hold_nulls, self.schema.get("properties", {}).values()))
+        self._nested = any(map(self._nulls.may_be_inside, self.schema.get("properties", {}).values()))
         defaults = {p.name: p.default for p in own if p.default is not p.empty and p.default is not EACH_TIME}
         #: The function's own values for arguments that are not given, as far as they are the same for each call.
         self.defaults: dict[str, Any] = {**read.fixed, **defaults}
@@ -141,6 +142,13 @@ class Parameters:
         }
         return inspect.BoundArguments(self._whole, OrderedDict(bound))
 
+    def given(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments without the nulls that stand for "not given", of parameters and inside of values."""
+        given = dict(arguments)
+        if self._nested or any(value is None for value in given.values()):
+            given = dict(self._nulls.without(given))
+        return given
+
     def check_names(self, arguments: Mapping[str, Any]) -> None:
         """Return if no argument is missing or unknown, whatever their values are.
 
@@ -156,11 +164,8 @@ class Parameters:
         return SchemaValidator({**schema, "fields": fields})
 
     def _checked(self, check: Callable[[Any], Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-        given = dict(arguments)
-        if self._nested or any(value is None for value in given.values()):
-            given = dict(without_nulls(given, self.schema, self.schema))
         try:
-            checked: dict[str, Any] = check(given)
+            checked: dict[str, Any] = check(self.given(arguments))
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
             problems = [_problem(detail, self.names) for detail in details[:_MOST_PROBLEMS]]

@@ -624,6 +624,7 @@ def test_a_replayed_conversation_waits_for_recorded_results_only() -> None:
         ({"futures": "f1"}, (["f1"], "all", None)),
         ({"futures": [" $f1 ", "f2"], "mode": "any", "timeout_s": 2, "else": 1}, (["f1", "f2"], "any", 2.0)),
         ({"timeout_s": None}, ([], "all", None)),
+        ({"futures": None, "mode": None, "timeout_s": None}, ([], "all", None)),
         ({"timeout_s": 0.01}, ([], "all", 0.01)),
         ({"timeout_s": 0}, "await_future cannot take these arguments: timeout_s: Input should be greater than 0"),
         ({"futures": [1]}, "await_future cannot take these arguments: futures.0: Input should be a valid string"),

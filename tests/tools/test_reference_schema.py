@@ -15,7 +15,7 @@ from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA, Field, Item, Reference, parse_reference
 from asyncfc_jupyter.errors import ArgumentMismatch
 from asyncfc_jupyter.tools.definition import make_tool
-from asyncfc_jupyter.tools.nulls import without_nulls
+from asyncfc_jupyter.tools.nulls import OptionalNulls
 from asyncfc_jupyter.tools.reference_schema import widened
 from tests.tools.kinds import KINDS as KINDS_OF_PARAMETERS
 from tests.tools.kinds import tool_of_all_kinds
@@ -44,9 +44,9 @@ def test_null_means_a_missing_argument_only_if_it_is_not_a_value() -> None:
         ({}, ()),
     ):
         root = of(schema, required)
-        assert without_nulls({"x": None}, root, root) == {"x": None}
+        assert OptionalNulls(root).without({"x": None}) == {"x": None}
     root = of({"type": "integer"}, ())
-    assert without_nulls({"x": None}, root, root) == {}
+    assert OptionalNulls(root).without({"x": None}) == {}
 
 
 def choose(mode: Literal["fast", None] = "fast", count: int = 1) -> str:

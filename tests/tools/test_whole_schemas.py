@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from asyncfc_jupyter import ToolContext
 from asyncfc_jupyter.errors import ArgumentMismatch, ToolDefinitionError
 from asyncfc_jupyter.tools.definition import ToolOptions, make_tool, marked_options, tool
-from asyncfc_jupyter.tools.nulls import may_hold_nulls, without_nulls
+from asyncfc_jupyter.tools.nulls import OptionalNulls
 from asyncfc_jupyter.tools.reference_schema import widened
 from asyncfc_jupyter.tools.schema import Parameters
 from asyncfc_jupyter.tools.signature import EACH_TIME
@@ -144,7 +144,7 @@ def schemas(made):
         [
             f"plain: {on_one_line(plain)}",
             f"widened: {on_one_line(wide) if wide != plain else 'the same'}",
-            f"nulls within: {any(map(may_hold_nulls, plain['properties'].values()))}",
+            f"nulls within: {any(map(OptionalNulls(plain).may_be_inside, plain['properties'].values()))}",
         ]
     )
 
@@ -611,7 +611,7 @@ ROOT = {"$defs": {"N": {"type": ["null"], "enum": [None, 1]}, "O": of(a=NUMBER)}
         (of(a={"$ref": "#/$defs/N"}), {"a": None}, {"a": None}),
         (of(a={"$ref": "#/$defs/O"}), {"a": {"a": None}}, {"a": {}}),
         (of(a={"anyOf": [{"$ref": "#/$defs/O"}, NULL]}), {"a": {"a": None}}, {"a": {}}),
-        (of(a={"anyOf": [{"$ref": "#/$defs/O"}, TEXT]}), {"a": {"a": None}}, {"a": {"a": None}}),
+        (of(a={"anyOf": [{"$ref": "#/$defs/O"}, TEXT]}), {"a": {"a": None}}, {"a": {}}),
         ({**of(a=NUMBER), "required": ["a"]}, {"a": None}, {"a": None}),
         ({"type": "array", "items": of(a=NUMBER)}, [{"a": None}, None], [{}, None]),
         ({"type": "array"}, [{"a": None}], [{"a": None}]),
@@ -621,7 +621,7 @@ ROOT = {"$defs": {"N": {"type": ["null"], "enum": [None, 1]}, "O": of(a=NUMBER)}
     ids=str,
 )
 def test_a_null_that_means_a_missing_argument_is_left_out(schema, value, left) -> None:
-    assert without_nulls(value, schema, ROOT) == left
+    assert OptionalNulls(ROOT).without(value, schema) == left
 
 
 @pytest.mark.parametrize(
@@ -638,4 +638,4 @@ def test_a_null_that_means_a_missing_argument_is_left_out(schema, value, left) -
     ids=str,
 )
 def test_nulls_may_be_inside_anything_with_properties(schema, may) -> None:
-    assert may_hold_nulls(schema) is may
+    assert OptionalNulls(ROOT).may_be_inside(schema) is may
