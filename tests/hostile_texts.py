@@ -125,6 +125,9 @@ _REPEATED = (
         "a/",
         "a.b",
         "lambda:",
+        "Args:\n",
+        ":param euros ",
+        "euros, ",
     ),
 )
 #: What stands before the repetition, the repetition, and what stands after it.

@@ -71,7 +71,7 @@ def documented(text: str) -> None:
     def pay(euros: int) -> int:
         return euros
 
-    pay.__doc__ = f"Pay.\n\nArgs:\n    euros: {text}"
+    pay.__doc__ = f"Pay. {text}\n\nArgs:\n    euros: {text}\n\n{text}"
     make_tool(pay)
 
 
@@ -108,6 +108,7 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "answers as JSON": lambda text: AnswerFormat(name="json").show(text),
     "answers as HTML": lambda text: AnswerFormat(name="html").show(text),
     "prompts": lambda text: replaced(text, lambda _: 1, place="the prompt"),
+    "docstrings": documented,
     "lines of options": lambda text: replaced_line(text, lambda _: 1),
 }
 SLOW_READERS: Mapping[str, Callable[[str], object]] = {
@@ -116,7 +117,6 @@ SLOW_READERS: Mapping[str, Callable[[str], object]] = {
     "prints": printed,
     "phrases": phrases,
     "plans": lambda text: (read_plan.__wrapped__(text), read_plan.__wrapped__(f"a = b(c={text})")),
-    "docstrings": documented,
     "replies": accumulated,
 }
 

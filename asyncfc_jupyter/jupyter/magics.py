@@ -84,7 +84,7 @@ class AgentMagics(Magics, AgentSettings):
         from asyncfc_jupyter.jupyter.commands.tools import show_tool  # noqa: PLC0415 - see `session`
 
         none = "No tool: the cell defines no function at its top level whose name does not start with an underscore."
-        _say("\n".join(map(show_tool, tools)) or none)
+        _say("\n".join("\n    ".join((show_tool(each), *each.notices)) for each in tools) or none)
 
     @no_var_expand
     @magic_arguments("%agent")

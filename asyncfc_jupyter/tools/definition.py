@@ -18,6 +18,7 @@ from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.defaults import DEFAULT_TIMEOUT_S, RUN_IN, RunIn
 from asyncfc_jupyter.errors import ToolDefinitionError
 from asyncfc_jupyter.tools.schema import Parameters
+from asyncfc_jupyter.tools.signature_text import signature_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Templates = str | Iterable[str] | None
@@ -25,6 +26,8 @@ Templates = str | Iterable[str] | None
 #: What the function-calling protocol allows as a name.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _MARK = "__asyncfc_tool__"
+#: Characters of a description that every server takes. OpenAI refused longer ones until 2025, and gateways copied its limit.
+_TAKEN_EVERYWHERE = 1_024
 _FLAGS = frozenset({"pure", "idempotent", "irreversible", "approve", "detached"})
 #: Options that a tool keeps as they are given.
 _AS_THEY_ARE = frozenset({"timeout_s", "idempotent", "irreversible", "approve", "detached", "retries"})
@@ -61,6 +64,8 @@ class ToolOptions(TypedDict, total=False):
     run_in: RunIn | Executor | None
     #: The name for the model; the function's own by default.
     name: str | None
+    #: What the function does, for the model; by default its docstring, without what that says about arguments.
+    description: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +133,7 @@ class Tool:
 
     @property
     def description(self) -> str:
-        """What the tool does: its docstring without the part on arguments."""
+        """What the tool does: its docstring without what that says about arguments, or the author's other text."""
         return self.parameters_of.description
 
     @property
@@ -138,8 +143,15 @@ class Tool:
 
     @property
     def signature(self) -> str:
-        """The function's name and signature as in its source, without the parameters that a model does not see."""
-        return f"{self.name}{self.parameters_of.signature}"
+        """The function's name and signature, short, without the parameters that a model does not see."""
+        return f"{self.name}{signature_text(self.parameters_of.signature)}"
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What its author should know of the texts that a model reads: what is cut, and what some servers refuse."""
+        length = len(self.definition(references=True)["function"]["description"])
+        refused = f"its description has {length:,} characters, and some servers refuse more than {_TAKEN_EVERYWHERE:,}"
+        return (*self.parameters_of.notices, *([refused] if length > _TAKEN_EVERYWHERE else []))
 
     @property
     def is_async(self) -> bool:
@@ -184,7 +196,7 @@ def make_tool(function: Callable[..., Any], **options: Unpack[ToolOptions]) -> T
         )
     for problem, remedy in _problems(options):
         raise ToolDefinitionError(name, problem, remedy)
-    parameters = Parameters(name, function)
+    parameters = Parameters(name, function, options.get("description"))
     run_in = options.get("run_in") or ("loop" if is_async(function) else "thread")
     if parameters.takes_context and (run_in == "process" or isinstance(run_in, ProcessPoolExecutor)):
         raise ToolDefinitionError(
@@ -232,6 +244,9 @@ def _problems(options: ToolOptions) -> Iterator[tuple[str, str]]:
         yield f"retries is {retries!r}", "give how often to try again: 0 or more"
     if retries and not harmless:
         yield "it has retries, and calling it twice may do more than calling it once", "add idempotent, or drop retries"
+    description: Any = options.get("description")
+    if description is not None and not (isinstance(description, str) and description.strip()):
+        yield f"description is {description!r}", "give a text that says what it does"
     run_in = options.get("run_in")
     if run_in is not None and run_in not in RUN_IN and not isinstance(run_in, Executor):
         yield f"run_in is {run_in!r}", f"use one of {', '.join(RUN_IN)}, or a concurrent.futures.Executor"
@@ -303,7 +318,8 @@ def as_tool(function: Callable[..., Any] | Tool) -> Tool:
     if marked.function is function:
         return marked
     # A wrapper copied the mark from the function that it wraps. The wrapper is what is to be called.
-    return dataclasses.replace(marked, function=function, parameters_of=Parameters(marked.name, function))
+    parameters = Parameters(marked.name, function, marked.options.get("description"))
+    return dataclasses.replace(marked, function=function, parameters_of=parameters)
 
 
 def marked_options(function: Callable[..., Any]) -> ToolOptions:

@@ -31,7 +31,8 @@ from asyncfc_jupyter.tools.closed_schema import is_closed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.nulls import OptionalNulls
 from asyncfc_jupyter.tools.reference_schema import widened
-from asyncfc_jupyter.tools.signature import EACH_TIME, read_function, unreadable
+from asyncfc_jupyter.tools.signature import read_function, unreadable
+from asyncfc_jupyter.tools.signature_text import EACH_TIME
 
 #: Problems listed for the model; further ones are counted only. Enough to fix a call in one go.
 _MOST_PROBLEMS = 5
@@ -50,14 +51,15 @@ class Parameters:
     Args:
         name: The tool's name, for errors.
         function: The function.
+        description: What it does, if its docstring is not to say so.
 
     Raises:
         ToolDefinitionError: Says why the function cannot be a tool, and how to fix it.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], description: str | None = None) -> None:
         self._name = name
-        read = read_function(name, function)
+        read = read_function(name, function, description)
         #: Parameters that take the call's own `ToolContext`, each with what makes its value where a call has none.
         self._contexts = read.contexts
         self._whole = read.signature
@@ -66,8 +68,10 @@ class Parameters:
             parameters=[p for p in read.signature.parameters.values() if p.name not in read.contexts]
         )
         self._hints = {name: fitted(hint) for name, hint in read.hints.items() if name not in read.contexts}
-        #: The docstring without the part on arguments, and the whole docstring.
+        #: What the function does, for the model, and the whole docstring.
         self.description, self.docstring = read.description, read.docstring
+        #: What was cut of the docstring, for the author.
+        self.notices = read.notices
         #: By parameter, the texts that its schema lists as values, and its descriptions; made when first asked for.
         self._words: dict[str, tuple[frozenset[str], str]] = {}
         #: Adapters for single parameters, made when first asked for.

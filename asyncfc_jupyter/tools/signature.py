@@ -10,22 +10,12 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-import docstring_parser
 from pydantic.fields import FieldInfo
 
 from asyncfc_jupyter.errors import ToolDefinitionError
 from asyncfc_jupyter.tools.context import ToolContext
-
-
-class _EachTime:
-    """Stands for a default that is made for each call."""
-
-    def __repr__(self) -> str:
-        return "..."
-
-
-#: In a signature, the default of a parameter whose `Field` has a factory.
-EACH_TIME: Any = _EachTime()
+from asyncfc_jupyter.tools.docstrings import read_docstring, shortened
+from asyncfc_jupyter.tools.signature_text import EACH_TIME, parameter_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +30,23 @@ class Reading:
     contexts: Mapping[str, Callable[[], ToolContext | None]]
     #: Arguments that a partial has given by name: they are not parameters any more.
     fixed: Mapping[str, Any]
-    #: The docstring without the part on arguments.
+    #: What the function does: the docstring without the part on arguments, unless the author gave another text.
     description: str
     #: What the docstring says about each parameter.
     about: Mapping[str, str]
     #: The whole docstring.
     docstring: str
+    #: What was cut of these texts, for the author.
+    notices: tuple[str, ...]
 
 
-def read_function(name: str, function: Callable[..., Any]) -> Reading:
+def read_function(name: str, function: Callable[..., Any], description: str | None = None) -> Reading:
     """Read a function.
+
+    Args:
+        name: The tool's name, for errors.
+        function: The function.
+        description: What it does, if its docstring is not to say so.
 
     Raises:
         ToolDefinitionError: Says why the function cannot be a tool, and how to fix it.
@@ -71,22 +68,36 @@ def read_function(name: str, function: Callable[..., Any]) -> Reading:
         elif ToolContext in kinds:
             contexts[each.name] = (lambda: None) if NoneType in kinds else ToolContext
     docstring = inspect.getdoc(source) or ""
-    parsed = docstring_parser.parse(docstring)
-    description = "\n\n".join(filter(None, (parsed.short_description, parsed.long_description)))
-    if not description:
+    # Also of parameters that a model does not see: what the docstring says about them is not for the model either.
+    own = {**inspect.signature(source).parameters, **signature.parameters}
+    known = {each.name: each.replace(annotation=written.get(each.name, each.annotation)) for each in own.values()}
+    parts = read_docstring(docstring, {each: parameter_text(known[each]) for each in known})
+    if not (description or parts.text):
+        reason = "its docstring describes its arguments only" if docstring else "it has no docstring"
         raise ToolDefinitionError(
             name,
-            "it has no docstring, so a model cannot know what it does",
-            'write one, such as `"""Find flights to a city."""`, or start its name with an underscore if it is not a tool',
+            f"{reason}, so a model cannot know what it does",
+            'write what it does, such as `"""Find flights to a city."""`, pass description= to @tool, or start its name with '
+            "an underscore if it is not a tool",
         )
+    about = {each: text for each, text in parts.about.items() if each not in contexts and each not in fixed}
+    sent = {
+        "its docstring": "" if description else parts.text,
+        **{f"its text on {each!r}": about[each] for each in about},
+    }
     return Reading(
         signature=_with_defaults(signature),
         hints=hints,
         contexts=contexts,
         fixed=fixed,
-        description=description,
-        about={param.arg_name: param.description or "" for param in parsed.params},
+        description=description or shortened(parts.text),
+        about={each: shortened(text) for each, text in about.items()},
         docstring=docstring,
+        notices=tuple(
+            f"{what} is cut: {len(shortened(text)):,} of {len(text):,} characters are sent; shorten it, or pass description="
+            for what, text in sent.items()
+            if shortened(text) != text
+        ),
     )
 
 

@@ -128,18 +128,27 @@ def test_the_html_says_the_same_and_nothing_in_it_can_run() -> None:
 
 
 def test_what_steers_a_terminal_is_not_shown_in_the_table() -> None:
-    class Loud:
-        def __repr__(self) -> str:
-            return "\x1b[31mloud\x1b[0m"
+    loud = type("\x1b[31mloud\x1b[0m", (), {})()
 
-    def odd(what: str = Loud()) -> None:  # type: ignore[assignment]
+    def odd(what: str = loud) -> None:
         """Look \x1b]0;title\x07around."""
 
     made = make_tool(odd, writes="a<img src=x>/b")
     for shown in (repr(ToolsTable([made], Latencies())), repr(ToolDetail(made, Latencies()))):
         assert "\x1b" not in shown
-        assert "= loud)" in shown
+        assert "= <loud>)" in shown
     assert "img" not in Elements(ToolsTable([made], Latencies())._repr_html_()).names
+
+
+def test_what_is_cut_of_a_docstring_is_said_to_its_author() -> None:
+    def read(path: str) -> str: ...
+
+    read.__doc__ = "Read. " + "word " * 2_000
+    made = make_tool(read)
+    assert len(made.notices) == 2
+    for shown in (repr(ToolsTable([made], Latencies())), Elements(ToolsTable([made], Latencies())._repr_html_()).text):
+        assert "its docstring is cut: 3,996 of 10,005 characters are sent" in shown
+        assert "some servers refuse more than 1,024" in shown
 
 
 def test_one_tool_is_shown_with_its_docstring_and_the_schema_for_the_model() -> None:

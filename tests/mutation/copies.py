@@ -40,7 +40,7 @@ _NOT_ASKED = ("tests/benchmarks/", "tests/browser/", "tests/mutation/", "tests/s
 _THIRD_PARTIES = (
     "pydantic", "openai", "hypothesis", "hypothesis.strategies", "IPython", "IPython.core.interactiveshell", "ipykernel",
     "ipywidgets", "anywidget", "jsonschema", "numpy", "pandas", "rich.console", "tenacity", "loky", "nest_asyncio2",
-    "docstring_parser", "markdown_it", "platformdirs", "nbformat", "jupyter_client", "coverage",
+    "markdown_it", "platformdirs", "nbformat", "jupyter_client", "coverage",
 )  # fmt: skip
 #: A test gets so many times its duration and so many seconds more; the time before the first test gets the last number.
 _LONGER, _LIMIT_S, _LOADING_S = 5.0, 10.0, 60.0

@@ -21,7 +21,7 @@ from asyncfc_jupyter.tools.definition import ToolOptions, make_tool, marked_opti
 from asyncfc_jupyter.tools.nulls import OptionalNulls
 from asyncfc_jupyter.tools.reference_schema import widened
 from asyncfc_jupyter.tools.schema import Parameters
-from asyncfc_jupyter.tools.signature import EACH_TIME
+from asyncfc_jupyter.tools.signature_text import EACH_TIME
 from tests.whole_outputs import sections
 
 

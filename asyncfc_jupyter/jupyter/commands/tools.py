@@ -126,20 +126,22 @@ class _ShownTool:
         self._runs = (where.get(_place(tool), f"in {_place(tool)}"), timeout)
         properties = tool.parameters.get("properties", {})
         unsaid = [name for name, schema in properties.items() if not schema.get("description")]
-        self._missing = f"not described: {', '.join(unsaid)}" if unsaid else ""
+        #: What its author can still do for the model.
+        self._missing = [f"not described: {', '.join(unsaid)}"] if unsaid else []
+        self._missing += tool.notices
 
     @property
     def text(self) -> str:
-        """The tool in two lines, or three."""
+        """The tool in two lines or more."""
         times = self.times if self._latency.returned or self._latency.failed else "not called yet"
-        lines = [as_screen(show_tool(self._tool)), f"{', '.join(self._runs)}; {times}", self._missing]
-        return "\n    ".join(filter(None, lines))
+        lines = [as_screen(show_tool(self._tool)), f"{', '.join(self._runs)}; {times}", *self._missing]
+        return "\n    ".join(lines)
 
     def cells(self) -> dict[str, str]:
         """Return the cells of the tool's row, as HTML, by the head of their column."""
         p50, p95 = map(escape, self._latency.shown)
         about = f'<div class="quiet">{escape(clean(self._tool.description, _DESCRIPTION))}</div>'
-        missing = f'<div class="quiet"><i>{escape(self._missing)}</i></div>' if self._missing else ""
+        missing = "".join(f'<div class="quiet"><i>{escape(each)}</i></div>' for each in self._missing)
         schema = f"<details><summary>schema</summary><pre>{escape(self.schema)}</pre></details>"
         effects = [
             f"{verb} {', '.join(f'<code>{escape(path)}</code>' for path in paths)}"
