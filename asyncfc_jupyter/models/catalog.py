@@ -17,7 +17,7 @@ from asyncfc_jupyter.models.address import show_address
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, key_file, lends_key, needs_no_key, no_key_for
-from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile, profile_named
+from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile, owner_of, profile_named
 from asyncfc_jupyter.models.registry import APIS, BUILT_IN, REHEARSAL, api_named
 from asyncfc_jupyter.models.secret import Secret, checked_model
 
@@ -90,6 +90,13 @@ def address_of(where: Where) -> str:
     return show_address(_server(where)[1])
 
 
+def apis_of(where: Where) -> tuple[str, ...]:
+    """Return the APIs that a server may have: the one that is named, those of its profile, or all."""
+    if where.api:
+        return (where.api,)
+    return _server(where)[0].apis or APIS
+
+
 def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
     if not model.strip():
         raise UsageError(f"no model is named; set one with model (--model); {_OFFLINE}.")
@@ -120,7 +127,7 @@ def _server(where: Where) -> tuple[Profile, str]:
         own = getattr(api_named(where.api).load_class(), "profile", None)
     base_url = where.base_url or (None if where.server or own else os.environ.get("OPENAI_BASE_URL"))
     profile = profile_named(where.server) if where.server else own or (ANY if base_url else OPENAI)
-    base_url = base_url or profile.base_url or OPENAI_URL
+    base_url = base_url or profile.address() or OPENAI_URL
     if "://" not in base_url:
         shown = show_address(base_url)
         raise UsageError(f"the address {shown!r} does not say how to reach it; write http://{shown} (--base-url).")
@@ -128,6 +135,8 @@ def _server(where: Where) -> tuple[Profile, str]:
 
 
 def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
+    if profile is ANY:
+        profile = owner_of(base_url) or ANY
     if isinstance(where.api_key, Secret):
         return where.api_key
     if where.api_key:

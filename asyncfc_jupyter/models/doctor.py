@@ -44,10 +44,10 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.catalog import Where, address_of, open_model
+from asyncfc_jupyter.models.catalog import Where, address_of, apis_of, open_model
 from asyncfc_jupyter.models.doctor_report import Report, Seen
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative
-from asyncfc_jupyter.models.registry import APIS, REHEARSAL, api_title
+from asyncfc_jupyter.models.registry import REHEARSAL, api_title
 from asyncfc_jupyter.notices import dropped_notices
 
 #: A model may think for long before it calls; this is more than that and two calls take.
@@ -137,7 +137,7 @@ async def _examine(model: str, where: Where, progress: Progress) -> Report:
     seen: dict[str, Seen] = {}
     refused: dict[str, str] = {}
     failure: ServerError | None = None
-    for api in (where.api,) if where.api else APIS:
+    for api in apis_of(where):
         if api == "native" and "responses" in refused:
             refused[api] = "needs the Responses API"
             continue

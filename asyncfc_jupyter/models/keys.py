@@ -9,9 +9,9 @@ server (`profiles`), or under its host::
 
 A key that is set for one server is never sent to another address:
 
-* a profile with a public address of its own, such as OpenAI's, lends its key to that address only;
-* a profile of servers that listen where their users start them, such as vLLM's, lends it to the address that the user gives
-  together with its name;
+* a profile with public addresses of its own, such as OpenAI's, lends its key to those only, with its name or without;
+* a profile of servers that are where their users put them, such as vLLM's or Azure's, lends it to the address that the user
+  gives together with its name;
 * ``OPENAI_API_KEY`` also belongs to the address that stands beside it in the environment, in ``OPENAI_BASE_URL``;
 * any other address needs a key that is named for it.
 """
@@ -30,7 +30,7 @@ from platformdirs import user_config_path
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.models.address import credentials, host_names, is_private, origin, show_address
-from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile
+from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile, owner_of
 from asyncfc_jupyter.models.secret import Secret
 
 SERVICE = "asyncfc_jupyter"
@@ -51,6 +51,8 @@ def find_key(profile: Profile, base_url: str) -> Secret | None:
     Raises:
         UsageError: The file with the keys can be read by others, or cannot be read at all.
     """
+    if profile is ANY:
+        profile = owner_of(base_url) or ANY
     own = lends_key(profile, base_url)
     variables = [profile.key_variable] if own else []
     if is_openai(base_url) and (profile is ANY or profile is OPENAI):
@@ -59,8 +61,6 @@ def find_key(profile: Profile, base_url: str) -> Secret | None:
         if text := os.environ.get(variable, "").strip():
             return Secret(text, variable=variable)
     names = [*([profile.name] if own else []), *host_names(base_url)]
-    if origin(base_url) == origin(OPENAI_URL):
-        names = [OPENAI.name, *names]
     text = next(filter(None, (find(name) for find in (_from_keyring, _from_file) for name in dict.fromkeys(names))), "")
     return Secret(text, variable=variables[0] if variables else ANY.key_variable) if text else None
 
@@ -69,7 +69,7 @@ def lends_key(profile: Profile, base_url: str) -> bool:
     """Return whether the key of a profile belongs to an address that the user gave together with the profile's name."""
     if profile.base_url is None:
         return False
-    return is_private(profile.base_url) or origin(base_url) == origin(profile.base_url)
+    return profile.placed_by_user or profile.owns(base_url)
 
 
 def is_openai(base_url: str | None) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models import aliases, keys
-from asyncfc_jupyter.models.catalog import Where, open_model
+from asyncfc_jupyter.models.catalog import Where, address_of, open_model
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
@@ -76,6 +76,72 @@ def test_a_key_of_the_environment_goes_to_its_own_server_only(
     assert sent(Where(server=server, base_url=address)) == key
     # A key that is named for the request goes anywhere.
     assert sent(Where(server=server, base_url=address, api_key=MINE)) == MINE
+
+
+RUNTIME = "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1"
+
+
+@pytest.mark.parametrize(
+    ("server", "address", "variable"),
+    [
+        # A provider's own addresses, with its name or without.
+        *(("mistral", None, "MISTRAL_API_KEY"), (None, "https://api.mistral.ai/v1", "MISTRAL_API_KEY")),
+        *(("together", None, "TOGETHER_API_KEY"), (None, "https://api.together.xyz/v1", "TOGETHER_API_KEY")),
+        *(("bedrock", None, "AWS_BEARER_TOKEN_BEDROCK"), (None, RUNTIME, "AWS_BEARER_TOKEN_BEDROCK")),
+        ("bedrock", "https://bedrock-mantle.us-west-2.api.aws/v1", "AWS_BEARER_TOKEN_BEDROCK"),
+        # Its name alone does not take the key elsewhere, nor does an address that only looks like its own.
+        *(("mistral", OTHER, REFUSED), ("groq", "https://api.mistral.ai/v1", REFUSED), ("together", BESIDE, REFUSED)),
+        *(("mistral", "http://api.mistral.ai/v1", REFUSED), (None, "https://api.mistral.ai:8443/v1", REFUSED)),
+        *((None, "https://api.mistral.ai.example/v1", REFUSED), (None, "https://api-together.xyz/v1", REFUSED)),
+        ("bedrock", "https://bedrock-runtime.x.s3.amazonaws.com/v1", REFUSED),
+        (None, "https://bedrock-runtime.us-east-1.amazonaws.com.example/v1", REFUSED),
+        # Users create their own servers at Azure, or start them: the name says whose key is meant.
+        *(("azure", None, "AZURE_OPENAI_API_KEY"), ("azure", "https://gate.example/v1", "AZURE_OPENAI_API_KEY")),
+        *((None, "https://mine.openai.azure.com/openai/v1", REFUSED), (None, "https://x.openai.azure.com/v1", REFUSED)),
+        *(("litellm", OTHER, "LITELLM_PROXY_API_KEY"), (None, OTHER, REFUSED)),
+    ],
+)
+def test_a_key_of_a_provider_goes_to_the_providers_own_addresses(
+    monkeypatch: pytest.MonkeyPatch, server: str | None, address: str | None, variable: str
+) -> None:
+    for profile in PROFILES.values():
+        monkeypatch.setenv(profile.key_variable, f"of-{profile.key_variable}-01")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/")
+    assert sent(Where(server=server, base_url=address)) == (REFUSED if variable == REFUSED else f"of-{variable}-01")
+
+
+@pytest.mark.parametrize(
+    ("server", "variable", "value", "address"),
+    [
+        ("bedrock", "AWS_REGION", "eu-west-1", "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1"),
+        ("bedrock", "AWS_DEFAULT_REGION", " us-east-2 ", "https://bedrock-runtime.us-east-2.amazonaws.com/openai/v1"),
+        ("azure", "AZURE_OPENAI_ENDPOINT", "https://a.openai.azure.com", "https://a.openai.azure.com/openai/v1"),
+        (
+            "azure",
+            "AZURE_OPENAI_ENDPOINT",
+            "https://a.openai.azure.com/openai/v1/",
+            "https://a.openai.azure.com/openai/v1",
+        ),
+    ],
+)
+def test_the_environment_says_where_a_users_own_server_is(
+    monkeypatch: pytest.MonkeyPatch, server: str, variable: str, value: str, address: str
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AZURE_OPENAI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match=f"{server}' depends on .*{variable}.* give the whole address with base_url"):
+        address_of(Where(server=server))
+    monkeypatch.setenv(variable, value)
+    assert address_of(Where(server=server)) == address
+
+
+def test_a_missing_key_of_a_provider_is_named_by_its_variable() -> None:
+    for where in (Where(server="groq"), Where(base_url="https://api.groq.com/openai/v1")):
+        with pytest.raises(
+            UsageError, match=r"model 'm' needs a key; set GROQ_API_KEY, pass api_key, or keep it as groq"
+        ):
+            open_model("m", where=where, options={})
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,8 @@ def test_every_request_to_a_server_that_refuses_a_field_is_as_expected(api: str,
 def test_every_profile_of_a_server_reaches_the_same_place_by_each_api(expected: Compare, monkeypatch) -> None:
     for name in ("OPENAI_BASE_URL", *(profile.key_variable for profile in PROFILES.values())):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/")
     lines = []
     for profile in (*PROFILES.values(), ANY):
         lines += [str(profile)]
