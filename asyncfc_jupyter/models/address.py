@@ -39,6 +39,18 @@ def show_address(url: str) -> str:
     return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}".rstrip("/")
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether an address is of this machine itself."""
+    parts = _parts(url)
+    host = (parts.hostname or "").rstrip(".") if parts is not None else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
+
+
 def is_private(url: str) -> bool:
     """Return whether an address is of this machine, or of a network that no stranger reaches."""
     parts = _parts(url)

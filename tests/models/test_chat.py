@@ -221,7 +221,7 @@ def test_the_client_of_a_rudely_closed_loop_is_forgotten_with_the_next() -> None
         model = OpenAIChat("m", base_url=server.base_url, api_key=KEY)
         rude = asyncio.new_event_loop()
         rude.run_until_complete(ask(model))
-        client, _ = clients._clients[rude][OPENAI_PYTHON, server.base_url, Secret(KEY)]
+        ((client, _),) = clients._clients[rude].values()
         rude.run_until_complete(client.close())
         rude.run_until_complete(rude.shutdown_asyncgens())  # the client library's own, which would complain on 3.13
         rude.close()

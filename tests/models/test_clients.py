@@ -23,7 +23,12 @@ KEY = "planted-0123456789"
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_BASE_URL", *(profile.key_variable for profile in PROFILES.values())):
+    for name in (
+        "OPENAI_BASE_URL",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        *(profile.key_variable for profile in PROFILES.values()),
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -127,9 +132,11 @@ def test_a_client_is_made_with_the_key_and_repeats_nothing_itself(monkeypatch: p
             raise error(KEY)
         return client
 
-    monkeypatch.setitem(sys.modules, "openai", types.SimpleNamespace(AsyncOpenAI=refuses, OpenAIError=error))
+    module = types.SimpleNamespace(AsyncOpenAI=refuses, OpenAIError=error, DefaultAsyncHttpxClient=dict)
+    monkeypatch.setitem(sys.modules, "openai", module)
     assert clients._make(OPENAI_PYTHON, "http://x", Secret(KEY)) is client
-    assert given == [{"base_url": "http://x", "api_key": KEY, "max_retries": 0}]
+    http = {"proxy": None, "verify": True, "trust_env": False}
+    assert given == [{"base_url": "http://x", "api_key": KEY, "max_retries": 0, "http_client": http}]
     with pytest.raises(UsageError, match=r"^there is no key; set OPENAI_API_KEY, or pass api_key\.$") as caught:
         clients._make(OPENAI_PYTHON, None, None)
     assert caught.value.__suppress_context__
@@ -149,11 +156,11 @@ def test_two_libraries_have_clients_of_their_own_for_one_server(made) -> None:
 @pytest.mark.parametrize("own", [True, False])
 def test_what_a_library_takes_from_the_environment_stays_with_its_server(own, monkeypatch: pytest.MonkeyPatch) -> None:
     client = types.SimpleNamespace(team="of the environment", _custom_headers={"X-Team": "of the environment"})
-    module = types.SimpleNamespace(Client=lambda **_: client, Error=Exception)
+    module = types.SimpleNamespace(Client=lambda **_: client, Error=Exception, DefaultAsyncHttpxClient=dict)
     monkeypatch.setitem(sys.modules, "their_library", module)
     library = ClientLibrary(
         package="their_library", client="Client", error="Error", key_variable="THEIR_KEY", ambient=("team",),
-        owns=lambda _: own,
+        owns=lambda _: own, address="https://their.example", address_variable="THEIR_BASE_URL",
     )  # fmt: skip
     clients._make(library, "http://x", Secret(KEY))
     kept = ("of the environment", {"X-Team": "of the environment"}) if own else (None, {})

@@ -22,6 +22,9 @@ class ClientLibrary:
     client: str
     #: The name of the base class of its exceptions.
     error: str
+    #: Its own server's address, and the variable in which it looks for another one when none is passed.
+    address: str
+    address_variable: str
     #: The variable in which it looks for a key when none is passed.
     key_variable: str
     #: Attributes of a client that it fills from the environment and sends with each request.
