@@ -7,18 +7,24 @@ model, whose class already holds their check.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterable
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Literal, NotRequired, Required, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidatorFunctionWrapHandler, WrapValidator
+from annotated_types import DocInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, to_jsonable_python
+from typing_extensions import Doc, ReadOnly
 
 #: After one of these, what is checked is not the type alone any more.
 _VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 #: Values of JSON and of tools that are in memory as a whole and can be iterated more than once.
 _HELD = (list, tuple, set, frozenset, dict, str)
+#: What may stand around the type of a field, and is no type.
+QUALIFIERS = (NotRequired, Required, ReadOnly, Final, ClassVar)
 #: Types that JSON has itself: pydantic takes their values in the form in which a schema lists them.
 _AS_LISTED = (str, int, float, NoneType)
 
@@ -32,9 +38,14 @@ def fitted(hint: Any) -> Any:
 
     An enum or a `Literal` takes each value in the form in which its schema lists it. By itself pydantic lists a date as text, a
     tuple as a list and a member as its value, and refuses exactly these.
+
+    A text in `Annotated` describes what stands beside it. By itself pydantic reads a `Field` only.
     """
     base, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    inside = _fitted_inside(base)
+    inside, text = _fitted_inside(base), text_beside(hint)
+    if text and not any(isinstance(each, FieldInfo) and each.description for each in metadata):
+        metadata.append(Field(description=text))
+        hint = Annotated[(base, *metadata)]
     check: Any = None
     if (get_origin(inside) or inside) is Iterable:
         check = WrapValidator(_as_list)
@@ -47,6 +58,39 @@ def fitted(hint: Any) -> Any:
     elif inside is base:
         return hint
     return Annotated[(inside, *metadata)] if metadata else inside
+
+
+def unqualified(hint: Any) -> Any:
+    """Return what stands inside of `NotRequired` and the like, and what an alias stands for."""
+    while get_origin(hint) in QUALIFIERS or (get_origin(hint) is None and hasattr(hint, "__value__")):
+        hint = get_args(hint)[0] if get_origin(hint) else hint.__value__
+    return hint
+
+
+def bare(hint: Any) -> Any:
+    """Return the type in an annotation, without what stands around it or beside it."""
+    while get_origin(hint := unqualified(hint)) is Annotated:
+        hint = get_args(hint)[0]
+    return hint
+
+
+def text_beside(hint: Any) -> str:
+    """Return the text that an annotation has beside its type; empty without one.
+
+    That is the description of a `Field`, else the texts and the `Doc` in `Annotated`. The text on the one alternative of an
+    optional value is the value's. A text in an alias (``type City = Annotated[str, "a code"]``) describes what has this type.
+    """
+    hint = unqualified(hint)
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        others = [each for each in args if each is not NoneType]
+        return text_beside(others[0]) if len(others) < len(args) and len(others) == 1 else ""
+    if origin is not Annotated:
+        return ""
+    said = [each.description for each in args[1:] if isinstance(each, FieldInfo) and each.description]
+    texts = [each.documentation if isinstance(each, Doc | DocInfo) else each for each in args[1:]]
+    texts = [inspect.cleandoc(each) for each in texts if isinstance(each, str) and each.strip()]
+    return said[-1] if said else "\n".join(texts) or text_beside(args[0])
 
 
 def _fitted_inside(hint: Any) -> Any:

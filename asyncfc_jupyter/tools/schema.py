@@ -6,6 +6,7 @@ The parameters become a `TypedDict` rather than a pydantic model, so that a para
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
@@ -19,16 +20,17 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, PydanticOmit, PydanticSerializationError, SchemaValidator, to_jsonable_python
 from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
-from pydantic_core.core_schema import any_schema
+from pydantic_core.core_schema import DataclassSchema, ModelSchema, NullableSchema, TypedDictSchema, any_schema
 from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.errors import ArgumentMismatch
 from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.text import shorten
-from asyncfc_jupyter.tools.annotations import fitted
+from asyncfc_jupyter.tools.annotations import fitted, text_beside
 from asyncfc_jupyter.tools.closed_schema import is_closed
 from asyncfc_jupyter.tools.context import ToolContext
+from asyncfc_jupyter.tools.field_texts import describe_fields
 from asyncfc_jupyter.tools.nulls import OptionalNulls
 from asyncfc_jupyter.tools.reference_schema import widened
 from asyncfc_jupyter.tools.signature import read_function, unreadable
@@ -70,6 +72,8 @@ class Parameters:
         self._hints = {name: fitted(hint) for name, hint in read.hints.items() if name not in read.contexts}
         #: What the function does, for the model, and the whole docstring.
         self.description, self.docstring = read.description, read.docstring
+        if text := text_beside(read.returns):
+            self.description += f"\n\nReturns: {text}"
         #: What was cut of the docstring, for the author.
         self.notices = read.notices
         #: By parameter, the texts that its schema lists as values, and its descriptions; made when first asked for.
@@ -225,21 +229,15 @@ def _adapter(name: str, fields: Mapping[str, Any], config: ConfigDict = _CONFIG)
 
 def _field(parameter: inspect.Parameter, hint: Any, about: Mapping[str, str]) -> Any:
     # A description beside the parameter's type overrides that of the docstring.
-    own = any(isinstance(each, FieldInfo) and each.description for each in getattr(hint, "__metadata__", ()))
-    described = hint if own else Annotated[hint, Field(description=about.get(parameter.name) or None)]
+    described = hint if text_beside(hint) else Annotated[hint, Field(description=about.get(parameter.name) or None)]
     if parameter.default is inspect.Parameter.empty:
         return described
-    return NotRequired[Annotated[described, Field(json_schema_extra=_default(parameter.default))]]
-
-
-def _default(default: Any) -> dict[str, Any]:
-    """Return the keywords of a schema for a default; none where JSON has no form for it."""
-    try:
-        shown = to_jsonable_python(default)
-        json.dumps(shown, allow_nan=False)
-    except (PydanticSerializationError, ValueError, TypeError):
-        return {}
-    return {"default": shown}
+    shown: dict[str, Any] = {}
+    with contextlib.suppress(PydanticSerializationError, ValueError, TypeError):  # JSON has no form for every default
+        default = to_jsonable_python(parameter.default)
+        json.dumps(default, allow_nan=False)
+        shown = {"default": default}
+    return NotRequired[Annotated[described, Field(json_schema_extra=shown)]]
 
 
 class _Schema(GenerateJsonSchema):
@@ -261,6 +259,26 @@ class _Schema(GenerateJsonSchema):
         kind = schema.get("cls")
         name = kind.__name__ if isinstance(kind, type) else "Python object"
         return {**REFERENCE_SCHEMA, "description": f"A {name}: pass a reference to a result."}
+
+    def nullable_schema(self, schema: NullableSchema) -> JsonSchemaValue:
+        """Describe an optional value where others are described: beside the alternatives, not in one of them."""
+        made = super().nullable_schema(schema)
+        # What only a reference can give says so itself.
+        others = (each for each in made.get("anyOf", ()) if each.get("pattern") != REFERENCE_SCHEMA["pattern"])
+        described = [each for each in others if "description" in each]
+        return {**made, "description": described[0].pop("description")} if len(described) == 1 else made
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        """Describe the fields by what their class says about them."""
+        return describe_fields(schema["cls"], super().model_schema(schema))
+
+    def dataclass_schema(self, schema: DataclassSchema) -> JsonSchemaValue:
+        return describe_fields(schema["cls"], super().dataclass_schema(schema))
+
+    def typed_dict_schema(self, schema: TypedDictSchema) -> JsonSchemaValue:
+        made, kind = super().typed_dict_schema(schema), schema.get("cls")
+        # That of the parameters is made here, with what describes them.
+        return made if kind is None or kind.__module__ == __name__ else describe_fields(kind, made)
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         """Leave out titles, which only repeat the names and cost tokens."""

@@ -32,6 +32,8 @@ class Reading:
     fixed: Mapping[str, Any]
     #: What the function does: the docstring without the part on arguments, unless the author gave another text.
     description: str
+    #: The type of the result; `inspect.Signature.empty` without one.
+    returns: Any
     #: What the docstring says about each parameter.
     about: Mapping[str, str]
     #: The whole docstring.
@@ -91,6 +93,7 @@ def read_function(name: str, function: Callable[..., Any], description: str | No
         contexts=contexts,
         fixed=fixed,
         description=description or shortened(parts.text),
+        returns=written.get("return", signature.return_annotation),
         about={each: shortened(text) for each, text in about.items()},
         docstring=docstring,
         notices=tuple(

@@ -87,6 +87,8 @@ def value_text(value: Any) -> str:
     with ForeignCode():
         if isinstance(value, Enum):
             return f"{type_name(value)}.{plain_text(value.name)}"
+        if isinstance(value, type):
+            return type_text(value)
         if type(value) is _Text or is_constant(value) or is_plain(value):
             return shorten(repr(value), _VALUE_CHARACTERS)
     return f"<{type_name(value)}>"
