@@ -9,11 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from asyncfc_jupyter.agent.reply_limit import CHARACTERS_PER_TOKEN, ReplyLimit
 from asyncfc_jupyter.agent.turn import Turn
 from asyncfc_jupyter.errors import BudgetSpent, TurnLimitReached, UsageError
-
-#: Characters of a token where the server does not count: English text and JSON with the common tokenizers.
-_CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +20,12 @@ class Budget:
 
     Attributes:
         requests: Requests to the model, retries after a refusal or a lost connection included.
-        tokens: Tokens in and out over all requests, as the server counts them, else estimated at four characters each. It is
-            checked before each request, so the last reply may exceed it.
+        tokens: Tokens in and out over all requests, as the server counts them, else estimated at four characters each. What is
+            left when a request is sent is the limit of its reply: it is sent to the server, and a reply that exceeds it all the
+            same is closed. So the budget is exceeded by the last request at most, which counts when it is answered.
         seconds: Seconds from the start of the run. Calls that are running then are cancelled.
+        reply_tokens: Tokens of one reply, its reasoning included. A reply that reaches it is cut off, and the run continues; if
+            it was the answer, ``Run.note`` says that it was cut.
 
     Raises:
         UsageError: A limit is not above 0.
@@ -33,9 +34,10 @@ class Budget:
     requests: int | None = None
     tokens: int | None = None
     seconds: float | None = None
+    reply_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("requests", "tokens", "seconds"):
+        for name in ("requests", "tokens", "seconds", "reply_tokens"):
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
                 raise UsageError(f"the budget of {name} is {limit!r}; give a number above 0, or None for no limit.")
@@ -89,6 +91,14 @@ class Meter:
                 raise BudgetSpent(name, limit=limit, used=used)
         self._requests += 1
 
+    def reply_limit(self) -> ReplyLimit | None:
+        """Return the limit of the next reply; None where no budget limits it."""
+        most, reply_tokens = self._budget.tokens, self._budget.reply_tokens
+        left = None if most is None else most - self._tokens
+        if reply_tokens is not None and (left is None or reply_tokens < left):
+            return ReplyLimit(tokens=reply_tokens, ends_run=False)
+        return None if left is None else ReplyLimit(tokens=left, ends_run=True)
+
     def count(self, turn: Turn, *, completed: bool) -> None:
         """Count a reply, or the part of it that arrived.
 
@@ -97,16 +107,27 @@ class Meter:
             completed: Whether the whole reply arrived.
         """
         self._turns += completed
-        if turn.tokens is not None:
-            self._tokens += turn.tokens
+        if turn.usage is not None:
+            # Of a reply that was closed here, the server has counted a part at most.
+            written = max(turn.usage.output_tokens, turn.length.tokens if turn.is_cut_by_limit else 0)
+            self._tokens += turn.usage.input_tokens + written
             return
         messages, tools = turn.request.messages, turn.request.tools
         if not self._measured and tools:
             self._characters = len(json.dumps(tools, ensure_ascii=False))
         self._characters += sum(map(_characters, messages[self._measured :]))
         self._measured = len(messages)
-        written = _characters({"content": turn.text, "tool_calls": turn.messages})
-        self._tokens += -(-(self._characters + written) // _CHARACTERS_PER_TOKEN)
+        self._tokens += -(-(self._characters + turn.length.characters) // CHARACTERS_PER_TOKEN)
+
+    def check(self, turn: Turn) -> None:
+        """End the run after a reply that reached what was left of the budget.
+
+        Raises:
+            BudgetSpent: It did.
+        """
+        most = self._budget.tokens
+        if most is not None and turn.limit is not None and turn.limit.ends_run and turn.is_cut_by_limit:
+            raise BudgetSpent("tokens", limit=most, used=max(self._tokens, most))
 
 
 def _characters(message: Mapping[str, Any]) -> int:

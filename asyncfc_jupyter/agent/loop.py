@@ -25,12 +25,6 @@ from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.errors import CallError, RunStopped, ServerError, ServerTimedOut
 from asyncfc_jupyter.modes import Mode
 
-#: Reasons for the end of the last reply with which its text is not the whole answer.
-_NOTES = {
-    "length": "the server cut the answer off at its limit of tokens",
-    "content_filter": "the server's content filter cut the answer off",
-}
-
 
 class Loop:
     """Drives one run of a conversation to its answer."""
@@ -67,7 +61,7 @@ class Loop:
                     else:
                         self._conversation.append_reply(turn.text, [])
                         self._turns.current = None
-                        self.note = _NOTES.get(turn.reason, "" if turn.text else "the model answered without a text")
+                        self.note = turn.note
                         return turn.text
                     self._turns.current = None
                     self._progress.check()
@@ -85,7 +79,7 @@ class Loop:
             for call in shown:
                 self._driver.report(ResultShown(future=call.name, turn=self._turns.count + 1))
             try:
-                turn = await self._turns.ask()
+                turn = await self._turns.ask(self._meter.reply_limit())
             except ServerError as error:
                 broken = self._turns.current
                 pause_s = None if broken is None else self._pause_s(broken, error)
@@ -100,6 +94,7 @@ class Loop:
                 continue
             self._breaks = 0
             self._meter.count(turn, completed=True)
+            self._meter.check(turn)
             if turn.arrived:
                 self._habits.note_first_token(turn.first_token_s - turn.sent_s)
             self._habits.note_reply(makes_calls=bool(turn.requested), decode_s=turn.ended_s - turn.first_token_s)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asyncfc_jupyter.agent import tool_messages
+from asyncfc_jupyter.agent.reply_limit import ReplyLength, ReplyLimit
 from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.core import protocol
 from asyncfc_jupyter.core.events import (
@@ -65,6 +66,11 @@ class RequestedCall:
 
 
 _NO_REQUEST = ChatRequest(messages=())
+#: Reasons for the end of the last reply with which its text is not the whole answer.
+_NOTES = {
+    "length": "the server cut the answer off at its limit of tokens",
+    "content_filter": "the server's content filter cut the answer off",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,14 +88,29 @@ class Turn:
     sent_s: float = 0.0
     first_token_s: float = 0.0
     ended_s: float = 0.0
+    #: The limit of its reply, and the length of what has arrived.
+    limit: ReplyLimit | None = None
+    length: ReplyLength = field(default_factory=ReplyLength)
     #: Tokens in and out, as the server counts them; None when it does not.
-    tokens: int | None = None
+    usage: Usage | None = None
     #: Why it ended, in the server's own word.
     reason: str = CUT
     #: In the order in which the model wrote them.
     calls: list[AwaitCall | RequestedCall] = field(default_factory=list)
     #: The calls as they go into the assistant message.
     messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_cut_by_limit(self) -> bool:
+        """Whether the reply ended because of its limit."""
+        return self.limit is not None and self.reason == "length" and self.length.may_have_reached(self.limit)
+
+    @property
+    def note(self) -> str:
+        """What the user should know of it as an answer; empty when all is well."""
+        if self.limit is not None and self.is_cut_by_limit:
+            return f"the answer was cut off at its limit of {self.limit.tokens} tokens; raise --max-reply-tokens"
+        return _NOTES.get(self.reason, "" if self.text else "the model answered without a text")
 
     @property
     def awaits(self) -> list[AwaitCall]:
@@ -135,8 +156,8 @@ class Turns:
         #: Calls that have started in the replies before this one that broke off.
         self._broken_off: list[RequestedCall] = []
 
-    async def ask(self) -> Turn:
-        """Send the conversation and stream the reply to its end.
+    async def ask(self, limit: ReplyLimit | None) -> Turn:
+        """Send the conversation and stream the reply to its end, or to its limit.
 
         Raises:
             ServerError: The server refused the request or broke the reply off; `current` holds what had arrived.
@@ -144,7 +165,7 @@ class Turns:
         """
         self._conversation.make_valid()
         self.count += 1
-        turn = self.current = Turn(number=self.count, sent_s=self._log.now_s())
+        turn = self.current = Turn(number=self.count, limit=limit, sent_s=self._log.now_s())
         prefix = f"call_{len(self._conversation.call_ids) + 1}_"
         accumulator = Accumulator(prefix, self._conversation.call_ids, tools=self._take_arguments)
         self._conversation.driver.report(TurnStarted(turn=turn.number))
@@ -169,16 +190,19 @@ class Turns:
                 if call.call_id in known
             ]
             self._conversation.keep(reply.replay, self._model.name)
-            if usage := reply.usage:
-                turn.tokens = usage.input_tokens + usage.output_tokens
-                self._log.record(TokensCounted(turn=turn.number, **dataclasses.asdict(usage)))
+            turn.usage = reply.usage
+            if turn.usage is not None:
+                self._log.record(TokensCounted(turn=turn.number, **dataclasses.asdict(turn.usage)))
             self._conversation.driver.report(TurnEnded(turn=turn.number, reason=turn.reason, calls=len(turn.calls)))
         return turn
 
     async def _stream(self, turn: Turn, accumulator: Accumulator) -> None:
-        request = ChatRequest(messages=[*self._system, *self._conversation.messages], tools=self._definitions)
-        self._run.request = turn.request = request
-        async with contextlib.aclosing(self._model.stream(request)) as deltas:
+        self._run.request = turn.request = ChatRequest(
+            messages=[*self._system, *self._conversation.messages],
+            tools=self._definitions,
+            most_tokens=None if turn.limit is None else turn.limit.tokens,
+        )
+        async with contextlib.aclosing(self._model.stream(turn.request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Retrying):
                     turn.retried = True
@@ -190,6 +214,10 @@ class Turns:
                     self._log.record(FirstTokenArrived(turn=turn.number))
                 for part in accumulator.feed(delta):
                     self._take(turn, part, accumulator)
+                turn.length.add(delta)
+                if turn.limit is not None and turn.length.tokens > turn.limit.tokens and not accumulator.has_ended:
+                    accumulator.feed(Finish(reason="length"))
+                    break
 
     def _take(self, turn: Turn, part: Part, accumulator: Accumulator) -> None:
         match part:

@@ -206,6 +206,11 @@ class Accumulator:
         """Whether a call has opened."""
         return bool(self._calls)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the server said why the reply ends."""
+        return self._reason != CUT
+
     def server_id(self, call_id: str) -> str:
         """Return the id that the server gave the call of this id; empty if it gave none."""
         call = self._used.get(call_id)

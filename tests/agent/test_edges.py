@@ -32,7 +32,7 @@ from asyncfc_jupyter.errors import (
     UsageError,
     WentInCircles,
 )
-from asyncfc_jupyter.models.base import ChatRequest
+from asyncfc_jupyter.models.base import CallDelta, ChatRequest, ReasoningDelta, TextDelta, Usage
 from asyncfc_jupyter.modes import Mode, parse_deliver, parse_mode
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
@@ -240,7 +240,7 @@ def spent(meter):
 
 def test_turns_and_requests_are_counted_to_the_last() -> None:
     meter = Meter(Budget(requests=3), max_turns=2)
-    replied = Turn(number=1, tokens=0)
+    replied = Turn(number=1, usage=Usage(input_tokens=0, output_tokens=0))
     assert spent(meter) == ""
     meter.count(replied, completed=True)
     assert spent(meter) == ""
@@ -255,7 +255,8 @@ def test_turns_and_requests_are_counted_to_the_last() -> None:
 @pytest.mark.parametrize(("tokens", "says"), [(9, ""), (10, "tokens 10 of 10"), (11, "tokens 11 of 10")])
 def test_tokens_are_spent_when_their_number_is_reached(tokens, says) -> None:
     meter = Meter(Budget(tokens=10), max_turns=9)
-    meter.count(Turn(number=1, tokens=tokens), completed=True)
+    usage = Usage(input_tokens=4, output_tokens=tokens - 4)
+    meter.count(Turn(number=1, usage=usage), completed=True)
     assert spent(meter) == says
 
 
@@ -265,14 +266,18 @@ def test_tokens_are_estimated_at_four_characters_each_and_rounded_up() -> None:
     asked = [{"role": "user", "content": "12345"}]
     again = [*asked, {"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "content": "é1"}]
     meter = Meter(Budget(tokens=1), max_turns=9)
-    meter.count(
-        Turn(number=1, request=ChatRequest(messages=asked, tools=tools), text="", messages=[call]), completed=True
-    )
-    assert meter._tokens == 10  # 22 characters of tools, 5 of the prompt, 11 of the call: 38
-    meter.count(Turn(number=2, request=ChatRequest(messages=again, tools=tools), text="123"), completed=True)
-    assert meter._tokens == 10 + 11  # 2 more of the answer and 3 of the reply: 43
-    meter.count(Turn(number=3, request=ChatRequest(messages=again, tools=tools), text="1234"), completed=True)
-    assert meter._tokens == 10 + 11 + 11
+
+    def replied(messages, delta):
+        turn = Turn(number=1, request=ChatRequest(messages=messages, tools=tools))
+        turn.length.add(delta)
+        meter.count(turn, completed=True)
+        return meter._tokens
+
+    assert (
+        replied(asked, CallDelta(name="look", arguments={"a": 1})) == 7 + 3
+    )  # 22 of tools, 5 of the prompt; 12 of the call
+    assert replied(again, TextDelta(text="123")) == 10 + 10 + 1  # 11 of the call and 2 of its answer more: 40
+    assert replied(again, ReasoningDelta(text="12345")) == 21 + 10 + 2
 
 
 @pytest.mark.parametrize("name", ["requests", "tokens", "seconds"])

@@ -139,7 +139,12 @@ class Session:
             approver=approver_for(self.shell, questions, nested=nested, background=options.background),
             system=system,
             max_turns=options.max_turns,
-            budget=Budget(requests=options.max_requests, tokens=options.max_tokens, seconds=options.max_seconds),
+            budget=Budget(
+                requests=options.max_requests,
+                tokens=options.max_tokens,
+                seconds=options.max_seconds,
+                reply_tokens=options.max_reply_tokens,
+            ),
             limit=options.limit,
             model_options=choice.options,
             record=options.record,

@@ -104,6 +104,7 @@ class AgentOptions:
     max_turns: int = setting("turns of the model after which the run stops", COUNT, DEFAULT_MAX_TURNS, value="N")
     max_requests: int | None = setting("requests after which the run stops, retries included", COUNT, value="N")
     max_tokens: int | None = setting("tokens in and out, of all requests, after which the run stops", COUNT, value="N")
+    max_reply_tokens: int | None = setting("tokens of one reply, at which it is cut off", COUNT, value="N")
     max_seconds: float | None = setting("seconds after which the run stops", SECONDS, value="S")
     limit: int = setting("calls of a conversation that may run at once", COUNT, DEFAULT_LIMIT, value="N")
     out: str = option("the run's name in the notebook", default=DEFAULT_OUT, value="RUN")
