@@ -112,6 +112,8 @@ def fixed(messages: Sequence[Message]) -> list[dict[str, Any]]:
     for number, message in enumerate(messages):
         match message.get("role"):
             case "assistant":
+                if result and result[-1]["role"] == "assistant":
+                    result.append(dict(_CONTINUE))
                 result += _fixed_reply(messages, number, ids)
             case "user" if isinstance(message.get("content"), str):
                 if result and result[-1]["role"] == "user":
@@ -124,8 +126,6 @@ def fixed(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 def _fixed_reply(messages: Sequence[Message], number: int, ids: set[str]) -> Iterator[dict[str, Any]]:
     message = dict(messages[number])
-    if number and messages[number - 1]["role"] == "assistant":
-        yield dict(_CONTINUE)
     calls = {}
     for call in message.pop("tool_calls", ()):
         if call.get("id") and call["id"] not in ids and all(held for _, held in _call_rules(call)):
