@@ -41,7 +41,7 @@ _MOST_BITS = 10_000
 _MOST_LEVELS = 200
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 #: Kinds of the items of a reply that a model may want to see again.
-_ITEMS = ("reasoning", "message", "function_call")
+_ITEMS = ("reasoning", "message", "function_call", "thinking", "redacted_thinking", "text", "tool_use")
 #: Fields of a message that a model's reasoning may not replace.
 _MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 _STAYED_BEHIND = "it was pending when the conversation was forked, and its result stays there; make the call again"

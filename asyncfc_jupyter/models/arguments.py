@@ -9,7 +9,8 @@
 * As JSON inside a JSON text, which is unpacked.
 
 An empty object says no more than no arguments at all: some servers open every call with one and send the arguments
-afterwards. So it closes nothing, and text that follows it begins again. `close_empty` and `conclude` say when it counts.
+afterwards. So it closes nothing, unless the server says that it is the whole, and text that follows it begins again.
+`close_empty` and `conclude` say when it counts.
 
 What follows a closed object is not part of it. Whitespace and further copies of the same object are ignored. Everything else
 is kept in ``dropped``.
@@ -95,6 +96,8 @@ class Arguments:
                 return
         if self.settled:
             self._follow(text)
+        elif whole and not (text or self.begun):
+            self.close_empty()
         elif text and whole:
             self._json, self._failed, self._grown, self._grows = JsonObject(), "", None, False
             self._take(text)

@@ -18,7 +18,7 @@ from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, key_file, lends_key, needs_no_key, no_key_for
 from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile, owner_of, profile_named
-from asyncfc_jupyter.models.registry import APIS, BUILT_IN, REHEARSAL, api_named
+from asyncfc_jupyter.models.registry import APIS, BUILT_IN, REHEARSAL, api_named, kindred_apis
 from asyncfc_jupyter.models.secret import Secret, checked_model
 
 #: Values of ``speed`` that change nothing: the default, and the same as text of a magic's line.
@@ -91,10 +91,11 @@ def address_of(where: Where) -> str:
 
 
 def apis_of(where: Where) -> tuple[str, ...]:
-    """Return the APIs that a server may have: the one that is named, those of its profile, or all."""
+    """Return the APIs that a server may have: the one that is named, those of its profile, or all of the same kind."""
     if where.api:
         return (where.api,)
-    return _server(where)[0].apis or APIS
+    profile = _server(where)[0]
+    return profile.apis or kindred_apis(profile.api)
 
 
 def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:

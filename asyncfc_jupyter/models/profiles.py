@@ -17,6 +17,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 #: The variables of the environment in an address.
 _VARIABLES = re.compile(r"\{([\w ]+)\}")
 _HTTPS = 443
+#: Anthropic's own.
+ANTHROPIC_URL = "https://api.anthropic.com/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,13 @@ PROFILES = {
         Profile(name="vllm", base_url="http://127.0.0.1:8000/v1", api="chat", key_variable="VLLM_API_KEY"),
         Profile(name="llamacpp", base_url="http://127.0.0.1:8080/v1", api="chat", key_variable="LLAMA_API_KEY"),
         Profile(name="lmstudio", base_url="http://127.0.0.1:1234/v1", api="chat", key_variable="LM_API_TOKEN"),
+        Profile(
+            name="anthropic",
+            base_url=ANTHROPIC_URL,
+            api="messages",
+            apis=("messages",),
+            key_variable="ANTHROPIC_API_KEY",
+        ),
         Profile(name="litellm", base_url="http://127.0.0.1:4000/v1", api="chat", key_variable="LITELLM_PROXY_API_KEY"),
         Profile(
             name="gemini",
@@ -142,7 +151,7 @@ PROFILES = {
         ),
     )
 }
-OPENAI = PROFILES["openai"]
+OPENAI, ANTHROPIC = PROFILES["openai"], PROFILES["anthropic"]
 #: A server that is only known by its address. Its key is in no variable but the one that the user names.
 ANY = Profile(name="any", base_url=None, api="chat", key_variable="the variable of --api-key-env")
 _SPELLINGS = {
@@ -150,6 +159,7 @@ _SPELLINGS = {
     "llama-cpp": "llamacpp",
     "lm-studio": "lmstudio",
     "lm studio": "lmstudio",
+    "claude": "anthropic",
     "google": "gemini",
     "together.ai": "together",
     "aws": "bedrock",

@@ -5,9 +5,9 @@ and is called as ``Class(model, base_url=..., api_key=..., options=...)``, where
 package the line belongs to `BUILT_IN`. In any other package it is an entry point::
 
     [project.entry-points."asyncfc_jupyter.models"]
-    messages = "their_package.messages:MessagesModel"
+    converse = "their_package.converse:ConverseModel"
 
-Its name is then an API such as ``chat``: ``Agent("their-model", api="messages")``, ``--api messages``. If the class has an
+Its name is then an API such as ``chat``: ``Agent("their-model", api="converse")``, ``--api converse``. If the class has an
 attribute ``profile`` (`profiles.Profile`), its address and key are used when the user sets neither a server nor an address.
 A server that speaks an API of this table needs no class: it is one line of `profiles`.
 
@@ -64,6 +64,10 @@ BUILT_IN = {
             name="native", kind="api", target=f"{_MODELS}.openai.async_tools:OpenAINative", needs="openai",
             title="asynchronous tools",
         ),
+        ModelClass(
+            name="messages", kind="api", target=f"{_MODELS}.anthropic.messages:ClaudeMessages[anthropic]", needs="anthropic",
+            title="Messages",
+        ),
         ModelClass(name=REHEARSAL, kind="model", target=f"{_MODELS}.rehearsal:RehearsalModel"),
         ModelClass(name="record", kind="cassette", target=f"{_MODELS}.cassette.cassette:Recording"),
         ModelClass(name="replay", kind="cassette", target=f"{_MODELS}.cassette.cassette:Replay"),
@@ -93,6 +97,11 @@ def api_named(name: str) -> ModelClass:
         packages = ", ".join(part.package for part in parts)
         raise UsageError(f"the api {name!r} is registered by several packages: {packages}; uninstall all but one.")
     return ModelClass(name=name, kind="api", target=parts[0].target, package=parts[0].package)
+
+
+def kindred_apis(name: str) -> tuple[str, ...]:
+    """Return the built-in APIs that a server with this one may have, too: those of the same client library."""
+    return tuple(api for api in APIS if BUILT_IN[api].needs == BUILT_IN[name].needs)
 
 
 def api_title(name: str) -> str:

@@ -24,7 +24,7 @@ from asyncfc_jupyter.models.base import Finish, TextDelta
 from asyncfc_jupyter.models.profiles import Profile
 
 class Messages:
-    profile = Profile(name="theirs", base_url="https://theirs.example/v1", api="messages", key_variable="THEIR_API_KEY")
+    profile = Profile(name="theirs", base_url="https://theirs.example/v1", api="converse", key_variable="THEIR_API_KEY")
 
     def __init__(self, model, *, base_url, api_key, options):
         self.name, self.base_url, self.api_key, self.options = model, base_url, api_key, options
@@ -64,7 +64,7 @@ def refused(api: str) -> str:
 
 
 def test_every_built_in_class_can_be_loaded_and_opens_a_model() -> None:
-    assert APIS == ("chat", "responses", "native")
+    assert APIS == ("chat", "responses", "native", "messages")
     for each in BUILT_IN.values():
         assert callable(each.load_class()), each.name
     assert BUILT_IN[REHEARSAL].load_class()().name == REHEARSAL
@@ -86,8 +86,8 @@ print([name for name in sys.modules if name.startswith(("asyncfc_jupyter.models.
 
 
 def test_another_package_adds_an_api_by_an_entry_point(install: Install) -> None:
-    install("their-package", "messages = their_package:Messages [client]")
-    model = open_model("m", where=Where(api="messages"), options={"seed": 1})
+    install("their-package", "converse = their_package:Messages [client]")
+    model = open_model("m", where=Where(api="converse"), options={"seed": 1})
     assert (model.name, model.base_url, model.options) == ("m", "https://theirs.example/v1", {"seed": 1})
     assert (model.api_key.reveal(), model.api_key.variable) == ("their-key-0123456789", "THEIR_API_KEY")
     assert "their_package" in sys.modules
@@ -96,32 +96,32 @@ def test_another_package_adds_an_api_by_an_entry_point(install: Install) -> None
         return [delta async for delta in model.stream(ChatRequest(messages=[{"role": "user", "content": "Hi"}]))]
 
     assert asyncio.run(reply())[0] == TextDelta(text="hello")
-    assert api_names() == (*APIS, "messages")
-    assert (api_title("messages"), api_title("chat")) == ("messages", "Chat Completions")
-    assert problem_with("api", "messages") is None
+    assert api_names() == (*APIS, "converse")
+    assert (api_title("converse"), api_title("chat")) == ("converse", "Chat Completions")
+    assert problem_with("api", "converse") is None
 
 
 def test_the_doctor_examines_an_api_of_another_package(install: Install) -> None:
-    install("their-package", "messages = their_package:Messages")
-    report = asyncio.run(examine("m", where=Where(api="messages"), fresh=True))
-    assert (report.address, list(report.seen), report.api) == ("https://theirs.example/v1", ["messages"], "messages")
-    assert ["messages", "yes"] in [line.split() for line in report.text().splitlines()]
+    install("their-package", "converse = their_package:Messages")
+    report = asyncio.run(examine("m", where=Where(api="converse"), fresh=True))
+    assert (report.address, list(report.seen), report.api) == ("https://theirs.example/v1", ["converse"], "converse")
+    assert ["converse", "yes"] in [line.split() for line in report.text().splitlines()]
 
 
 def test_a_server_or_address_of_the_user_overrides_that_of_the_class(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install("their-package", "messages = their_package:Messages")
+    install("their-package", "converse = their_package:Messages")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu:1/v1")
-    assert address_of(Where(api="messages")) == "https://theirs.example/v1"
-    assert address_of(Where(api="messages", base_url="http://other:1/v1")) == "http://other:1/v1"
-    assert address_of(Where(api="messages", server="ollama")) == PROFILES["ollama"].base_url
+    assert address_of(Where(api="converse")) == "https://theirs.example/v1"
+    assert address_of(Where(api="converse", base_url="http://other:1/v1")) == "http://other:1/v1"
+    assert address_of(Where(api="converse", server="ollama")) == PROFILES["ollama"].base_url
 
 
 def test_a_class_without_a_profile_is_used_at_the_usual_address(install: Install, monkeypatch) -> None:
-    install("their-package", "messages = their_package:Messages", source=MODULE.replace("profile =", "own ="))
+    install("their-package", "converse = their_package:Messages", source=MODULE.replace("profile =", "own ="))
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu:1/v1")
-    assert address_of(Where(api="messages")) == "http://gpu:1/v1"
+    assert address_of(Where(api="converse")) == "http://gpu:1/v1"
 
 
 def test_a_built_in_api_is_not_replaced_and_a_model_is_not_an_api(install: Install) -> None:
@@ -132,39 +132,42 @@ def test_a_built_in_api_is_not_replaced_and_a_model_is_not_an_api(install: Insta
 
 
 def test_an_unknown_name_lists_what_there_is(install: Install) -> None:
-    install("their-package", "messages = their_package:Messages")
-    assert refused("message") == "there is no api 'message'; the apis are: chat, responses, native, messages."
-    assert "one of chat, responses, native, or one of another package" in str(problem_with("api", "message"))
+    install("their-package", "converse = their_package:Messages")
+    assert refused("convers") == "there is no api 'convers'; the apis are: chat, responses, native, messages, converse."
+    assert "one of chat, responses, native, messages, or one of another package" in str(problem_with("api", "message"))
 
 
 def test_a_name_that_two_packages_register_is_refused(install: Install) -> None:
-    install("one-package", "messages = one_package:Messages")
-    install("two-package", "messages = two_package:Messages")
-    assert refused("messages") == (
-        "the api 'messages' is registered by several packages: one-package, two-package; uninstall all but one."
+    install("one-package", "converse = one_package:Messages")
+    install("two-package", "converse = two_package:Messages")
+    assert refused("converse") == (
+        "the api 'converse' is registered by several packages: one-package, two-package; uninstall all but one."
     )
 
 
 @pytest.mark.parametrize(
     ("point", "remedy"),
     [
-        ("messages = their_package:Messages", "pip install 'no_such_client'"),
-        ("messages = their_package:Messages [client]", "pip install 'their-package[client]'"),
+        ("converse = their_package:Messages", "pip install 'no_such_client'"),
+        ("converse = their_package:Messages [client]", "pip install 'their-package[client]'"),
     ],
 )
 def test_a_missing_package_is_named_with_its_install_command(install: Install, point: str, remedy: str) -> None:
     install("their-package", point, source="import no_such_client.messages\n" + MODULE)
-    assert refused("messages") == (
-        f"the api 'messages' cannot be used: the package 'no_such_client' is not installed; run {remedy}."
+    assert refused("converse") == (
+        f"the api 'converse' cannot be used: the package 'no_such_client' is not installed; run {remedy}."
     )
 
 
 def test_a_client_that_is_imported_later_is_missed_when_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openai", None)
+    remedies = {"openai": "openai", "anthropic": "asyncfc_jupyter[anthropic]"}
     for api in APIS:
+        package = BUILT_IN[api].needs
+        monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(UsageError) as caught:
             api_named(api).load_class()
-        assert str(caught.value).endswith(": the package 'openai' is not installed; run pip install 'openai'.")
+        remedy = remedies[package]
+        assert str(caught.value).endswith(f": the package {package!r} is not installed; run pip install '{remedy}'.")
 
 
 @pytest.mark.parametrize(
@@ -178,15 +181,15 @@ def test_a_client_that_is_imported_later_is_missed_when_opened(monkeypatch: pyte
     ],
 )
 def test_an_entry_point_that_is_broken_names_its_package(install: Install, point: str, source: str, why: str) -> None:
-    install("their-package", f"messages = {point}", source=source)
-    said = refused("messages")
-    assert said.startswith(f"the api 'messages' cannot be used: {point} cannot be imported ({why}")
+    install("their-package", f"converse = {point}", source=source)
+    said = refused("converse")
+    assert said.startswith(f"the api 'converse' cannot be used: {point} cannot be imported ({why}")
     assert said.endswith("; update or uninstall the package 'their-package', which registers it.")
 
 
 def test_a_class_that_is_not_a_chat_model_is_refused(install: Install) -> None:
-    install("their-package", "messages = their_package:Messages", source=MODULE.replace("stream", "flow"))
-    assert refused("messages") == (
-        "the api 'messages' of the package 'their-package' made a Messages, which is not a ChatModel: it needs name and "
+    install("their-package", "converse = their_package:Messages", source=MODULE.replace("stream", "flow"))
+    assert refused("converse") == (
+        "the api 'converse' of the package 'their-package' made a Messages, which is not a ChatModel: it needs name and "
         "stream; update or uninstall that package."
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.models.anthropic.messages import ClaudeMessages
 from asyncfc_jupyter.models.base import ChatRequest
 from asyncfc_jupyter.models.catalog import Where, address_of, open_model
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative, native_items
@@ -19,12 +20,13 @@ from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.models.openai.responses_items import kept_item
 from asyncfc_jupyter.models.profiles import ANY, PROFILES, profile_named
 from asyncfc_jupyter.models.registry import APIS
+from tests.servers.message_script import message, text_block
 from tests.servers.response_script import response, text_item
 from tests.servers.scripted_server import HttpError, ScriptedServer, Stream, reply, text_chunks
 from tests.suite.expected import Compare
 
 KEY = "sk-very-secret-0123456789"
-MODELS = {"chat": OpenAIChat, "responses": OpenAIResponses, "native": OpenAINative}
+MODELS = {"chat": OpenAIChat, "responses": OpenAIResponses, "native": OpenAINative, "messages": ClaudeMessages}
 TOOLS = [
     {"type": "function", "function": {"name": "get", "description": "Get.", "parameters": {"type": "object"}}},
     {"type": "function", "function": {"name": "put", "parameters": {"type": "object"}, "strict": True}},
@@ -198,6 +200,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def ends(body: dict[str, Any]) -> Stream:
+    if "max_tokens" in body:  # here only the Messages API has it, which requires it
+        return message(text_block("a"))
     return reply(text_chunks("a")) if "messages" in body else response(text_item("a"))
 
 
@@ -243,7 +247,16 @@ def test_every_request_leaves_the_process_as_expected(api: str, expected: Compar
 @pytest.mark.parametrize("api", MODELS)
 def test_every_request_to_a_server_that_refuses_a_field_is_as_expected(api: str, expected: Compare) -> None:
     """Each field is refused once by its name, and stays out; the user is warned of fields that were asked for."""
-    refusable = ("store", "include", "top_k", "reasoning", "async", "stream_options")
+    refusable = (
+        "eager_input_streaming",
+        "cache_control",
+        "store",
+        "include",
+        "top_k",
+        "reasoning",
+        "async",
+        "stream_options",
+    )
 
     def policy(body: dict[str, Any]) -> Any:
         for name in refusable:

@@ -214,7 +214,7 @@ class ScriptedServer:
             while first := await ahead:
                 path, headers, body = await _read_request(reader, first)
                 ahead = asyncio.ensure_future(reader.read(1))
-                if path.endswith(("/chat/completions", "/responses")):
+                if path.endswith(("/chat/completions", "/responses", "/messages")):
                     await self._answer(Recorded(path, headers, json.loads(body or "{}"), number), writer, ahead)
                 else:
                     await _refuse(writer, HttpError(status=404, message=f"no such path: {path}"))

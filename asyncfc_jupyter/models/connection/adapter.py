@@ -88,7 +88,7 @@ class Adapter(ABC):
     #: The client library that sends the requests.
     library: ClassVar[ClientLibrary]
     #: The endpoint of the API.
-    path: ClassVar[str]
+    path: str
     #: Fields that the adapter itself sets, so that no option may.
     reserved: ClassVar[frozenset[str]]
     #: What is wrong with a reply that is not complete, and what to do if that happens again.

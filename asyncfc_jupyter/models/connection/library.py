@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from asyncfc_jupyter.plugins import PartNotUsable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLibrary:
@@ -31,7 +33,20 @@ class ClientLibrary:
     ambient: tuple[str, ...]
     #: Whether what the environment says for this library belongs to an address; None is the one that the environment names.
     owns: Callable[[str | None], bool]
+    #: The extra of this package that installs it; empty for one that is always installed.
+    extra: str = ""
 
     def load(self) -> Any:
-        """Return the library, and import it first if needed."""
-        return importlib.import_module(self.package)
+        """Return the library, and import it first if needed.
+
+        Raises:
+            PartNotUsable: It is not installed.
+        """
+        try:
+            return importlib.import_module(self.package)
+        except ModuleNotFoundError as error:
+            if error.name != self.package:
+                raise
+        wanted = f"asyncfc-jupyter[{self.extra}]" if self.extra else self.package
+        problem = f"the package {self.package!r} is not installed"
+        raise PartNotUsable(f"{self.package}'s {self.client}", problem, f"run pip install '{wanted}'")

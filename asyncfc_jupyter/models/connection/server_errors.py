@@ -75,7 +75,7 @@ def interruption(error: Any, *, address: str, timeout_s: float) -> ServerError:
             f"{address} began to reply and then sent nothing for {timeout_s:g} s; look whether it hangs, or raise timeout_s.",
             transient=True,
         )
-    if isinstance(get(error, "body") or error, (Mapping, str)) or not isinstance(error, Exception):
+    if isinstance(_said(error), (Mapping, str)) or not isinstance(error, Exception):
         lasting = _LASTING.search(f"{_code(error)}")
         return ServerError(
             f"{address} ended the reply with an error{server_message(error)}; run it again.", transient=not lasting
@@ -101,7 +101,7 @@ def refused_option(error: Any, optional: Mapping[str, re.Pattern[str] | None]) -
     """
     if get(error, "status_code") not in {400, 422}:
         return None
-    body = get(error, "body")
+    body = _said(error)
     words = f"{error} {body}"
     for name, pattern in optional.items():
         if pattern is not None and pattern.search(words):
@@ -116,12 +116,18 @@ def refused_option(error: Any, optional: Mapping[str, re.Pattern[str] | None]) -
 
 def server_message(error: Any) -> str:
     """Return the server's message as ``: message``, shortened to one line and with keys masked; or an empty text."""
-    body = get(error, "body") or error
+    body = _said(error)
     text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
     if isinstance(text, list):  # of a validator; each problem may quote the request beside its message
         text = "; ".join(str(words) for problem in text if (words := get(problem, "msg")))
     line = shorten(mask(str(text)), _SAID_CHARS)
     return f": {line}" if line and not line.startswith("<") else ""
+
+
+def _said(error: Any) -> Any:
+    """Return what a server says of an error: the body, or the ``error`` in it, which openai-python alone takes out."""
+    body = get(error, "body") or error
+    return get(body, "error") or body if isinstance(body, Mapping) else body
 
 
 def retry_after_s(error: Any) -> float | None:
@@ -162,5 +168,5 @@ def _may_pass(error: Any, status: int | None) -> bool:
 
 
 def _code(error: Any) -> str:
-    body = get(error, "body") or error
+    body = _said(error)
     return " ".join(str(get(body, name) or "") for name in ("code", "type"))
