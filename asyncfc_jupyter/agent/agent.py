@@ -20,10 +20,10 @@ from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import Taping, Where, open_model
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.modes import parse_deliver, parse_mode
-from asyncfc_jupyter.runtime.attempt import show_exception
 from asyncfc_jupyter.runtime.call import APPROVAL_TIMEOUT_S, Approver, Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog, Observer
+from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.runtime.printed import Capture
 from asyncfc_jupyter.tools.definition import Tool, as_tools
 

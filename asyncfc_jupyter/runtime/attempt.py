@@ -33,7 +33,8 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal
 
 from asyncfc_jupyter.errors import ExecutorBroken, ProcessEnded
-from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, text_of, traceback_of, type_name
+from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, traceback_of
+from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
@@ -42,11 +43,8 @@ from asyncfc_jupyter.runtime.process_state import PROCESS, end_call
 from asyncfc_jupyter.runtime.processes import ProcessWork, processes
 from asyncfc_jupyter.runtime.running_call import RunningCall, context_of
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
-from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.definition import Tool
 
-#: Characters of an exception's text that are shown to the model and the user: a tool may put a whole page into one.
-_MESSAGE_CHARACTERS = 2_000
 #: What fails a call in another process, beside its function.
 _ARGUMENTS_STAY = "the arguments cannot be sent to another process"
 _RESULT_STAYS = "the result cannot be sent from another process"
@@ -446,11 +444,3 @@ def _packed_by_value(whole: Any) -> bytes:
 def raised(error: BaseException | None) -> Raised:
     """Return an exception as a value. Its traceback keeps the user's frames only."""
     return Raised(kind="error", message=show_exception(error), error=None if error is None else own_frames(error))
-
-
-def show_exception(error: BaseException | None) -> str:
-    """Return an exception's type and text on one bounded line. A text that raises is replaced by a note."""
-    if error is None:
-        return "no exception"
-    name, text = type_name(error), shorten(text_of(error), _MESSAGE_CHARACTERS)
-    return f"{name}: {text}" if text else name

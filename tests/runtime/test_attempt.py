@@ -18,7 +18,6 @@ from asyncfc_jupyter.runtime.attempt import (
     Returned,
     ask_in_thread,
     call_far_away,
-    show_exception,
     still_running,
 )
 from asyncfc_jupyter.runtime.call import Lease
@@ -167,18 +166,6 @@ def test_a_call_abandoned_before_its_first_step_leaves_nothing_unawaited() -> No
         run_virtually(main())
         gc.collect()
     assert [str(each.message) for each in caught] == []
-
-
-def test_an_exception_is_shown_on_one_line_of_two_thousand_characters() -> None:
-    class Rude(Exception):
-        def __str__(self):
-            raise RuntimeError("no")
-
-    assert show_exception(ValueError("a\n b")) == "ValueError: a b"
-    assert show_exception(ValueError()) == "ValueError"
-    assert show_exception(Rude()) == "Rude: its text raised RuntimeError"
-    assert show_exception(ValueError("x" * 2_000)) == "ValueError: " + "x" * 2_000
-    assert show_exception(ValueError("x" * 2_001)) == "ValueError: " + "x" * 1_999 + "…"
 
 
 def test_a_call_that_cannot_be_stopped_is_reported_as_still_running() -> None:

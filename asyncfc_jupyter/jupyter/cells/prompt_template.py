@@ -23,7 +23,7 @@ from typing import Any
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.table import AgentOptions
 from asyncfc_jupyter.jupyter.text_file import read_text_file
-from asyncfc_jupyter.runtime.attempt import show_exception
+from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_text
 

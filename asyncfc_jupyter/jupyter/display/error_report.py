@@ -27,8 +27,10 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.errors import AsyncFCError, InvariantBroken, PlanError, ToolFailed, UsageError
 from asyncfc_jupyter.foreign_code import ForeignCode, text_of, traceback_of, type_name
+from asyncfc_jupyter.jupyter.display.route_displays import with_leaves
 from asyncfc_jupyter.jupyter.settings.sources import SettingsError
 from asyncfc_jupyter.masking import mask, mask_pieces
+from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.text import printable
 
 if TYPE_CHECKING:
@@ -54,9 +56,9 @@ def show_in_cells(shell: InteractiveShell) -> None:
         line = mask(_one_line(error) + (f" ({place})" if place else ""))
         if not isinstance(error, ToolFailed) or error.__cause__ is None:
             return [line]
-        cause = [_one_line(error.__cause__)]
+        cause = [mask(show_exception(error.__cause__))]
         with ForeignCode():  # a traceback that fails must not hide that the tool failed
-            cause = _traceback_of(shell, error.__cause__)
+            cause = with_leaves(error.__cause__, functools.partial(_traceback_of, shell))
         return [*cause, "", "It came from a tool that the model called:", "", line]
 
     AsyncFCError._render_traceback_ = render  # type: ignore[method-assign,assignment]
@@ -113,9 +115,9 @@ def _reported(magics: Reporting) -> Iterator[None]:
             raise
         if _is_bug(error, magics.shell):
             raise Bug(error, magics.last_run) from error
-        lines = [_one_line(error)]
+        lines = [mask(show_exception(error))]
         with ForeignCode():
-            lines = _traceback_of(magics.shell, error)
+            lines = with_leaves(error, functools.partial(_traceback_of, magics.shell))
         error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         raise
 

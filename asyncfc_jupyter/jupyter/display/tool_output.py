@@ -22,7 +22,7 @@ from asyncfc_jupyter.core.futures import FutureName, future_number
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle, OutputStack
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen, newest_line
 from asyncfc_jupyter.masking import mask, mask_pieces
-from asyncfc_jupyter.runtime.attempt import show_exception
+from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.runtime.output_buffer import Kept, Stream
 from asyncfc_jupyter.text import clean, plural
 
