@@ -1,4 +1,4 @@
-"""The command line: ``asyncfc-jupyter demo``, ``doctor`` and ``trace``."""
+"""The command line: ``asyncfc-jupyter demo``, ``doctor``, ``models`` and ``trace``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, C
 from asyncfc_jupyter.demo.play import Comparison, play_all
 from asyncfc_jupyter.errors import AsyncFCError
 from asyncfc_jupyter.masking import mask, masked
-from asyncfc_jupyter.models.catalog import Where
+from asyncfc_jupyter.models.catalog import Where, list_models
 from asyncfc_jupyter.models.doctor import examine
 from asyncfc_jupyter.models.keys import api_key_in
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.registry import APIS
+from asyncfc_jupyter.text import printable
 from asyncfc_jupyter.trace.render.comparison import compare
 from asyncfc_jupyter.trace.render.timeline import Timeline
 from asyncfc_jupyter.trace.trace import Trace
@@ -78,15 +79,20 @@ def _parser() -> argparse.ArgumentParser:
         "The report is kept per server and model.",
     )
     doctor.add_argument("model", metavar="MODEL", help="the name by which the server knows its model, or an alias")
-    doctor.add_argument("--server", metavar="NAME", help=", ".join(PROFILES))
-    doctor.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
     doctor.add_argument(
         "--api", metavar="API", help=f"examine this API only: {', '.join(APIS)}, or one of another package"
     )
-    doctor.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
     doctor.add_argument("--fresh", action="store_true", help="examine again, although a report is kept")
     doctor.add_argument("--json", action="store_true", help="print the report as JSON")
     doctor.set_defaults(run=_doctor)
+    models = commands.add_parser(
+        "models", help="list the models of a server", description="Lists the models of a server, a name a line."
+    )
+    models.set_defaults(run=_models, api=None)
+    for command in (doctor, models):
+        command.add_argument("--server", metavar="NAME", help=", ".join(PROFILES))
+        command.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
+        command.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
     trace = commands.add_parser(
         "trace",
         help="draw saved traces",
@@ -104,9 +110,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _doctor(options: argparse.Namespace) -> int:
+def _where(options: argparse.Namespace) -> Where:
     key = api_key_in(options.api_key_env)
-    where = Where(server=options.server, base_url=options.base_url, api=options.api, api_key=key)
+    return Where(server=options.server, base_url=options.base_url, api=options.api, api_key=key)
+
+
+def _models(options: argparse.Namespace) -> int:
+    names = asyncio.run(list_models(_where(options)))
+    for name in names:
+        print(mask(printable(name)))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    where = _where(options)
     # The progress goes to stderr, since a program may read stdout; it shows on a terminal only.
     with Console(stderr=True).status(f"examines {escape(options.model)}") as status:
         report = asyncio.run(

@@ -8,6 +8,7 @@ import pytest
 
 from asyncfc_jupyter import cli
 from asyncfc_jupyter.agent import Mode
+from tests.servers.scripted_server import ScriptedServer
 from tests.trace.sample_traces import interrupted, travel
 
 
@@ -35,6 +36,18 @@ def test_the_demo_runs_every_mode_and_all_give_the_same_answer(tmp_path) -> None
     page = (tmp_path / "d.html").read_text()
     assert "search_flights" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_models_of_a_server_are_listed_a_line_each(capsys) -> None:
+    with ScriptedServer(models=["b", "a\x1b[31m", "sk-0123456789abcdefghijklmnop"]) as server:
+        assert cli.main(["models", "--base-url", server.base_url]) == 0
+    assert capsys.readouterr().out.splitlines() == ["a", "b", "***"]
+
+
+def test_a_server_without_a_list_of_models_ends_the_command(capsys) -> None:
+    with ScriptedServer() as server:
+        assert cli.main(["models", "--base-url", server.base_url]) == 1
+    assert "does not list its models" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "why"), [("nowhere/d.json", "No such file or directory"), (".", "Is a directory")])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
-from asyncfc_jupyter.jupyter.cells.transformer import AgentCellTransformer, DoctorLines
+from asyncfc_jupyter.jupyter.cells.transformer import AgentCellTransformer, ServerLines
 from asyncfc_jupyter.jupyter.display.error_report import show_in_cells, show_plainly
 from asyncfc_jupyter.jupyter.magics import AgentMagics
 from asyncfc_jupyter.masking import KNOWN
@@ -37,7 +37,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     show_in_cells(shell)
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(AgentCellTransformer(shell, magics.cells))
-    shell.input_transformer_manager.token_transformers.append(DoctorLines(shell, magics.cells))
+    shell.input_transformer_manager.token_transformers.append(ServerLines(shell, magics.cells))
     magics.matcher.install()
     magics.stop_watching = KNOWN.watch(lambda: list(shell.user_ns.items()))
     shell.events.register("pre_run_cell", magics.cells.started)
@@ -78,7 +78,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     magics.stop_watching()
     shell.configurables.remove(magics)  # type: ignore[arg-type]  # IPython declares a list of shells
     for transformers in (shell.input_transformers_cleanup, shell.input_transformer_manager.token_transformers):
-        transformers[:] = [item for item in transformers if not isinstance(item, AgentCellTransformer | DoctorLines)]
+        transformers[:] = [item for item in transformers if not isinstance(item, AgentCellTransformer | ServerLines)]
     magics.matcher.remove()
     shell.events.unregister("pre_run_cell", magics.cells.started)
     shell.events.unregister("post_run_cell", magics.cells.ended)

@@ -1,9 +1,9 @@
 """What the Tab key offers after ``%%agent``, ``%%tool`` and ``%agent``: options, their values, commands and what they act on.
 
 One matcher of IPython's. It reads the line up to the cursor and nothing else, and offers what exists now: the tools, futures
-and conversations of the session. It never asks a server, and leaves out what it cannot find out, since an error at a press of
-Tab helps no user. Where it has something to offer, Python's own names are left out; in the prompt below the line it offers
-nothing.
+and conversations of the session. It never asks a server: of its models, those that ``%agent model --list`` showed last are
+offered. It leaves out what it cannot find out, since an error at a press of Tab helps no user. Where it has something to offer,
+Python's own names are left out; in the prompt below the line it offers nothing.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ class Matcher:
                 *([session.model.name] if session is not None and session.model is not None else []),
                 REHEARSAL,
                 *_aliases(),
+                *(session.listed_models if session is not None else ()),
             ],
             "NAME=MODEL": lambda: [f"{name}=" for name in _aliases()],
             "SERVER": lambda: PROFILES,

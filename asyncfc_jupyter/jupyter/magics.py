@@ -133,9 +133,13 @@ class AgentMagics(Magics, AgentSettings):
             (await self.session.ask(given, cell)).conclude()
 
     @reports_errors
-    async def doctor_line(self, line: str) -> None:
-        """Run an ``%agent doctor`` line natively: the transformer writes this call."""
-        (await table.answer(self.session, self._shell.var_expand(line, depth=1_000_000))).conclude()
+    async def server_line(self, line: str) -> None:
+        """Run a line that asks a server natively: the transformer writes this call."""
+        answer = table.answer(self.session, self._shell.var_expand(line, depth=1_000_000))
+        if inspect.iscoroutine(answer):
+            (await answer).conclude()
+        else:
+            _say(answer)
 
     def _options(self, line: str) -> AgentOptions:
         from asyncfc_jupyter.jupyter.cells.prompt_template import replaced_line  # noqa: PLC0415 - see `session`

@@ -127,3 +127,16 @@ class ForetellingModel(Protocol):
             messages: The history before the reply that the next request follows.
         """
         ...
+
+
+@runtime_checkable
+class ListingModel(Protocol):
+    """A model whose server can be asked which models it has."""
+
+    async def list_models(self) -> tuple[str, ...]:
+        """Return the names of all models that the server lists, in alphabetical order.
+
+        Raises:
+            ServerError: The server cannot be reached, or lists none.
+        """
+        ...

@@ -15,7 +15,7 @@ from typing import Any
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.address import show_address
 from asyncfc_jupyter.models.aliases import resolve
-from asyncfc_jupyter.models.base import ChatModel
+from asyncfc_jupyter.models.base import ChatModel, ListingModel
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, key_file, lends_key, needs_no_key, no_key_for
 from asyncfc_jupyter.models.profiles import ANY, OPENAI, OPENAI_URL, Profile, owner_of, profile_named
 from asyncfc_jupyter.models.registry import APIS, BUILT_IN, REHEARSAL, api_named, kindred_apis
@@ -96,6 +96,19 @@ def apis_of(where: Where) -> tuple[str, ...]:
         return (where.api,)
     profile = _server(where)[0]
     return profile.apis or kindred_apis(profile.api)
+
+
+async def list_models(where: Where) -> tuple[str, ...]:
+    """Return the names of the models that a server lists, in alphabetical order.
+
+    Raises:
+        ServerError: The server cannot be reached, or lists no models.
+        UsageError: There is no such server, API or key.
+    """
+    opened = _open("*", where, {})
+    if not isinstance(opened, ListingModel):
+        raise UsageError(f"the api {where.api!r} cannot list the models of its server; name one with model (--model).")
+    return await opened.list_models()
 
 
 def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:

@@ -58,7 +58,7 @@ def test_options_of_both_cell_magics_are_offered_in_their_order(kernel: Kernel) 
         ("%%agent -f |", [f"%%agent -f {form}" for form in FORMATS]),
         ("%%agent --format js|", ["%%agent --format json"]),
         ("%%agent --api n|", ["%%agent --api native"]),
-        ("%%agent --server o|", ["%%agent --server openai", "%%agent --server ollama"]),
+        ("%%agent --server ol|", ["%%agent --server ollama"]),
         ("%%agent --speed i|", ["%%agent --speed instant"]),
         ("%%agent --model |", ["%%agent --model rehearsal", "%%agent --model small"]),
         ("%%agent --tools q|", ["%%agent --tools quick"]),

@@ -34,6 +34,41 @@ def _text(cell):
     return "".join(shown) + "".join("".join(output.get("traceback", ())) for output in cell.outputs)
 
 
+def test_the_models_of_a_server_are_listed_marked_and_offered(tmp_path) -> None:
+    names = [f"org/model-{number:03}" for number in range(70)]
+    with ScriptedServer(models=names) as server:
+        complete = "get_ipython().complete('org/model-00', '%agent model org/model-00', 25)[1]"
+        _, shown = run_notebook(
+            tmp_path,
+            "%agent model --list --server nowhere",
+            f"%agent model org/model-002 --base-url {server.base_url}",
+            complete,
+            "%agent model --list",
+            complete,
+            "%agent model 06 --list",
+            "for _ in range(1):\n    %agent model zebra --list",
+            "%agent model",
+            "%agent model --list --base-url http://127.0.0.1:9/v1",
+            "%agent model rehearsal\n%agent model --list",
+            fails=True,
+        )
+    assert "there is no server 'nowhere'" in shown[0]
+    assert shown[2] == "['org/model-002']"
+    lines = shown[3].splitlines()
+    assert lines[0] == f"{server.base_url} has 70 models:"
+    assert lines[1:4] == ["  org/model-000", "  org/model-001", "  org/model-002  in use"]
+    assert lines[60:] == [
+        "  org/model-059",
+        "  and 10 more; a part of the name shows those that contain it: %agent model PART --list",
+    ]
+    assert "org/model-009" in shown[4]
+    assert shown[5].splitlines()[0] == f"{server.base_url} has 11 models whose names contain '06':"
+    assert shown[6] == f"{server.base_url} lists no models whose names contain 'zebra'; it has 70 others."
+    assert shown[7].startswith("org/model-002 at ")
+    assert "127.0.0.1:9/v1" in shown[8]
+    assert "the rehearsal model has no server" in shown[9]
+
+
 def test_aliases_and_the_model_are_set_shown_and_removed(tmp_path) -> None:
     _, shown = run_notebook(
         tmp_path,

@@ -117,9 +117,14 @@ def test_loading_twice_transforms_once_and_unloading_leaves_nothing(shell: Inter
 @pytest.mark.parametrize(
     ("cell", "transformed"),
     [
-        ("%agent doctor", "await get_ipython().asyncfc.doctor_line('doctor')\n"),
-        ("%agent doctor m --base-url {x}  \n", "await get_ipython().asyncfc.doctor_line('doctor m --base-url {x}')\n"),
-        ("a = 1\n%agent doctor \\\n  m\nb", "a = 1\nawait get_ipython().asyncfc.doctor_line('doctor    m')\nb\n"),
+        ("%agent doctor", "await get_ipython().asyncfc.server_line('doctor')\n"),
+        ("%agent doctor m --base-url {x}  \n", "await get_ipython().asyncfc.server_line('doctor m --base-url {x}')\n"),
+        ("%agent model --list", "await get_ipython().asyncfc.server_line('model --list')\n"),
+        (
+            "%agent model qwen --server x --list",
+            "await get_ipython().asyncfc.server_line('model qwen --server x --list')\n",
+        ),
+        ("a = 1\n%agent doctor \\\n  m\nb", "a = 1\nawait get_ipython().asyncfc.server_line('doctor    m')\nb\n"),
     ],
 )
 def test_a_doctor_line_at_the_top_level_becomes_an_await(shell: InteractiveShell, cell: str, transformed: str) -> None:
@@ -135,6 +140,8 @@ def test_a_doctor_line_at_the_top_level_becomes_an_await(shell: InteractiveShell
         "def f():\n    %agent doctor",
         "x = %agent doctor",
         "%agent doctors",
+        "%agent model list-of-all",
+        "%agent tools --list",
         "%agent tools",
     ],
 )

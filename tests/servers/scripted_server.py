@@ -149,10 +149,14 @@ class ScriptedServer:
 
     Attributes:
         base_url: Where it listens, such as ``http://127.0.0.1:40123/v1``.
+        models: What it answers when asked for its models; None for a server without such a list.
         requests: Every request so far, in the order of arrival.
     """
 
-    def __init__(self, script: Sequence[Answer] | Policy) -> None:
+    def __init__(
+        self, script: Sequence[Answer] | Policy = (), *, models: Sequence[str] | HttpError | None = None
+    ) -> None:
+        self.models = models
         self._policy = script if callable(script) else None
         self._script = iter(() if callable(script) else script)
         self.requests: list[Recorded] = []
@@ -216,6 +220,8 @@ class ScriptedServer:
                 ahead = asyncio.ensure_future(reader.read(1))
                 if path.endswith(("/chat/completions", "/responses", "/messages")):
                     await self._answer(Recorded(path, headers, json.loads(body or "{}"), number), writer, ahead)
+                elif path.partition("?")[0].endswith("/models") and self.models is not None:
+                    await _refuse(writer, self._list())
                 else:
                     await _refuse(writer, HttpError(status=404, message=f"no such path: {path}"))
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -242,6 +248,13 @@ class ScriptedServer:
                 request._disconnected.set()
             raise
         request._finished.set()
+
+    def _list(self) -> HttpError:
+        """Return the answer to a request for the models."""
+        if isinstance(self.models, HttpError):
+            return self.models
+        data = [{"id": name, "object": "model"} for name in self.models or ()]
+        return HttpError(status=200, body=json.dumps({"object": "list", "data": data}))
 
     def _choose(self, body: dict[str, Any]) -> Answer:
         try:

@@ -1,4 +1,4 @@
-"""Turn a top-level ``%%agent`` cell, or ``%agent doctor`` line, into an ``await``, which IPython runs on the kernel's loop.
+"""Turn a top-level ``%%agent`` cell, or a line that asks a server, into an ``await``, which IPython runs on the kernel's loop.
 
 An ordinary magic is a synchronous function. To wait for a run in one, the running loop must be entered a second time, which
 `run_sync` does where there is no other way. A cell of its own needs none of that: IPython awaits cells natively, so the
@@ -9,8 +9,9 @@ them is synchronous; all of them under ``%autoawait off`` or a loop that is not 
 remain interruptible as any synchronous cell is. From those, only the comment lines above the magic are removed: IPython
 recognises a cell magic on the first line only.
 
-Of the lines, only the examination of a server takes longer than a moment. It is found in the tokens, as IPython finds its own
-lines, so that a text or a comment that contains it is left alone. An indented line may be part of a function and stays.
+Of the lines, only ``%agent doctor`` and ``%agent model --list`` take longer than a moment. Each is found in the tokens, as
+IPython finds its own lines, so that a text or a comment that contains it is left alone. An indented line may be part of a
+function and stays.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class AgentCellTransformer:
         return lines[first:]
 
 
-class DoctorLines:
+class ServerLines:
     """A token transform for IPython: an object with the method `find`, where IPython's own are classes."""
 
     def __init__(self, shell: InteractiveShell, cells: RunningCells) -> None:
@@ -93,12 +94,14 @@ class DoctorLines:
         if not _can_await(self._shell, self._cells):
             return None
         for tokens in tokens_by_line:
-            if [token.string for token in tokens[:3]] == ["%", "agent", "doctor"] and tokens[0].start[1] == 0:
-                return _DoctorLine(tokens[0].start)
+            words = [token.string for token in tokens]
+            asks = words[2:3] == ["doctor"] or (words[2:3] == ["model"] and "- - list" in " ".join(words[3:]))
+            if words[:2] == ["%", "agent"] and asks and tokens[0].start[1] == 0:
+                return _ServerLine(tokens[0].start)
         return None
 
 
-class _DoctorLine(TokenTransformBase):
+class _ServerLine(TokenTransformBase):
     #: Runs before IPython's transform of line magics (10), and after that of a question mark at the end (5).
     priority = 7
 
@@ -107,7 +110,7 @@ class _DoctorLine(TokenTransformBase):
         end = find_end_of_continued_line(lines, self.start_line)
         line = assemble_continued_line(lines, (self.start_line, self.start_col), end)
         words = line.removeprefix("%").strip().removeprefix("agent").strip()
-        call = f"await get_ipython().asyncfc.doctor_line({words!r})\n"
+        call = f"await get_ipython().asyncfc.server_line({words!r})\n"
         return [*lines[: self.start_line], call, *lines[end + 1 :]]
 
 

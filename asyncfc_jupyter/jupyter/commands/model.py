@@ -1,19 +1,22 @@
-"""``%agent model`` and ``%agent alias``: the model in use, and short names for models."""
+"""``%agent model`` and ``%agent alias``: the model in use, those that a server has, and short names for models."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.jupyter.cells.cell_end import CellEnd
+from asyncfc_jupyter.jupyter.commands.asked_server import Words, ask_server
 from asyncfc_jupyter.jupyter.commands.status import model_in_words
 from asyncfc_jupyter.jupyter.commands.table import COMMANDS
 from asyncfc_jupyter.jupyter.options import parse
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
 from asyncfc_jupyter.jupyter.settings.table import REACH
 from asyncfc_jupyter.models.aliases import aliases, set_alias
-from asyncfc_jupyter.models.keys import checked_variable
+from asyncfc_jupyter.models.catalog import Where, address_of, list_models
+from asyncfc_jupyter.models.keys import api_key_in, checked_variable
 from asyncfc_jupyter.models.profiles import profile_named
 from asyncfc_jupyter.models.registry import api_named
 from asyncfc_jupyter.models.secret import checked_model
@@ -27,20 +30,74 @@ _CHECKS: dict[str, Callable[[str], str]] = {
     "api": lambda name: api_named(name).name,
     "api_key_env": checked_variable,
 }
+_ORDER = "the name of the model comes before the options"
 
 
-def show_model(session: Session, *words: str) -> str:
-    """Choose a model, if the words name one or how to reach it, and return the one in use.
+#: Models that are shown together; some servers have hundreds.
+_MOST_SHOWN = 60
+
+
+def show_model(session: Session, *words: str) -> str | Coroutine[Any, Any, CellEnd]:
+    """Choose a model, if the words name one or how to reach it, and return the one in use; or list those of a server.
 
     Raises:
         UsageError: The words do not choose a model; nothing was changed.
     """
+    given = parse("%agent", words, COMMANDS["model"].options, hint=_ORDER, positional="names")
+    if given["list"]:
+        return _listing(session, given)
     choice, _ = read_choice(session, "model", words)
     if choice is not None:
         session.settings.choose(choice)
     if session.model is None:
         return "No model yet: choose one with %agent model NAME, or add --model NAME to %%agent."
     return model_in_words(session.model)
+
+
+def _listing(session: Session, given: dict[str, Any]) -> Coroutine[Any, Any, CellEnd]:
+    """Return the list of a server's models, to be awaited; of the server in use unless the words name one."""
+    values, part = _reaching(given), " ".join(given["names"]).lower()
+    used = session.model
+    if used is not None and used.is_rehearsal and not values:
+        raise UsageError("the rehearsal model has no server; name one, such as %agent model --list --server ollama.")
+    choice = session.settings.reach(ModelChoice(name="-", **values))
+    where = where_of(choice or ModelChoice(name="-", **values))
+
+    def answer(names: Sequence[str]) -> str:
+        session.listed_models = tuple(names)
+        return _list_in_words(names, part, address_of(where), used=used.name if used is not None else "")
+
+    words = Words(work="the list", doing=f"Asks {address_of(where)} for its models", again="ask again")
+    return ask_server(session.shell, lambda _progress: list_models(where), answer, words)
+
+
+def _list_in_words(names: Sequence[str], part: str, address: str, *, used: str) -> str:
+    found = [name for name in names if part in name.lower()]
+    containing = f" whose names contain {part!r}" if part else ""
+    if not found:
+        return f"{address} lists no models{containing}" + (f"; it has {len(names)} others." if names else ".")
+    shown = found[:_MOST_SHOWN]
+    width = max(map(len, shown))
+    rows = [f"  {name:<{width}}  in use" if name == used else f"  {name}" for name in shown]
+    rest = len(found) - len(shown)
+    if rest:
+        rows.append(f"  and {rest} more; a part of the name shows those that contain it: %agent model PART --list")
+    return "\n".join([f"{address} has {len(found)} models{containing}:", *rows])
+
+
+def where_of(choice: ModelChoice) -> Where:
+    """Return how a model of this choice is reached.
+
+    Raises:
+        UsageError: The variable of its key is not set.
+    """
+    key = api_key_in(choice.api_key_env)
+    return Where(server=choice.server, base_url=choice.base_url, api=choice.api, api_key=key)
+
+
+def _reaching(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a line's options that say how a server is reached, after a check of each."""
+    return {name: _CHECKS.get(name, str)(given[name]) for name in REACH if given[name] is not None}
 
 
 def read_choice(session: Session, command: str, words: tuple[str, ...]) -> tuple[ModelChoice | None, dict[str, Any]]:
@@ -52,9 +109,8 @@ def read_choice(session: Session, command: str, words: tuple[str, ...]) -> tuple
     Raises:
         UsageError: The words do not choose a model.
     """
-    hint = "the name of the model comes before the options"
-    given = parse("%agent", words, COMMANDS[command].options, hint=hint, positional="names")
-    values: dict[str, Any] = {name: _CHECKS.get(name, str)(given[name]) for name in REACH if given[name] is not None}
+    given = parse("%agent", words, COMMANDS[command].options, hint=_ORDER, positional="names")
+    values = _reaching(given)
     if not (given["names"] or values):
         return None, given
     names = given["names"] or ([session.model.name] if session.model is not None else [])

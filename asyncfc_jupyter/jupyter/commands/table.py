@@ -55,6 +55,7 @@ class Command:
 
 #: The options of `%agent model` and `%agent doctor`.
 _REACHING = tuple(OPTIONS[name] for name in REACH)
+_LIST = Option(name="list", help="list the models that the server has", rule=FLAG, default=False)
 _FRESH = Option(name="fresh", help="examine the server again", rule=FLAG, default=False)
 
 _ALL = (
@@ -72,7 +73,13 @@ _ALL = (
     Command("fork", "NEW [CONVERSATION]", "conversations:fork", "begin a conversation from a copy of another"),
     Command("export", "FILE [CONVERSATION]", "conversations:save", "write a conversation to a file"),
     Command("import", "FILE [CONVERSATION]", "conversations:load", "read a conversation from a file"),
-    Command("model", "[MODEL]", "model:show_model", "show the model in use, or choose one", _REACHING),
+    Command(
+        "model",
+        "[MODEL]",
+        "model:show_model",
+        "show the model in use, choose one, or list those of a server",
+        (*_REACHING, _LIST),
+    ),
     Command("alias", "[NAME=MODEL]", "model:show_aliases", "list the short names for models, or make one"),
     Command("config", "", "status:show_settings", "the settings: the value of each, and where it was set"),
     Command(

@@ -48,6 +48,8 @@ class Session:
         self.last: Run | None = None
         self.background = Background()
         self.latencies = Latencies()
+        #: The models that a server listed last, for the Tab key.
+        self.listed_models: tuple[str, ...] = ()
         self._cells = cells
         if (kernel := getattr(shell, "kernel", None)) is not None:
             take_turns(kernel)

@@ -70,7 +70,8 @@ class ClaudeMessages(Adapter):
     def __init__(self, model: str, *, base_url: str | None = None, **more: Any) -> None:
         super().__init__(model, base_url=base_url or ANTHROPIC_URL, **more)
         # The library expects an address without the version; here all addresses end in it.
-        self.path = "/messages" if (base_url or ANTHROPIC_URL).rstrip("/").endswith("/v1") else "/v1/messages"
+        version = "" if (base_url or ANTHROPIC_URL).rstrip("/").endswith("/v1") else "/v1"
+        self.path, self.models_path = f"{version}/messages", f"{version}/models?limit=1000"
 
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         system = system_blocks(request.messages)

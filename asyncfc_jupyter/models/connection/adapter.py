@@ -34,7 +34,7 @@ from asyncfc_jupyter.masking import KNOWN
 from asyncfc_jupyter.models.address import credentials, is_http, show_address
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
 from asyncfc_jupyter.models.connection.clients import client_for
-from asyncfc_jupyter.models.connection.lenient import get
+from asyncfc_jupyter.models.connection.lenient import get, text
 from asyncfc_jupyter.models.connection.library import ClientLibrary
 from asyncfc_jupyter.models.connection.server_errors import interruption, refusal, refused_option
 from asyncfc_jupyter.models.headers import opened_headers
@@ -48,6 +48,10 @@ from asyncfc_jupyter.retry_policy import REQUESTS
 DEFAULT_TIMEOUT_S = 300.0
 #: A server that works accepts a connection within this time.
 _CONNECT_S = 5.0
+#: A list of models is there at once, or after the start of a server.
+_LIST_S = 20.0
+#: Statuses of a server that has no such list.
+_NO_LIST = frozenset({404, 405, 501})
 
 #: A larger limit of a reply's tokens is not sent unless the user set it: few replies need more, many servers refuse more than
 #: their model can write, and some count it against the user's rate.
@@ -89,6 +93,8 @@ class Adapter(ABC):
     library: ClassVar[ClientLibrary]
     #: The endpoint of the API.
     path: str
+    #: The endpoint that lists the models.
+    models_path = "/models"
     #: Fields that the adapter itself sets, so that no option may.
     reserved: ClassVar[frozenset[str]]
     #: What is wrong with a reply that is not complete, and what to do if that happens again.
@@ -158,6 +164,28 @@ class Adapter(ABC):
                     yield delta
         if not ended:
             raise ServerError(f"the stream from {self._address} {self.unfinished}", transient=True)
+
+    async def list_models(self) -> tuple[str, ...]:
+        """Return the names of all models that the server lists, in alphabetical order.
+
+        Raises:
+            ServerError: The server cannot be reached, or lists none.
+            UsageError: There is no key.
+        """
+        client, module = await client_for(self.library, self._base_url, self._key), self.library.load()
+        address = show_address(str(client.base_url))
+        sent = {"timeout": _LIST_S, **(self._header_options(client.default_headers) if self._headers else {})}
+        failure = ServerError(f"{address} does not list its models; look in its documentation for their names.")
+        try:
+            data = get(await client.get(self.models_path, options=sent, cast_to=object), "data")
+            if isinstance(data, list):
+                return tuple(sorted({name for each in data if (name := text(get(each, "id")))}))
+        except getattr(module, self.library.error) as error:
+            if get(error, "status_code") not in _NO_LIST:
+                failure = refusal(error, library=self.library, address=address, model=self._model, key=self._key)
+        except (ValueError, RecursionError):  # of a body that is no JSON
+            pass
+        raise failure  # not in the except clause, as in `_open`
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options as a dict.
