@@ -49,6 +49,7 @@ class Agent:
         approver: Called before each call of a tool marked ``approve``, with an `Approval`; only ``True`` approves. A plain
             function runs in a thread. Without an approver such calls are skipped.
         approval_timeout_s: Seconds after which an unanswered approval counts as a no.
+        calls_in_text: Whether calls that the model writes in its text are read and made: for servers that do not parse them.
         model_options: Passed to the model as they are; for the rehearsal model ``ttft_ms`` and ``tokens_per_s``.
         record: A file to write requests and replies to: a cassette.
         replay: A cassette to replay; needs no server and no key.
@@ -76,6 +77,7 @@ class Agent:
         deliver: str = "tool",
         approver: Approver | None = None,
         approval_timeout_s: float = APPROVAL_TIMEOUT_S,
+        calls_in_text: bool = False,
         model_options: Mapping[str, Any] | None = None,
         record: str | Path | None = None,
         replay: str | Path | None = None,
@@ -96,6 +98,7 @@ class Agent:
             taping=Taping(record=record, replay=replay, speed=speed),
         )
         self.system, self.max_turns, self.budget, self.limit = system, max_turns, budget or Budget(), limit
+        self.calls_in_text, self.server = calls_in_text, server
         self.approver, self.approval_timeout_s = approver, approval_timeout_s
 
     def start(
@@ -167,6 +170,8 @@ class Agent:
                 mode=self.mode,
                 deliver=self.deliver,
                 system=self.system,
+                calls_in_text=self.calls_in_text,
+                server=self.server,
                 run=run,
                 log=log,
             )

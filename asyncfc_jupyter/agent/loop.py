@@ -23,6 +23,8 @@ from asyncfc_jupyter.agent.turn import AwaitCall, Turn, Turns
 from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RequestRetried, ResultShown
 from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.errors import CallError, RunStopped, ServerError, ServerTimedOut
+from asyncfc_jupyter.models.in_text.calls import calls_at_end
+from asyncfc_jupyter.models.in_text.formats import unread_note
 from asyncfc_jupyter.modes import Mode
 
 
@@ -36,6 +38,7 @@ class Loop:
         self._progress = Progress()
         self._turns = Turns(context, admit_retry=meter.admit_retry)
         self._answers = ReplyAnswers(context, habits=self._habits, progress=self._progress)
+        self._server = context.server
         #: What the user should know of the answer; empty when all is well.
         self.note = ""
         #: Replies in a row that broke off.
@@ -61,7 +64,8 @@ class Loop:
                     else:
                         self._conversation.append_reply(turn.text, [])
                         self._turns.current = None
-                        self.note = turn.note
+                        unread = calls_at_end(turn.text, self._turns.offered)
+                        self.note = turn.note or unread_note(*unread, server=self._server)
                         return turn.text
                     self._turns.current = None
                     self._progress.check()

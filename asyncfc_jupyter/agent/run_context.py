@@ -22,5 +22,9 @@ class RunContext:
     deliver: Deliver
     #: Text of the system message.
     system: str | None
+    #: Whether calls in the model's text are read.
+    calls_in_text: bool
+    #: The name of the server's profile, if the user named it.
+    server: str | None
     run: Run
     log: EventLog

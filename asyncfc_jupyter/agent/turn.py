@@ -19,6 +19,7 @@ from asyncfc_jupyter.core.events import (
     ReasoningStreamed,
     RequestRetried,
     TextStreamed,
+    TextWithdrawn,
     TokensCounted,
     TurnEnded,
     TurnStarted,
@@ -34,8 +35,11 @@ from asyncfc_jupyter.models.accumulator import (
     Part,
     ReasoningPart,
     TextPart,
+    TextWithdrawnPart,
 )
 from asyncfc_jupyter.models.base import ChatRequest, Finish, Retrying, Usage
+from asyncfc_jupyter.models.in_text.calls import Offered
+from asyncfc_jupyter.models.in_text.reply_reader import ReplyReader
 from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.tools.definition import Tool
@@ -149,6 +153,9 @@ class Turns:
         self._system, self._definitions = opening(context.tools.values(), mode=context.mode, system=context.system)
         functions = [definition["function"] for definition in self._definitions]
         self._take_arguments = {each["name"]: bool(each["parameters"].get("properties")) for each in functions}
+        #: The tools whose calls may stand in a text, and those of them that are read there.
+        self.offered = Offered(self._definitions)
+        self._read_in_text = self.offered if context.calls_in_text else None
         self._admit_retry = admit_retry
         self.count = 0
         #: The turn whose reply is streaming, or was cut off.
@@ -168,11 +175,12 @@ class Turns:
         turn = self.current = Turn(number=self.count, limit=limit, sent_s=self._log.now_s())
         prefix = f"call_{len(self._conversation.call_ids) + 1}_"
         accumulator = Accumulator(prefix, self._conversation.call_ids, tools=self._take_arguments)
+        reader = ReplyReader(accumulator, self._read_in_text)
         self._conversation.driver.report(TurnStarted(turn=turn.number))
         try:
-            await self._stream(turn, accumulator)
-            turn.reason = accumulator.finish().finish_reason
-            for part in accumulator.finish().parts:
+            await self._stream(turn, reader, accumulator)
+            turn.reason = reader.finish().finish_reason
+            for part in reader.finish().parts:
                 self._take(turn, part, accumulator)
             self._broken_off = []
         except ServerError:
@@ -180,7 +188,7 @@ class Turns:
             raise
         finally:
             turn.ended_s = self._log.now_s()
-            reply = accumulator.finish()
+            reply = reader.finish()
             turn.text = reply.text
             # Of a reply that was cut off, only the calls that were read may stand in the history.
             known = {call.call_id for call in turn.calls}
@@ -196,7 +204,7 @@ class Turns:
             self._conversation.driver.report(TurnEnded(turn=turn.number, reason=turn.reason, calls=len(turn.calls)))
         return turn
 
-    async def _stream(self, turn: Turn, accumulator: Accumulator) -> None:
+    async def _stream(self, turn: Turn, reader: ReplyReader, accumulator: Accumulator) -> None:
         self._run.request = turn.request = ChatRequest(
             messages=[*self._system, *self._conversation.messages],
             tools=self._definitions,
@@ -212,7 +220,7 @@ class Turns:
                 if not turn.arrived and not isinstance(delta, Finish | Usage):
                     turn.arrived, turn.first_token_s = True, self._log.now_s()
                     self._log.record(FirstTokenArrived(turn=turn.number))
-                for part in accumulator.feed(delta):
+                for part in reader.feed(delta):
                     self._take(turn, part, accumulator)
                 turn.length.add(delta)
                 if turn.limit is not None and turn.length.tokens > turn.limit.tokens and not accumulator.has_ended:
@@ -225,6 +233,8 @@ class Turns:
                 self._log.record(TextStreamed(turn=turn.number, text=text))
             case ReasoningPart(text=text):
                 self._log.record(ReasoningStreamed(turn=turn.number, text=text))
+            case TextWithdrawnPart():
+                self._log.record(TextWithdrawn(turn=turn.number))
             case CallOpenedPart(call_id=call_id, name=name):
                 self._log.record(CallOpened(turn=turn.number, call=CallId(call_id), tool=name))
             case CallClosedPart(call_id=call_id, name=name, arguments=arguments):

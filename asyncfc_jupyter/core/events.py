@@ -77,6 +77,13 @@ class ReasoningStreamed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextWithdrawn(Event):
+    """All text of the reply so far was reasoning: only its end showed that."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallOpened(Event):
     """The name of a tool call arrived; its arguments begin to stream."""
 

@@ -59,6 +59,11 @@ class ReasoningPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextWithdrawnPart:
+    """All text of the reply so far was reasoning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallOpenedPart:
     """The name of a call is known; its arguments may still stream. Comes once for each call that has a name."""
 
@@ -88,7 +93,7 @@ class CallMalformedPart:
     problem: str
 
 
-Part = TextPart | ReasoningPart | CallOpenedPart | CallClosedPart | CallMalformedPart
+Part = TextPart | ReasoningPart | TextWithdrawnPart | CallOpenedPart | CallClosedPart | CallMalformedPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +205,11 @@ class Accumulator:
             case Usage():
                 self._usage = delta
         return ()
+
+    def withdraw_text(self) -> TextWithdrawnPart:
+        """Take the text so far as reasoning."""
+        self._text = []
+        return TextWithdrawnPart()
 
     @property
     def has_calls(self) -> bool:

@@ -10,6 +10,7 @@ from asyncfc_jupyter.core.events import (
     RequestRetried,
     RunEnded,
     TextStreamed,
+    TextWithdrawn,
     TurnEnded,
 )
 from asyncfc_jupyter.masking import StreamMask, mask
@@ -36,7 +37,7 @@ class EventMask:
             shown = stream.feed(event.text)
             return [_with(event, text=shown)] if shown or not event.text else []
         held: list[Event] = []
-        if isinstance(event, TurnEnded | RequestRetried | RunEnded):
+        if isinstance(event, TurnEnded | RequestRetried | RunEnded | TextWithdrawn):
             streams, self._streams = self._streams, {}
             for stream, last in streams.values():
                 held += [_with(last, text=text)] if (text := stream.flush()) else []

@@ -36,6 +36,7 @@ from asyncfc_jupyter.core.events import (
     RunStarted,
     Stamped,
     TextStreamed,
+    TextWithdrawn,
     TokensCounted,
     TurnEnded,
     TurnStarted,
@@ -264,6 +265,17 @@ def test_a_reply_is_its_first_token_then_its_parts() -> None:
     assert spans(OPENED, OPENED, CLOSED) == [("call", 0.0, 1.0, "search"), ("call", 1.0, 2.0, "search")]
     other = CallClosed(turn=1, call=CallId("another"))
     assert spans(OPENED, other) == [("call", 0.0, None, "search")]
+
+
+def test_text_that_was_reasoning_is_decoded_as_reasoning() -> None:
+    withdrawn = TextWithdrawn(turn=1)
+    assert spans(TURN, FIRST, TEXT, withdrawn, TEXT, ended()) == [
+        ("first_token", 0.0, 1.0, ""),
+        ("reasoning", 2.0, 4.0, ""),
+        ("text", 4.0, 5.0, ""),
+    ]
+    assert spans(TURN, FIRST, OPENED, withdrawn, CLOSED)[1:] == [("call", 2.0, 4.0, "search")]
+    assert fold(log(TURN, TEXT, withdrawn, TextStreamed(turn=1, text="b"))).lane.turns[1].text == "b"
 
 
 def test_a_retried_request_shows_which_attempt_failed_and_how() -> None:

@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from asyncfc_jupyter.agent import Run
-from asyncfc_jupyter.core.events import AwaitOpened, CallOpened, RequestRetried, Stamped, TextStreamed
+from asyncfc_jupyter.core.events import AwaitOpened, CallOpened, RequestRetried, Stamped, TextStreamed, TextWithdrawn
 from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat
 from asyncfc_jupyter.jupyter.display.markdown import quoted, to_html
 from asyncfc_jupyter.jupyter.display.output_slots import NOTHING, Bundle, OutputStack, Position, publish
@@ -69,6 +69,8 @@ class AnswerText:
             return True
         if isinstance(event, RequestRetried) and event.turn not in self._with_calls:
             return self._turns.pop(event.turn, None) is not None  # the reply broke off: the next one repeats it whole
+        if isinstance(event, TextWithdrawn):
+            return self._turns.pop(event.turn, None) is not None
         if isinstance(event, CallOpened | AwaitOpened) and event.turn not in self._with_calls:
             self._with_calls.add(event.turn)
             return event.turn in self._turns

@@ -21,6 +21,7 @@ from asyncfc_jupyter.core.events import (
     ReasoningStreamed,
     RequestRetried,
     TextStreamed,
+    TextWithdrawn,
     TurnEnded,
     TurnStarted,
 )
@@ -117,6 +118,12 @@ class DecodeLane:
                     self._begin("text", at)
                 if self.current is not None and len(self.current.text) < TEXT_KEPT:
                     self.current.text += event.text[: TEXT_KEPT - len(self.current.text)]
+            case TextWithdrawn():
+                if self.current is not None:
+                    self.current.text = ""
+                if self._open is not None and kind == "text":
+                    self._open.kind = "reasoning"
+                    self.changed[self._open.id] = None
             case CallOpened():
                 waits = event.tool == AWAIT_FUTURE
                 if self.current is not None:
