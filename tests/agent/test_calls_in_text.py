@@ -1,6 +1,7 @@
 """Calls that a server sends as text: reported by default, and made where the user says so."""
 
 import json
+import re
 
 import pytest
 
@@ -170,7 +171,6 @@ def test_the_note_names_the_remedy_of_each_server(expected) -> None:
     ]
     parsers = []
     for opening in (*OPENINGS, "<function=", "<invoke name=", "JSON", "```json", "```tool_code"):
-        by_form = dict.fromkeys(remedies(opening, form, "vllm").split()[-1] for form in forms)
-        by_form |= dict.fromkeys(remedies(opening, form, "sglang").split()[-1] for form in forms)
+        by_form = dict.fromkeys(" or ".join(re.findall("parser ([^ ,]+)", remedies(opening, form))) for form in forms)
         parsers.append((f"parsers of {opening}", ", ".join(by_form)))
     expected("unread-calls.txt", sections([*notes, *parsers]))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.models.in_text.calls import BARE, FENCE
 from asyncfc_jupyter.models.in_text.lines import BAR, DSML
+from asyncfc_jupyter.models.keys import needs_no_key
+from asyncfc_jupyter.models.profiles import profile_named
 from asyncfc_jupyter.text import shorten
 
 #: By opening and form, or by opening alone: the names of the parser for vLLM and for SGLang, from their documentation.
@@ -57,15 +61,20 @@ OPTION, ARGUMENT = "--calls-in-text", "calls_in_text=True"
 
 
 def remedies(opening: str, form: str, server: str | None = None) -> str:
-    """Return how the server is made to parse calls of this format, as the end of "start".
+    """Return how the server is made to parse calls of this format, as the end of "start"; empty if users cannot start it.
 
     Args:
         opening: How the call began.
         form: The form of its element.
-        server: The name of the server's profile; if it is not known, the remedy of each server is returned.
+        server: The name of the server's profile; without one, the remedy of each server is returned.
     """
+    profile = None
+    with contextlib.suppress(UsageError):  # in a replay, a server may have any name
+        profile = profile_named(server) if server else None
+    if profile is not None and profile.name not in _REMEDIES and not needs_no_key(profile.base_url or ""):
+        return ""
     vllm, sglang = _PARSERS.get((opening, form)) or _PARSERS.get((opening, "")) or ("", "")
-    known = [_REMEDIES[server]] if server and server in _REMEDIES else list(_REMEDIES.values())
+    known = [_REMEDIES[profile.name]] if profile and profile.name in _REMEDIES else list(_REMEDIES.values())
     return ", or ".join(known).format(vllm=vllm or "PARSER", sglang=sglang or "PARSER")
 
 
@@ -75,7 +84,8 @@ def unread_note(tools: Sequence[str], opening: str, form: str, server: str | Non
         return ""
     named = shorten(" and ".join(dict.fromkeys(tools)), 200)
     calls = "a call" if len(tools) == 1 else "calls"
+    remedy = remedies(opening, form, server)
     return (
         f"the server sent {calls} of {named} as text ({opening}), so nothing was called: it parses no calls of this model; "
-        f"start {remedies(opening, form, server)}; or have calls in the text read: {OPTION}, or Agent(..., {ARGUMENT})"
+        f"{remedy and f'start {remedy}; or '}have calls in the text read: {OPTION}, or Agent(..., {ARGUMENT})"
     )
