@@ -117,6 +117,8 @@ def _where(options: argparse.Namespace) -> Where:
 
 def _models(options: argparse.Namespace) -> int:
     names = asyncio.run(list_models(_where(options)))
+    if not names:
+        print("asyncfc-jupyter: the server lists no models.", file=sys.stderr)
     for name in names:
         print(mask(printable(name)))
     return 0
