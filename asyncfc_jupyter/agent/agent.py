@@ -137,7 +137,7 @@ class Agent:
         def end_unbegun(_task: asyncio.Task[None]) -> None:
             if run.outcome == "running":  # cancelled before its first step, so that `_drive` never ran
                 log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
-                run.conversation.busy, run.error = False, _interrupted(run.conversation.driver)
+                run.conversation.busy, run.error = False, interrupted(run.conversation.driver)
                 _end(run, log, "interrupted")
 
         run._running = loop.create_task(self._drive(run, log, capture), name="asyncfc run")  # noqa: SLF001 - a run is ours
@@ -190,7 +190,7 @@ class Agent:
             if interrupt or (
                 issubclass(type(error), asyncio.CancelledError) and task is not None and task.cancelling()
             ):
-                outcome, run.error = "interrupted", _interrupted(driver)
+                outcome, run.error = "interrupted", interrupted(driver)
             elif issubclass(type(error), Exception):
                 outcome, run.error = ("stopped" if issubclass(type(error), RunStopped) else "failed"), error
             else:  # of a model's own code: raised as it is, it would end the loop of all who wait for the run
@@ -209,7 +209,7 @@ def _end(run: Run, log: EventLog, outcome: Ended) -> None:
     run.conversation.driver.take_back()
 
 
-def _interrupted(driver: Driver) -> AgentInterrupted:
+def interrupted(driver: Driver) -> AgentInterrupted:
     """Return the error of a run that was cancelled; it names the calls that still run."""
     in_threads, on_loop = list[str](), list[str]()
     for call in driver.lingering():

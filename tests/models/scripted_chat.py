@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+import types
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta
+from asyncfc_jupyter.models.connection import adapter
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from tests.servers.scripted_server import Answer, ScriptedServer
 
@@ -48,3 +50,39 @@ def failure(answer: Answer, times: int = 1) -> ServerError:
     assert "private words" not in shown
     assert "\n" not in str(caught.value)
     return caught.value
+
+
+def answer_with(
+    post: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, *, close: Exception | None = None
+) -> list[bool]:
+    """Answer each request with the body that a function returns, without a server; return a list of the closed responses.
+
+    Args:
+        post: Gets what the client library would.
+        monkeypatch: Undoes it after the test.
+        close: What closing the response raises.
+    """
+    closed = []
+
+    class Response:
+        """Stands for the stream of the library, and for its response."""
+
+        def __init__(self, body: bytes) -> None:
+            self.response, self._body = self, body
+
+        async def aiter_bytes(self) -> AsyncIterator[bytes]:
+            yield self._body
+
+        async def close(self) -> None:
+            closed.append(True)
+            if close:
+                raise close
+
+    async def posted(path: str, **parameters: Any) -> Response:
+        return Response(post(path, **parameters))
+
+    async def client(*_: Any) -> Any:
+        return types.SimpleNamespace(post=posted, base_url="http://x/v1/")
+
+    monkeypatch.setattr(adapter, "client_for", client)
+    return closed

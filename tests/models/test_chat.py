@@ -6,8 +6,6 @@ import asyncio
 import gc
 import subprocess
 import sys
-import types
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +23,19 @@ from asyncfc_jupyter.models.base import (
     TextDelta,
     Usage,
 )
-from asyncfc_jupyter.models.connection import adapter, clients
+from asyncfc_jupyter.models.connection import clients
 from asyncfc_jupyter.models.openai import chat
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.openai.library import OPENAI_PYTHON
 from asyncfc_jupyter.models.secret import Secret
-from tests.models.scripted_chat import KEY, MESSAGES, TOOL, ask, talk
+from tests.models.scripted_chat import KEY, MESSAGES, TOOL, answer_with, ask, talk
 from tests.servers.scripted_server import (
     Gate,
     HttpError,
     ScriptedServer,
     call_chunks,
     chunk,
+    encoded,
     reply,
     text_chunks,
     usage_chunk,
@@ -63,50 +62,27 @@ def test_requests_and_events_bypass_the_objects_of_the_client_library(
     """They are sent and received unchanged."""
     sent: dict[str, Any] = {}
 
-    class Chunks:
-        """Stands for a response: any asynchronous iterable with a ``close`` can."""
-
-        async def __aiter__(self) -> AsyncIterator[Any]:
-            yield {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}
-
-        async def close(self) -> None:
-            sent["closed"] = True
-
-    async def post(path: str, **parameters: Any) -> Chunks:
+    def post(path: str, **parameters: Any) -> bytes:
         sent.update(parameters, path=path)
-        return Chunks()
+        return b'data: {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}'
 
-    async def client(*_: Any) -> Any:
-        return types.SimpleNamespace(post=post, base_url="http://x")
-
-    monkeypatch.setattr(adapter, "client_for", client)
+    closed = answer_with(post, monkeypatch)
     assert asyncio.run(ask(OpenAIChat("m", api_key=KEY))) == [TextDelta(text="a"), Finish(reason="stop")]
     assert sent.pop("options")["timeout"].connect == 5
     assert sent.pop("stream_cls") is not None
     body = {"model": "m", "stream": True, "messages": MESSAGES}
-    assert sent == {"path": "/chat/completions", "body": body, "cast_to": object, "stream": True, "closed": True}
+    assert sent == {"path": "/chat/completions", "body": body, "cast_to": object, "stream": True}
+    assert closed == [True]
     assert sent["body"]["messages"][0] is MESSAGES[0]
 
 
 def test_an_error_among_the_events_ends_the_reply_and_closes_the_response(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = []
-
-    class Chunks:
-        async def __aiter__(self) -> AsyncIterator[Any]:
-            yield {"choices": [{"delta": {"content": "a"}}]}
-            yield {"error": {"message": "out of memory"}}
-            yield {"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}
-
-        async def close(self) -> None:
-            closed.append(True)
-
-    async def post(*_: Any, **__: Any) -> Chunks:
-        return Chunks()
-
-    async def client(*_: Any) -> Any:
-        return types.SimpleNamespace(post=post, base_url="http://x")
-
-    monkeypatch.setattr(adapter, "client_for", client)
+    begin, said, end = (
+        {"choices": [{"delta": {"content": "a"}}]},
+        {"error": {"message": "out of memory"}},
+        {"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]},
+    )
+    closed = answer_with(lambda *_, **__: b"".join(map(encoded, (begin, said, end))), monkeypatch)
     with pytest.raises(ServerError, match="out of memory"):
         asyncio.run(ask(OpenAIChat("m", api_key=KEY)))
     assert closed == [True]

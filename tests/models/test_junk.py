@@ -90,8 +90,21 @@ def test_a_chunk_that_is_not_an_object_changes_nothing_of_the_reply(junk) -> Non
     assert [getattr(delta, "text", None) for delta in deltas] == ["a", "b", None]
 
 
-@pytest.mark.parametrize("body", ["<html>Log in</html>", '{"choices": []}', '{"error": {"message": "no"}}', ""])
-def test_a_good_status_without_a_stream_is_one_line_with_the_way_out(body) -> None:
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("<html>Log in</html>", "answers with a web page that is no reply: Log in; look whether base_url"),
+        ("<!doctype html><title>ACME\nlogin</title>x", "answers with a web page that is no reply: ACME login; look"),
+        ("no healthy upstream", "answers with text that is no reply: no healthy upstream; look"),
+        ('{"choices": []}', 'answers with JSON that is no reply: {"choices": []}; look'),
+        ('{"code": 401, "msg": "sk-very-secret-0123456789"}', 'no reply: {"code": 401, "msg": "***"}; look'),
+        ('[{"error": {"message": "no"}}]', "ended the reply with an error: no; run it again"),
+        ('{"error": {"message": "no"}}', "ended the reply with an error: no; run it again"),
+        ('{"choices": [{"message": {"content": "abc', "does not speak the Chat Completions API. The last text was: "),
+        ("", "does not speak the Chat Completions API"),
+    ],
+)
+def test_a_good_status_without_a_stream_is_one_line_with_the_way_out(body, said) -> None:
     with ScriptedServer([HttpError(status=200, body=body)]) as server:
 
         async def ask() -> None:
@@ -99,8 +112,10 @@ def test_a_good_status_without_a_stream_is_one_line_with_the_way_out(body) -> No
             async for _ in model.stream(ChatRequest(messages=[{"role": "user", "content": "go"}])):
                 pass
 
-        with pytest.raises(ServerError, match="does not speak the Chat Completions API"):
+        with pytest.raises(ServerError) as caught:
             asyncio.run(ask())
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_fields_are_read_for_what_they_can_mean() -> None:

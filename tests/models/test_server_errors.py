@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import traceback
-import types
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying, TextDelta
-from asyncfc_jupyter.models.connection import adapter
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from tests.models.scripted_chat import AT_ONCE, KEY, MESSAGES, ask, failure, talk
 from tests.servers.scripted_server import CUT, Answer, Gate, HttpError, ScriptedServer, reply, text_chunks
@@ -126,7 +123,9 @@ def test_after_a_rate_limit_the_pause_of_the_server_is_kept() -> None:
     [
         (CUT, "broke off in the middle of the reply"),
         ("data: {not json}\n\n", "broke off in the middle of the reply"),
-        ("data: [DONE]\n\n", "ended without a finish reason"),
+        (f'{{"error": {{"message": "gone {KEY}"}}}}\n\n', "ended the reply with an error: gone"),
+        ({"choices": [{"error": {"message": "no provider"}}]}, "ended the reply with an error: no provider"),
+        (f"data: upstream gone {KEY}\n\n", r"ended without a finish reason.* The last text was: upstream gone \*\*\*"),
         (": nothing more\n\n", "ended without a finish reason"),
         ({"error": {"message": f"out of memory {KEY}"}}, "ended the reply with an error: out of memory"),
         ('event: error\ndata: {"error": "gone"}\n\n', "ended the reply with an error: gone"),
@@ -210,7 +209,9 @@ def test_a_server_that_asks_for_a_long_pause_is_not_waited_for(headers, seconds)
         (reply(text_chunks("a"), CUT), True),
         (reply(text_chunks("a"), {"error": {"message": "busy", "code": "server_error"}}), True),
         (reply(text_chunks("a"), {"error": {"message": "long", "code": "context_length_exceeded"}}), False),
-        (reply(text_chunks("a"), finish=None), True),
+        (reply(text_chunks("a"), {"error": {"message": "no", "code": 400}}), False),
+        (reply(text_chunks("a"), {"error": {"message": "slow down", "code": 429}}), True),
+        (reply(text_chunks("a"), finish=None, done=False), True),
     ],
 )
 def test_an_error_says_whether_the_same_request_may_succeed_later(answer: Answer, transient: bool) -> None:
@@ -220,26 +221,3 @@ def test_an_error_says_whether_the_same_request_may_succeed_later(answer: Answer
     assert error.status == (
         answer.status if isinstance(answer, HttpError) else None
     )  # and not that of one request more
-
-
-@pytest.mark.parametrize("said", [{"message": f"gone {KEY}"}, "gone"])
-def test_an_error_that_the_library_passes_as_a_chunk_ends_the_reply(monkeypatch: pytest.MonkeyPatch, said: Any) -> None:
-    class Chunks:
-        async def __aiter__(self) -> AsyncIterator[Any]:
-            yield {"choices": [{"delta": {"content": "a"}}]}
-            yield {"error": said}
-            yield {"choices": [{"delta": {}, "finish_reason": "stop"}]}
-
-        async def close(self) -> None:
-            pass
-
-    async def post(*_: Any, **__: Any) -> Chunks:
-        return Chunks()
-
-    async def client(*_: Any) -> Any:
-        return types.SimpleNamespace(post=post, base_url="http://x")
-
-    monkeypatch.setattr(adapter, "client_for", client)
-    with pytest.raises(ServerError, match="ended the reply with an error: gone") as caught:
-        asyncio.run(ask(OpenAIChat("m", api_key=KEY)))
-    assert KEY not in str(caught.value)

@@ -23,6 +23,7 @@ from asyncfc_jupyter.models.connection.server_errors import (
 )
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.secret import Secret
+from tests.models.scripted_chat import answer_with
 from tests.models.scripted_model import ask
 from tests.servers.scripted_server import HttpError, ScriptedServer, reply, text_chunks
 from tests.suite.expected import Compare
@@ -369,21 +370,11 @@ def test_an_adapter_takes_its_settings_and_defaults_for_the_rest() -> None:
 def test_a_request_waits_for_a_connection_five_seconds_at_most(monkeypatch, timeout_s, connect_s) -> None:
     sent: list[Any] = []
 
-    class Chunks:
-        async def __aiter__(self):
-            yield {"choices": [{"finish_reason": "stop"}]}
-
-        async def close(self) -> None:
-            raise OSError("the line is gone already")  # the reply's own text is kept
-
-    async def post(path: str, **parameters: Any) -> Chunks:
+    def post(path: str, **parameters: Any) -> bytes:
         sent.append(parameters["options"]["timeout"])
-        return Chunks()
+        return b'data: {"choices": [{"finish_reason": "stop"}]}'
 
-    async def client(*_: Any) -> Any:
-        return types.SimpleNamespace(post=post, base_url="http://x/v1/")
-
-    monkeypatch.setattr(adapter, "client_for", client)
+    answer_with(post, monkeypatch, close=OSError("the line is gone already"))  # the reply's own text is kept
     model = OpenAIChat("m", api_key=KEY, timeout_s=timeout_s)
     assert len(asyncio.run(ask(model))) == 1
     assert (sent[0].connect, sent[0].read) == (connect_s, timeout_s or 300.0)

@@ -71,8 +71,8 @@ PLANTED = (
     Fault(
         name="why a reply ended is lost where it comes with the last piece of text",
         file="asyncfc_jupyter/models/openai/chat.py",
-        old='if reason := get(choice, "finish_reason"):',
-        new='if (reason := get(choice, "finish_reason")) and not get(get(choice, "delta"), "content"):',
+        old='if reason and reason != "null":',
+        new='if reason and reason != "null" and not get(get(choice, "delta"), "content"):',
         tests=("tests/models", "tests/agent", "-m", "not old_client and not real_model"),
     ),
     Fault(

@@ -13,6 +13,8 @@ of the chunks of a reply.
 * Requests and events are plain dictionaries, through the library's interface for endpoints that it does not know. For
   endpoints that it knows it builds an object of each message at every request, and of each event: 78 to 142 ms with a history
   of 400 messages, and three quarters of the cost of a token.
+* The body of a response is read by `body`, in whatever form it comes. What is no reply, such as the page of a login, is
+  an error that shows it. A body that says that it is whole ends a reply whose chunks do not.
 * A server that sends nothing for too long is abandoned, whether or not the reply has begun.
 """
 
@@ -33,10 +35,18 @@ from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.masking import KNOWN
 from asyncfc_jupyter.models.address import credentials, is_http, show_address
 from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
+from asyncfc_jupyter.models.connection.body import Body
 from asyncfc_jupyter.models.connection.clients import client_for
 from asyncfc_jupyter.models.connection.lenient import get, text
 from asyncfc_jupyter.models.connection.library import ClientLibrary
-from asyncfc_jupyter.models.connection.server_errors import interruption, refusal, refused_option
+from asyncfc_jupyter.models.connection.server_errors import (
+    SaidError,
+    interruption,
+    no_reply,
+    refusal,
+    refused_option,
+    said_instead,
+)
 from asyncfc_jupyter.models.headers import opened_headers
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
 from asyncfc_jupyter.models.profiles import ANY
@@ -58,6 +68,8 @@ _NO_LIST = frozenset({404, 405, 501})
 _LARGEST_LIMIT = 16_384
 #: What every function has; its other fields are the user's extra ones.
 _FUNCTION = frozenset({"name", "description", "parameters"})
+#: A server that keeps the connection open ends the body within this time after the mark of its end.
+_REST_S = 0.1
 
 #: Yields the deltas in a chunk of one reply.
 Read = Callable[[Any], Iterator[Delta]]
@@ -103,6 +115,8 @@ class Adapter(ABC):
     limits: ClassVar[tuple[str, ...]] = ()
     #: The least such limit that the API takes.
     least_limit: ClassVar[int] = 1
+    #: Fields of which a chunk of a reply has one: anything else that comes is no reply.
+    marks: ClassVar[tuple[str, ...]] = ("type",)
     #: What may be left out besides options, with how a server words that it refuses it.
     patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {}
 
@@ -153,17 +167,29 @@ class Adapter(ABC):
             UsageError: There is no key, or an option cannot be used.
         """
         options = {**self._options, **self._checked(request.options)}
-        read, ended = self._reader(), False
-        async with aclosing(self._chunks(request, options)) as chunks:
+        read, body, begun, ended = self._reader(), Body(), False, False
+        strange: ServerError | None = None
+        chunk: Any = None
+        async with aclosing(self._chunks(request, options, body)) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, Retrying):
                     yield chunk
                     continue
+                if not begun:
+                    begun = any(get(chunk, name) for name in self.marks)
+                    strange = None if begun else strange or no_reply(chunk, address=self._address)
                 for delta in read(chunk):
                     ended = ended or isinstance(delta, Finish)
                     yield delta
-        if not ended:
-            raise ServerError(f"the stream from {self._address} {self.unfinished}", transient=True)
+        if ended:
+            return
+        chunk = None  # a detailed traceback shows it, and it may quote the key
+        if strange or body.is_text:
+            raise strange or no_reply(body.unread, address=self._address)
+        if not (begun and body.whole):
+            last = f" The last text was{said_instead(body.unread)}" if body.unread else ""
+            raise ServerError(f"the stream from {self._address} {self.unfinished}{last}", transient=True)
+        yield Finish(reason="stop")
 
     async def list_models(self) -> tuple[str, ...]:
         """Return the names of all models that the server lists, in alphabetical order.
@@ -201,8 +227,8 @@ class Adapter(ABC):
             )
         return dict(options)
 
-    async def _chunks(self, request: ChatRequest, options: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
-        """Send a request and yield the chunks of its reply, after a `Retrying` for each retry."""
+    async def _chunks(self, request: ChatRequest, options: Mapping[str, Any], body: Body) -> AsyncGenerator[Any, None]:
+        """Send a request and yield the chunks of its reply, read by ``body``, after a `Retrying` for each retry."""
         for attempt in itertools.count(1):
             try:
                 response = await self._open(request, options)
@@ -223,20 +249,18 @@ class Adapter(ABC):
             await asyncio.sleep(failed.pause_s)
         broken: ServerError | None = None
         try:
-            async for chunk in response:
-                if server_error := get(chunk, "error"):
-                    broken = self._interrupted(server_error)
-                    break
-                yield chunk
+            async with aclosing(_read(response.response, body)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         except Exception as error:  # noqa: BLE001 - the library does not wrap the exceptions of its HTTP library
-            broken = self._interrupted(error)
+            broken = self.interrupted(error)
         finally:
             with contextlib.suppress(Exception):  # the reply is valid even if the connection cannot be closed
                 await response.close()
         if broken is not None:
             raise broken  # not in the except clause, as in `_open`
 
-    def _interrupted(self, error: Any) -> ServerError:
+    def interrupted(self, error: Any) -> ServerError:
         """Return the error for a reply that its server ended with an error."""
         return interruption(error, address=self._address, timeout_s=self._timeout_s)
 
@@ -314,3 +338,29 @@ class Adapter(ABC):
     def _unasked(self, request: ChatRequest) -> Iterable[str]:  # noqa: ARG002
         """Return fields that are sent although the user did not set them, and left out without a warning if refused."""
         return ()
+
+
+async def _read(response: Any, body: Body) -> AsyncGenerator[Any, None]:
+    """Yield the chunks of a response of the HTTP library.
+
+    Raises:
+        SaidError: One of them is an error.
+    """
+    async with aclosing(response.aiter_bytes()) as pieces:
+        async for data in pieces:
+            for chunk in body.feed(data):
+                if error := get(chunk, "error"):
+                    raise SaidError(error)
+                yield chunk
+            if body.marked:
+                break
+        for chunk in body.finish():
+            if error := get(chunk, "error"):
+                raise SaidError(error)
+            yield chunk
+        if body.marked:
+            # The connection can be used again only if the rest was read. The reply is valid whatever happens to it.
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_REST_S):
+                    async for _ in pieces:
+                        pass

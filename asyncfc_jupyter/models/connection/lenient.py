@@ -7,6 +7,8 @@ from typing import Any
 
 #: Types whose attributes are methods, and not fields that a server sent.
 _PLAIN = (str, bytes, int, float, list, tuple, type(None))
+#: Where the text of a part stands: of one to show, of one to think, and of a summary of that.
+_WORDS = ("text", "refusal", "thinking", "reasoning", "reasoning_text", "summary", "content")
 #: A longer number is not a count or an index.
 _DIGITS = 18
 
@@ -40,3 +42,19 @@ def text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return value if isinstance(value, str) else str(value)
+
+
+def words(value: Any, depth: int = 4) -> str:
+    """Return the text in a text, a part of a message, or a list of them; empty for anything else.
+
+    Args:
+        value: What a server sent.
+        depth: Levels of objects that may be around a text: a server's nesting must not decide how deep we go.
+    """
+    if isinstance(value, str):
+        return value
+    if depth == 0:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return "".join(words(part, depth - 1) for part in value)
+    return next((found for name in _WORDS if (found := words(get(value, name), depth - 1))), "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Any
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut
 from asyncfc_jupyter.masking import mask
-from asyncfc_jupyter.models.connection.lenient import get
+from asyncfc_jupyter.models.connection.lenient import get, number
 from asyncfc_jupyter.models.connection.library import ClientLibrary
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.text import shorten
@@ -31,6 +32,11 @@ _PASSING = frozenset({408, 409, 425, 429})
 #: Codes of errors that a retry does not fix, whatever their status.
 _LASTING = re.compile(r"quota|billing|invalid|context_length|content|policy|not_found|unsupported", re.IGNORECASE)
 
+#: A page, its title, and what is no text in it.
+_PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>([^<]+)", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+
 #: What a status means for the user, and what to do.
 _MEANINGS = {
     401: "{address} does not accept the key (401); set {variable} to a valid one, or pass api_key.",
@@ -41,6 +47,14 @@ _MEANINGS = {
 }
 _FAILED = "{address} failed ({status}){message}; look at its log, or try later."
 _REFUSED = "{address} refuses the request ({status}){message}; look at the model's options and the tools' parameters."
+
+
+class SaidError(Exception):
+    """An error that a server put into its reply."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__()
+        self.body = body
 
 
 def refusal(error: Any, *, library: ClientLibrary, address: str, model: str, key: Secret | None) -> ServerError:
@@ -75,8 +89,15 @@ def interruption(error: Any, *, address: str, timeout_s: float) -> ServerError:
             f"{address} began to reply and then sent nothing for {timeout_s:g} s; look whether it hangs, or raise timeout_s.",
             transient=True,
         )
+    if isinstance(error, json.JSONDecodeError):
+        return ServerError(
+            f"the stream from {address} broke off in the middle of the reply: a chunk is no JSON{said_instead(error.doc)}; "
+            "run it again.",
+            transient=True,
+        )
     if isinstance(_said(error), (Mapping, str)) or not isinstance(error, Exception):
-        lasting = _LASTING.search(f"{_code(error)}")
+        status = _status(error)
+        lasting = _LASTING.search(f"{_code(error)}") or (status and status < 500 and status not in _PASSING)
         return ServerError(
             f"{address} ended the reply with an error{server_message(error)}; run it again.", transient=not lasting
         )
@@ -84,6 +105,39 @@ def interruption(error: Any, *, address: str, timeout_s: float) -> ServerError:
     return ServerError(
         f"the stream from {address} broke off in the middle of the reply ({kind}); run it again.", transient=True
     )
+
+
+def no_reply(sent: Any, *, address: str) -> ServerError:
+    """Return the error for a body that is no reply, although its status is good: an error in another form, or a page.
+
+    Args:
+        sent: Its JSON, or the beginning of its text.
+        address: The server.
+    """
+    text = sent if isinstance(sent, str) else json.dumps(sent, ensure_ascii=False, default=str)
+    page = _PAGE.match(text)
+    if page:
+        title = _TITLE.search(text)
+        text = title[1] if title else _TAG.sub(" ", text)
+    kind = "a web page" if page else "text" if isinstance(sent, str) else "JSON"
+    passing = _status(sent) in _PASSING or (_status(sent) or 0) >= 500
+    return ServerError(
+        f"{address} answers with {kind} that is no reply{said_instead(text)}; look whether base_url (--base-url) is the "
+        "address of its API, which usually ends in /v1, and whether it asks for a login.",
+        transient=passing,
+    )
+
+
+def said_instead(text: str) -> str:
+    """Return what a server sent in place of a reply as ``: text``, in one line and with keys masked; or an empty text."""
+    line = shorten(mask(text), _SAID_CHARS)
+    return f": {line}" if line else ""
+
+
+def _status(error: Any) -> int | None:
+    """Return the status of HTTP that an error in a body names, or None."""
+    statuses = [number(get(_said(error), name)) for name in ("code", "status", "status_code")]
+    return next((status for status in statuses if status is not None and 400 <= status < 600), None)
 
 
 def is_timeout(error: Any) -> bool:
@@ -127,6 +181,8 @@ def server_message(error: Any) -> str:
 def _said(error: Any) -> Any:
     """Return what a server says of an error: the body, or the ``error`` in it, which openai-python alone takes out."""
     body = get(error, "body") or error
+    if isinstance(body, list):  # Google's
+        body = next(iter(body), None)
     return get(body, "error") or body if isinstance(body, Mapping) else body
 
 

@@ -16,6 +16,7 @@ dicts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from asyncfc_jupyter.models.base import (
@@ -30,7 +31,7 @@ from asyncfc_jupyter.models.base import (
     Usage,
 )
 from asyncfc_jupyter.models.connection.adapter import Adapter, Read
-from asyncfc_jupyter.models.connection.lenient import get, number, several, text
+from asyncfc_jupyter.models.connection.lenient import get, number, several, text, words
 from asyncfc_jupyter.models.openai.library import OPENAI_PYTHON
 
 #: The fields of a delta with reasoning: of vLLM and OpenRouter; of DeepSeek, llama.cpp and older vLLM.
@@ -42,6 +43,7 @@ class OpenAIChat(Adapter):
 
     library = OPENAI_PYTHON
     path = "/chat/completions"
+    marks = ("choices",)
     reserved = frozenset({"messages", "model", "n", "stream", "tools"})
     limits = ("max_tokens", "max_completion_tokens")  # OpenAI's newer models refuse the first, other servers the second
     unfinished = (
@@ -55,7 +57,7 @@ class OpenAIChat(Adapter):
             if REPLAY in message:
                 reasoning = _reasoning(message, self.name)
                 plain = {name: value for name, value in message.items() if name != REPLAY}
-                messages.append(plain | {name: words for name, words in reasoning.items() if name not in refused})
+                messages.append(plain | {name: thought for name, thought in reasoning.items() if name not in refused})
             else:
                 messages.append(message)
         tools = {"tools": request.tools} if request.tools else {}
@@ -65,7 +67,15 @@ class OpenAIChat(Adapter):
         return dict.fromkeys(field for message in request.messages for field in _reasoning(message, self.name))
 
     def _reader(self) -> Read:
-        return ChatChunks().read
+        chunks = ChatChunks()
+
+        def read(chunk: Any) -> Iterator[Delta]:
+            for choice in several(get(chunk, "choices")):
+                if error := get(choice, "error"):  # OpenRouter's, of the provider that it has asked
+                    raise self.interrupted(error)
+            yield from chunks.read(chunk)
+
+        return read
 
 
 def _reasoning(message: Message, model: str) -> dict[str, str]:
@@ -77,11 +87,22 @@ def _reasoning(message: Message, model: str) -> dict[str, str]:
 
 
 class ChatChunks:
-    """Reads the chunks of one reply, which are dicts."""
+    """Reads the chunks of one reply, which are dicts.
+
+    A chunk usually has a ``delta``. Some servers send a ``message``, which holds the whole reply so far: a single one when they
+    do not stream, one in each chunk, or one more after all deltas. Of a message that begins with what has come, the rest is
+    new. Where no delta came, a message that does not begin so is a piece. A call is taken from deltas or from messages, never
+    from both: the calls of a last message repeat those of the deltas, also with other ids.
+    """
 
     def __init__(self) -> None:
         #: The index of the choice that is read, once it is known: no request asks for several, but some servers send them.
         self._choice: int | None = None
+        #: What has come: the text, the reasoning, and the arguments of each call of a message.
+        self._texts: dict[type[Delta], list[str]] = {ReasoningDelta: [], TextDelta: []}
+        self._calls: dict[int | None, CallDelta] = {}
+        #: Whether anything, and a call, came in a delta.
+        self._by_delta = self._called = False
 
     def read(self, chunk: Any) -> Iterator[Delta]:
         """Yield the deltas in a chunk."""
@@ -90,29 +111,76 @@ class ChatChunks:
             self._choice = index if self._choice is None else self._choice
             if index not in {None, self._choice}:
                 continue
-            yield from _reply_deltas(get(choice, "delta"))
-            if reason := get(choice, "finish_reason"):
+            delta, message = get(choice, "delta"), get(choice, "message")
+            if delta or not message:
+                yield from self._piece(delta or {"content": get(choice, "text")})  # the form of before 2023
+            if message:
+                yield from self._whole(message)
+            reason = get(choice, "finish_reason")
+            if reason and reason != "null":  # some servers write the word
                 yield Finish(reason=str(reason))
         if usage := get(chunk, "usage"):
             sent, written = (number(get(usage, f"{kind}_tokens")) or 0 for kind in ("prompt", "completion"))
             yield Usage(input_tokens=sent, output_tokens=written)
 
+    def _piece(self, delta: Any) -> Iterator[Delta]:
+        for said in _texts(delta):
+            self._by_delta = True
+            self._texts[type(said)].append(said.text)
+            yield said
+        for call in _calls(delta, whole=False):
+            self._called = True
+            yield call
 
-def _reply_deltas(delta: Any) -> Iterator[Delta]:
+    def _whole(self, message: Any) -> Iterator[Delta]:
+        texts = list(_texts(message))
+        for kind, came in self._texts.items():
+            given = [each for each in texts if type(each) is kind]
+            before, whole = "".join(came), "".join(each.text for each in given)
+            if before and whole.startswith(before):
+                whole = whole[len(before) :]
+            elif before and self._by_delta:
+                whole = ""  # the same in another form, such as without blanks at its ends
+            if whole:
+                came.append(whole)
+                yield replace(given[0], text=whole)
+        for call in () if self._called else _calls(message, whole=True):
+            known = self._calls.get(call.index)
+            self._calls[call.index] = call
+            if known is None or known.name != call.name:
+                yield call
+            elif isinstance(call.arguments, str) and call.arguments.startswith(text(known.arguments) or ""):
+                yield CallDelta(index=call.index, arguments=call.arguments[len(text(known.arguments) or "") :])
+            elif call.arguments != known.arguments:
+                yield call
+
+
+def _texts(message: Any) -> Iterator[TextDelta | ReasoningDelta]:
+    """Yield the reasoning and the text of a delta or a message."""
     for field in _REASONING_FIELDS:
-        reasoning = get(delta, field)
-        if reasoning and isinstance(reasoning, str):
-            yield ReasoningDelta(text=reasoning, field=field)
+        if reasoning := words(sent := get(message, field)):
+            yield ReasoningDelta(text=reasoning, field=field if isinstance(sent, str) else "")
             break  # some servers send both, with the same text
-    for words in (get(delta, "content"), get(delta, "refusal")):
-        if words and isinstance(words, str):
-            yield TextDelta(text=words)
-    for position, call in enumerate(several(get(delta, "tool_calls"))):
-        function = get(call, "function")
+    for content in (get(message, "content"), get(message, "refusal")):
+        for part in (content,) if isinstance(content, str) else several(content):
+            if text_of_part := words(part):
+                thought = "think" in (kind := str(get(part, "type"))) or "reason" in kind
+                yield ReasoningDelta(text=text_of_part) if thought else TextDelta(text=text_of_part)
+
+
+def _calls(message: Any, *, whole: bool) -> Iterator[CallDelta]:
+    """Yield the calls of a delta or a whole message."""
+    made = [*several(get(message, "tool_calls"))]
+    if not made and (function := get(message, "function_call")):
+        made = [{"index": 0, "function": function}]  # the form of before 2023, with one call in a reply
+    made += [part for part in several(get(message, "content")) if get(part, "type") == "tool_use"]
+    for position, call in enumerate(made):
+        function = get(call, "function") or {"name": get(call, "name"), "arguments": get(call, "input")}
         name, index = get(function, "name"), number(get(call, "index"))
         yield CallDelta(
-            # The position in the list distinguishes calls without an index. A call alone says nothing by its position.
-            index=position if index is None and position else index,
+            # The position in the list distinguishes calls without an index. A call alone says nothing by its position, unless
+            # the list is whole.
+            index=position if index is None and (position or whole) else index,
             call_id=text(get(call, "id")),
             name=name if isinstance(name, str) else None,
             arguments=get(function, "arguments"),

@@ -26,7 +26,7 @@ from asyncfc_jupyter.models.base import (
     Usage,
 )
 from asyncfc_jupyter.models.connection.adapter import Adapter, Read
-from asyncfc_jupyter.models.connection.lenient import get, number, several, text
+from asyncfc_jupyter.models.connection.lenient import get, number, several, text, words
 from asyncfc_jupyter.models.json_object import same_json
 from asyncfc_jupyter.models.openai.library import OPENAI_PYTHON
 from asyncfc_jupyter.models.openai.responses_items import Item, function_tool, input_items, kept_item
@@ -41,6 +41,7 @@ class OpenAIResponses(Adapter):
 
     library = OPENAI_PYTHON
     path = "/responses"
+    marks = ("response", "item", "item_id", "output")
     reserved = frozenset({"input", "model", "previous_response_id", "stream", "tools"})
     limits = ("max_output_tokens",)
     least_limit = 16
@@ -62,10 +63,13 @@ class OpenAIResponses(Adapter):
         events = ResponseEvents()
 
         def read(event: Any) -> Iterator[Delta]:
+            if get(event, "output") and not get(event, "type"):
+                # The response itself: from a server that does not stream.
+                event = {"type": f"response.{get(event, 'status') or 'completed'}", "response": event}
             kind = get(event, "type")
             if kind in {"error", "response.failed"}:
                 error = event if kind == "error" else get(get(event, "response"), "error")
-                raise self._interrupted({name: get(error, name) or "" for name in ("message", "code")})
+                raise self.interrupted({name: get(error, name) or "" for name in ("message", "code")})
             before = events.async_calls
             yield from events.read(event)
             self.async_calls += events.async_calls - before
@@ -94,6 +98,8 @@ class _Streamed:
     indexes: set[int] = field(default_factory=set)
     call_id: str | None = None
     name: str | None = None
+    #: The parts of its text that have come; None for one without a number.
+    parts: set[int | None] = field(default_factory=set)
     #: The content that was yielded.
     pieces: list[str] = field(default_factory=list)
     #: Whether all arguments were yielded, and whether the server ended the item.
@@ -138,14 +144,21 @@ class ResponseEvents:
         self._numbered = True
         self._ended = False
 
-    def read(self, event: Any) -> Iterator[Delta]:
+    def read(self, event: Any) -> Iterator[Delta]:  # noqa: C901 - a table of events
         """Yield the deltas in an event."""
         if self._ended or self._is_sent_twice(event):
             return
         item = get(event, "item")
         match get(event, "type"):
             case "response.output_text.delta" | "response.refusal.delta":
-                yield from self._piece(self._named_by(event, "message"), get(event, "delta"))
+                streamed = self._named_by(event, "message")
+                streamed.parts.add(number(get(event, "content_index")))
+                yield from self._piece(streamed, get(event, "delta"))
+            case "response.output_text.done" | "response.refusal.done":
+                streamed, part = self._named_by(event, "message"), number(get(event, "content_index"))
+                if not streamed.parts or (part is not None and not {part, None} & streamed.parts):
+                    streamed.parts.add(part)
+                    yield from self._piece(streamed, get(event, "text") or get(event, "refusal"))
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 yield from self._piece(self._named_by(event, "reasoning"), get(event, "delta"))
             case "response.reasoning_summary_part.added" if get(event, "summary_index"):
@@ -272,11 +285,10 @@ class ResponseEvents:
                     yield from self._open(streamed, item)
                     yield from self._whole(streamed, get(item, "arguments"))
             case "message" if not streamed.pieces:
-                for part in several(get(item, "content")):
-                    yield from self._piece(streamed, get(part, "text") or get(part, "refusal"))
+                yield from self._piece(streamed, words(get(item, "content")))
             case "reasoning" if not streamed.pieces:
-                for part in [*several(get(item, "summary")), *several(get(item, "content"))]:
-                    yield from self._piece(streamed, get(part, "text"))
+                for content in (get(item, "summary"), get(item, "content")):
+                    yield from self._piece(streamed, words(content))
         streamed.done = True
         named = {"call_id": streamed.call_id} if streamed.call_id else {}
         if not again and isinstance(item, Mapping) and (kept := kept_item({**item, **named})):
