@@ -24,6 +24,7 @@ import pytest
 from asyncfc_jupyter.agent import Agent, Conversation, Run
 from asyncfc_jupyter.core.events import CallFinished
 from asyncfc_jupyter.errors import ModelError
+from asyncfc_jupyter.models.anthropic.messages import ClaudeMessages
 from asyncfc_jupyter.models.connection.adapter import Adapter
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses
@@ -39,8 +40,8 @@ from tests.suite.long_form import is_long
 DESCRIPTORS = Path("/proc/self/fd")
 #: Conversations at a time: enough to disturb each other, few enough for a client that searches all its connections.
 AT_ONCE = 100
-#: The seeds, and the API through which each half of the conversations goes.
-SEEDS: dict[int, type[Adapter]] = {0: OpenAIChat, 1: OpenAIResponses}
+#: The seeds, and the API through which each share of the conversations goes.
+SEEDS: dict[int, type[Adapter]] = {0: OpenAIChat, 1: OpenAIResponses, 2: ClaudeMessages}
 #: How many conversations: the short form meets every fault some times.
 EACH = 1000 if is_long() else 60
 #: Seconds without a byte that the client puts up with: far below a stall.

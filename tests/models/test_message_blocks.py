@@ -13,8 +13,8 @@ from asyncfc_jupyter.agent.history import Checker, fixed
 from asyncfc_jupyter.models.anthropic.blocks import tool_block, tool_choice, turns
 from asyncfc_jupyter.models.anthropic.messages import MOST_TOKENS, ClaudeMessages
 from asyncfc_jupyter.models.base import ChatRequest
-from tests.models.message_rules import broken_rules
 from tests.models.test_whole_requests import GO, HISTORIES, TOOLS, answer_to, asked, call, kept
+from tests.servers.message_rules import broken_rules
 
 THOUGHT = {"type": "thinking", "thinking": "Hm", "signature": "c2ln"}
 HIDDEN = {"type": "redacted_thinking", "data": "ZGF0YQ"}

@@ -1,4 +1,4 @@
-"""The adapters on openai-python 2: the same tests, in an environment of its own."""
+"""The adapters on openai-python 2 and on an early release of anthropic: the same tests, in environments of their own."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import pytest
 
 from tests.virtual_environments import REPOSITORY, python_holding
 
-FILES = (
+OPENAI_FILES = (
     "models/test_chat.py",
     "models/test_server_errors.py",
     "models/test_responses.py",
@@ -17,14 +17,24 @@ FILES = (
     "models/test_key_leaks.py",
     "agent/test_over_http.py",
 )
+ANTHROPIC_FILES = ("models/test_messages.py",)
 
 
 @pytest.mark.old_client
-def test_the_adapters_pass_their_tests_on_the_old_major_version_too() -> None:
-    python = python_holding("openai-2", "openai>=2.8,<3")
+@pytest.mark.parametrize(
+    ("package", "held", "version", "files"),
+    [
+        ("openai", "openai>=2.8,<3", "2.", OPENAI_FILES),
+        ("anthropic", "anthropic==0.60.0", "0.60.0", ANTHROPIC_FILES),
+    ],
+)
+def test_the_adapters_pass_their_tests_on_an_old_version_too(
+    package: str, held: str, version: str, files: tuple[str, ...]
+) -> None:
+    python = python_holding(f"{package}-{version[0]}", held)
     # Only the outer run writes its reports.
     without = [f"no:{name}" for name in ("cacheprovider", "tests.suite.order", "tests.suite.second_run")]
-    run = [str(python), "-m", "pytest", "-q", *(f"-p{name}" for name in without), *(f"tests/{name}" for name in FILES)]
+    run = [str(python), "-m", "pytest", "-q", *(f"-p{name}" for name in without), *(f"tests/{name}" for name in files)]
     done = subprocess.run(
         run,
         cwd=REPOSITORY,
@@ -35,7 +45,10 @@ def test_the_adapters_pass_their_tests_on_the_old_major_version_too() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
-    version = subprocess.run(
-        [str(python), "-c", "import openai; print(openai.VERSION)"], capture_output=True, text=True, check=True
+    installed = subprocess.run(
+        [str(python), "-c", f"import {package}; print({package}.__version__)"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert version.stdout.startswith("2.")
+    assert installed.stdout.startswith(version)

@@ -1,4 +1,4 @@
-"""aimock, which others wrote, plays OpenAI: what the layer sends is taken, and what it replies is read."""
+"""aimock, which others wrote, plays OpenAI and Anthropic: what the layer sends is taken, and what it replies is read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.suite.expected import Compare
 pytestmark = pytest.mark.outside
 #: A model that aimock takes for one that reasons: it leaves reasoning out for others, as their providers do.
 MODEL = "gpt-5"
-APIS = ("chat", "responses")
+APIS = ("chat", "responses", "messages")
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +104,9 @@ def test_reasoning_is_shown_and_not_part_of_the_answer(mock: Aimock, api: str) -
     assert journey.went_well(run)
     thought = "".join(each.event.text for each in run.trace.events if isinstance(each.event, ReasoningStreamed))
     assert thought == "The cheapest is best."
-    # aimock's journal keeps the reasoning of Chat Completions alone; of Responses the layer's own record shows it.
+    # aimock's journal keeps the reasoning of Chat Completions alone; of the others the layer's own record shows it.
     sent = json.dumps(mock.journal[-1]["body"] if api == "chat" else run.request.messages)
-    assert ("reasoning_content" if api == "chat" else "encrypted_content") in sent
+    assert {"chat": "reasoning_content", "responses": "encrypted_content", "messages": "signature"}[api] in sent
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -159,3 +159,5 @@ def test_calls_start_while_a_slow_reply_streams(mock: Aimock, api: str) -> None:
 def test_the_doctor_reports_what_aimock_does(mock: Aimock, home: Any, expected: Compare) -> None:
     mock.replies(*DOCTOR_FIXTURES)
     expected("doctor-on-aimock.txt", still(doctor(MODEL, mock.base_url, home)))
+    mock.replies(*DOCTOR_FIXTURES)
+    expected("doctor-on-aimock-messages.txt", still(doctor(MODEL, mock.base_url, home, "--api", "messages")))

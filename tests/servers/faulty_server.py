@@ -1,9 +1,9 @@
 """A model on a server on which everything goes wrong at random, and the conversation that it tries to hold.
 
 The model is asked for ``ORDERS`` orders. It makes each by one call, passes each on to a second tool by reference, and answers
-when it has seen every value. It keeps no state: it reads its next step from the messages, or from the input items of the
-Responses API. `Faults` stands between it and the client, and injects a fault into one request in three. All of it follows from
-a seed and from the order of a conversation's own requests.
+when it has seen every value. It keeps no state: it reads its next step from the messages, from the input items of the
+Responses API, or from the blocks of the Messages API, whose rules are checked. `Faults` stands between it and the client, and
+injects a fault into one request in three. All of it follows from a seed and from the order of a conversation's own requests.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from tests.servers import message_script
+from tests.servers.message_rules import broken_rules
 from tests.servers.response_script import call_item, response, text_item
 from tests.servers.scripted_server import (
     CUT,
@@ -24,6 +26,7 @@ from tests.servers.scripted_server import (
     Step,
     Stream,
     call_chunks,
+    encoded,
     finish_chunk,
     text_chunks,
 )
@@ -99,7 +102,12 @@ class Faults:
 
     def __call__(self, body: dict[str, Any]) -> Answer:
         """Return the answer to a request."""
-        messages = body["messages"] if "messages" in body else list(_messages(body["input"]))
+        write, messages = _events, list(_messages(body.get("input", ())))
+        if "messages" in body:
+            write, messages = _chunks, body["messages"]
+        if isinstance(messages[0]["content"], list):
+            assert broken_rules(body) == []
+            write, messages = _blocks, list(_unblocked(messages))
         name = next(message["content"] for message in messages if message["role"] == "user")
         self._requests[name] += 1
         rng = random.Random(f"{self._seed} {name} {self._requests[name]}")
@@ -108,7 +116,7 @@ class Faults:
         ident = "dup" if rng.random() < 0.2 else f"c{self._requests[name]}"
         named = [(ident if ident == "dup" else f"{ident}-{at}", *call) for at, call in enumerate(calls)]
         said = "Let me see. " * (rng.random() < 0.3) if calls else model.answer
-        steps = _chunks(said, named) if "messages" in body else _events(said, named)
+        steps = write(said, named)
         if rng.random() < SPOILED:
             fault = rng.choice(FAULTS)
             self.injected[fault] += 1
@@ -126,6 +134,26 @@ def _chunks(said: str, calls: list[tuple[str, str, dict[str, Any]]]) -> list[Ste
 def _events(said: str, calls: list[tuple[str, str, dict[str, Any]]]) -> list[Step]:
     items = [text_item(said, pieces=2)] if said else []
     return [*response(*items, *(call_item(*call, pieces=2) for call in calls)).steps]
+
+
+def _blocks(said: str, calls: list[tuple[str, str, dict[str, Any]]]) -> list[Step]:
+    blocks = [message_script.text_block(said, pieces=2)] if said else []
+    blocks += [message_script.call_block(*call, pieces=2) for call in calls]
+    return [*message_script.message(*blocks).steps]
+
+
+def _unblocked(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the blocks of the Messages API as messages, as far as the model reads them."""
+    for turn in messages:
+        for block in turn["content"]:
+            match block["type"]:
+                case "text":
+                    yield {"role": turn["role"], "content": block["text"]}
+                case "tool_use":
+                    function = {"name": block["name"], "arguments": json.dumps(block["input"])}
+                    yield {"role": "assistant", "tool_calls": [{"function": function}]}
+                case "tool_result":
+                    yield {"role": "tool", "content": block["content"]}
 
 
 def _messages(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -161,7 +189,7 @@ def _spoiled(  # noqa: PLR0911 - a table of faults
 ) -> Answer:
     place = rng.randrange(len(steps))
     head, rest = tuple(steps[:place]), tuple(steps[place:])
-    following = f"data: {json.dumps(rest[0])}\n\n"
+    following = encoded(rest[0]).decode()
     match fault:
         case "429":
             return HttpError(status=429, message="slow down", headers={"retry-after": rng.choice(["0", "0.05"])})
@@ -176,9 +204,9 @@ def _spoiled(  # noqa: PLR0911 - a table of faults
         case "stall":
             return Stream((*head, Delay(STALL_S), *rest, _DONE))
         case "malformed JSON":
-            return Stream((*head, 'data: {"choices": [{"delta": \n\n', *rest, _DONE))
+            return Stream((*head, 'event: content_block_delta\ndata: {"choices": [{"delta": \n\n', *rest, _DONE))
         case "error event":
-            return Stream((*head, 'data: {"error": {"message": "overloaded", "code": 503}}\n\n'))
+            return Stream((*head, 'event: error\ndata: {"error": {"message": "overloaded", "code": 503}}\n\n'))
         case "no finish reason":
             return Stream((*steps[:-1], _DONE))
         case "slow bytes":

@@ -33,7 +33,8 @@ from asyncfc_jupyter.models.base import (
     Usage,
 )
 from asyncfc_jupyter.models.connection.adapter import Adapter, Read
-from asyncfc_jupyter.models.connection.lenient import get, number, text
+from asyncfc_jupyter.models.connection.lenient import get, number, several, text
+from asyncfc_jupyter.models.json_object import BLANK
 from asyncfc_jupyter.models.profiles import ANTHROPIC_URL
 
 #: Tokens of a reply, thinking included, if the user sets no limit: the most that every model since Claude 4 takes.
@@ -113,7 +114,7 @@ class MessageEvents:
     """
 
     def __init__(self) -> None:
-        #: The blocks that have begun and not ended; of a call, ``input`` is what came with its beginning.
+        #: The blocks that have begun and not ended; of a call, ``input`` is what came with its beginning, if no more came.
         self._open: dict[int | None, Block] = {}
         #: The index of the last call, if its block ended without input.
         self._bare: int | None = None
@@ -137,6 +138,12 @@ class MessageEvents:
                 yield from self._finish(get(event, "delta"))
             case "message_stop" if not self._ended:
                 yield Finish(reason="stop")
+            case "message":  # of a server that does not stream
+                for place, block in enumerate(several(get(event, "content"))):
+                    yield from self._begin(place, block)
+                    yield from self._end(place)
+                self._count(get(event, "usage"))
+                yield from self._finish(event)
 
     def _begin(self, index: int | None, block: Any) -> Iterator[Delta]:
         if self._bare is not None:
@@ -165,7 +172,8 @@ class MessageEvents:
             case "input_json_delta":
                 piece = get(delta, "partial_json")
                 if isinstance(piece, str) and piece:
-                    held["input"] = None
+                    if piece.strip(f"{{}}{BLANK}"):
+                        held["input"] = None
                     yield CallDelta(index=index, arguments=piece)
             case "thinking_delta" | "signature_delta" as kind:
                 name = kind.removesuffix("_delta")
