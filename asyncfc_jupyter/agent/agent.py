@@ -38,7 +38,8 @@ class Agent:
         mode: ``async`` (futures), or for comparison ``sequential``, ``batch`` or ``eager``.
         server: A server by name, such as ``ollama``; `models.profiles` lists them.
         base_url: Address of an OpenAI-compatible server, such as ``http://127.0.0.1:8080/v1``.
-        api: ``chat`` (Chat Completions), ``responses``, or ``native`` (the latter with asynchronous tools).
+        api: ``chat`` (Chat Completions), ``responses``, ``native`` (the latter with asynchronous tools), or ``messages``
+            (Anthropic's).
         api_key: The server's key; by default from the environment, such as ``OPENAI_API_KEY``, the keyring or a file.
         system: Text of the system message.
         max_turns: Turns after which a run is stopped.
