@@ -18,6 +18,8 @@ from asyncfc_jupyter.tools.definition import Tool, make_tool
 
 PROMPT = "Plan a journey to Lisbon."
 ANSWER = "All is booked."
+#: What a model that thinks says before a call, and how its provider signs it.
+THOUGHT = {"reasoning": "The cheapest is best.", "reasoningSignature": "c2lnbmVk"}
 #: What the tools return, by future.
 VALUES: dict[str, Any] = {"f1": {"flight": "TP1", "price": 99.5}, "f2": {"order": 17, "seats": 2}, "f3": "receipt 17"}
 #: A minute is more than a model that makes no sense, or a proxy that starts slowly, takes.
@@ -89,15 +91,19 @@ def fixtures(**more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def fixtures_of_values() -> list[dict[str, Any]]:
-    """Return aimock's fixtures for the journey without references: a call a reply, with the values that were shown."""
+def fixtures_of_values(**more: Any) -> list[dict[str, Any]]:
+    """Return aimock's fixtures for the journey without references: a call a reply, with the values that were shown.
+
+    Args:
+        more: Further fields of each reply with a call, such as ``reasoning``.
+    """
     steps = [
         ("receipt 17", {"content": ANSWER}),
-        ('"order": 17', {"toolCalls": [_call("receipt", order=17)]}),
-        ('"flight": "TP1"', {"toolCalls": [_call("book", flight="TP1", seats=2)]}),
+        ('"order": 17', {"toolCalls": [_call("receipt", order=17)], **more}),
+        ('"flight": "TP1"', {"toolCalls": [_call("book", flight="TP1", seats=2)], **more}),
     ]
     found = [{"match": {"toolResultContains": shown}, "response": response} for shown, response in steps]
-    return [*found, {"match": {"userMessage": "journey"}, "response": {"toolCalls": CALLS[:1]}}]
+    return [*found, {"match": {"userMessage": "journey"}, "response": {"toolCalls": CALLS[:1], **more}}]
 
 
 #: aimock's fixtures for the doctor: both calls when it asks for two, and a text when it has answered them.

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.events import CallStarted, ReasoningStreamed, RequestRetried, TextStreamed, TurnEnded
 from asyncfc_jupyter.errors import ServerError
+from asyncfc_jupyter.tools.definition import make_tool
 from tests.outside.journey import (
     ANSWER,
     CALLS,
     DOCTOR_FIXTURES,
+    PROMPT,
+    THOUGHT,
     VALUES,
     Journey,
     doctor,
@@ -28,6 +34,9 @@ from tests.suite.expected import Compare
 pytestmark = pytest.mark.outside
 #: A model that aimock takes for one that reasons: it leaves reasoning out for others, as their providers do.
 MODEL = "gpt-5"
+#: Seconds until a result comes late whatever happens: the test then fails.
+PATIENCE_S = 60.0
+CLAUDE = "claude-sonnet-4-5"
 APIS = ("chat", "responses", "messages")
 
 
@@ -98,15 +107,46 @@ def test_calls_between_texts_are_all_read(mock: Aimock, api: str) -> None:
 
 @pytest.mark.parametrize("api", APIS)
 def test_reasoning_is_shown_and_not_part_of_the_answer(mock: Aimock, api: str) -> None:
-    mock.replies(*fixtures(reasoning="The cheapest is best."))
+    mock.replies(*fixtures(**THOUGHT))
     journey = Journey()
     run = journey.on(MODEL, base_url=mock.base_url, api=api)
     assert journey.went_well(run)
     thought = "".join(each.event.text for each in run.trace.events if isinstance(each.event, ReasoningStreamed))
-    assert thought == "The cheapest is best."
+    assert thought == THOUGHT["reasoning"]
     # aimock's journal keeps the reasoning of Chat Completions alone; of the others the layer's own record shows it.
     sent = json.dumps(mock.journal[-1]["body"] if api == "chat" else run.request.messages)
     assert {"chat": "reasoning_content", "responses": "encrypted_content", "messages": "signature"}[api] in sent
+
+
+THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+
+
+def test_thinking_goes_back_with_its_signature(mock: Aimock) -> None:
+    """aimock refuses, as Anthropic does, the results of a reply whose thinking is missing or not signed."""
+    mock.replies(*fixtures_of_values(**THOUGHT))
+    journey = Journey()
+    run = journey.on(CLAUDE, base_url=mock.base_url, api="messages", mode="eager", model_options=THINKING)
+    assert journey.went_well(run)
+    assert {each["response"]["status"] for each in mock.journal} == {200}
+
+
+def test_results_that_come_late_are_delivered_to_a_model_that_thinks(mock: Aimock) -> None:
+    """The layer writes the reply that delivers them. It has no thinking, so the option is left out from then on."""
+    mock.replies(*fixtures(**THOUGHT))
+    journey = Journey()
+
+    def search(city: str, max_price: float) -> dict[str, Any]:
+        """Search a flight to a city."""
+        deadline = time.monotonic() + PATIENCE_S
+        while len(mock.journal) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return journey.search(city, max_price)
+
+    tools = [make_tool(search), *journey.tools[1:]]
+    agent = Agent(CLAUDE, tools=tools, base_url=mock.base_url, api="messages", model_options=THINKING)
+    with pytest.warns(UserWarning, match="refuses the option 'thinking'"):
+        run = asyncio.run(agent.run(PROMPT))
+    assert journey.went_well(run)
 
 
 @pytest.mark.parametrize("api", APIS)

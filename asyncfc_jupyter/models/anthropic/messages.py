@@ -62,7 +62,9 @@ class ClaudeMessages(Adapter):
     )
     patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {
         # With a budget of its own, thinking must come first in the last reply. What the layer itself calls has none.
-        "thinking": re.compile(r"must start with a thinking block|thinking\b[^.]{0,60}\bnot (supported|permitted)"),
+        "thinking": re.compile(
+            r"must (start|begin) with a `?thinking`? block|thinking\b[^.]{0,60}\bnot (supported|permitted)"
+        ),
         _THINKING: re.compile(
             r"thinking` or `redacted_thinking|`?thinking`? blocks?\b|invalid `?signature", re.IGNORECASE
         ),
