@@ -21,11 +21,13 @@ from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.agent import Mode
 from asyncfc_jupyter.core.events import CallFailed, CallFinished, CallSkipped, CallStarted, Stamped, TurnStarted
 from asyncfc_jupyter.demo.play import Comparison, play_all
-from asyncfc_jupyter.errors import AsyncFCError
+from asyncfc_jupyter.errors import AsyncFCError, UsageError
 from asyncfc_jupyter.masking import mask, masked
 from asyncfc_jupyter.models.catalog import Where, list_models
 from asyncfc_jupyter.models.doctor import examine
+from asyncfc_jupyter.models.headers import read_header
 from asyncfc_jupyter.models.keys import api_key_in
+from asyncfc_jupyter.models.model_options import RULE, read_option
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.registry import APIS
 from asyncfc_jupyter.text import printable
@@ -44,6 +46,18 @@ class _Parser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:
         super()._print_message(mask(message), file)
+
+
+def _read_by(read: Callable[[str], tuple[str, Any]]) -> Callable[[str], tuple[str, Any]]:
+    """Return a reader of arguments whose error argparse shows."""
+
+    def reader(word: str) -> tuple[str, Any]:
+        try:
+            return read(word)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return reader
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--api", metavar="API", help=f"examine this API only: {', '.join(APIS)}, or one of another package"
     )
+    doctor.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        type=_read_by(read_option),
+        help=f"option of the model, such as temperature=0.2; a value is {RULE}",
+    )
     doctor.add_argument("--fresh", action="store_true", help="examine again, although a report is kept")
     doctor.add_argument("--json", action="store_true", help="print the report as JSON")
     doctor.set_defaults(run=_doctor)
@@ -93,6 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--server", metavar="NAME", help=", ".join(PROFILES))
         command.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
         command.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
+        command.add_argument(
+            "--header",
+            metavar="HEADER",
+            action="append",
+            type=_read_by(read_header),
+            help='extra header: "X-Title: my notebook"',
+        )
     trace = commands.add_parser(
         "trace",
         help="draw saved traces",
@@ -112,7 +140,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _where(options: argparse.Namespace) -> Where:
     key = api_key_in(options.api_key_env)
-    return Where(server=options.server, base_url=options.base_url, api=options.api, api_key=key)
+    headers = {name: value for name, value in options.header or () if value is not None}
+    return Where(server=options.server, base_url=options.base_url, api=options.api, api_key=key, headers=headers)
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -129,7 +158,13 @@ def _doctor(options: argparse.Namespace) -> int:
     # The progress goes to stderr, since a program may read stdout; it shows on a terminal only.
     with Console(stderr=True).status(f"examines {escape(options.model)}") as status:
         report = asyncio.run(
-            examine(options.model, where=where, fresh=options.fresh, progress=lambda doing: status.update(Text(doing)))
+            examine(
+                options.model,
+                where=where,
+                options={name: value for name, value in options.option or () if value is not None},
+                fresh=options.fresh,
+                progress=lambda doing: status.update(Text(doing)),
+            )
         )
     print(json.dumps(masked(dataclasses.asdict(report)), indent=2) if options.json else report.text())
     return 0

@@ -33,17 +33,19 @@ class Agent:
 
     Args:
         model: A model's name at its server, ``"rehearsal"`` for the offline one, or any `ChatModel`. A `ChatModel` is used as
-            it is: ``server``, ``base_url``, ``api``, ``api_key`` and ``model_options`` are for names.
+            it is: ``server``, ``base_url``, ``api``, ``api_key``, ``headers`` and ``model_options`` are for names.
         tools: Functions, marked with ``@tool`` or plain, or `Tool` objects.
         mode: ``async`` (futures), or for comparison ``sequential``, ``batch`` or ``eager``.
         server: A server by name, such as ``ollama``; `models.profiles` lists them.
         base_url: Address of an OpenAI-compatible server, such as ``http://127.0.0.1:8080/v1``.
         api: ``chat`` (Chat Completions), ``responses``, ``native`` (the latter with asynchronous tools), or ``messages``
             (Anthropic's).
+        headers: Extra headers of each request to this server, such as ``{"X-Title": "my notebook"}``. A key in one stands in an
+            environment variable: ``{"x-api-key": "env:MY_KEY"}``.
         api_key: The server's key; by default from the environment, such as ``OPENAI_API_KEY``, the keyring or a file.
         system: Text of the system message.
         max_turns: Turns after which a run is stopped.
-        budget: Further limits of a run: requests, tokens, seconds.
+        budget: Further limits of a run: requests, tokens, seconds, tokens of one reply.
         limit: Calls of a conversation that may run at the same time.
         deliver: How settled results are delivered in the async mode: ``tool``, with the next tool message, or ``user``, in a
             message of their own.
@@ -71,6 +73,7 @@ class Agent:
         base_url: str | None = None,
         api: str | None = None,
         api_key: str | Secret | None = None,
+        headers: Mapping[str, str] | None = None,
         system: str | None = None,
         max_turns: int = DEFAULT_MAX_TURNS,
         budget: Budget | None = None,
@@ -94,7 +97,7 @@ class Agent:
         self.tools = as_tools(tools)
         self.model = open_model(
             model,
-            where=Where(server=server, base_url=base_url, api=api, api_key=api_key),
+            where=Where(server=server, base_url=base_url, api=api, api_key=api_key, headers=headers),
             options=dict(model_options or {}),
             taping=Taping(record=record, replay=replay, speed=speed),
         )

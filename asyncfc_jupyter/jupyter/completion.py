@@ -23,6 +23,7 @@ from asyncfc_jupyter.jupyter.commands.table import COMMANDS
 from asyncfc_jupyter.jupyter.settings.option import Option
 from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT, OPTIONS, TOOL_OPTIONS
 from asyncfc_jupyter.models.aliases import aliases
+from asyncfc_jupyter.models.model_options import WELL_KNOWN
 from asyncfc_jupyter.models.profiles import PROFILES
 from asyncfc_jupyter.models.registry import REHEARSAL, api_names
 
@@ -114,6 +115,8 @@ class Matcher:
             "SERVER": lambda: PROFILES,
             "API": api_names,
             "VARIABLE": lambda: sorted(name for name in os.environ if _KEY.fullmatch(name)),
+            "NAME=VALUE": lambda: WELL_KNOWN,
+            "HEADER": lambda: ('"X-Title: ', '"HTTP-Referer: ', '"anthropic-beta: '),
             "SPEED": lambda: ("instant", "1", "2", "4"),
             "FILE": lambda: _paths(fragment),
             "TOOL": lambda: [tool.name for tool in tools],

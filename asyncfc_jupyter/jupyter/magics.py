@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import magic_arguments
 from traitlets.config import Config
 
@@ -113,12 +113,14 @@ class AgentMagics(Magics, AgentSettings):
         else:
             run_sync.run_nested(self.session.ask(given, cell, nested=True)).conclude()
 
+    @no_var_expand
+    @needs_local_scope
     @line_magic("agent")  # type: ignore[arg-type]  # IPython's annotations know it without a name only
     @reports_errors
     @_lists_commands
-    def agent_line(self, line: str) -> Any:
+    def agent_line(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Show the session, its runs and its conversations; ``%%agent`` asks the model, and ``%%agent?`` lists its options."""
-        answer = table.answer(self.session, line)
+        answer = table.answer(self.session, self._expanded(line, local_ns or {}))
         if inspect.iscoroutine(answer):
             return run_sync.run_nested(answer).conclude()
         return _say(answer) if isinstance(answer, str) else answer
@@ -135,11 +137,16 @@ class AgentMagics(Magics, AgentSettings):
     @reports_errors
     async def server_line(self, line: str) -> None:
         """Run a line that asks a server natively: the transformer writes this call."""
-        answer = table.answer(self.session, self._shell.var_expand(line, depth=1_000_000))
+        answer = table.answer(self.session, self._expanded(line, {}))
         if inspect.iscoroutine(answer):
             (await answer).conclude()
         else:
             _say(answer)
+
+    def _expanded(self, line: str, local_ns: Mapping[str, Any]) -> str:
+        from asyncfc_jupyter.jupyter.cells.prompt_template import expanded_line  # noqa: PLC0415 - see `session`
+
+        return expanded_line(line, {**self._shell.user_ns, **local_ns})
 
     def _options(self, line: str) -> AgentOptions:
         from asyncfc_jupyter.jupyter.cells.prompt_template import replaced_line  # noqa: PLC0415 - see `session`

@@ -142,7 +142,9 @@ def parse(
     values = vars(given)
     for each in options:
         value = values[each.name]
-        if each.several:
+        if each.entry is not None:
+            values[each.name] = None if value is None else dict(map(each.entry, value))
+        elif each.several:
             listed = tuple(name for word in value or () for name in word.split(",") if name)
             values[each.name] = each.default if value is None else listed
         elif each.rule.kind in {int, float} and value is not None and not each.rule.accepts(value):

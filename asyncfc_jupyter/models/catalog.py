@@ -37,6 +37,8 @@ class Where:
     #: The name of an API, such as ``chat`` (`registry`).
     api: str | None = None
     api_key: str | Secret | None = None
+    #: Extra headers of its requests (`headers`), for this server and no other.
+    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,14 @@ def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
     profile, base_url = _server(where)
     key = _key(where, profile, base_url, model)
     api = api_named(where.api or profile.api)
-    opened = api.load_class()(model, base_url=base_url, api_key=key, options=options)
+    kind, headers = api.load_class(), {"headers": where.headers} if where.headers else {}
+    taken = inspect.signature(kind).parameters.values()
+    if headers and not any(each.name == "headers" or each.kind is each.VAR_KEYWORD for each in taken):
+        raise UsageError(
+            f"the api {api.name!r} of the package {api.package!r} takes no extra headers; leave out headers (--header), or "
+            "update that package."
+        )
+    opened = kind(model, base_url=base_url, api_key=key, options=options, **headers)
     if not isinstance(opened, ChatModel):
         raise UsageError(
             f"the api {api.name!r} of the package {api.package!r} made a {type(opened).__name__}, which is not a ChatModel: it "

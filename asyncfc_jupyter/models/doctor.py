@@ -102,7 +102,14 @@ _DONE: dict[str, Any] = {"future": "f2", "tool": "get_time", "status": "done", "
 Progress = Callable[[str], None]
 
 
-async def examine(model: str, *, where: Where, fresh: bool = False, progress: Progress = lambda _doing: None) -> Report:
+async def examine(
+    model: str,
+    *,
+    where: Where,
+    options: Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    progress: Progress = lambda _doing: None,
+) -> Report:
     """Return what the server of a model can do, from the cache or by asking it.
 
     Cancelling this closes the connection; then nothing is cached.
@@ -110,6 +117,7 @@ async def examine(model: str, *, where: Where, fresh: bool = False, progress: Pr
     Args:
         model: The name by which the server knows the model, or an alias.
         where: How it is reached.
+        options: Options of the model, sent with each request.
         fresh: Whether the server is asked although a report is cached.
         progress: Receives what is being done. Not called when the report comes from the cache.
 
@@ -122,18 +130,20 @@ async def examine(model: str, *, where: Where, fresh: bool = False, progress: Pr
         raise UsageError("the rehearsal model needs no doctor: it can do all that is asked; name a server's model.")
     # The package's version is part of the name: another version may look for other things.
     key = "\n".join([__version__, address_of(where), model, where.api or ""])
+    if options or where.headers:
+        key += json.dumps([dict(options or {}), dict(where.headers or {})], sort_keys=True)
     name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     path = user_cache_path("asyncfc_jupyter", appauthor=False) / "doctor" / name
     if not fresh and (kept := await asyncio.to_thread(Report.load, path)) is not None:
         return kept
     with dropped_notices():  # of refused options, which the report shows
-        report = await _examine(model, where, progress)
+        report = await _examine(model, where, options or {}, progress)
     with contextlib.suppress(OSError):  # without a cache the next examination asks the server again
         await asyncio.to_thread(report.save, path)
     return report
 
 
-async def _examine(model: str, where: Where, progress: Progress) -> Report:
+async def _examine(model: str, where: Where, options: Mapping[str, Any], progress: Progress) -> Report:
     seen: dict[str, Seen] = {}
     refused: dict[str, str] = {}
     failure: ServerError | None = None
@@ -142,7 +152,7 @@ async def _examine(model: str, where: Where, progress: Progress) -> Report:
             refused[api] = "needs the Responses API"
             continue
         try:
-            opened = open_model(model, where=dataclasses.replace(where, api=api), options={})
+            opened = open_model(model, where=dataclasses.replace(where, api=api), options=options)
             seen[api] = await Examination(opened, api, progress).run(compared=bool(seen))
         except ServerError as error:
             failure = failure or error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from asyncfc_jupyter.checked_json import NotValid, checked, parsed
 from asyncfc_jupyter.masking import mask, masked
 from asyncfc_jupyter.models.atomic_file import replace_file
+from asyncfc_jupyter.models.model_options import written_value
 from asyncfc_jupyter.models.registry import APIS, api_title
 
 
@@ -133,7 +135,10 @@ class Report:
         yield "first token", "unknown" if seen.first_token_s is None else f"{seen.first_token_s:.2f} s"
         yield "speed", "unknown" if seen.tokens_per_s is None else f"{seen.tokens_per_s:.0f} tokens/s"
         if magic:
-            yield "use", f"--api {self.api} --mode {self.mode}"
+            words = (
+                f" --option {shlex.quote(f'{name}={written_value(value)}')}" for name, value in self.options.items()
+            )
+            yield "use", f"--api {self.api} --mode {self.mode}{''.join(words)}"
         else:
             options = f", model_options={dict(self.options)!r}" if self.options else ""
             yield "use", f'api="{self.api}", mode="{self.mode}"{options}'

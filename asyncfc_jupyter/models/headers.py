@@ -88,3 +88,19 @@ def opened_headers(headers: Mapping[str, str | Secret]) -> dict[str, str | Secre
             )
         opened[name] = Secret(key, variable=found[2], scheme=found[1])
     return opened
+
+
+def read_header(word: str) -> tuple[str, str | None]:
+    """Return the name and the value of ``NAME: VALUE``; None for an empty value, which leaves the header out.
+
+    Raises:
+        UsageError: The word is not of that form, or the header cannot be sent.
+    """
+    name, colon, text = word.partition(":")
+    value = text.strip() or None
+    problem = problem_with_header(name.strip(), "x" if value is None else value)
+    if not colon:
+        problem = 'a header is written as "NAME: VALUE", in quotes, such as --header "X-Title: my notebook"'
+    if problem:
+        raise UsageError(f"{problem}.")
+    return name.strip(), value

@@ -1,8 +1,9 @@
 """The registry of model classes: which class opens a model, by the name of its API.
 
 To add a provider: write one module with one class, and add one line. The class has ``name`` and ``stream`` (`base.ChatModel`)
-and is called as ``Class(model, base_url=..., api_key=..., options=...)``, where ``api_key`` is a `secret.Secret`. In this
-package the line belongs to `BUILT_IN`. In any other package it is an entry point::
+and is called as ``Class(model, base_url=..., api_key=..., options=...)``, where ``api_key`` is a `secret.Secret`. If the user
+sets extra headers, ``headers=...`` is passed too, to a class that takes it; their form is that of `headers`. In this package
+the line belongs to `BUILT_IN`. In any other package it is an entry point::
 
     [project.entry-points."asyncfc_jupyter.models"]
     converse = "their_package.converse:ConverseModel"

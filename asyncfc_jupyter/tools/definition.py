@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -28,6 +29,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _MARK = "__asyncfc_tool__"
 #: Characters of a description that every server takes. OpenAI refused longer ones until 2025, and gateways copied its limit.
 _TAKEN_EVERYWHERE = 1_024
+#: Fields of a function's description that are not the user's.
+_OWN_FIELDS = frozenset({"async", "description", "input_schema", "name", "parameters", "type"})
 _FLAGS = frozenset({"pure", "idempotent", "irreversible", "approve", "detached"})
 #: Options that a tool keeps as they are given.
 _AS_THEY_ARE = frozenset({"timeout_s", "idempotent", "irreversible", "approve", "detached", "retries"})
@@ -60,6 +63,9 @@ class ToolOptions(TypedDict, total=False):
     timeout_s: float | None
     #: How often a failed call is retried, after a growing and partly random pause; only where idempotent or pure.
     retries: int
+    #: Further fields of the function's description, for servers that have them, such as ``{"strict": True}``. A server that
+    #: refuses one is not sent it again.
+    extra: Mapping[str, Any]
     #: ``loop``, ``thread``, ``process`` or an executor. By default async functions run on the event loop, others in a thread.
     run_in: RunIn | Executor | None
     #: The name for the model; the function's own by default.
@@ -166,7 +172,7 @@ class Tool:
         """
         parameters = self.parameters_of.widened if references else self.parameters
         function = {"name": self.name, "description": self.description, "parameters": parameters}
-        return {"type": "function", "function": function}
+        return {"type": "function", "function": {**function, **self.options.get("extra", {})}}
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -247,9 +253,21 @@ def _problems(options: ToolOptions) -> Iterator[tuple[str, str]]:
     description: Any = options.get("description")
     if description is not None and not (isinstance(description, str) and description.strip()):
         yield f"description is {description!r}", "give a text that says what it does"
+    yield from _problems_with_extra(options.get("extra", {}))
     run_in = options.get("run_in")
     if run_in is not None and run_in not in RUN_IN and not isinstance(run_in, Executor):
         yield f"run_in is {run_in!r}", f"use one of {', '.join(RUN_IN)}, or a concurrent.futures.Executor"
+
+
+def _problems_with_extra(extra: Any) -> Iterator[tuple[str, str]]:
+    try:
+        sent = isinstance(extra, Mapping) and json.dumps(dict(extra), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        sent = False
+    if not sent or not all(isinstance(field, str) for field in extra):
+        yield f"extra is {extra!r}", 'give fields with values that are JSON, such as {"strict": True}'
+    elif taken := sorted(_OWN_FIELDS & extra.keys()):
+        yield f"extra sets {taken[0]!r}, which is made from the function", "drop it, or change the function"
 
 
 def _is_number(value: object, kind: type | UnionType) -> bool:

@@ -23,6 +23,11 @@ def watched(context: ToolContext) -> None:
     [
         ({"retry": 3}, "there is no option 'retry'", "the options are: reads, writes, pure"),
         ({"irreversible": "no"}, "irreversible is 'no'", "give True or False"),
+        ({"extra": ["strict"]}, r"extra is \['strict'\]", 'such as {"strict": True}'),
+        ({"extra": {1: 2}}, "extra is {1: 2}", "values that are JSON"),
+        ({"extra": {"strict": float("inf")}}, "extra is {'strict': inf}", "values that are JSON"),
+        ({"extra": {"strict": object}}, "extra is {'strict': ", "values that are JSON"),
+        ({"extra": {"parameters": {}}}, "extra sets 'parameters', which is made from the function", "drop it"),
         ({"approve": 1}, "approve is 1", "give True or False"),
         ({"pure": True, "writes": "a"}, "it is declared both pure and with effects", "drop pure, or reads and writes"),
         ({"pure": True, "irreversible": True}, "it is declared irreversible, and also harmless", "drop irreversible"),
@@ -68,3 +73,12 @@ def test_a_tool_that_takes_a_context_cannot_be_sent_to_another_process() -> None
             with pytest.raises(ToolDefinitionError, match="takes a ToolContext, which stays in its process") as caught:
                 make_tool(watched, run_in=where)
             assert caught.value.remedy == 'drop the parameter, or use run_in="thread"'
+
+
+def test_extra_fields_stand_beside_those_of_the_function_in_each_form() -> None:
+    extra = {"strict": True, "cache_control": {"type": "ephemeral"}}
+    made = make_tool(fetch, extra=extra)
+    for references in (True, False):
+        function = made.definition(references=references)["function"]
+        assert {name: function[name] for name in extra} == extra
+        assert function == {**make_tool(fetch).definition(references=references)["function"], **extra}

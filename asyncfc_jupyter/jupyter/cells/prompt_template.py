@@ -7,7 +7,8 @@ overlooked. That includes JSON and code, for which there is ``--raw``, and expre
 or ``{"a", "b"}``: Python would evaluate them, but users do not mean them.
 
 The cell is the user's own text, evaluated in the user's kernel. A value may come from anywhere, and so may a file: braces in
-them are left alone. On the option line a value stays inside its word and never becomes another option.
+them are left alone. On the option line a value stays inside its word and never becomes another option, and the JSON of a
+model's option (``--option``) is left alone.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import functools
 import re
 import shlex
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from IPython.utils.text import DollarFormatter
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.table import AgentOptions
 from asyncfc_jupyter.jupyter.text_file import read_text_file
+from asyncfc_jupyter.models.model_options import read_value
 from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_text
@@ -92,12 +96,39 @@ def replaced_line(line: str, evaluate: Evaluate) -> str:
         return line  # a quotation mark is not closed: the parser of the line reports it
     if "--raw" in words or not any("{" in word or "}" in word for word in words):
         return line
-    texts = [replaced(word, evaluate, place="the %%agent line") for word in words]
+    texts = [word if is_json_option(word) else replaced(word, evaluate, place="the %%agent line") for word in words]
     for word, text in zip(words, texts, strict=True):
         if text.startswith("-") and not word.startswith("-"):
             shown = shorten(word, _SHOWN_CHARACTERS)
             raise UsageError(f"%%agent: the value of {shown} begins with a dash; write --option={word} instead.")
     return shlex.join(texts)
+
+
+def expanded_line(line: str, variables: Mapping[str, Any]) -> str:
+    """Return the line of ``%agent`` with ``{expressions}`` and ``$names`` replaced, as IPython does for any line magic.
+
+    IPython would read the JSON of a model's option as an expression with a format, so such a word stays as it is.
+    """
+
+    def expanded(text: str) -> str:
+        try:
+            return str(DollarFormatter().vformat(text, [], variables))
+        except Exception:  # noqa: BLE001 - as IPython: what cannot be replaced is meant as it stands
+            return text
+
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = []
+    if not any(map(is_json_option, words)):
+        return expanded(line)
+    return shlex.join(word if is_json_option(word) else expanded(word) for word in words)
+
+
+def is_json_option(word: str) -> bool:
+    """Return whether a word of a line is an option of a model whose braces are JSON: they stay as they are."""
+    value = word.removeprefix("--option=").partition("=")[2]
+    return value.lstrip().startswith(("{", "[")) and not isinstance(read_value(value), str)
 
 
 class _NotAnExpressionError(Exception):

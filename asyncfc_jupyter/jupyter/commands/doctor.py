@@ -28,7 +28,9 @@ def examination(session: Session, *words: str) -> Coroutine[Any, Any, CellEnd]:
     where = where_of(choice)
     return ask_server(
         session.shell,
-        lambda progress: examine(choice.name, where=where, fresh=given["fresh"], progress=progress),
+        lambda progress: examine(
+            choice.name, where=where, options=choice.options, fresh=given["fresh"], progress=progress
+        ),
         lambda report: report.text(magic=True),
         Words(work="the examination", doing=f"Examines {choice.name}", again="run %agent doctor again"),
     )

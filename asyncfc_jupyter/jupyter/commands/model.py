@@ -13,7 +13,7 @@ from asyncfc_jupyter.jupyter.commands.status import model_in_words
 from asyncfc_jupyter.jupyter.commands.table import COMMANDS
 from asyncfc_jupyter.jupyter.options import parse
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
-from asyncfc_jupyter.jupyter.settings.table import REACH
+from asyncfc_jupyter.jupyter.settings.table import OF_MODEL
 from asyncfc_jupyter.models.aliases import aliases, set_alias
 from asyncfc_jupyter.models.catalog import Where, address_of, list_models
 from asyncfc_jupyter.models.keys import api_key_in, checked_variable
@@ -92,12 +92,14 @@ def where_of(choice: ModelChoice) -> Where:
         UsageError: The variable of its key is not set.
     """
     key = api_key_in(choice.api_key_env)
-    return Where(server=choice.server, base_url=choice.base_url, api=choice.api, api_key=key)
+    headers = choice.sent_headers
+    return Where(server=choice.server, base_url=choice.base_url, api=choice.api, api_key=key, headers=headers)
 
 
 def _reaching(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a line's options that say how a server is reached, after a check of each."""
-    return {name: _CHECKS.get(name, str)(given[name]) for name in REACH if given[name] is not None}
+    """Return the values of a line's options that belong to a model, after a check of each."""
+    found = {name: given[name] for name in OF_MODEL if given.get(name) is not None}
+    return {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in found.items()}
 
 
 def read_choice(session: Session, command: str, words: tuple[str, ...]) -> tuple[ModelChoice | None, dict[str, Any]]:
@@ -110,13 +112,12 @@ def read_choice(session: Session, command: str, words: tuple[str, ...]) -> tuple
         UsageError: The words do not choose a model.
     """
     given = parse("%agent", words, COMMANDS[command].options, hint=_ORDER, positional="names")
-    values = _reaching(given)
-    if not (given["names"] or values):
+    values, names = _reaching(given), given["names"]
+    if not (names or values):
         return None, given
-    names = given["names"] or ([session.model.name] if session.model is not None else [])
-    if len(names) != 1:
+    if len(names) > 1 or not (names or session.settings.in_use()):
         raise UsageError(f"it takes one model's name; it was given {len(names) or 'none'}.")
-    return ModelChoice(name=checked_model(names[0]), **values), given
+    return session.settings.changed(checked_model(names[0]) if names else None, values), given
 
 
 def show_aliases(_: Session, *words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from asyncfc_jupyter.jupyter.commands.conversations import SHOWN_CHARACTERS
@@ -9,6 +10,7 @@ from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
 from asyncfc_jupyter.jupyter.settings.table import SETTINGS
 from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.address import show_address
+from asyncfc_jupyter.models.model_options import written_value
 from asyncfc_jupyter.text import clean
 
 if TYPE_CHECKING:
@@ -16,12 +18,18 @@ if TYPE_CHECKING:
 
 #: Characters of a setting's value in the table: a system text has more.
 _VALUE_CHARACTERS = 40
+#: Characters of the options and headers of the model in use.
+_OPTION_CHARACTERS = 200
 
 
 def model_in_words(model: ModelChoice) -> str:
     """Return the name of a model, and where it is reached."""
     where = show_address(model.base_url) if model.base_url else model.server
-    return f"{model.name} at {where}" if where else model.name
+    options = model.model_options or {}
+    named = [f"{name}={written_value(value)}" for name, value in options.items() if value is not None]
+    named += [f'"{name}: {value}"' for name, value in model.sent_headers.items()]
+    with_options = f", with {clean(mask(', '.join(named)), _OPTION_CHARACTERS)}" if named else ""
+    return (f"{model.name} at {where}" if where else model.name) + with_options
 
 
 def show_status(session: Session) -> str:
@@ -58,4 +66,5 @@ def show_settings(session: Session) -> str:
 def _value(name: str, value: object) -> str:
     if name == "base_url" and isinstance(value, str):
         return show_address(value)
-    return clean(mask(str(value)), _VALUE_CHARACTERS)
+    words = written_value(value) if isinstance(value, Mapping) else str(value)
+    return clean(mask(words), _VALUE_CHARACTERS)

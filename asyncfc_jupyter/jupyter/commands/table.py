@@ -54,7 +54,7 @@ class Command:
 
 
 #: The options of `%agent model` and `%agent doctor`.
-_REACHING = tuple(OPTIONS[name] for name in REACH)
+_REACHING = tuple(OPTIONS[name] for name in (*REACH, "model_options"))
 _LIST = Option(name="list", help="list the models that the server has", rule=FLAG, default=False)
 _FRESH = Option(name="fresh", help="examine the server again", rule=FLAG, default=False)
 

@@ -94,9 +94,9 @@ def reports_errors(magic: Magic) -> Magic:
         return cast("Magic", awaited)
 
     @functools.wraps(magic)
-    def called(magics: Reporting, *args: Any) -> Any:
+    def called(magics: Reporting, *args: Any, **scope: Any) -> Any:
         with _reported(magics):
-            return magic(magics, *args)
+            return magic(magics, *args, **scope)
 
     return cast("Magic", called)
 

@@ -149,6 +149,7 @@ class Session:
             ),
             limit=options.limit,
             model_options=choice.options,
+            headers=choice.sent_headers,
             record=options.record,
             replay=options.replay,
             speed=options.speed or "1",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from IPython.core.magic_arguments import argument
-from traitlets import Enum, Float, Int, TraitType, Unicode
+from traitlets import Dict, Enum, Float, Int, TraitType, Unicode
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Rule:
 
     #: The rule in words, as the end of "must be ...".
     text: str
-    #: What a word of the line or of the command line is turned into; bool for an option that takes no value.
+    #: What a word of the line or of the command line is turned into; bool for an option that takes no value, dict for one whose
+    #: words are each a name and a value.
     kind: type = str
     #: The only valid values; with `fits`, the best known of them.
     names: tuple[str, ...] = ()
@@ -38,6 +39,8 @@ class Rule:
         """Return whether the value is valid."""
         if self.choices:
             return value in self.choices
+        if self.kind is dict:
+            return isinstance(value, Mapping) and (self.fits is None or self.fits(value))
         if self.kind is str:
             return isinstance(value, str) and bool(value.strip()) and (self.fits is None or self.fits(value))
         fits = self.fits or (lambda number: 0 < number < math.inf)
@@ -67,6 +70,10 @@ class Option:
     value: str | None = None
     #: Takes several values, separated by spaces or commas.
     several: bool = False
+    #: Reads one word of the line as a name and its value, where the rule's kind is dict.
+    entry: Callable[[str], tuple[str, Any]] | None = None
+    #: The flag without its dashes, where it is not the name.
+    word: str = ""
     #: A second flag, such as ``-f``.
     short: str | None = None
     #: Whether it is a setting too.
@@ -75,7 +82,7 @@ class Option:
     @property
     def flag(self) -> str:
         """The option as it is written on the line."""
-        return f"--{self.name.replace('_', '-')}"
+        return f"--{(self.word or self.name).replace('_', '-')}"
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -94,7 +101,8 @@ class Option:
         if self.rule.kind is bool:
             return argument(*self.flags, action="store_true", help=words)
         if self.several:
-            return argument(*self.flags, nargs="+", action="extend", metavar=self.value, help=words)
+            extends: Any = {"nargs": "+", "action": "extend", "dest": self.name}
+            return argument(*self.flags, metavar=self.value, help=words, **extends)
         choices = self.rule.choices or None
         metavar = None if choices else self.value
         return argument(
@@ -107,7 +115,7 @@ class Option:
         if self.rule.choices:
             kind: Any = Enum(self.rule.choices, default_value=None, allow_none=True, help=words)
         else:
-            kind = {str: Unicode, int: Int, float: Float}[self.rule.kind](None, allow_none=True, help=words)
+            kind = {str: Unicode, int: Int, float: Float, dict: Dict}[self.rule.kind](None, allow_none=True, help=words)
         return kind.tag(config=True)  # type: ignore[no-any-return]
 
 

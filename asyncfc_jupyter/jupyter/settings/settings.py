@@ -3,7 +3,8 @@
 In order of priority: an option on the cell's line; the model that an earlier cell or ``%agent model`` chose, and ``%config``,
 whichever came later; ``ipython_config.py``; ``[tool.asyncfc]`` of the nearest pyproject.toml; the default. Each setting is
 looked up by itself, except those about reaching a server: a source that names a server or an address overrides all of them in
-the sources of lower priority. Otherwise a key that belongs to one server could be sent to another.
+the sources of lower priority. Otherwise a key that belongs to one server could be sent to another. Headers and the options of a
+model are looked up name by name.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from traitlets.config import Config, Configurable
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.sources import SECTION, Given, Project, SettingsError, checked, profile_layer
-from asyncfc_jupyter.jupyter.settings.table import PACE, REACH, SETTINGS, AgentOptions
+from asyncfc_jupyter.jupyter.settings.table import NAMED, OF_MODEL, PACE, REACH, SETTINGS, AgentOptions
 from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.registry import REHEARSAL
 
 _ADDRESS = frozenset({"server", "base_url"})
 #: Settings that are part of a choice of a model, and not defaults for the options of a line.
-_CHOICE = frozenset({"model", *REACH, *PACE})
+_CHOICE = frozenset({"model", *OF_MODEL})
 _HERE, _CHOSEN = "set in this kernel (%config)", "set in this kernel (by a cell or %agent model)"
 
 
@@ -40,14 +41,21 @@ class ModelChoice:
     base_url: str | None = None
     api: str | None = None
     api_key_env: str | None = None
+    headers: Mapping[str, str | None] | None = None
+    model_options: Mapping[str, Any] | None = None
     ttft_ms: float | None = None
     tokens_per_s: float | None = None
 
     @property
-    def options(self) -> dict[str, float]:
-        """The options of the model itself: the pace of a rehearsal."""
-        pace = {name: getattr(self, name) for name in PACE}
-        return {name: value for name, value in pace.items() if value is not None}
+    def options(self) -> dict[str, Any]:
+        """The options of the model itself, with the pace of a rehearsal."""
+        values = {**(self.model_options or {}), **{name: getattr(self, name) for name in PACE}}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def sent_headers(self) -> dict[str, str]:
+        """The extra headers, without those that are left out."""
+        return {name: value for name, value in (self.headers or {}).items() if value is not None}
 
     @property
     def is_rehearsal(self) -> bool:
@@ -59,7 +67,7 @@ class ModelChoice:
 
     def given(self) -> dict[str, Given]:
         """Return what the choice says, as a source of settings."""
-        values = {"model": self.name, **{name: getattr(self, name) for name in (*REACH, *PACE)}}
+        values = {"model": self.name, **{name: getattr(self, name) for name in OF_MODEL}}
         return {name: Given(value, _CHOSEN) for name, value in values.items() if value is not None}
 
     def reached(self, layers: Iterable[Mapping[str, Given]]) -> ModelChoice:
@@ -101,7 +109,7 @@ class Settings:
             self.chosen = None
         elif self.chosen is not None:
             said = {*values, *(REACH if _ADDRESS & values.keys() else ())}
-            unset: dict[str, Any] = dict.fromkeys(said & {*REACH, *PACE})
+            unset: dict[str, Any] = dict.fromkeys(said & {*OF_MODEL})
             self.chosen = replace(self.chosen, **unset)
 
     def problems(self) -> list[str]:
@@ -145,10 +153,17 @@ class Settings:
         Raises:
             UsageError: The line has options for a model, and no model is in use.
         """
-        values = {name: getattr(options, name) for name in (*REACH, *PACE)}
+        return self.changed(options.model, {name: getattr(options, name) for name in OF_MODEL})
+
+    def changed(self, model: str | None, values: Mapping[str, Any]) -> ModelChoice | None:
+        """Return a model with these values, or the one in use with them, if any is given; else None.
+
+        Raises:
+            UsageError: Values are given without a model, and no model is in use.
+        """
         given = {name: value for name, value in values.items() if value is not None}
-        if options.model is not None:
-            return ModelChoice(name=options.model, **given)
+        if model is not None:
+            return ModelChoice(name=model, **given)
         if not given:
             return None
         used = self.in_use()
@@ -157,7 +172,9 @@ class Settings:
             raise UsageError(f"%%agent: {flags} go together with --model.")
         # Another server is reached in its own way.
         unset: dict[str, Any] = dict.fromkeys(REACH if _ADDRESS & given.keys() else ())
-        return replace(used, **unset | given)
+        kept = replace(used, **unset)
+        added = {name: merged([given[name], getattr(kept, name)]) for name in NAMED if name in given}
+        return replace(kept, **given | added)
 
     def reach(self, choice: ModelChoice | None) -> ModelChoice | None:
         """Return a choice with what it leaves open filled in; without one, the model of the settings, if they name one."""
@@ -166,7 +183,12 @@ class Settings:
             return None
         layers = self.layers()
         if not base.is_rehearsal:
-            return base.reached(layers)
+            # The first layer is a model that was chosen earlier: its options are its own.
+            options = [
+                base.model_options,
+                *(layer["model_options"].value for layer in layers[1:] if "model_options" in layer),
+            ]
+            return replace(base.reached(layers), model_options=merged(options) or None)
         below = {name: given.value for layer in layers[:0:-1] for name, given in layer.items() if name in PACE}
         return replace(base, **below | base.options)
 
@@ -183,7 +205,10 @@ class Settings:
         for name in SETTINGS:
             given = [layer[name] for layer in layers if name in layer]
             holds = reaching.get(name) if name in REACH else next(iter(given), None)
-            yield name, holds, tuple(each for each in given if each is not holds)
+            if name in NAMED and name not in REACH and given:
+                holds = _together(given)
+            sources = holds.source if name in NAMED and holds is not None else ""
+            yield name, holds, tuple(each for each in given if each is not holds and each.source not in sources)
 
 
 class AgentSettings(Configurable):
@@ -225,11 +250,26 @@ class AgentSettings(Configurable):
             setattr(self, name, None if given is None else given.value)
 
 
+def merged(values: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Return names with values of several sources, the first of which has priority. A header's name has no case."""
+    found: dict[str, tuple[str, Any]] = {}
+    for each in reversed(values):
+        found |= {name.lower(): (name, value) for name, value in (each or {}).items()}
+    return dict(found.values())
+
+
+def _together(given: Sequence[Given]) -> Given:
+    sources = dict.fromkeys(each.source for each in given)
+    return Given(merged([each.value for each in given]), "; ".join(sources))
+
+
 def _reaching(layers: Sequence[Mapping[str, Given]]) -> dict[str, Given]:
     """Return how the server is reached: what the sources say, down to the first one that names a server or an address."""
     found: dict[str, Given] = {}
+    headers: list[Given] = []
     for layer in layers:
         found = {name: layer[name] for name in REACH if name in layer} | found
+        headers += [layer["headers"]] if "headers" in layer else []
         if _ADDRESS & layer.keys():
             break
-    return found
+    return found | ({"headers": _together(headers)} if headers else {})

@@ -15,7 +15,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
-from traitlets.config.loader import DeferredConfig
+from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.table import KEY_LIKE, SETTINGS, problem_with
@@ -112,7 +112,14 @@ def _read(path: Path) -> Layer:
         return Layer(
             wrong={"asyncfc": f"{path}: tool.asyncfc is not a table; write {_TABLE} and the settings below it."}
         )
-    return checked(settings, lambda name: _place(path, text, rf"^\s*[\"']?{re.escape(name)}[\"']?\s*=", below=_TABLE))
+
+    def source_of(name: str) -> str:
+        # A line that gives it a value, or the heading of a table.
+        return _place(
+            path, text, rf"^\s*(?:\[tool\.asyncfc\.)?[\"']?{re.escape(name)}[\"']?\s*[=.\]]", below=_TABLE[:-1]
+        )
+
+    return checked(settings, source_of)
 
 
 def _broken_line(text: str, problem: str) -> str:
@@ -127,7 +134,9 @@ def profile_layer(shell: InteractiveShell) -> Layer:
     """Return what ``ipython_config.py``, or the command line that started IPython, sets."""
     values = dict(shell.config.get(SECTION, {}))
     for name, value in values.items():
-        if isinstance(value, DeferredConfig) and name in SETTINGS:  # a word of the command line
+        if isinstance(value, LazyConfigValue):  # c.AgentMagics.headers.update({...})
+            values[name] = value.get_value({})
+        elif isinstance(value, DeferredConfig) and name in SETTINGS:  # a word of the command line
             try:
                 values[name] = value.get_value(SETTINGS[name].trait())
             except (TraitError, ValueError):

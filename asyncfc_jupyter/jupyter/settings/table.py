@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from asyncfc_jupyter.defaults import (
@@ -26,6 +27,8 @@ from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.settings.option import FLAG, Rule, one_of, option, options_of, setting
 from asyncfc_jupyter.masking import holds_key
 from asyncfc_jupyter.models.address import is_http
+from asyncfc_jupyter.models.headers import problem_with_header, read_header
+from asyncfc_jupyter.models.model_options import RULE, problem_with_option, read_option
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.registry import APIS, api_named
 from asyncfc_jupyter.modes import Mode
@@ -69,6 +72,8 @@ VARIABLE = Rule(
     "the name of an environment variable, such as MY_KEY",
     fits=lambda text: re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is not None,
 )
+HEADERS = Rule('names and texts, such as {"X-Title": "my notebook"}', dict)
+MODEL_OPTIONS = Rule('names and values, such as {"temperature": 0.2}', dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,23 @@ class AgentOptions:
     )
     api_key_env: str | None = setting(
         "environment variable that holds the key", VARIABLE, value="VARIABLE", usual="the server's"
+    )
+    headers: Mapping[str, str | None] | None = setting(
+        'an extra header of each request to this server, such as "X-Title: my notebook"; a key in one stands in a variable: '
+        '"x-api-key: env:MY_KEY"',
+        HEADERS,
+        value="HEADER",
+        several=True,
+        entry=read_header,
+        word="header",
+    )
+    model_options: Mapping[str, Any] | None = setting(
+        f"an option of the model, such as temperature=0.2; kept with the model. A value is {RULE}",
+        MODEL_OPTIONS,
+        value="NAME=VALUE",
+        several=True,
+        entry=read_option,
+        word="option",
     )
     mode: str = setting("how calls and decoding interleave", one_of(MODES), Mode.ASYNC.value)
     compare: tuple[str, ...] = option(
@@ -138,6 +160,13 @@ class ToolOptions:
     detached: bool = option("the end of a run does not wait for it", FLAG, default=False)
     limit: tuple[str, ...] | None = option("calls at once: 2, or by path api/{host}=2", value="N", several=True)
     retries: int | None = option("how often a failed call is retried; if idempotent or pure", WHOLE, value="N")
+    extra: Mapping[str, Any] | None = option(
+        "a further field of its description, for servers that have it, such as strict=true",
+        MODEL_OPTIONS,
+        value="NAME=VALUE",
+        several=True,
+        entry=read_option,
+    )
     run_in: str | None = option("where it runs", one_of(RUN_IN), usual="async on the loop, others in a thread")
     timeout_s: float | None = option("seconds after which a call fails", TIMEOUT, value="S", usual=DEFAULT_TIMEOUT_S)
 
@@ -146,9 +175,14 @@ OPTIONS, TOOL_OPTIONS = options_of(AgentOptions), options_of(ToolOptions)
 #: The settings by name, in the order in which they are shown.
 SETTINGS = {name: each for name, each in OPTIONS.items() if each.setting}
 #: How a server is reached; the first two name one. `%agent model` and `%agent doctor` take these options too.
-REACH = ("server", "base_url", "api", "api_key_env")
+REACH = ("server", "base_url", "api", "api_key_env", "headers")
 #: The pace of the rehearsal model.
 PACE = ("ttft_ms", "tokens_per_s")
+#: All that belongs to a choice of a model, and is kept with it.
+OF_MODEL = (*REACH, "model_options", *PACE)
+#: Settings whose values are names with values. Each source adds to those of lower priority; None leaves a name out.
+NAMED = tuple(name for name, each in SETTINGS.items() if each.rule.kind is dict)
+_PROBLEMS = {"headers": problem_with_header, "model_options": problem_with_option}
 
 
 def problem_with(name: str, value: object) -> str | None:
@@ -162,9 +196,12 @@ def problem_with(name: str, value: object) -> str | None:
         return no_such("setting", name, SETTINGS)
     rule = SETTINGS[name].rule
     if value is None or rule.accepts(value):
-        return None
+        entries = value.items() if isinstance(value, Mapping) else ()
+        problems = (_PROBLEMS[name](each, inner) for each, inner in entries if inner is not None)
+        problem = next(filter(None, problems), None)
+        return f"{name}: {problem}." if problem else None
     shown = truncate(repr(value), _SHOWN)
-    if name == "api_key_env" or (name == "base_url" and re.search("[@?]", str(value))):
+    if name in {"api_key_env", "headers"} or (name == "base_url" and re.search("[@?]", str(value))):
         shown = "(not shown, since it may hold a key)"
     meant = did_you_mean(value, rule.names) if isinstance(value, str) else ""
     return f"{name} is {shown}, and must be {rule.text}{meant or '.'}"

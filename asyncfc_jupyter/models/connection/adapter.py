@@ -66,6 +66,8 @@ _NO_LIST = frozenset({404, 405, 501})
 #: A larger limit of a reply's tokens is not sent unless the user set it: few replies need more, many servers refuse more than
 #: their model can write, and some count it against the user's rate.
 _LARGEST_LIMIT = 16_384
+#: Headers that the libraries set themselves, as they spell them: another spelling would be sent beside theirs.
+_SPELLED = {"user-agent": "User-Agent", "anthropic-version": "anthropic-version"}
 #: What every function has; its other fields are the user's extra ones.
 _FUNCTION = frozenset({"name", "description", "parameters"})
 #: A server that keeps the connection open ends the body within this time after the mark of its end.
@@ -200,7 +202,7 @@ class Adapter(ABC):
         """
         client, module = await client_for(self.library, self._base_url, self._key), self.library.load()
         address = show_address(str(client.base_url))
-        sent = {"timeout": _LIST_S, **(self._header_options(client.default_headers) if self._headers else {})}
+        sent = {"timeout": _LIST_S, **self._header_options()}
         failure = ServerError(f"{address} does not list its models; look in its documentation for their names.")
         try:
             data = get(await client.get(self.models_path, options=sent, cast_to=object), "data")
@@ -269,7 +271,7 @@ class Adapter(ABC):
         client, module = await client_for(self.library, self._base_url, self._key), self.library.load()
         self._address = show_address(str(client.base_url))
         timeout = module.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
-        sent = {"timeout": timeout, **(self._header_options(client.default_headers) if self._headers else {})}
+        sent = {"timeout": timeout, **self._header_options()}
         unasked = self._unasked(request)
         extras = {name for tool in request.tools for name in tool["function"]} - _FUNCTION
         while True:
@@ -301,15 +303,14 @@ class Adapter(ABC):
                 instead = f"{other!r} is sent in its place" if other else "it is left out"
                 notify(f"{self._address} refuses the option {name!r}; {instead} from now on.")
 
-    def _header_options(self, usual: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options of a request with the extra headers; each replaces the usual one of its name."""
-        named = {name.lower(): name for name in usual}
+    def _header_options(self) -> dict[str, Any]:
+        """Return the options of a request with the extra headers."""
         headers = {
-            named.get(name.lower(), name): value.reveal() if isinstance(value, Secret) else value
+            _SPELLED.get(name.lower(), name): value.reveal() if isinstance(value, Secret) else value
             for name, value in self._headers.items()
         }
         # Another server, to which a redirect leads, would get the headers too.
-        return {"headers": headers, "follow_redirects": False}
+        return {"headers": headers, "follow_redirects": False} if headers else {}
 
     def _limited(self, options: Mapping[str, Any], most_tokens: int | None) -> dict[str, Any]:
         """Return the options with one limit of the reply's tokens: the smaller one of the user's and the request's."""
