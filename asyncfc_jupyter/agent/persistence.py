@@ -101,10 +101,21 @@ def to_json(conversation: Conversation, *, system: str | None = None) -> str:
         else:
             future["lost"] = label(call.value)
         futures.append(future)
-    whole = {"format": FORMAT, "system": system, "messages": conversation.messages, "futures": futures}
+    messages = [_without_altered(message) for message in conversation.messages]
+    whole = {"format": FORMAT, "system": system, "messages": messages, "futures": futures}
     text = json.dumps(masked(whole), ensure_ascii=False, indent=1) + "\n"
     # UTF-8 cannot encode half a surrogate pair, such as in a file's name that is not UTF-8; an escape can hold it.
     return _HALF_PAIR.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _without_altered(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without the data of its model's server that a mask would alter: the server would refuse it."""
+    replay = message.get(REPLAY) or {}
+    altered = {name for name in ("fields", "calls") if name in replay and masked(replay[name]) != replay[name]}
+    if not altered:
+        return message
+    left = {name: value for name, value in replay.items() if name not in altered}
+    return {**message, REPLAY: left if len(left) > 1 else {}}
 
 
 def _is_plain(value: Any, levels: int = _MOST_LEVELS) -> bool:
@@ -173,7 +184,11 @@ def _valid_replay(replay: dict[str, JsonValue] | None) -> dict[str, JsonValue] |
         return replay
     if not isinstance(replay.get("model"), str):
         raise ValueError("does not name the model that wrote it")
-    items, field = replay.get("items"), replay.get("field")
+    items, field, fields, calls = (replay.get(name) for name in ("items", "field", "fields", "calls"))
+    if fields is not None or calls is not None:
+        _check_kept({} if fields is None else fields, {} if calls is None else calls)
+        if replay.keys() <= {"model", "fields", "calls"}:
+            return replay
     if "items" in replay:
         valid = isinstance(items, list) and all(
             isinstance(item, dict) and item.get("type") in _ITEMS and isinstance(item.get("call_id"), str | None)
@@ -184,6 +199,21 @@ def _valid_replay(replay: dict[str, JsonValue] | None) -> dict[str, JsonValue] |
     if not valid:
         raise ValueError("holds neither items of a reply nor the text of a field")
     return replay
+
+
+def _check_kept(fields: JsonValue, calls: JsonValue) -> None:
+    """Check data that only a model's server can read, in a message and in its calls: it may replace nothing of them.
+
+    Raises:
+        ValueError: It does, or is in another form.
+    """
+    valid = isinstance(fields, dict) and _MESSAGE_FIELDS.isdisjoint(fields.keys() - {"content"})
+    if not isinstance(fields, dict) or not valid or not isinstance(fields.get("content", []), list):
+        raise ValueError("holds fields that replace those of the message")
+    for call in calls.values() if isinstance(calls, dict) else [None]:
+        function = call.get("function", {}) if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not {"name", "arguments"}.isdisjoint(function):
+            raise ValueError("holds fields that replace those of a call")
 
 
 class _Strict(BaseModel):

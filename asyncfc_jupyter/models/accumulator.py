@@ -29,8 +29,9 @@ from itertools import pairwise, takewhile
 from typing import Any
 
 from asyncfc_jupyter.models.arguments import SHOWN_CHARS, Arguments
-from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, ReasoningDelta, ReplyItem, TextDelta, Usage
+from asyncfc_jupyter.models.base import CallDelta, Delta, Finish, KeptDelta, ReasoningDelta, ReplyItem, TextDelta, Usage
 from asyncfc_jupyter.models.json_object import BLANK, join_halves
+from asyncfc_jupyter.models.kept import Kept, joined
 from asyncfc_jupyter.models.readings import READINGS, Mark, Reading, State
 
 #: The finish reason of a reply whose stream ended without one.
@@ -120,14 +121,14 @@ class Reply:
     #: The parts that only the end of the reply settled.
     parts: tuple[Part, ...]
     #: What the same model must be sent again beside text and calls: ``items`` of the Responses API, or the reasoning as
-    #: ``text`` with the name of its ``field``. Empty for most models.
+    #: ``text`` with the name of its ``field``; beside them data of its own in ``fields`` and ``calls``. Empty for most models.
     replay: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Call:
     """One call in the making."""
 
-    __slots__ = ("announced", "arguments", "call_id", "index", "name", "number", "opened", "raw_id", "repeats")
+    __slots__ = ("announced", "arguments", "call_id", "extra", "index", "name", "number", "opened", "raw_id", "repeats")
 
     def __init__(self, number: int, index: int | None, name: str, repeats: _Call | None) -> None:
         #: Its number in the order in which the calls began.
@@ -138,6 +139,8 @@ class _Call:
         #: The id as the server gave it. ``call_id`` is the id that is used, fixed when the first part mentions it.
         self.raw_id = self.call_id = ""
         self.opened = False
+        #: What the server sent in it beside id, name and arguments.
+        self.extra: dict[str, Any] | None = None
         self.arguments = Arguments()
         #: The call that this one may repeat; None once it is known to be a call of its own.
         self.repeats = repeats
@@ -164,6 +167,7 @@ class Accumulator:
         self._reasoning: list[str] = []
         self._reasoning_field = ""
         self._items: list[Mapping[str, Any]] = []
+        self._kept = Kept()
         self._calls: list[_Call] = []
         #: The last call at each index; that of deltas without one is at None.
         self._by_index: dict[int | None, _Call] = {}
@@ -198,6 +202,8 @@ class Accumulator:
                     self._reasoning_field = delta.field or self._reasoning_field
                     self._reasoning.append(text)
                     return (ReasoningPart(text=text),)
+            case KeptDelta():
+                self._kept.add(delta)
             case ReplyItem():
                 self._items.append(delta.item)
             case Finish():
@@ -239,6 +245,8 @@ class Accumulator:
             replay = {"items": list(self._items_with_ids())}
         elif self._reasoning_field:
             replay = {"field": self._reasoning_field, "text": "".join(self._reasoning)}
+        extras = {call.call_id: call.extra for call in self._calls if call.extra}
+        replay |= self._kept.replay(extras, cut=self._reason in _CUT_OFF)
         self._reply = Reply(
             text="".join(self._text),
             calls=tuple(
@@ -270,6 +278,8 @@ class Accumulator:
         if delta.call_id:
             call.raw_id = call.raw_id or delta.call_id
             self._by_id[delta.call_id] = call
+        if delta.extra:
+            call.extra = joined(call.extra, dict(delta.extra))
         if delta.name:
             call.announced = call.arguments.closed and bool(call.name)
             if not (call.name and call.arguments.begun):
@@ -392,7 +402,7 @@ class Accumulator:
         self._decide(call)
         self._unsettled.pop(call, None)
         self._unopened.pop(call, None)
-        other.raw_id = other.raw_id or call.raw_id
+        other.raw_id, other.extra = other.raw_id or call.raw_id, other.extra or call.extra
         for places in (self._by_index, self._by_id):
             for place in [place for place, held in places.items() if held is call]:
                 places[place] = other  # type: ignore[index]

@@ -32,6 +32,8 @@ class CallDelta:
     arguments: str | Mapping[str, Any] | None = None
     #: Whether the server said that these are all arguments of the call, and final, rather than a piece.
     whole: bool = False
+    #: What the server sent in the call beside all this, to be sent back with it.
+    extra: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,16 @@ class ReasoningDelta:
     text: str
     #: The field of an assistant message in which it is sent back to the server; empty when it is not.
     field: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDelta:
+    """A piece of what is sent back in a field of the assistant message, and not read here: see `kept`."""
+
+    field: str
+    value: Any
+    #: Whether this is all of it, and replaces what came before.
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +88,7 @@ class Usage:
     output_tokens: int
 
 
-Delta = TextDelta | CallDelta | ReasoningDelta | ReplyItem | Retrying | Finish | Usage
+Delta = TextDelta | CallDelta | ReasoningDelta | KeptDelta | ReplyItem | Retrying | Finish | Usage
 
 #: The key in an assistant message for what is sent back only to the model that wrote it (`Reply.replay`). Adapters read it and
 #: do not send it as it is.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NotRequired
 
@@ -29,6 +29,7 @@ from asyncfc_jupyter.models.base import (
     ChatRequest,
     Delta,
     Finish,
+    KeptDelta,
     ReasoningDelta,
     ReplyItem,
     Retrying,
@@ -42,7 +43,7 @@ BEGIN = b'{"cassette"'
 #: The end of a reply that was not read to its end: the run was interrupted, or its time was up.
 CLOSED = "closed"
 _KINDS: dict[str, type[Delta]] = {
-    "call": CallDelta, "reasoning": ReasoningDelta, "retrying": Retrying, "usage": Usage,
+    "call": CallDelta, "kept": KeptDelta, "reasoning": ReasoningDelta, "retrying": Retrying, "usage": Usage,
 }  # fmt: skip
 
 
@@ -208,6 +209,15 @@ def _begun(begin: _Begin, exchanges: Mapping[int, Exchange]) -> Exchange:
     return Exchange(number=begin["request"], request=request)
 
 
+def _texts_in(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each text in an object or in those inside it, as the object and the name of its field."""
+    for name, inner in value.items() if isinstance(value, dict) else [(None, each) for each in value]:
+        if isinstance(inner, str) and name not in {None, "field", "type"}:
+            yield value, name
+        elif isinstance(inner, (dict, list)):
+            yield from _texts_in(inner)
+
+
 def mask_streams(lines: Sequence[Mapping[str, Any]]) -> None:
     """Mask keys that are divided among several pieces of text, of reasoning, or of the arguments of a call."""
     streams: dict[Any, list[tuple[Any, str]]] = {}
@@ -217,6 +227,9 @@ def mask_streams(lines: Sequence[Mapping[str, Any]]) -> None:
             streams.setdefault("text", []).append((line, "text"))
         elif "reasoning" in line:
             streams.setdefault("reasoning", []).append((line["reasoning"], "text"))
+        elif "kept" in line:
+            for holder, name in _texts_in(line["kept"]):
+                streams.setdefault(("kept", line["kept"]["field"], name), []).append((holder, name))
         elif "call" in line:
             piece = line["call"]
             call = piece.get("index", piece.get("call_id", call))

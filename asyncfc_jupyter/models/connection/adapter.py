@@ -34,17 +34,19 @@ from typing import Any, ClassVar
 from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.masking import KNOWN
 from asyncfc_jupyter.models.address import credentials, is_http, show_address
-from asyncfc_jupyter.models.base import ChatRequest, Delta, Finish, Retrying
+from asyncfc_jupyter.models.base import REPLAY, ChatRequest, Delta, Finish, Retrying
 from asyncfc_jupyter.models.connection.body import Body
 from asyncfc_jupyter.models.connection.clients import client_for
 from asyncfc_jupyter.models.connection.lenient import get, text
 from asyncfc_jupyter.models.connection.library import ClientLibrary
 from asyncfc_jupyter.models.connection.server_errors import (
     SaidError,
+    concerns_history,
     interruption,
     no_reply,
     refusal,
     refused_option,
+    refused_replay,
     said_instead,
 )
 from asyncfc_jupyter.models.headers import opened_headers
@@ -121,6 +123,8 @@ class Adapter(ABC):
     marks: ClassVar[tuple[str, ...]] = ("type",)
     #: What may be left out besides options, with how a server words that it refuses it.
     patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {}
+    #: Those of them whose refusal changes nothing for the user.
+    quiet: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,
@@ -262,6 +266,10 @@ class Adapter(ABC):
         if broken is not None:
             raise broken  # not in the except clause, as in `_open`
 
+    def sent_back(self, request: ChatRequest) -> Iterable[str]:  # noqa: ARG002
+        """Return the names of what is sent back with the model's own replies, and may be left out of them."""
+        return ()
+
     def interrupted(self, error: Any) -> ServerError:
         """Return the error for a reply that its server ended with an error."""
         return interruption(error, address=self._address, timeout_s=self._timeout_s)
@@ -274,6 +282,7 @@ class Adapter(ABC):
         sent = {"timeout": timeout, **self._header_options()}
         unasked = self._unasked(request)
         extras = {name for tool in request.tools for name in tool["function"]} - _FUNCTION
+        left_out: set[str] = set()
         while True:
             refused = frozenset(self._refused)
             limited = self._limited(options, request.most_tokens)
@@ -293,12 +302,21 @@ class Adapter(ABC):
             except getattr(module, self.library.error) as error:
                 name = refused_option(error, {n: pattern for n, pattern in optional.items() if n not in refused})
                 failure = refusal(error, library=self.library, address=self._address, model=self._model, key=self._key)
+                replayed = {each for each in self.sent_back(request) if f"{REPLAY} {each}" not in refused}
+                if name is not None and not concerns_history(error):
+                    replayed = set()
+                unwanted = {f"{REPLAY} {each}" for each in refused_replay(error, replayed)}
+            if unwanted:
+                left_out |= unwanted
+                self._refused |= unwanted
+                continue
             if name is None:
+                self._refused -= left_out if failure.status in {400, 422} else set()  # it was not the reason
                 # Not in the except clause: the library's exception holds the request, and would be kept as the context.
                 raise failure
             self._refused.add(name)
             names = self.limits if name in self.limits else (name,)
-            if name in self.patterns or not {*options, *extras}.isdisjoint(names):
+            if name not in self.quiet and (name in self.patterns or not {*options, *extras}.isdisjoint(names)):
                 other = next((each for each in names if each not in self._refused), None)
                 instead = f"{other!r} is sent in its place" if other else "it is left out"
                 notify(f"{self._address} refuses the option {name!r}; {instead} from now on.")

@@ -8,6 +8,9 @@ What is sent, and why in this form:
 * Reasoning is sent back in the field in which it came, with the replies that made calls, and with no others. DeepSeek's newer
   models require it; its older models, which make no calls, refuse it; vLLM and llama.cpp pass it to the model's own template,
   which drops what it does not use. A server that refuses the field is not sent it again.
+* What only the model's server can read is sent back as it came, to this model alone (`kept`): fields with signatures, parts of
+  the content that think, and what stands in a call. A model that signs its calls is sent a signature with every reply that
+  makes calls, as Google requires; for a call that it has not made, the text that Google takes instead.
 
 This depends on openai-python and not on its own dependencies: version 3 uses another HTTP library than version 2. Chunks are
 dicts.
@@ -15,9 +18,10 @@ dicts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from asyncfc_jupyter.models.base import (
     REPLAY,
@@ -25,6 +29,7 @@ from asyncfc_jupyter.models.base import (
     ChatRequest,
     Delta,
     Finish,
+    KeptDelta,
     Message,
     ReasoningDelta,
     TextDelta,
@@ -32,10 +37,20 @@ from asyncfc_jupyter.models.base import (
 )
 from asyncfc_jupyter.models.connection.adapter import Adapter, Read
 from asyncfc_jupyter.models.connection.lenient import get, number, several, text, words
+from asyncfc_jupyter.models.kept import extra_of, with_extra
 from asyncfc_jupyter.models.openai.library import OPENAI_PYTHON
 
 #: The fields of a delta with reasoning: of vLLM and OpenRouter; of DeepSeek, llama.cpp and older vLLM.
 _REASONING_FIELDS = ("reasoning", "reasoning_content")
+#: Fields with reasoning that only a server can read, and often its text: of OpenRouter, LiteLLM. They stand for the text.
+_OPAQUE_FIELDS = ("reasoning_details", "thinking_blocks")
+#: All that a server wants to see again; the last is Google's.
+_KEPT_FIELDS = (*_OPAQUE_FIELDS, "extra_content")
+#: How a model's server says that each step needs a signature, and what Google takes in the place of one that its model has not
+#: made: for the calls of other models and of the layer. Source: https://ai.google.dev/gemini-api/docs/thought-signatures
+_SIGNATURES = "calls without a signature"
+_UNSIGNED = re.compile(r"missing an? `?thought_?signature", re.IGNORECASE)
+_NO_SIGNATURE = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
 
 
 class OpenAIChat(Adapter):
@@ -45,6 +60,8 @@ class OpenAIChat(Adapter):
     path = "/chat/completions"
     marks = ("choices",)
     reserved = frozenset({"messages", "model", "n", "stream", "tools"})
+    patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {_SIGNATURES: _UNSIGNED}
+    quiet = frozenset({_SIGNATURES})
     limits = ("max_tokens", "max_completion_tokens")  # OpenAI's newer models refuse the first, other servers the second
     unfinished = (
         "ended without a finish reason, so the reply is probably cut off; run it again, and if it stays so, the server "
@@ -52,19 +69,19 @@ class OpenAIChat(Adapter):
     )
 
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
-        messages: list[Message] = []
-        for message in request.messages:
-            if REPLAY in message:
-                reasoning = _reasoning(message, self.name)
-                plain = {name: value for name, value in message.items() if name != REPLAY}
-                messages.append(plain | {name: thought for name, thought in reasoning.items() if name not in refused})
-            else:
-                messages.append(message)
+        messages = [_sent(message, self.name, refused) for message in request.messages]
+        if _SIGNATURES in refused or any(map(_is_signed, messages)):
+            messages = list(_signed(messages))
         tools = {"tools": request.tools} if request.tools else {}
         return {"messages": messages, **tools, **options}
 
-    def _unasked(self, request: ChatRequest) -> Iterable[str]:
-        return dict.fromkeys(field for message in request.messages for field in _reasoning(message, self.name))
+    def sent_back(self, request: ChatRequest) -> Iterable[str]:
+        """Return the fields of the assistant messages that this model wrote, and ``calls`` for what is in their calls."""
+        for message in request.messages:
+            kept = message.get(REPLAY) or {}
+            if kept.get("model") == self.name:
+                yield from kept.get("fields") or ()
+                yield from filter(None, (kept.get("field"), "calls" if kept.get("calls") else None))
 
     def _reader(self) -> Read:
         chunks = ChatChunks()
@@ -78,12 +95,41 @@ class OpenAIChat(Adapter):
         return read
 
 
-def _reasoning(message: Message, model: str) -> dict[str, str]:
-    """Return the reasoning that is sent back with a message, by the name of its field; empty for most messages."""
-    kept = message.get(REPLAY)
-    if kept and kept.get("field") and kept.get("model") == model and message.get("tool_calls"):
-        return {kept["field"]: kept["text"]}
-    return {}
+def _sent(message: Message, model: str, refused: frozenset[str]) -> Message:
+    """Return a message as it is sent: with what its reply kept, if this model wrote it, and without what was refused."""
+    if REPLAY not in message:
+        return message
+    plain = {name: value for name, value in message.items() if name != REPLAY}
+    kept = message[REPLAY] or {}
+    if kept.get("model") != model:
+        return plain
+    fields = dict(kept.get("fields") or {})
+    if kept.get("field") and message.get("tool_calls") and not fields.keys() & {*_OPAQUE_FIELDS, "content"}:
+        fields[kept["field"]] = kept["text"]
+    for name, value in fields.items():
+        if f"{REPLAY} {name}" in refused:
+            continue
+        said = [{"type": "text", "text": plain["content"]}] if name == "content" and plain.get("content") else []
+        plain[name] = [*value, *said] if name == "content" else value
+    if (extras := kept.get("calls")) and f"{REPLAY} calls" not in refused and plain.get("tool_calls"):
+        plain["tool_calls"] = [with_extra(call, extras.get(call["id"], {})) for call in plain["tool_calls"]]
+    return plain
+
+
+def _is_signed(message: Message) -> bool:
+    """Return whether a message has a call with a signature of Google's."""
+    extras = [get(call, "extra_content") for call in message.get("tool_calls") or ()]
+    return any(get(get(extra, "google"), "thought_signature") for extra in extras)
+
+
+def _signed(messages: Iterable[Message]) -> Iterator[Message]:
+    """Yield messages: the first call of each that makes calls without a signature has what stands for one."""
+    for message in messages:
+        if message.get("tool_calls") and not _is_signed(message):
+            first, *others = message["tool_calls"]
+            yield {**message, "tool_calls": [{**first, **_NO_SIGNATURE}, *others]}
+        else:
+            yield message
 
 
 class ChatChunks:
@@ -131,6 +177,7 @@ class ChatChunks:
         for call in _calls(delta, whole=False):
             self._called = True
             yield call
+        yield from _kept(delta, whole=False)
 
     def _whole(self, message: Any) -> Iterator[Delta]:
         texts = list(_texts(message))
@@ -153,6 +200,7 @@ class ChatChunks:
                 yield CallDelta(index=call.index, arguments=call.arguments[len(text(known.arguments) or "") :])
             elif call.arguments != known.arguments:
                 yield call
+        yield from _kept(message, whole=True)
 
 
 def _texts(message: Any) -> Iterator[TextDelta | ReasoningDelta]:
@@ -161,11 +209,28 @@ def _texts(message: Any) -> Iterator[TextDelta | ReasoningDelta]:
         if reasoning := words(sent := get(message, field)):
             yield ReasoningDelta(text=reasoning, field=field if isinstance(sent, str) else "")
             break  # some servers send both, with the same text
+    else:
+        if reasoning := next(filter(None, (words(get(message, field)) for field in _OPAQUE_FIELDS)), ""):
+            yield ReasoningDelta(text=reasoning)
     for content in (get(message, "content"), get(message, "refusal")):
         for part in (content,) if isinstance(content, str) else several(content):
             if text_of_part := words(part):
-                thought = "think" in (kind := str(get(part, "type"))) or "reason" in kind
-                yield ReasoningDelta(text=text_of_part) if thought else TextDelta(text=text_of_part)
+                yield ReasoningDelta(text=text_of_part) if _is_thought(part) else TextDelta(text=text_of_part)
+
+
+def _is_thought(part: Any) -> bool:
+    """Return whether a part of the content is reasoning, in any of its names."""
+    kind = get(part, "type")
+    return isinstance(kind, str) and ("think" in kind or "reason" in kind)
+
+
+def _kept(message: Any, *, whole: bool) -> Iterator[KeptDelta]:
+    """Yield what a delta or a whole message holds for its server alone."""
+    for field in _KEPT_FIELDS:
+        if value := get(message, field):
+            yield KeptDelta(field=field, value=value, whole=whole)
+    if thoughts := [part for part in several(get(message, "content")) if _is_thought(part)]:
+        yield KeptDelta(field="content", value=thoughts, whole=whole)
 
 
 def _calls(message: Any, *, whole: bool) -> Iterator[CallDelta]:
@@ -184,4 +249,5 @@ def _calls(message: Any, *, whole: bool) -> Iterator[CallDelta]:
             call_id=text(get(call, "id")),
             name=name if isinstance(name, str) else None,
             arguments=get(function, "arguments"),
+            extra=extra_of(call) if get(call, "function") else None,
         )
