@@ -142,11 +142,13 @@ def _outcome(kind, call, outcomes):
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a function raises is its failure
-        return Outcome("failed", error=f"{type(error).__name__}: {_text(error)}")
+        return Outcome("failed", error=raised(error))
 
 
-def _text(error):
+def raised(error):
+    """Return an exception as Python shows it, without what led to it."""
     try:
-        return str(error)
+        text = str(error)
     except BaseException as another:  # noqa: BLE001 - the exception's own code
-        return f"its text raised {type(another).__name__}"
+        text = f"its text raised {type(another).__name__}"
+    return f"{type(error).__name__}: {text}"

@@ -13,7 +13,7 @@ from asyncfc_jupyter.core.events import ResultShown
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.models.base import CallDelta, Finish, TextDelta
 from asyncfc_jupyter.testing import run_virtually
-from tests.programs.one_by_one import Outcome, one_by_one
+from tests.programs.one_by_one import Outcome, one_by_one, raised
 from tests.programs.program import Await, Cancel, Pause, Ref, draw_program
 from tests.programs.shapes import shape
 from tests.programs.time import Time, nap
@@ -131,7 +131,10 @@ def outcome_of(call):
     if call.status == "done":
         return Outcome("done", call.value)
     if call.status == "failed" and call.exception is not None:
-        return Outcome("failed", error=call.error)
+        # What follows there is what led to it, notes and the leaves of a group.
+        own = raised(call.exception)
+        said = " ".join(call.error.split()).startswith(" ".join(own.split()))
+        return Outcome("failed", error=own if said else call.error)
     return Outcome("not made" if call.status in ("failed", "skipped") else call.status, error=call.error)
 
 
