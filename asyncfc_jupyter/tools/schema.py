@@ -20,7 +20,14 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, PydanticOmit, PydanticSerializationError, SchemaValidator, to_jsonable_python
 from pydantic_core.core_schema import CoreSchema as AnyCoreSchema
-from pydantic_core.core_schema import DataclassSchema, ModelSchema, NullableSchema, TypedDictSchema, any_schema
+from pydantic_core.core_schema import (
+    DataclassSchema,
+    ModelSchema,
+    NullableSchema,
+    TypedDictSchema,
+    any_schema,
+    definitions_schema,
+)
 from typing_extensions import TypedDict
 
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
@@ -28,6 +35,7 @@ from asyncfc_jupyter.errors import ArgumentMismatch
 from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.annotations import fitted, text_beside
+from asyncfc_jupyter.tools.as_written import or_as_written
 from asyncfc_jupyter.tools.closed_schema import is_closed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.field_texts import describe_fields
@@ -43,8 +51,6 @@ _VALUE_CHARACTERS = 40
 #: Keywords of a schema that list values.
 _LIST_VALUES = frozenset({"enum", "const", "default", "examples"})
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-#: For an argument whose alias has been read already.
-_BY_NAME = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True)
 
 
 class Parameters:
@@ -79,16 +85,27 @@ class Parameters:
         #: By parameter, the texts that its schema lists as values, and its descriptions; made when first asked for.
         self._words: dict[str, tuple[frozenset[str], str]] = {}
         #: Adapters for single parameters, made when first asked for.
-        self._each: dict[str, TypeAdapter[Any]] = {}
+        self._each: dict[str, SchemaValidator] = {}
         own = self.signature.parameters.values()
         try:
-            self._adapter = _adapter(name, {p.name: _field(p, self._hints[p.name], read.about) for p in own})
+            fields = {p.name: _field(p, self._hints[p.name], read.about) for p in own}
+            adapter: TypeAdapter[Any] = TypeAdapter(with_config(_CONFIG)(TypedDict(name, fields)))  # type: ignore[operator]
         except (NameError, TypeError, PydanticUserError) as error:
             raise unreadable(name, error) from None
         #: The JSON schema of the arguments.
-        self.schema: dict[str, Any] = self._adapter.json_schema(schema_generator=_Schema)
+        self.schema: dict[str, Any] = adapter.json_schema(schema_generator=_Schema)
         self.schema.pop("title", None)
+        #: The core schema of all parameters together, and by name those that it refers to.
+        self._core_schema: Any = adapter.core_schema
+        self._definitions: dict[str, Any] = {}
+        if self._core_schema["type"] == "definitions":
+            self._definitions = {each["ref"]: each for each in self._core_schema["definitions"]}
+            self._core_schema = self._core_schema["schema"]
+            self._core_schema = self._definitions.get(self._core_schema.get("schema_ref"), self._core_schema)
         self._nulls = OptionalNulls(self.schema)
+        self._values = self._validator(
+            {name: {**field, "schema": self._lenient(name)} for name, field in self._core_schema["fields"].items()}
+        )
         #: Whether nulls that stand for "not given" are looked for inside of values.
         self._nested = any(map(self._nulls.may_be_inside, self.schema.get("properties", {}).values()))
         defaults = {p.name: p.default for p in own if p.default is not p.empty and p.default is not EACH_TIME}
@@ -140,7 +157,7 @@ class Parameters:
         Raises:
             ArgumentMismatch: Names each argument that does not fit, what was expected and what was given.
         """
-        checked = self._checked(self._adapter.validate_python, arguments)
+        checked = self._checked(self._values.validate_python, arguments)
         checked |= {name: absent() if context is None else context for name, absent in self._contexts.items()}
         # `Signature.bind` would give the same and search for what is known here.
         bound = {
@@ -167,9 +184,21 @@ class Parameters:
 
     @functools.cached_property
     def _any_values(self) -> SchemaValidator:
-        schema, _ = self._core_schema
-        fields = {name: {**field, "schema": any_schema()} for name, field in schema["fields"].items()}
-        return SchemaValidator({**schema, "fields": fields})
+        fields = self._core_schema["fields"]
+        return self._validator({name: {**field, "schema": any_schema()} for name, field in fields.items()})
+
+    def _validator(self, fields: Mapping[str, Any]) -> SchemaValidator:
+        whole: Any = {**self._core_schema, "fields": fields}
+        return SchemaValidator(definitions_schema(whole, [*self._definitions.values()]) if self._definitions else whole)
+
+    def _lenient(self, name: str) -> AnyCoreSchema:
+        """Return the check of one parameter, which also takes a value in the form in which a model would write it."""
+        field = self._core_schema["fields"][name]
+        alias = field.get("validation_alias", name)
+        names = [alias] if isinstance(alias, str) else [each[0] if isinstance(each, list) else each for each in alias]
+        properties = self.schema["properties"]
+        part: Any = next((properties[each] for each in names if each in properties), {})
+        return or_as_written(field["schema"], functools.partial(self._nulls.without, schema=part))
 
     def _checked(self, check: Callable[[Any], Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -189,42 +218,24 @@ class Parameters:
         on the others. That for an `open` one may depend on when it is asked for.
         """
         seen = dict(arguments)
-        for name in filter(self._hints.__contains__, arguments):
+        for name in filter(self._core_schema["fields"].__contains__, arguments):
+            if name not in self._each:
+                alone = {"type": "typed-dict-field", "required": False, "schema": self._lenient(name)}
+                self._each[name] = self._validator({name: alone})
             with ForeignCode():  # of a validator. The call fails by it when its arguments are bound.
-                if name not in self._each:
-                    self._each[name] = _adapter(name, {name: self._hints[name]}, _BY_NAME)
                 seen[name] = self._each[name].validate_python({name: seen[name]})[name]
         return seen
 
     @functools.cached_property
     def open(self) -> frozenset[str]:
         """Names of the parameters whose check, or whose default, may depend on when it is made (`tools.closed_schema`)."""
-        schema, definitions = self._core_schema
-        return frozenset(name for name, field in schema["fields"].items() if not is_closed(field, definitions))
-
-    @property
-    def _core_schema(self) -> tuple[Any, dict[str, Any]]:
-        """The core schema of all parameters together, and those that it refers to by name."""
-        schema: Any = self._adapter.core_schema
-        definitions: dict[str, Any] = {}
-        if schema["type"] == "definitions":
-            definitions = {each["ref"]: each for each in schema["definitions"]}
-            schema = schema["schema"]
-        return definitions.get(schema.get("schema_ref"), schema), definitions
+        fields = self._core_schema["fields"]
+        return frozenset(name for name, field in fields.items() if not is_closed(field, self._definitions))
 
     @functools.cached_property
     def widened(self) -> dict[str, Any]:
         """The schema with references accepted in place of values."""
         return widened(self.schema)
-
-
-def _adapter(name: str, fields: Mapping[str, Any], config: ConfigDict = _CONFIG) -> TypeAdapter[Any]:
-    """Return the check of a mapping with these fields.
-
-    A single parameter is checked as part of a mapping too: a type with its own configuration, such as a model inside of
-    `Annotated`, cannot be given another one, and this way gets the same as among all parameters.
-    """
-    return TypeAdapter(with_config(config)(TypedDict(name, fields)))  # type: ignore[operator]
 
 
 def _field(parameter: inspect.Parameter, hint: Any, about: Mapping[str, str]) -> Any:

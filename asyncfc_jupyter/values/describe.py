@@ -127,11 +127,11 @@ def named_step(name: Any) -> str:
 
 
 def _table(value: Any) -> Description | None:
-    shape = _shape(value)
-    if len(shape) != 2 or not (_has(value, "columns", "dtypes") or _has(value, "schema")):
+    shape = shape_of(value)
+    if len(shape) != 2 or not (has_attributes(value, "columns", "dtypes") or has_attributes(value, "schema")):
         return None
     pairs: Iterable[tuple[Any, Any]]
-    if _has(value, "columns", "dtypes"):  # pandas and polars
+    if has_attributes(value, "columns", "dtypes"):  # pandas and polars
         pairs = zip(value.columns, value.dtypes, strict=False)
     elif isinstance(value.schema, Mapping):  # other frames
         pairs = value.schema.items()
@@ -139,7 +139,7 @@ def _table(value: Any) -> Description | None:
         pairs = zip(value.schema.names, value.schema.types, strict=False)
     columns = list(itertools.islice(pairs, _MOST_NAMES))
     listed = list_names((_cell(f"{name} {kind}") for name, kind in columns), _MOST_NAMES, shape[1])
-    first_row = ".iloc[0]" if _has(value, "iloc") and shape[0] else ""
+    first_row = ".iloc[0]" if has_attributes(value, "iloc") and shape[0] else ""
     return Description(
         title=_title(value, shape),
         lines=(f"columns: {listed or 'none'}", *_index_and_head(value)),
@@ -148,8 +148,8 @@ def _table(value: Any) -> Description | None:
 
 
 def _series(value: Any) -> Description | None:
-    shape = _shape(value)
-    if len(shape) != 1 or not _has(value, "dtype", "head", "name"):
+    shape = shape_of(value)
+    if len(shape) != 1 or not has_attributes(value, "dtype", "head", "name"):
         return None
     named = "" if value.name is None else f", named {value.name}"
     title = f"{_title(value, shape)}, {value.dtype}{named}"
@@ -158,24 +158,24 @@ def _series(value: Any) -> Description | None:
 
 def _index_and_head(value: Any) -> Iterator[str]:
     """Yield the index and the first rows of a table or a series, as far as it has them."""
-    if _has(value, "index") and len(value.index):
+    if has_attributes(value, "index") and len(value.index):
         index = value.index
         names = [str(name) for name in getattr(index, "names", ()) if name is not None]
         named = f" of {', '.join(names)}" if names else ""
         yield f"index: {type(index).__name__}{named}, {_cell(index[0])} to {_cell(index[-1])}"
-    if _has(value, "head") and _shape(value)[0]:
+    if has_attributes(value, "head") and shape_of(value)[0]:
         head = value.head(_HEAD_ROWS)
-        if _has(head, "values") and not callable(head.values) and holds_own_json(head.values.tolist()):
+        if has_attributes(head, "values") and not callable(head.values) and holds_own_json(head.values.tolist()):
             return  # its rows are shown by the reprs of their cells
         # A part of a wide table only, whatever the user's display options are.
-        wide = _has(head, "to_string", "columns")
+        wide = has_attributes(head, "to_string", "columns")
         shown = head.to_string(max_cols=_HEAD_COLUMNS, max_colwidth=_CELL_CHARACTERS) if wide else repr(head)
         yield f"head:\n{shown}"
 
 
 def _array(value: Any) -> Description | None:
-    shape = _shape(value)
-    if not shape or not _has(value, "dtype"):
+    shape = shape_of(value)
+    if not shape or not has_attributes(value, "dtype"):
         return None
     lines = []
     is_numpy = type(value).__module__.partition(".")[0] == "numpy"
@@ -194,7 +194,7 @@ def _array(value: Any) -> Description | None:
 
 
 def _image(value: Any) -> Description | None:
-    if not _has(value, "size", "mode"):
+    if not has_attributes(value, "size", "mode"):
         return None
     size, mode = value.size, value.mode
     if not (isinstance(size, tuple) and len(size) == 2 and isinstance(mode, str)):
@@ -203,7 +203,7 @@ def _image(value: Any) -> Description | None:
 
 
 def _figure(value: Any) -> Description | None:
-    if not _has(value, "axes", "get_size_inches"):
+    if not has_attributes(value, "axes", "get_size_inches"):
         return None
     width, height = (float(side) for side in value.get_size_inches())
     axes = list(value.axes)
@@ -284,7 +284,7 @@ def _object(value: Any) -> Description:
     if ran.error is not None:
         shown = f": its repr raised {ran.raised}"
     return Description(
-        title=f"{_title(value, _shape(value))}{shown}",
+        title=f"{_title(value, shape_of(value))}{shown}",
         lines=(f"fields: {list_names(fields, _MOST_NAMES, len(names))}",) if names else (),
         part=named_step(names[0]) if names else "",
     )
@@ -302,14 +302,15 @@ _KINDS: tuple[Callable[[Any], Description | None], ...] = (
 )
 
 
-def _has(value: Any, *names: str) -> bool:
+def has_attributes(value: Any, *names: str) -> bool:
     """Return whether an object has attributes, without running code that would make them up."""
     return all(inspect.getattr_static(value, name, _NOTHING) is not _NOTHING for name in names)
 
 
-def _shape(value: Any) -> tuple[int, ...]:
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Return the lengths of an array's or a table's sides; nothing for any other object, or a lazy one."""
     with ForeignCode():
-        shape = value.shape if _has(value, "shape") else ()
+        shape = value.shape if has_attributes(value, "shape") else ()
         if isinstance(shape, tuple) and all(type(side) is int for side in shape):
             return tuple(shape)
     return ()

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import ipaddress
 import itertools
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from enum import Enum
 from numbers import Number
@@ -61,7 +62,10 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 #: JSON has no such numbers, and servers refuse a request that holds one. As text they say more than null does.
 _NO_JSON_NUMBER = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 #: Types with one obvious form in JSON.
-_AS_JSON = (dt.date, dt.time, dt.timedelta, Decimal, UUID, PurePath, Enum)
+_AS_JSON = (
+    *(dt.date, dt.time, dt.timedelta, Decimal, UUID, PurePath, Enum),
+    *(ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network),
+)
 _NO_SCALAR: Any = object()
 
 
@@ -76,7 +80,7 @@ def value_fields(value: Any, name: FutureName) -> dict[str, Any]:
         ``{"value": ...}`` if the result is shown whole; else ``value`` is a text, with ``"summarized": True`` and a ``note``.
     """
     with ForeignCode():  # if it is not plain or too long, or its own code raises, it is summarized
-        plain = _plain(value, [RESULT_BYTES], ())
+        plain = json_form(value, [RESULT_BYTES])
         if _json_bytes(plain) <= RESULT_BYTES:
             return {"value": plain}
     summary = None
@@ -116,46 +120,51 @@ def _json_bytes(value: Any) -> int:
 # -- plain data ------------------------------------------------------------------------------------------------------
 
 
-class _NotPlain(Exception):
+class NotPlain(Exception):
     """The value is not plain data, or is too large to be shown whole."""
 
 
-def _plain(value: Any, budget: list[int], inside: tuple[int, ...]) -> Any:
+def json_form(
+    value: Any, budget: list[int], inside: tuple[int, ...] = (), opened: Callable[[Any], Any] | None = None
+) -> Any:
     """Return a value as JSON holds it.
 
     Args:
         value: Any value.
         budget: Characters and items that may still be shown; reduced by what the value takes.
         inside: Identities of the containers around the value.
+        opened: Returns what a value that is not plain is written as, such as the list of an array; else the value itself.
 
     Raises:
-        _NotPlain: It is not plain data, or the budget is exceeded.
+        NotPlain: It is not plain data, or the budget is exceeded. The value's own code may raise anything else.
     """
     scalar = _scalar(value)
     budget[0] -= 1 + (len(scalar) if isinstance(scalar, str) else 0)
     budget[0] -= scalar.bit_length() // 4 if isinstance(scalar, int) else 0
     if budget[0] < 0:
-        raise _NotPlain
+        raise NotPlain
     if scalar is not _NO_SCALAR:
         return scalar
     inside = (*inside, id(value))
     if len(inside) > _DEEPEST or inside.index(id(value)) < len(inside) - 1:
-        raise _NotPlain
+        raise NotPlain
     shown_as, pairs = _opened(value)
     if pairs is not None:
         shown = {}
         for key, item in pairs:
             text = key_text(key)
             if text in shown:
-                raise _NotPlain  # two keys with one text, and JSON has room for one
+                raise NotPlain  # two keys with one text, and JSON has room for one
             budget[0] -= len(text)
-            shown[text] = _plain(item, budget, inside)
+            shown[text] = json_form(item, budget, inside, opened)
         return shown
+    if shown_as is value and opened is not None and not _is_list(value):
+        shown_as = opened(value)
     if shown_as is not value:
-        return _plain(shown_as, budget, inside)
+        return json_form(shown_as, budget, inside, opened)
     if _is_list(value):
-        return [_plain(item, budget, inside) for item in _items(value)]
-    raise _NotPlain
+        return [json_form(item, budget, inside, opened) for item in _items(value)]
+    raise NotPlain
 
 
 def _scalar(value: Any) -> Any:
