@@ -63,4 +63,4 @@ def _docstrings(kind: type, hints: dict[str, Any]) -> Iterator[tuple[type, Docst
     for each in getattr(kind, "__mro__", (kind,)):
         text = vars(each).get("__doc__")
         if isinstance(text, str) and each.__module__.partition(".")[0] not in {"pydantic", "builtins", "typing"}:
-            yield each, read_docstring(text, known)
+            yield each, read_docstring(inspect.cleandoc(text), known)
