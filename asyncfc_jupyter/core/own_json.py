@@ -99,6 +99,30 @@ def _unwritable(ran: ForeignCode) -> Unwritable:
     return Unwritable(f"writing it as JSON raised {ran.raised}")
 
 
+def declared_fields(kind: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return what a class of pydantic 2 declares: its fields and its computed fields, by name."""
+    fields: Mapping[str, Any] = getattr(kind, "__pydantic_fields__", None) or {}
+    decorated = getattr(
+        kind, "__pydantic_decorators__", None
+    )  # a dataclass of the library has computed fields here only
+    return fields, {name: each.info for name, each in getattr(decorated, "computed_fields", {}).items()}
+
+
+def json_names(kind: Any) -> dict[str, str]:
+    """Return the fields of a class of pydantic 2 and the computed ones, each with its name in the JSON."""
+    config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
+    return {name: alias if config.get("serialize_by_alias") else name for name, alias in _aliases(kind).items()}
+
+
+def _aliases(kind: Any) -> dict[str, str]:
+    fields, computed = declared_fields(kind)
+    aliases = {}
+    for name in (*fields, *computed):
+        info = fields.get(name) or computed[name]
+        aliases[name] = str(getattr(info, "serialization_alias", None) or getattr(info, "alias", None) or name)
+    return aliases
+
+
 class _Unknown:
     """Names objects that JSON has no form for: one object has one name."""
 
@@ -115,22 +139,12 @@ class _Written:
 
     def __init__(self, value: Any) -> None:
         self._value, self._kind, self._unknown = value, type(value), _Unknown()
-        self._fields: Mapping[str, Any] = getattr(self._kind, "__pydantic_fields__", None) or {}
-        decorated = getattr(self._kind, "__pydantic_decorators__", None)
-        self._computed = {
-            name: each.info for name, each in getattr(decorated, "computed_fields", {}).items()
-        }  # a dataclass of the library has them here only
-        config = getattr(self._kind, "model_config", None) or getattr(self._kind, "__pydantic_config__", None) or {}
-        self._by_alias = bool(config.get("serialize_by_alias"))
+        self._fields, self._computed = declared_fields(self._kind)
         #: Fields that hold an iterator, which writing them would consume.
         self._held = {name for name in self._fields if _holds_iterator(self._attribute(name), set())}
 
     def own_json(self) -> OwnJson:
-        aliases: dict[str, str] = {}
-        for name in (*self._fields, *self._computed):
-            info = self._info(name)
-            aliases[name] = str(getattr(info, "serialization_alias", None) or getattr(info, "alias", None) or name)
-        names = {name: alias if self._by_alias else name for name, alias in aliases.items()}
+        aliases, names = _aliases(self._kind), json_names(self._kind)
         others = {alias: shown for name, shown in names.items() for alias in (name, aliases[name]) if alias != shown}
         written = self._write(exclude=self._held)
         if getattr(self._kind, "__pydantic_root_model__", False):

@@ -65,8 +65,8 @@ _QUESTION = {
 _DAYS: dict[str, Any] = {"type": "integer", "minimum": 0}
 
 
-def _tools(days: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the dummy tools, with this schema for the one parameter that is not a text."""
+def _tools(days: Mapping[str, Any], shape: str = "") -> list[dict[str, Any]]:
+    """Return the dummy tools, with this schema for the one parameter that is not a text, and this shape of the result."""
     parameters = {
         "type": "object",
         "properties": {"city": {"type": "string"}, "days": {"description": "Days from now.", "default": 0, **days}},
@@ -74,13 +74,16 @@ def _tools(days: Mapping[str, Any]) -> list[dict[str, Any]]:
         "additionalProperties": False,
     }
     return [
-        {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+        {
+            "type": "function",
+            "function": {"name": name, "description": f"{description}{shape}", "parameters": parameters},
+        }
         for name, description in (("get_weather", "Weather of a city."), ("get_time", "Local time in a city."))
     ]
 
 
 #: The tools as a run describes them in the mode with futures, and in the other modes.
-_WIDENED, _PLAIN = _tools({"anyOf": [_DAYS, dict(REFERENCE_SCHEMA)]}), _tools(_DAYS)
+_WIDENED, _PLAIN = _tools({"anyOf": [_DAYS, dict(REFERENCE_SCHEMA)]}, "\n\n-> str"), _tools(_DAYS)
 #: Statuses of a server that does not support a schema.
 _SCHEMA_REFUSED = frozenset({400, 422})
 #: Sent back if the model made no calls itself.

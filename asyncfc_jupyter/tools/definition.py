@@ -168,10 +168,13 @@ class Tool:
         """Return the tool in the form of the Chat Completions API.
 
         Args:
-            references: Whether the schema accepts references such as ``$f1`` in place of values.
+            references: Whether the schema accepts references such as ``$f1`` in place of values. Then the description ends
+                with the shape of the result, whose fields a model names before it sees them.
         """
         parameters = self.parameters_of.widened if references else self.parameters
-        function = {"name": self.name, "description": self.description, "parameters": parameters}
+        shape = self.parameters_of.result_shape if references else ""
+        description = f"{self.description}\n\n-> {shape}" if shape else self.description
+        function = {"name": self.name, "description": description, "parameters": parameters}
         return {"type": "function", "function": {**function, **self.options.get("extra", {})}}
 
 

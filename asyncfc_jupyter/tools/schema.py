@@ -41,6 +41,7 @@ from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.field_texts import describe_fields
 from asyncfc_jupyter.tools.nulls import OptionalNulls
 from asyncfc_jupyter.tools.reference_schema import widened
+from asyncfc_jupyter.tools.result_shape import result_shape
 from asyncfc_jupyter.tools.signature import read_function, unreadable
 from asyncfc_jupyter.tools.signature_text import EACH_TIME
 
@@ -78,6 +79,8 @@ class Parameters:
         self._hints = {name: fitted(hint) for name, hint in read.hints.items() if name not in read.contexts}
         #: What the function does, for the model, and the whole docstring.
         self.description, self.docstring = read.description, read.docstring
+        #: What a reference finds in the result; empty if the annotation does not say.
+        self.result_shape = result_shape(read.returns)
         if text := text_beside(read.returns):
             self.description += f"\n\nReturns: {text}"
         #: What was cut of the docstring, for the author.

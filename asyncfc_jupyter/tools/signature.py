@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import types
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -55,10 +56,7 @@ def read_function(name: str, function: Callable[..., Any], description: str | No
     """
     fixed, source = _fixed(function), _source(function)
     signature = _signature(name, function, fixed)
-    try:
-        written = get_type_hints(source, include_extras=True)
-    except (NameError, TypeError) as error:
-        raise unreadable(name, error) from None
+    written = _hints(name, source)
     hints = {each: written[each] for each in fixed if each in written}
     contexts: dict[str, Callable[[], ToolContext | None]] = {}
     for each in signature.parameters.values():
@@ -102,6 +100,18 @@ def read_function(name: str, function: Callable[..., Any], description: str | No
             if shortened(text) != text
         ),
     )
+
+
+def _hints(name: str, source: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function, without that of its result if this cannot be read: nothing depends on it."""
+    with contextlib.suppress(Exception):
+        return get_type_hints(source, include_extras=True)
+    written = getattr(source, "__annotations__", {})
+    parameters = types.SimpleNamespace(__annotations__={key: hint for key, hint in written.items() if key != "return"})
+    try:
+        return get_type_hints(parameters, getattr(inspect.unwrap(source), "__globals__", {}), include_extras=True)
+    except (NameError, TypeError) as error:
+        raise unreadable(name, error) from None
 
 
 def _signature(name: str, function: Callable[..., Any], fixed: Container[str]) -> inspect.Signature:

@@ -252,7 +252,7 @@ def test_what_is_cut_of_a_very_long_docstring_is_reported() -> None:
     assert made.notices == (
         f"its docstring is cut: {len(sent[0]):,} of 10,005 characters are sent; shorten it, or pass description=",
         f"its text on 'city' is cut: {len(sent[1]):,} of 9,999 characters are sent; shorten it, or pass description=",
-        f"its description has {len(sent[0]):,} characters, and some servers refuse more than 1,024",
+        f"its description has {len(sent[0]) + len('..-> None'):,} characters, and some servers refuse more than 1,024",
     )
     assert make_tool(search).notices == ()
     assert make_tool(find, description="Find. " * 1_000).description == "Find. " * 1_000

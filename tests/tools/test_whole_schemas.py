@@ -451,7 +451,7 @@ def test_a_definition_has_the_form_of_the_chat_completions_api() -> None:
     made = make_tool(nap)
     plain_form = {"name": "nap", "description": "Sleep.", "parameters": made.parameters}
     assert made.definition(references=False) == {"type": "function", "function": plain_form}
-    wide = {**plain_form, "parameters": made.parameters_of.widened}
+    wide = {**plain_form, "description": "Sleep.\n\n-> None", "parameters": made.parameters_of.widened}
     assert made.definition(references=True) == {"type": "function", "function": wide}
 
 
