@@ -11,6 +11,7 @@
     │       └── CassetteDiffers
     ├── ModelError       the model or its server: refused, unreachable, or not following the protocol
     │   ├── ServerError
+    │   │   ├── ServerLoading
     │   │   └── ServerTimedOut
     │   └── CallError        one tool call that cannot be made; reported to the model, never raised by a run
     │       ├── UnknownFuture
@@ -134,6 +135,10 @@ class ServerError(ModelError):
     ) -> None:
         self.status, self.transient, self.retry_after_s = status, transient, retry_after_s
         super().__init__(message)
+
+
+class ServerLoading(ServerError):
+    """The model's server loads its model, and answers when it is ready."""
 
 
 class ServerTimedOut(ServerError):

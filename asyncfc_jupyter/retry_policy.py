@@ -12,13 +12,14 @@ started is continued and not repeated. Its wait strategies are used here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState
 from tenacity.wait import wait_base, wait_exponential, wait_random, wait_random_exponential
 
-from asyncfc_jupyter.errors import ServerError, ServerTimedOut
+from asyncfc_jupyter.errors import ServerError, ServerLoading, ServerTimedOut
 
 #: A server that asks for a longer pause than this, in seconds, is not asked again: the user decides.
 LONGEST_SERVER_PAUSE_S = 60.0
@@ -48,21 +49,26 @@ class RetryPolicy:
     wait: wait_base
     #: Whether a retry can help after this failure.
     retryable: Callable[[BaseException | None], bool]
+    #: The longest time that all pauses take together, in seconds.
+    limit_s: float = math.inf
 
-    def pause_s(self, failures: int, error: BaseException | None) -> float | None:
+    def pause_s(self, failures: int, error: BaseException | None, waited_s: float = 0.0) -> float | None:
         """Return the seconds to wait before the next attempt, or None if there must be no retry.
 
         Args:
             failures: Failed attempts so far, the latest included.
             error: The latest failure; None when it was no exception. The pause that a server asks for replaces our own.
+            waited_s: What the pauses before took together.
         """
         if failures > self.retries or not self.retryable(error):
             return None
         if isinstance(error, ServerError) and error.retry_after_s is not None:
-            return error.retry_after_s if error.retry_after_s <= LONGEST_SERVER_PAUSE_S else None
+            longest_s = min(LONGEST_SERVER_PAUSE_S, self.limit_s - waited_s)
+            return error.retry_after_s if error.retry_after_s <= longest_s else None
         state = RetryCallState(_NO_LOOP, fn=None, args=(), kwargs={})
         state.attempt_number = failures
-        return self.wait(state)
+        pause_s = self.wait(state)
+        return pause_s if waited_s + pause_s <= self.limit_s else None
 
 
 #: Requests whose reply has not begun. Two retries: enough for a moment's trouble, and a dead server is reported within seconds.
@@ -73,6 +79,25 @@ REQUESTS = RetryPolicy(
     retryable=lambda error: (
         isinstance(error, ServerError) and error.transient and not isinstance(error, ServerTimedOut)
     ),
+)
+#: Seconds for which a server that loads its model is waited for: a model of 100 GB from a slow disk takes this long.
+LONGEST_LOAD_S = 900.0
+#: Seconds for which a server is waited for that answered before and does not now: a restart takes no longer. The model that it
+#: then loads has its own time.
+LONGEST_RESTART_S = 60.0
+#: Requests to a server that is not there yet. The limit is the time. The pause grows to some seconds, so that few requests are
+#: in vain and little time is lost after the server is ready.
+LOADING = RetryPolicy(
+    retries=1000,
+    wait=wait_exponential(multiplier=1, max=10),
+    retryable=lambda error: isinstance(error, ServerLoading),
+    limit_s=LONGEST_LOAD_S,
+)
+RESTART = RetryPolicy(
+    retries=1000,
+    wait=wait_exponential(multiplier=FIRST_SERVER_PAUSE_S, max=5),
+    retryable=REQUESTS.retryable,
+    limit_s=LONGEST_RESTART_S,
 )
 #: Replies in a row that broke off. Each may have made progress, so there is one retry more.
 REPLIES = RetryPolicy(

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.masking import names_a_key
+from asyncfc_jupyter.text import truncate
 
 #: Networks whose addresses reach this machine, or machines beside it; not all that the standard library calls private.
 _PRIVATE_NETWORKS = tuple(
@@ -22,12 +24,41 @@ _PRIVATE_NETWORKS = tuple(
 #: Ends of names that no public server has.
 _PRIVATE_NAMES = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 _PORTS = {"http": 80, "https": 443}
+#: What stands around an address that was copied: blanks of all kinds, and characters without width.
+_BLANKS = " \t\r\n\f\v\u00a0\u2007\u202f\u200b\u2060\ufeff"
+#: Paths that the adapters append. No server has its API below one of them.
+_ENDPOINT = re.compile(r"/(chat/completions|completions|responses|(v1/)?messages)/?$")
+#: Characters of a text that is no address which its error shows.
+_SHOWN_CHARS = 80
 
 
 def is_http(url: str) -> bool:
     """Return whether a text is an address of the web, with a host."""
     parts = _parts(url)
-    return parts is not None and parts.scheme in _PORTS and bool(parts.hostname)
+    return parts is not None and parts.scheme in _PORTS and bool(parts.hostname) and not re.search(r"\s", url)
+
+
+def checked_base_url(url: str) -> str:
+    """Return the address that a user gave for a server, without blanks around it and without the part after ``#``.
+
+    Raises:
+        UsageError: It is no address of the web, or has the path of an endpoint; the error shows it without its keys.
+    """
+    cleaned = url.partition("#")[0].strip(_BLANKS)
+    shown = show_address(cleaned)
+    if shown and "://" not in url:
+        raise UsageError(f"the address {shown!r} does not say how to reach it; write http://{shown} (--base-url).")
+    if not is_http(cleaned):
+        raise UsageError(
+            f"base_url is {truncate(shown, _SHOWN_CHARS)!r}, which is not an address; write one such as "
+            "http://127.0.0.1:8000/v1 (--base-url)."
+        )
+    if endpoint := _ENDPOINT.search(shown):
+        raise UsageError(
+            f"base_url ends in {endpoint[0].rstrip('/')}, which each request adds itself; write {shown[: endpoint.start()]} "
+            "(--base-url)."
+        )
+    return cleaned
 
 
 def show_address(url: str) -> str:

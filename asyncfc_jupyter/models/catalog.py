@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.models.address import show_address
+from asyncfc_jupyter.models.address import checked_base_url, is_private, show_address
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import ChatModel, ListingModel
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, key_file, lends_key, needs_no_key, no_key_for
@@ -148,13 +148,10 @@ def _server(where: Where) -> tuple[Profile, str]:
     own: Profile | None = None
     if where.api and where.api not in APIS:
         own = getattr(api_named(where.api).load_class(), "profile", None)
-    base_url = where.base_url or (None if where.server or own else os.environ.get("OPENAI_BASE_URL"))
+    given = (where.base_url or "").strip()
+    base_url = given or (None if where.server or own else os.environ.get("OPENAI_BASE_URL", "").strip())
     profile = profile_named(where.server) if where.server else own or (ANY if base_url else OPENAI)
-    base_url = base_url or profile.address() or OPENAI_URL
-    if "://" not in base_url:
-        shown = show_address(base_url)
-        raise UsageError(f"the address {shown!r} does not say how to reach it; write http://{shown} (--base-url).")
-    return profile, base_url
+    return profile, checked_base_url(base_url or profile.address() or OPENAI_URL)
 
 
 def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
@@ -163,10 +160,11 @@ def _key(where: Where, profile: Profile, base_url: str, model: str) -> Secret:
     if isinstance(where.api_key, Secret):
         return where.api_key
     if where.api_key:
-        return Secret(where.api_key, variable=profile.key_variable)
+        return Secret(where.api_key, variable=profile.key_variable, given="api_key")
     if (key := find_key(profile, base_url)) is not None:
         return key
-    if needs_no_key(base_url):
+    if needs_no_key(base_url) or (profile.base_url is not None and is_private(profile.base_url)):
+        # Servers of this kind are the user's own, wherever they run, and seldom want a key: one that does says so with a 401.
         return Secret(NO_KEY, variable=profile.key_variable)
     if lends_key(profile, base_url):
         raise UsageError(

@@ -245,7 +245,9 @@ class Examination:
                 if now_s - reported_s >= _REPORT_EVERY_S:
                     self._progress(f"{step}; {len(deltas)} pieces in {now_s - started_s:.0f} s")
                     reported_s = now_s
-                if not isinstance(delta, Retrying):
+                if isinstance(delta, Retrying):
+                    self._progress(f"{step}; {delta.message}")
+                else:
                     deltas.append((now_s - started_s, delta))
                     accumulator.feed(delta)
                     texts += isinstance(delta, TextDelta)

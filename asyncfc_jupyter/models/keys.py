@@ -62,7 +62,8 @@ def find_key(profile: Profile, base_url: str) -> Secret | None:
             return Secret(text, variable=variable)
     names = [*([profile.name] if own else []), *host_names(base_url)]
     text = next(filter(None, (find(name) for find in (_from_keyring, _from_file) for name in dict.fromkeys(names))), "")
-    return Secret(text, variable=variables[0] if variables else ANY.key_variable) if text else None
+    variable = variables[0] if variables else ANY.key_variable
+    return Secret(text, variable=variable, given="the keyring or keys.toml") if text else None
 
 
 def lends_key(profile: Profile, base_url: str) -> bool:

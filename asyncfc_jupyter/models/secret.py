@@ -14,19 +14,22 @@ class Secret:
 
     __slots__ = ("_text", "variable")
 
-    def __init__(self, text: str, *, variable: str = "OPENAI_API_KEY", scheme: str = "") -> None:
+    def __init__(self, text: str, *, variable: str = "OPENAI_API_KEY", given: str = "", scheme: str = "") -> None:
         """Take the key.
 
         Args:
             text: The key itself.
             variable: The environment variable in which the user would set another one, for messages.
+            given: Where this one comes from, if it is not that variable.
             scheme: What stands before the key in a header, such as ``Bearer`` and a blank.
 
         Raises:
             UsageError: A header cannot carry this text. The error does not repeat it.
         """
         if not re.fullmatch(r"[!-~]+", text):
-            raise UsageError(f"the key is empty or holds characters that no key has; set it again ({variable}).")
+            raise UsageError(
+                f"the key is empty or holds characters that no key has; set it again ({given or variable})."
+            )
         self._text, self.variable = f"{scheme}{text}", variable
         KNOWN.remember(text)
 

@@ -23,6 +23,7 @@ from asyncfc_jupyter.errors import (
     ProcessEnded,
     RunStopped,
     ServerError,
+    ServerLoading,
     ServerTimedOut,
     ToolCancelled,
     ToolDefinitionError,
@@ -54,6 +55,9 @@ EXAMPLES = (
     ModelError("the server sent no reply"),
     ServerError("the server is busy"),
     ServerError("the server is busy", status=429, transient=True, retry_after_s=2.5),
+    ServerLoading(
+        "http://127.0.0.1:8080/v1 is loading the model (503); wait until it is ready.", status=503, transient=True
+    ),
     ServerTimedOut("nothing came for 60 s", transient=True),
     CallError("the run was stopped before this call began."),
     *(UnknownFuture("f99", known=names(count)) for count in (0, 1, 12, 13)),

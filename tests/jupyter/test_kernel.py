@@ -143,6 +143,31 @@ def test_a_run_that_ended_leaves_a_picture_and_no_widget(kernel: Kernel) -> None
     assert answer == {"text/html": "<p><strong>done</strong></p>\n", "text/plain": "**done**"}
 
 
+def test_trouble_of_the_environment_is_one_line_with_its_variable(kernel: Kernel) -> None:
+    """In a run and in the doctor; what the user corrects in a cell counts at once."""
+    setting = "ALL_PROXY='socks4://127.0.0.1:9', SSL_CERT_FILE='/nonexistent', NO_PROXY='models.example'"
+    kernel.run(f"import os\nbefore = dict(os.environ)\nos.environ.update({setting})")
+    for server, says in (
+        (
+            "http://gpubox:1/v1",
+            "UsageError: the proxy socks4://127.0.0.1:9 (ALL_PROXY) is not a proxy that can be used;",
+        ),
+        (
+            "https://models.example/v1",
+            "UsageError: SSL_CERT_FILE is '/nonexistent', which cannot be read (No such file",
+        ),
+        ("http://127.0.0.1:9/v1", "ServerError: no server answers at http://127.0.0.1:9/v1;"),
+    ):
+        options = f"--server ollama --base-url {server}"
+        assert_one_line(kernel.run(f"%%agent --model m {options}\nhello"), says)
+        assert_one_line(kernel.run(f"%agent doctor m {options}"), says)
+    kernel.run("os.environ.clear()\nos.environ.update(before, NO_PROXY='gpubox')\ndel before")
+    cell = kernel.run("%%agent --model m --server ollama --base-url http://gpubox:1/v1\nhello")
+    assert_one_line(cell, "ServerError: the name 'gpubox' in http://gpubox:1/v1 is not known")
+    kernel.run("del os.environ['NO_PROXY']\n%agent reset")
+    answered(kernel)
+
+
 @pytest.mark.parametrize(
     ("options", "plan", "says"),
     [

@@ -64,7 +64,7 @@ def test_a_local_server_needs_no_key_and_the_environment_may_name_it(monkeypatch
 @pytest.mark.usefixtures("_no_environment")
 @pytest.mark.parametrize("base_url", ["file:///etc", "http://", "http://[::1", "http:///v1"])
 def test_an_invalid_address_is_refused_when_the_model_is_opened(base_url: str) -> None:
-    with pytest.raises(UsageError, match="base_url is not an address"):
+    with pytest.raises(UsageError, match="which is not an address"):
         open_model("m", where=Where(base_url=base_url, api_key=KEY), options={})
 
 

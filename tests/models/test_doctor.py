@@ -163,7 +163,7 @@ def test_a_server_that_wants_another_key_is_an_error_of_the_doctor() -> None:
     def locked(body, *, chat, answered):
         return HttpError(status=401)
 
-    with pytest.raises(ServerError, match="does not accept the key"):
+    with pytest.raises(ServerError, match="asks for a key"):
         examined(locked)
     with pytest.raises(UsageError, match="rehearsal model needs no doctor"):
         asyncio.run(examine("rehearsal", where=Where()))

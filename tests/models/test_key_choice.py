@@ -60,7 +60,7 @@ def sent(where: Where) -> str:
         *((None, LOCAL, "none"), (None, LAN, "none"), (None, BOX, "none"), (None, "http://0.0.0.0:1/v1", "none")),
         *((None, "http://host.docker.internal:1/v1", "none"), ("openai", LOCAL, "none"), ("ollama", LAN, "none")),
         # The user says which server is there.
-        *(("vllm", None, VLLM_KEY), ("vllm", LAN, VLLM_KEY), ("vllm", OTHER, VLLM_KEY), ("ollama", OTHER, REFUSED)),
+        *(("vllm", None, VLLM_KEY), ("vllm", LAN, VLLM_KEY), ("vllm", OTHER, VLLM_KEY), ("ollama", OTHER, "none")),
         # The address has its own.
         *(
             (None, "https://me:pw0rd123@models.example/v1", "none"),
@@ -149,7 +149,7 @@ def test_a_missing_key_of_a_provider_is_named_by_its_variable() -> None:
     [
         *((None, None, OPENAI_KEY), (None, BESIDE, OPENAI_KEY), (None, f"{BESIDE}/", OPENAI_KEY)),
         *(("openai", BESIDE, OPENAI_KEY), ("openai", None, OPENAI_KEY), (None, OTHER, REFUSED)),
-        *((None, "https://gateway.example/v2", REFUSED), ("vllm", BESIDE, REFUSED), (None, LOCAL, "none")),
+        *((None, "https://gateway.example/v2", REFUSED), ("vllm", BESIDE, "none"), (None, LOCAL, "none")),
     ],
 )
 def test_openais_key_goes_to_the_address_beside_it_in_the_environment(

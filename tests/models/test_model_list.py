@@ -57,7 +57,7 @@ def test_a_server_without_a_list_is_named_with_the_way_out(status: int) -> None:
 
 
 def test_other_refusals_are_those_of_any_request() -> None:
-    assert refused(HttpError(status=401)).startswith("ADDRESS/v1 does not accept the key (401)")
+    assert refused(HttpError(status=401)).startswith("ADDRESS/v1 asks for a key (401)")
     assert refused(HttpError(status=500)).startswith("ADDRESS/v1 failed (500): scripted")
 
 

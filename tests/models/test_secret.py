@@ -7,7 +7,9 @@ import pickle
 
 import pytest
 
+from asyncfc_jupyter import Agent
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.models.openai.chat import OpenAIChat
 from asyncfc_jupyter.models.secret import Secret
 
 KEY = "planted-0123456789"
@@ -40,3 +42,14 @@ def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
         UsageError, match=r"^the key is empty or holds characters that no key has; set it again \(MINE\)\.$"
     ):
         Secret(key, variable="MINE")
+
+
+def test_a_key_that_cannot_be_sent_is_named_by_where_it_was_given() -> None:
+    for make in (
+        lambda: Agent("m", api_key="sk-é", tools=[]),
+        lambda: Agent("m", base_url="https://models.example/v1", api_key="sk-é", tools=[]),
+        lambda: OpenAIChat("m", api_key="sk-é"),
+    ):
+        with pytest.raises(UsageError, match=r"set it again \(api_key\)\.$") as caught:
+            make()
+        assert "é" not in str(caught.value)

@@ -350,9 +350,11 @@ def test_a_pause_that_is_asked_for_is_read_in_all_its_forms(monkeypatch: pytest.
 # -- the adapter --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["", "host", "ftp://host", "http://", "https:///v1", "http://[::1"])
+@pytest.mark.parametrize("url", ["", "ftp://host", "http://", "https:///v1", "http://[::1"])
 def test_a_text_that_is_not_a_web_address_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match=r"base_url is not an address; write one such as http://127\.0\.0\.1:8000/v1"):
+    with pytest.raises(
+        UsageError, match=r"^base_url is '.*', which is not an address; write one such as http://127\.0\.0\.1"
+    ):
         OpenAIChat("m", base_url=url, api_key=KEY)
 
 

@@ -154,9 +154,13 @@ class ScriptedServer:
     """
 
     def __init__(
-        self, script: Sequence[Answer] | Policy = (), *, models: Sequence[str] | HttpError | None = None
+        self,
+        script: Sequence[Answer] | Policy = (),
+        *,
+        models: Sequence[str] | HttpError | None = None,
+        port: int = 0,
     ) -> None:
-        self.models = models
+        self.models, self._port = models, port
         self._policy = script if callable(script) else None
         self._script = iter(() if callable(script) else script)
         self.requests: list[Recorded] = []
@@ -202,7 +206,7 @@ class ScriptedServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     async def _open(self) -> None:
-        self._server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=_QUEUED)
+        self._server = await asyncio.start_server(self._connection, "127.0.0.1", self._port, backlog=_QUEUED)
         host, port = self._server.sockets[0].getsockname()
         self.base_url = f"http://{host}:{port}/v1"
 

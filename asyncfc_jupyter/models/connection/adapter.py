@@ -25,25 +25,30 @@ import contextlib
 import itertools
 import re
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, ClassVar
+from urllib.parse import urljoin
 
-from asyncfc_jupyter.errors import ServerError, UsageError
+from asyncfc_jupyter.errors import ServerError, ServerLoading, UsageError
 from asyncfc_jupyter.masking import KNOWN
-from asyncfc_jupyter.models.address import credentials, is_http, show_address
+from asyncfc_jupyter.models.address import checked_base_url, credentials, show_address
 from asyncfc_jupyter.models.base import REPLAY, ChatRequest, Delta, Finish, Retrying
 from asyncfc_jupyter.models.connection.body import Body
 from asyncfc_jupyter.models.connection.clients import client_for
 from asyncfc_jupyter.models.connection.lenient import get, text
 from asyncfc_jupyter.models.connection.library import ClientLibrary
 from asyncfc_jupyter.models.connection.server_errors import (
+    Asked,
     SaidError,
     concerns_history,
     interruption,
+    is_missing_path,
     no_reply,
+    redirection,
     refusal,
     refused_option,
     refused_replay,
@@ -54,7 +59,7 @@ from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
 from asyncfc_jupyter.models.profiles import ANY
 from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.notices import notify
-from asyncfc_jupyter.retry_policy import REQUESTS
+from asyncfc_jupyter.retry_policy import LOADING, REQUESTS, RESTART, RetryPolicy
 
 #: A reasoning model may think for minutes without sending a byte; one that takes longer than this hangs.
 DEFAULT_TIMEOUT_S = 300.0
@@ -137,18 +142,29 @@ class Adapter(ABC):
         timeout_s: float | None = None,
         retries: int = REQUESTS.retries,
     ) -> None:
-        if base_url is not None and not is_http(base_url):
-            raise UsageError("base_url is not an address; write one such as http://127.0.0.1:8000/v1.")
-        self._model, self._base_url = model, base_url
+        base_url = checked_base_url(base_url) if base_url is not None else None
+        self._model = model
+        address, mark, query = (base_url or "").partition("?")
+        self._base_url = address or None
+        #: Goes with each request, such as ``?api-version=...``.
+        self._query = mark + query
         #: The server's address, for people: without a name and a password.
         self._address = show_address(base_url) if base_url else "the model's server"
         for credential in credentials(base_url or ""):
             KNOWN.remember(credential)
-        self._key = Secret(api_key) if isinstance(api_key, str) else api_key
+        self._key = (
+            Secret(api_key, variable=self.library.key_variable, given="api_key")
+            if isinstance(api_key, str)
+            else api_key
+        )
         if base_url is not None and self._key is None:
-            self._key = find_key(ANY, base_url) or (Secret(NO_KEY) if needs_no_key(base_url) else None)
+            self._key = find_key(ANY, base_url) or (
+                Secret(NO_KEY, variable=ANY.key_variable) if needs_no_key(base_url) else None
+            )
         self._timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
         self._policy = replace(REQUESTS, retries=retries)
+        #: Whether the server has begun a reply.
+        self._has_served = False
         self._options = self._checked(options or {})
         self._headers = opened_headers(headers or {})
         #: Fields of the body that the server has refused: left out from then on.
@@ -205,16 +221,16 @@ class Adapter(ABC):
             UsageError: There is no key.
         """
         client, module = await client_for(self.library, self._base_url, self._key), self.library.load()
-        address = show_address(str(client.base_url))
+        asked = self._asked(client, self.models_path)
         sent = {"timeout": _LIST_S, **self._header_options()}
-        failure = ServerError(f"{address} does not list its models; look in its documentation for their names.")
+        failure = ServerError(f"{asked.address} does not list its models; look in its documentation for their names.")
         try:
-            data = get(await client.get(self.models_path, options=sent, cast_to=object), "data")
+            data = get(await client.get(self.models_path + self._query, options=sent, cast_to=object), "data")
             if isinstance(data, list):
                 return tuple(sorted({name for each in data if (name := text(get(each, "id")))}))
         except getattr(module, self.library.error) as error:
             if get(error, "status_code") not in _NO_LIST:
-                failure = refusal(error, library=self.library, address=address, model=self._model, key=self._key)
+                failure = refusal(error, asked)
         except (ValueError, RecursionError):  # of a body that is no JSON
             pass
         raise failure  # not in the except clause, as in `_open`
@@ -235,24 +251,30 @@ class Adapter(ABC):
 
     async def _chunks(self, request: ChatRequest, options: Mapping[str, Any], body: Body) -> AsyncGenerator[Any, None]:
         """Send a request and yield the chunks of its reply, read by ``body``, after a `Retrying` for each retry."""
+        pauses: defaultdict[RetryPolicy, list[float]] = defaultdict(list)
         for attempt in itertools.count(1):
             try:
                 response = await self._open(request, options)
                 break
             except ServerError as error:
-                pause_s = self._policy.pause_s(attempt, error)
+                policy = self._policy_after(error)
+                taken_s = pauses[policy]
+                pause_s = policy.pause_s(len(taken_s) + 1, error, sum(taken_s))
                 if pause_s is None:
                     if attempt == 1 or error.status is None:
                         raise
-                    raise ServerError(
+                    raise type(error)(
                         f"{str(error).rstrip('.')} (asked {attempt} times).",
                         status=error.status,
                         transient=error.transient,
                         retry_after_s=error.retry_after_s,
                     ) from None
-                failed = Retrying(attempt=attempt, message=str(error), pause_s=pause_s)
+                taken_s.append(pause_s)
+                known = f"{self._address} answered before and is waited for: " if policy is RESTART else ""
+                failed = Retrying(attempt=attempt, message=f"{known}{error}", pause_s=pause_s)
             yield failed
             await asyncio.sleep(failed.pause_s)
+        self._has_served = True
         broken: ServerError | None = None
         try:
             async with aclosing(_read(response.response, body)) as chunks:
@@ -270,6 +292,14 @@ class Adapter(ABC):
         """Return the names of what is sent back with the model's own replies, and may be left out of them."""
         return ()
 
+    def _policy_after(self, error: ServerError) -> RetryPolicy:
+        """Return how long the server is asked again: one that is not there yet is waited for, unless there are no retries."""
+        if not self._policy.retries:
+            return self._policy
+        if isinstance(error, ServerLoading):
+            return LOADING
+        return RESTART if self._has_served and error.status is None else self._policy
+
     def interrupted(self, error: Any) -> ServerError:
         """Return the error for a reply that its server ended with an error."""
         return interruption(error, address=self._address, timeout_s=self._timeout_s)
@@ -277,7 +307,8 @@ class Adapter(ABC):
     async def _open(self, request: ChatRequest, options: Mapping[str, Any]) -> Any:
         """Send the request and return the response's stream, whose status is good."""
         client, module = await client_for(self.library, self._base_url, self._key), self.library.load()
-        self._address = show_address(str(client.base_url))
+        asked = self._asked(client, self.path)
+        self._address = asked.address
         timeout = module.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
         sent = {"timeout": timeout, **self._header_options()}
         unasked = self._unasked(request)
@@ -291,17 +322,10 @@ class Adapter(ABC):
             body = self._body(replace(request, tools=_without(request.tools, refused & extras)), limited, refused)
             fields = {name: value for name, value in body.items() if name not in refused}
             try:
-                return await client.post(
-                    self.path,
-                    body={"model": self._model, "stream": True, **fields},
-                    options=sent,
-                    cast_to=object,
-                    stream=True,
-                    stream_cls=module.AsyncStream[object],
-                )
+                return await self._post(client, module, {"model": self._model, "stream": True, **fields}, sent)
             except getattr(module, self.library.error) as error:
                 name = refused_option(error, {n: pattern for n, pattern in optional.items() if n not in refused})
-                failure = refusal(error, library=self.library, address=self._address, model=self._model, key=self._key)
+                failure, is_missing = refusal(error, asked), is_missing_path(error, self._model)
                 replayed = {each for each in self.sent_back(request) if f"{REPLAY} {each}" not in refused}
                 if name is not None and not concerns_history(error):
                     replayed = set()
@@ -313,13 +337,36 @@ class Adapter(ABC):
             if name is None:
                 self._refused -= left_out if failure.status in {400, 422} else set()  # it was not the reason
                 # Not in the except clause: the library's exception holds the request, and would be kept as the context.
-                raise failure
+                raise (is_missing and await self._found_elsewhere(client, module, asked)) or failure
             self._refused.add(name)
             names = self.limits if name in self.limits else (name,)
             if name not in self.quiet and (name in self.patterns or not {*options, *extras}.isdisjoint(names)):
                 other = next((each for each in names if each not in self._refused), None)
                 instead = f"{other!r} is sent in its place" if other else "it is left out"
                 notify(f"{self._address} refuses the option {name!r}; {instead} from now on.")
+
+    async def _post(self, client: Any, module: Any, body: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+        """Send one request and return the response's stream.
+
+        Raises:
+            ServerError: The response is that to another request, to which a redirect led.
+        """
+        reply = await client.post(
+            self.path + self._query,
+            body=body,
+            options=options,
+            cast_to=object,
+            stream=True,
+            stream_cls=module.AsyncStream[object],
+        )
+        if (moved := redirection(get(reply, "response"), self._asked(client, self.path))) is None:
+            return reply
+        await reply.close()
+        raise moved
+
+    def _asked(self, client: Any, path: str) -> Asked:
+        at = str(client.base_url)
+        return Asked(library=self.library, base_url=at, path=path, model=self._model, key=self._key)
 
     def _header_options(self) -> dict[str, Any]:
         """Return the options of a request with the extra headers."""
@@ -345,6 +392,27 @@ class Adapter(ABC):
         names = "|".join(self.limits)
         refusal = re.compile(rf"(?<![\w-])({names})(?![\w-])|context.length|in the completion", re.IGNORECASE)
         return {name: refusal for name in self.limits if name in limited and options.keys().isdisjoint(self.limits)}
+
+    async def _found_elsewhere(self, client: Any, module: Any, asked: Asked) -> ServerError | None:
+        """Return the error for an address whose server answers at another one, with ``/v1`` or without, or None."""
+        given, root = asked.base_url.rstrip("/"), urljoin(asked.base_url, "/")
+        below = self.path.startswith("/v1/")
+        others = [given.removesuffix("/v1")] if below else [f"{given}/v1", f"{root}v1"]
+        for base_url in dict.fromkeys(each for each in others if each != given):
+            options = {"timeout": module.Timeout(min(_CONNECT_S, self._timeout_s))}
+            status, models = 0, None
+            try:
+                models = await client.get(f"{base_url}{'/v1' if below else ''}/models", cast_to=object, options=options)
+            except getattr(module, self.library.error) as error:
+                status = get(error, "status_code")
+            if isinstance(models, Mapping) or status in {401, 403}:
+                found = show_address(base_url)
+                return ServerError(
+                    f"{asked.address} has no {self.path} (404), and its server answers at {found}; set base_url to that "
+                    "(--base-url).",
+                    status=404,
+                )
+        return None
 
     @abstractmethod
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:

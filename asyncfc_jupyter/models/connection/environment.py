@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.masking import KNOWN
+from asyncfc_jupyter.masking import KNOWN, mask
 from asyncfc_jupyter.models.address import credentials, is_loopback, show_address
 
 #: The variables that decide, besides the system's own settings. Those of proxies are read in both spellings.
@@ -46,7 +46,7 @@ class Proxy:
     source: str
 
     def __str__(self) -> str:
-        return f"the proxy {show_address(self.url)} ({self.source})"
+        return mask(f"the proxy {show_address(self.url)} ({self.source})")
 
 
 def environment() -> tuple[str | None, ...]:
