@@ -39,13 +39,14 @@ def is_built(name: str, requirements: Sequence[str]) -> bool:
     return (home_of(name, requirements) / "complete").exists()
 
 
-def environment(name: str, requirements: Sequence[str], *, on_top: bool = False) -> Path:
+def environment(name: str, requirements: Sequence[str], *, on_top: bool = False, alone: bool = False) -> Path:
     """Return the environment's interpreter; builds the environment if it does not exist.
 
     Args:
         name: The name of the environment.
         requirements: The packages that pip installs there.
         on_top: Whether all other packages come from the environment that runs the tests.
+        alone: Whether they are installed without what they require.
 
     Raises:
         NotBuilt: It cannot be built; the message is the last line of the error.
@@ -61,7 +62,7 @@ def environment(name: str, requirements: Sequence[str], *, on_top: bool = False)
                     (own,) = (home / "lib").glob("python*/site-packages")
                     (own / "below.pth").write_text(sysconfig.get_path("purelib") + "\n")
                 pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-                _run([*pip, "--disable-pip-version-check", *requirements])
+                _run([*pip, "--disable-pip-version-check", *(["--no-deps"] if alone else []), *requirements])
             except (subprocess.SubprocessError, OSError) as error:
                 detail = str(getattr(error, "stderr", "") or error).strip().splitlines()
                 raise NotBuilt(f"no environment with {name}: {detail[-1] if detail else error!r}") from error

@@ -7,10 +7,8 @@ words and tool, placeholders and deliveries. Written by hand they would be what 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import json
-import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,8 +30,7 @@ from asyncfc_jupyter.models.openai.responses import OpenAIResponses
 from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel
 from asyncfc_jupyter.tools.definition import Tool, make_tool
-from tests.servers.llama_server import SLOTS, RealModelUnavailable, llama_server
-from tests.tools.kinds import KINDS, tool_of_all_kinds
+from tests.servers.llama_server import SLOTS, llama_server
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(900)]
 
@@ -78,17 +75,8 @@ def talk_on(tokens: int) -> ChatRequest:
 
 
 @pytest.fixture(scope="module")
-def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    wanted = os.environ.get("CI") or os.environ.get("ASYNCFC_OUTSIDE")
-    if not wanted:
-        pytest.skip("set ASYNCFC_OUTSIDE=1 to fetch a model server and a small model (about 200 MB) and run this")
-    with contextlib.ExitStack() as stack:
-        try:
-            url = stack.enter_context(llama_server(tmp_path_factory.mktemp("llama") / "server.log"))
-        except RealModelUnavailable as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(error))
+def base_url() -> Iterator[str]:
+    with llama_server("llama-of-models", "april") as url:
         yield url
 
 
@@ -194,18 +182,6 @@ def test_a_recorded_reply_is_replayed_without_the_server(model: OpenAIChat, tmp_
     recorded = asyncio.run(deltas(Recording(model, tmp_path / "c.jsonl")))
     assert asyncio.run(deltas(Replay(tmp_path / "c.jsonl", speed="instant"))) == recorded
     assert len(recorded) > 4
-
-
-def test_a_tool_with_parameters_of_every_kind_is_taken(model: OpenAIChat) -> None:
-    """A server makes a grammar of the schemas, and refuses the whole request where it cannot."""
-
-    async def deltas() -> list[Delta]:
-        tool = tool_of_all_kinds()
-        asked = first_request(tool, prompt="Take them.", tool_choice="required", max_tokens=8, seed=1)
-        assert schema_of(asked, tool.name)["properties"].keys() == KINDS.keys()
-        return [delta async for delta in model.stream(asked)]
-
-    assert isinstance(asyncio.run(deltas())[-1], Finish)
 
 
 def test_every_request_of_a_whole_run_is_accepted(model: OpenAIChat) -> None:

@@ -70,7 +70,7 @@ def _serve() -> None:
     uvicorn = importlib.import_module("uvicorn")
     app = importlib.import_module("litellm.proxy.proxy_server").app
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+        print(f"listening on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
         uvicorn.Server(uvicorn.Config(app, lifespan="on")).run(sockets=[listening])
 
 

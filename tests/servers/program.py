@@ -1,7 +1,7 @@
 """A server that others wrote, run as a program of its own: started, waited for until it responds, and ended by its id.
 
-It chooses a free port of 127.0.0.1 itself and prints its address. What it prints is kept in ``test-artifacts/servers``. It gets
-a pipe that closes when the tests' process ends, even if that is killed, and ends then.
+It chooses a free port of 127.0.0.1 itself and prints that it is listening there. What it prints is kept in
+``test-artifacts/servers``. It gets a pipe that closes when the tests' process ends, even if that is killed, and ends then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.suite.order import ARTIFACTS
 #: Seconds for a first start from a cold disk, beside other tests on two cores. LiteLLM's proxy takes 6 on an idle machine.
 READY_LIMIT_S = 180.0
 _POLL_S = 0.1
-_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+_ADDRESS = re.compile(r"listening on (http://127\.0\.0\.1:\d+)")
 #: The end of a log that an error shows, in characters.
 _LOG_END = 2000
 
@@ -82,6 +82,6 @@ def _ready(log: str, health: str) -> str | None:
     """Return the address that the program has printed, if it responds there."""
     found = _ADDRESS.search(log)
     if found is not None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(found[0] + health, timeout=5) as answer:
-            return found[0] if answer.status == 200 else None
+        with contextlib.suppress(OSError), urllib.request.urlopen(found[1] + health, timeout=5) as answer:
+            return found[1] if answer.status == 200 else None
     return None
