@@ -130,6 +130,34 @@ _REPEATED = (
         "euros, ",
     ),
 )
+#: What begins, ends or may be a mark in a reply that holds more than text.
+_MARKS = (
+    "<think>",
+    "</think>",
+    "\n</think>",
+    "\n</think>\n",
+    "</",
+    "<tool_call>",
+    "<tool_call>{",
+    "</tool_call>",
+    "[TOOL_CALLS]",
+    "<function=pay>",
+    "<parameter=a>",
+    "</parameter>",
+    "<|",
+    "<tool",
+    "functions.",
+    "pay(",
+    "pay ",
+    '{"name": "pay"',
+    "```json\n",
+    "```\n",
+    '<|"|>',
+    "<tool_call>pay",
+    "<tool_call>pay ",
+    "[pay(",
+    "<invoke name=",
+)
 #: What stands before the repetition, the repetition, and what stands after it.
 _ENCLOSED = (
     ("\x1b]0;", "a", ""), ("\x1b[", "1;", ""), ("[a](b '", "a", ""), ("```\n", "a\n", ""), ("a|b\n-|-\n", "a|", ""),
@@ -158,7 +186,7 @@ def hostile_texts(characters: int) -> Iterator[tuple[str, str]]:
     def repeated(piece: str, length: int) -> str:
         return piece * (length // len(piece))
 
-    for piece in _REPEATED:
+    for piece in (*_REPEATED, *_MARKS):
         yield repr(piece), repeated(piece, characters)
     for before, piece, after in _ENCLOSED:
         yield f"{before!r} {piece!r} {after!r}", before + repeated(piece, characters) + after

@@ -26,6 +26,8 @@ from asyncfc_jupyter.masking import mask, mask_pieces
 from asyncfc_jupyter.models.accumulator import Accumulator
 from asyncfc_jupyter.models.base import CallDelta, TextDelta
 from asyncfc_jupyter.models.connection.server_errors import server_message
+from asyncfc_jupyter.models.in_text.calls import Offered, calls_at_end
+from asyncfc_jupyter.models.in_text.reply_reader import ReplyReader
 from asyncfc_jupyter.models.rehearsal.parser import read_plan
 from asyncfc_jupyter.text import clean, clean_lines, no_such, printable
 from asyncfc_jupyter.tools.definition import make_tool
@@ -40,6 +42,12 @@ DEADLINE_S = 5
 CHARACTERS, FEW_CHARACTERS = 40_000, 5_000
 
 F1 = FutureName("f1")
+#: How a reply may begin, on the way into each form of a call and into reasoning.
+_REPLY_OPENINGS = (
+    "", "<think>", "a\n</think", "<tool_call>", '{"name": "pay", "arguments": {"a": "', '<tool_call>{"name": "pay", "a": ',
+    "<function=pay><parameter=a>", "[pay(", "[TOOL_CALLS]pay", "```json\n", '```json\n{"name": "pay", "arguments": {}}\n```\n',
+    "<|tool_call>call:pay{a:", "<tool_call>pay<arg_key>",
+)  # fmt: skip
 SITUATION = Situation(known=[F1], pending=[F1], results=lambda: iter([(F1, {"order_id": 1})]))
 
 
@@ -63,6 +71,19 @@ def accumulated(text: str) -> None:
         for start in range(0, len(text), 16):
             accumulator.feed(CallDelta(index=index, arguments=text[start : start + 16]))
     accumulator.finish()
+
+
+def read_as_reply(text: str) -> None:
+    """Read a text as a reply that may hold reasoning and calls, in pieces, after each way in which these begin."""
+    parameters = {"type": "object", "properties": {"a": {"type": "string"}}}
+    offered = Offered([{"function": {"name": "pay", "parameters": parameters}}])
+    for opening in _REPLY_OPENINGS:
+        reader = ReplyReader(Accumulator("call_", tools={"pay": True}), offered)
+        for start in range(0, len(text), 16):
+            reader.feed(TextDelta(text=opening * (start == 0) + text[start : start + 16]))
+        whole = ReplyReader(Accumulator("call_", tools={"pay": True}), offered)
+        whole.feed(TextDelta(text=opening + text))
+        calls_at_end(reader.finish().text + whole.finish().text, offered)
 
 
 def documented(text: str) -> None:
@@ -118,6 +139,7 @@ SLOW_READERS: Mapping[str, Callable[[str], object]] = {
     "phrases": phrases,
     "plans": lambda text: (read_plan.__wrapped__(text), read_plan.__wrapped__(f"a = b(c={text})")),
     "replies": accumulated,
+    "replies with more than text": read_as_reply,
 }
 
 

@@ -113,6 +113,7 @@ def test_a_damaged_cassette_is_replayed_or_refused(recorded, tmp_path, data) -> 
 SEEN = Seen(
     calls=2, forced=False, text_pieces=1, reasoning=False, argument_pieces=9, own_ids=2, indexes=[0, 1], usage=False,
     usage_when_asked=True, placeholder=True, native=False, first_token_s=0.1, tokens_per_s=30.0, references=True,
+    text_calls=[],
 )  # fmt: skip
 REPORT = Report(model="m", address="http://x", examined_at="2026", seen={"chat": SEEN}, refused={"responses": "no"})
 

@@ -29,7 +29,7 @@ from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.core.protocol import NOT_THE_RESULT
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.errors import ServerError, UsageError
-from asyncfc_jupyter.models.accumulator import Accumulator, ReplyCall
+from asyncfc_jupyter.models.accumulator import Accumulator, ReasoningPart, ReplyCall, TextPart, TextWithdrawnPart
 from asyncfc_jupyter.models.aliases import resolve
 from asyncfc_jupyter.models.base import (
     REPLAY,
@@ -46,6 +46,8 @@ from asyncfc_jupyter.models.base import (
 )
 from asyncfc_jupyter.models.catalog import Where, address_of, apis_of, open_model
 from asyncfc_jupyter.models.doctor_report import Report, Seen
+from asyncfc_jupyter.models.in_text.calls import Offered, calls_at_end
+from asyncfc_jupyter.models.in_text.reply_reader import ReplyReader
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative
 from asyncfc_jupyter.models.registry import REHEARSAL, api_title
 from asyncfc_jupyter.notices import dropped_notices
@@ -91,6 +93,8 @@ _MADE_CALLS: list[dict[str, Any]] = [
     {"id": f"doctor_{name}", "type": "function", "function": {"name": name, "arguments": '{"city": "Lisbon"}'}}
     for name in ("get_weather", "get_time")
 ]
+#: Of a reply without calls in its text, what `calls_at_end` returns.
+_NOT_WRITTEN: tuple[Sequence[str], str, str] = ((), "", "")
 _PENDING: dict[str, Any] = {
     "future": "f1",
     "tool": "get_weather",
@@ -167,6 +171,7 @@ async def _examine(model: str, where: Where, options: Mapping[str, Any], progres
     return Report(
         model=model,
         address=address_of(where),
+        server=where.server,
         examined_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         seen=seen,
         refused=refused,
@@ -202,8 +207,9 @@ class Examination:
                 raise
             self._tools = _PLAIN
             reply = await self._ask("asks with schemas that take no references")
-        forced = False
+        forced, written = False, _NOT_WRITTEN
         if not reply.calls:
+            written = calls_at_end(reply.text, Offered(self._tools))
             with contextlib.suppress(ServerError):
                 required = await self._ask("insists on a call", tool_choice="required")
                 forced = bool(required.calls)
@@ -218,6 +224,7 @@ class Examination:
             usage_when_asked=usage_when_asked,
             native=native,
             references=self._tools is _WIDENED,
+            written=written,
         )
 
     async def _ask(
@@ -238,7 +245,8 @@ class Examination:
         request = ChatRequest(messages=messages, tools=self._tools, options=options, most_tokens=most_tokens)
         clock = asyncio.get_running_loop().time
         started_s = reported_s = clock()
-        accumulator, deltas, texts = Accumulator("doctor_"), list[tuple[float, Delta]](), 0
+        accumulator, deltas, texts, reasoned = Accumulator("doctor_"), list[tuple[float, Delta]](), 0, False
+        reader = ReplyReader(accumulator)
         async with aclosing(self._model.stream(request)) as stream:
             async for delta in stream:
                 now_s = clock()
@@ -249,12 +257,13 @@ class Examination:
                     self._progress(f"{step}; {delta.message}")
                 else:
                     deltas.append((now_s - started_s, delta))
-                    accumulator.feed(delta)
-                    texts += isinstance(delta, TextDelta)
+                    parts = reader.feed(delta)
+                    texts += any(isinstance(part, TextPart) for part in parts)
+                    reasoned = reasoned or any(isinstance(part, ReasoningPart | TextWithdrawnPart) for part in parts)
                 if len(deltas) >= _MOST_DELTAS or (not briefly and texts >= _MOST_TEXTS and not accumulator.has_calls):
                     break
-        answered = accumulator.finish()
-        return TimedReply(deltas, answered.calls, answered.replay)
+        answered = reader.finish()
+        return TimedReply(deltas, answered.calls, answered.replay, text=answered.text, reasoned=reasoned)
 
     async def _answer(self, reply: TimedReply) -> tuple[bool, bool]:
         """Answer the calls, the first by a placeholder; return whether that was accepted, and whether usage came."""
@@ -289,9 +298,22 @@ class TimedReply:
     calls: Sequence[ReplyCall] = ()
     #: What the model wants to see again with it.
     replay: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    text: str = ""
+    #: Whether any of it was reasoning.
+    reasoned: bool = False
 
-    def seen(self, *, forced: bool, placeholder: bool, usage_when_asked: bool, native: bool, references: bool) -> Seen:
+    def seen(
+        self,
+        *,
+        forced: bool,
+        placeholder: bool,
+        usage_when_asked: bool,
+        native: bool,
+        references: bool,
+        written: tuple[Sequence[str], str, str] = _NOT_WRITTEN,
+    ) -> Seen:
         """Return what this reply shows of its server, with what other replies have shown."""
+        tools, opening, form = written
         deltas = [delta for _, delta in self.deltas]
         generated_s = [at_s for at_s, delta in self.deltas if not isinstance(delta, Finish | Usage | ReplyItem)]
         calls = [delta for delta in deltas if isinstance(delta, CallDelta)]
@@ -303,7 +325,7 @@ class TimedReply:
             calls=len(self.calls),
             forced=forced,
             text_pieces=sum(isinstance(delta, TextDelta) for delta in deltas),
-            reasoning=any(isinstance(delta, ReasoningDelta) for delta in deltas),
+            reasoning=self.reasoned or any(isinstance(delta, ReasoningDelta) for delta in deltas),
             argument_pieces=sum(bool(delta.arguments) for delta in calls),
             own_ids=len({delta.call_id for delta in opened if delta.call_id}),
             indexes=sorted({delta.index for delta in opened if delta.index is not None}),
@@ -312,6 +334,7 @@ class TimedReply:
             placeholder=placeholder,
             native=native,
             references=references,
+            text_calls=[opening, form] if tools else [],
             first_token_s=round(generated_s[0], 3) if generated_s else None,
             tokens_per_s=round((tokens - 1) / span_s, 1) if tokens > 1 and span_s > 0 else None,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from asyncfc_jupyter.checked_json import NotValid, checked, parsed
 from asyncfc_jupyter.masking import mask, masked
 from asyncfc_jupyter.models.atomic_file import replace_file
+from asyncfc_jupyter.models.in_text.formats import ARGUMENT, OPTION, remedies
 from asyncfc_jupyter.models.model_options import written_value
 from asyncfc_jupyter.models.registry import APIS, api_title
 
@@ -37,6 +38,8 @@ class Seen:
     tokens_per_s: float | None
     #: Whether schemas that take references were accepted.
     references: bool
+    #: Of calls that the server sent as text, how the last began and the form that it had (`in_text`); else empty.
+    text_calls: list[str]
 
     @property
     def futures(self) -> bool:
@@ -61,6 +64,8 @@ class Report:
     seen: Mapping[str, Seen]
     #: Why an API cannot be used, by API.
     refused: Mapping[str, str] = field(default_factory=dict)
+    #: The name of the server's profile, if the user named it.
+    server: str | None = None
     cached: bool = False
 
     @classmethod
@@ -127,6 +132,10 @@ class Report:
             elif api in self.seen:
                 yield api_title(api), "yes"
         yield from _call_rows(seen)
+        if seen.text_calls:
+            opening, form = seen.text_calls
+            remedy = remedies(opening, form, self.server)
+            yield "in the text", f"calls ({opening}), which the server does not parse{remedy and f'; start {remedy}'}"
         yield "reasoning", "shown" if seen.reasoning else "not shown"
         yield "placeholder", "accepted" if seen.placeholder else "refused: results are waited for in every turn"
         yield "references", "accepted" if seen.references else "refused in schemas: the mode async cannot be used"
@@ -138,16 +147,19 @@ class Report:
             words = (
                 f" --option {shlex.quote(f'{name}={written_value(value)}')}" for name, value in self.options.items()
             )
-            yield "use", f"--api {self.api} --mode {self.mode}{''.join(words)}"
+            in_text = f" {OPTION}" if seen.text_calls else ""
+            yield "use", f"--api {self.api} --mode {self.mode}{''.join(words)}{in_text}"
         else:
             options = f", model_options={dict(self.options)!r}" if self.options else ""
+            options += f", {ARGUMENT}" if seen.text_calls else ""
             yield "use", f'api="{self.api}", mode="{self.mode}"{options}'
         yield "examined", f"{self.examined_at}{' (kept; --fresh asks again)' if self.cached else ''}"
 
 
 def _call_rows(seen: Seen) -> Iterator[tuple[str, str]]:
     if not seen.calls:
-        yield "calls", "none: this model, or its template, does not call tools; use another"
+        unable = "none: this model, or its template, does not call tools; use another"
+        yield "calls", "none that the server parses" if seen.text_calls else unable
         yield "arguments", "unknown"
         yield "ids, indexes", "unknown"
         return

@@ -229,11 +229,12 @@ def test_what_the_doctor_recommends_can_be_written_on_the_line_as_it_stands() ->
     seen = Seen(
         calls=2, forced=False, text_pieces=0, reasoning=False, argument_pieces=2, own_ids=2, indexes=[0, 1], usage=False,
         usage_when_asked=True, placeholder=True, native=False, first_token_s=0.1, tokens_per_s=9.0, references=True,
+        text_calls=["<tool_call>", "json"],
     )  # fmt: skip
     report = Report(model="m", address="http://a:1/v1", examined_at="now", seen={"chat": seen})
     line = next(row for row in report.text(magic=True).splitlines() if row.startswith("use ")).partition(" ")[2].strip()
     given = agent(replaced_line(line, eval))
-    assert (given.api, given.mode, given.model_options) == ("chat", "async", recommended)
+    assert (given.api, given.mode, given.model_options, given.calls_in_text) == ("chat", "async", recommended, True)
     assert expanded_line(f"model m {line}", {}).split()[-2:] == line.split()[-2:]
 
 
@@ -393,6 +394,7 @@ def test_the_words_of_a_command_say_what_may_stand_at_each_place(command: str, p
         ("max_seconds", [0.5, 600], [0, float("inf"), float("nan"), False, "9"]),
         ("ttft_ms", [0, 0.5], [-1, float("inf")]),
         ("tokens_per_s", [0.5], [0]),
+        ("calls_in_text", [True, False], [1, 0, "true", "false"]),
     ],
 )
 def test_a_setting_takes_values_of_its_rule_and_no_others(name: str, valid: list[Any], invalid: list[Any]) -> None:

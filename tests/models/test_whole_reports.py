@@ -50,6 +50,7 @@ SEEN = Seen(
     first_token_s=0.125,
     tokens_per_s=17.5,
     references=True,
+    text_calls=[],
 )
 
 
@@ -69,6 +70,13 @@ REPORTS: dict[str, Report] = {
     "no calls": report(
         chat=but(calls=0, own_ids=0, indexes=[], argument_pieces=0, first_token_s=None, tokens_per_s=None)
     ),
+    "calls in the text": report(
+        chat=but(calls=0, own_ids=0, indexes=[], argument_pieces=0, text_calls=["<tool_call>", "json"])
+    ),
+    "calls in the text of a server that is named": dataclasses.replace(
+        report(chat=but(calls=0, own_ids=0, indexes=[], argument_pieces=0, text_calls=["JSON", "json"])), server="vllm"
+    ),
+    "calls in the text, and forced": report(chat=but(forced=True, text_calls=["[TOOL_CALLS]", "json"])),
     "one call": report(chat=but(calls=1, own_ids=1, indexes=[0], argument_pieces=1)),
     "one call, in two pieces": report(chat=but(calls=1, own_ids=0, indexes=[], argument_pieces=2)),
     "two calls, whole": report(chat=but(argument_pieces=2, own_ids=1)),
@@ -175,7 +183,15 @@ def repeats(body, *, chat, answered):
     )
 
 
-KINDS = [plain, modern, unmarked, strict, mute, responses_alone, repeats]
+def as_text(body, *, chat, answered):
+    """Calls are sent as text, after reasoning between tags."""
+    if not chat:
+        return NO_RESPONSES
+    call = '<tool_call>{"name": "%s", "arguments": {"city": "Lisbon"}}</tool_call>'
+    return reply(text_chunks(f"<think>Both.</think>{call % 'get_weather'}{call % 'get_time'}", 9))
+
+
+KINDS = [plain, modern, unmarked, strict, mute, responses_alone, repeats, as_text]
 
 
 def still(each: Report, address: str) -> Report:

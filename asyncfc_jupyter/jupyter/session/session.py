@@ -150,6 +150,7 @@ class Session:
             limit=options.limit,
             model_options=choice.options,
             headers=choice.sent_headers,
+            calls_in_text=options.calls_in_text,
             record=options.record,
             replay=options.replay,
             speed=options.speed or "1",

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from IPython.core.magic_arguments import argument
-from traitlets import Dict, Enum, Float, Int, TraitType, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, TraitType, Unicode
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Rule:
             return isinstance(value, Mapping) and (self.fits is None or self.fits(value))
         if self.kind is str:
             return isinstance(value, str) and bool(value.strip()) and (self.fits is None or self.fits(value))
+        if self.kind is bool:
+            return isinstance(value, bool)
         fits = self.fits or (lambda number: 0 < number < math.inf)
         return isinstance(value, (int, self.kind)) and not isinstance(value, bool) and fits(value)
 
@@ -54,6 +56,8 @@ def one_of(choices: tuple[str, ...]) -> Rule:
 
 TEXT = Rule("a text")
 FLAG = Rule("given or not", bool)
+#: A flag that is a setting too.
+SWITCH = Rule("true or false", bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,8 @@ class Option:
         if self.rule.choices:
             kind: Any = Enum(self.rule.choices, default_value=None, allow_none=True, help=words)
         else:
-            kind = {str: Unicode, int: Int, float: Float, dict: Dict}[self.rule.kind](None, allow_none=True, help=words)
+            kinds = {str: Unicode, int: Int, float: Float, bool: Bool, dict: Dict}
+            kind = kinds[self.rule.kind](None, allow_none=True, help=words)
         return kind.tag(config=True)  # type: ignore[no-any-return]
 
 

@@ -24,7 +24,7 @@ from asyncfc_jupyter.defaults import (
     RUN_IN,
 )
 from asyncfc_jupyter.errors import UsageError
-from asyncfc_jupyter.jupyter.settings.option import FLAG, Rule, one_of, option, options_of, setting
+from asyncfc_jupyter.jupyter.settings.option import FLAG, SWITCH, Rule, one_of, option, options_of, setting
 from asyncfc_jupyter.masking import holds_key
 from asyncfc_jupyter.models.address import is_http
 from asyncfc_jupyter.models.headers import problem_with_header, read_header
@@ -129,6 +129,7 @@ class AgentOptions:
     max_reply_tokens: int | None = setting("tokens of one reply, at which it is cut off", COUNT, value="N")
     max_seconds: float | None = setting("seconds after which the run stops", SECONDS, value="S")
     limit: int = setting("calls of a conversation that may run at once", COUNT, DEFAULT_LIMIT, value="N")
+    calls_in_text: bool = setting("make the calls that the model writes in its text, too", SWITCH, default=False)
     out: str = option("the run's name in the notebook", default=DEFAULT_OUT, value="RUN")
     system: str | None = setting("text for the system role; kept by the conversation", value="TEXT")
     file: str | None = option("a file that holds the prompt; the cell's text follows it", value="FILE")

@@ -32,7 +32,7 @@ from asyncfc_jupyter.models.in_text.elements import (
     WrittenCall,
     XmlElement,
 )
-from asyncfc_jupyter.models.in_text.lines import BAR, DSML, Lines, Marks
+from asyncfc_jupyter.models.in_text.lines import BAR, DSML, Lines, Marks, short_pieces
 
 #: JSON or Python without an opening, and a code block, as the opening of a format.
 BARE, FENCE = "JSON", "```"
@@ -181,8 +181,9 @@ class TextCalls:
 
     def feed(self, text: str) -> Sequence[Read]:
         """Take a piece of the reply's text and return what is certain."""
-        self._buffer += text
-        next(self._reading, None)
+        for piece in short_pieces(text):
+            self._buffer += piece
+            next(self._reading, None)
         out, self._out = self._out, []
         return out
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 #: The bar in the marks of DeepSeek, which is wider than the one on a keyboard; what its later models begin tags with.
 BAR = "\uff5c"
 DSML = f"{BAR}DSML{BAR}"
 #: Characters of a line's beginning that are kept: Markdown allows three blanks before a fence.
 _KEPT = 6
+#: Characters of a piece in which each mark costs a copy of what follows.
+_SHORT = 4096
+
+
+def short_pieces(text: str) -> Iterator[str]:
+    """Yield a text in pieces that are short enough to cut their rest off again and again."""
+    if len(text) <= _SHORT:
+        yield text
+    else:
+        yield from (text[at : at + _SHORT] for at in range(0, len(text), _SHORT))
 
 
 class Lines:

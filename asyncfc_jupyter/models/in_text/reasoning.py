@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asyncfc_jupyter.models.base import ReasoningDelta, TextDelta
-from asyncfc_jupyter.models.in_text.lines import Lines, Marks
+from asyncfc_jupyter.models.in_text.lines import Lines, Marks, short_pieces
 
 #: From the templates and model cards of Qwen, DeepSeek, GLM, MiniMax (``think``), fine-tunes and prompts (``thinking``,
 #: ``thought``, ``reasoning``, ``reason``), Seed-OSS, Magistral, Kimi-VL, Command A, gpt-oss (harmony), Gemma 4, Sky-T1.
@@ -74,6 +74,10 @@ class ReasoningTags:
 
     def feed(self, text: str) -> Iterator[Parted]:
         """Take a piece of the reply's text and yield what is certain."""
+        for piece in short_pieces(text):
+            yield from self._feed(piece)
+
+    def _feed(self, text: str) -> Iterator[Parted]:
         while text:
             if self._closing is not None:
                 reasoning, text = self._reason(text, self._closing)
@@ -153,7 +157,7 @@ class ReasoningTags:
                 yield from (TextDelta(text=before),) if before else ()
                 yield Withdrawn()
                 self._begun, self._reasoned, self._start = False, True, ""
-                yield from self.feed(after)
+                yield from self._feed(after)
                 return
             self._watches = tag in _ALONE or self._lines.quoted
             self._lines.feed(tag)
