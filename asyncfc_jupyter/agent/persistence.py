@@ -111,7 +111,7 @@ def to_json(conversation: Conversation, *, system: str | None = None) -> str:
 def _without_altered(message: dict[str, Any]) -> dict[str, Any]:
     """Return a message without the data of its model's server that a mask would alter: the server would refuse it."""
     replay = message.get(REPLAY) or {}
-    altered = {name for name in ("fields", "calls") if name in replay and masked(replay[name]) != replay[name]}
+    altered = {name for name in ("items", "fields", "calls") if name in replay and masked(replay[name]) != replay[name]}
     if not altered:
         return message
     left = {name: value for name, value in replay.items() if name not in altered}

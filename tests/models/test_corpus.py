@@ -11,15 +11,20 @@ import pytest
 
 from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.accumulator import Accumulator, CallClosedPart, CallMalformedPart, ReasoningPart
+from asyncfc_jupyter.models.anthropic.messages import ClaudeMessages, MessageEvents
 from asyncfc_jupyter.models.base import ChatRequest, Retrying
 from asyncfc_jupyter.models.connection.lenient import get
 from asyncfc_jupyter.models.openai.chat import ChatChunks, OpenAIChat
 from asyncfc_jupyter.models.openai.responses import OpenAIResponses, ResponseEvents
+from tests.servers.message_script import call_block, message
 from tests.servers.response_script import call_item, response
 from tests.servers.scripted_server import HttpError, ScriptedServer, Stream, call_chunks, encoded, reply
 
 FILES = sorted((Path(__file__).parent / "corpus").glob("*.jsonl"))
-MODELS = {"chat": OpenAIChat, "responses": OpenAIResponses}
+MODELS = {"chat": OpenAIChat, "responses": OpenAIResponses, "messages": ClaudeMessages}
+READERS = {"chat": ChatChunks, "responses": ResponseEvents, "messages": MessageEvents}
+#: The fields of a delta of the Messages API that come in pieces.
+TEXTS = ("text", "partial_json", "thinking", "signature")
 
 
 def load(path):
@@ -53,7 +58,7 @@ def agrees(found, expected):
 
 def parse(api, chunks):
     """The deltas of chunks, without a server; up to the server's own error, if there is one."""
-    reader = ChatChunks() if api == "chat" else ResponseEvents()
+    reader = READERS[api]()
     for chunk in chunks:
         if get(chunk, "error") or get(chunk, "type") in ("error", "response.failed"):
             return
@@ -65,10 +70,13 @@ def pieces(api, chunk, at):
     if not isinstance(chunk, dict):
         return None
     halves = [json.loads(json.dumps(chunk)) for _ in range(2)]
-    if api == "responses":
-        if not isinstance(chunk.get("delta"), str) or at > len(chunk["delta"]):
+    if api != "chat":
+        holders, names = ([chunk, *halves], ["delta"]) if api == "responses" else ([], TEXTS)
+        holders = holders or [get(each, "delta") for each in (chunk, *halves)]
+        name = next((name for name in names if isinstance(get(holders[0], name), str)), None)
+        if name is None or at > len(holders[0][name]):
             return None
-        halves[0]["delta"], halves[1]["delta"] = chunk["delta"][:at], chunk["delta"][at:]
+        holders[1][name], holders[2][name] = holders[0][name][:at], holders[0][name][at:]
         return halves
     delta = ((chunk.get("choices") or [{}])[0].get("delta")) or {}
     calls = delta.get("tool_calls") or []
@@ -143,6 +151,7 @@ def test_arguments_of_five_megabytes_are_read_whole(api) -> None:
     whole = {
         "chat": lambda: reply(call_chunks(0, "a", "get", arguments, pieces=1000)),
         "responses": lambda: response(call_item("a", "get", arguments, pieces=1000)),
+        "messages": lambda: message(call_block("a", "get", arguments, pieces=1000)),
     }
     found, error = over_http(api, whole[api]())
     assert error is None

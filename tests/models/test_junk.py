@@ -14,6 +14,7 @@ import pytest
 
 from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.accumulator import Accumulator
+from asyncfc_jupyter.models.anthropic.blocks import turns
 from asyncfc_jupyter.models.base import REPLAY, CallDelta, ChatRequest, Delta, Usage
 from asyncfc_jupyter.models.connection.lenient import number, several, text
 from asyncfc_jupyter.models.openai.chat import OpenAIChat
@@ -68,6 +69,7 @@ def check(deltas: list[Delta]) -> None:
     kept = {REPLAY: {"model": "m", **answer.replay}} if answer.replay else {}
     message = {"role": "assistant", "content": answer.text or None, "tool_calls": calls, **kept}
     json.dumps(input_items([message], "m"))
+    json.dumps(turns([message], "m"), allow_nan=False)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

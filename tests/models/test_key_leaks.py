@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.scripted_server import CUT, HttpError, ScriptedServer, call_chunks, reply, text_chunks
+from tests.servers.message_script import call_block, message, message_start, text_block
+from tests.servers.scripted_server import CUT, HttpError, ScriptedServer, Stream, call_chunks, reply, text_chunks
 
 KEY = "sk-planted-0123456789-never-to-be-seen"
 
@@ -29,15 +30,15 @@ PROGRAM = """
         import os
         return "nothing to see"
 
-    async def main(url):
-        agent = Agent("m", base_url=url, tools=[env], record="talk.jsonl")
+    async def main(url, api):
+        agent = Agent("m", base_url=url, api=api, tools=[env], record="talk.jsonl")
         print(agent, vars(agent), vars(agent.model), sep="\\n")
         run = await agent.run("go")
         print(run, vars(run), run.trace.to_json(), run.conversation.messages, run.timeline().text(width=100), sep="\\n")
         run.timeline().save("run.html")
         run.trace.save("run.json")
         Path("talk.json").write_text(to_json(run.conversation))
-        where = Where(base_url=url, api="chat")
+        where = Where(base_url=url, api=api)
         for _ in range(2):
             report = await examine("m", where=where, progress=print)
             print(report, report.text(), report.text(magic=True), where, sep="\\n")
@@ -53,33 +54,51 @@ PROGRAM = """
         except TypeError as error:
             print(error)
 
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.fixture
-def spoken(tmp_path):
-    """All texts that a run with a planted key wrote, by their place."""
-    quotes = f"Incorrect API key provided: {KEY}"
+QUOTES = f"Incorrect API key provided: {KEY}"
+REFUSED = HttpError(status=401, message=QUOTES)
+
+
+def chat(body):
+    """The server's policy for Chat Completions."""
     ends = {
-        "refuse": HttpError(status=401, message=quotes),
-        "fail": reply(text_chunks("a"), {"error": {"message": quotes}}),
+        "refuse": REFUSED,
+        "fail": reply(text_chunks("a"), {"error": {"message": QUOTES}}),
         "break": reply(text_chunks("a"), CUT),
     }
+    prompt = [message["content"] for message in body["messages"] if message["role"] == "user"][-1]
+    if prompt in ends:
+        return ends[prompt]
+    called = any(message["role"] == "tool" for message in body["messages"])
+    return reply(text_chunks("Done.")) if called else reply(call_chunks(0, "a", "env", {}))
 
-    def policy(body):
-        prompt = [message["content"] for message in body["messages"] if message["role"] == "user"][-1]
-        if prompt in ends:
-            return ends[prompt]
-        called = any(message["role"] == "tool" for message in body["messages"])
-        return reply(text_chunks("Done.")) if called else reply(call_chunks(0, "a", "env", {}))
+
+def messages(body):
+    """The same for the Messages API."""
+    begun = (message_start(), {**text_block("a")[0], "index": 0})
+    error = {"type": "error", "error": {"type": "api_error", "message": QUOTES}}
+    ends = {"refuse": REFUSED, "fail": Stream((*begun, error)), "break": Stream((*begun, CUT))}
+    prompt = body["messages"][-1]["content"][-1].get("text")
+    if prompt in ends:
+        return ends[prompt]
+    called = "tool_result" in json.dumps(body["messages"])
+    return message(text_block("Done.") if called else call_block("a", "env", {}))
+
+
+@pytest.fixture(params=[chat, messages], ids=["chat", "messages"])
+def spoken(tmp_path, request):
+    """All texts that a run with a planted key wrote, by their place."""
+    policy = request.param
 
     with ScriptedServer(policy) as server:
         done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(PROGRAM), server.base_url],
+            [sys.executable, "-c", textwrap.dedent(PROGRAM), server.base_url, policy.__name__],
             env=os.environ
             | {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.base_url}
-            | {"OPENAI_LOG": "debug", "PYTHONPATH": str(Path.cwd())},
+            | {"OPENAI_LOG": "debug", "ANTHROPIC_LOG": "debug", "PYTHONPATH": str(Path.cwd())},
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -87,7 +106,7 @@ def spoken(tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+        assert {each.headers["authorization"] for each in server.requests} == {f"Bearer {KEY}"}
     files = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
     return {"stdout": done.stdout, "stderr and logs": done.stderr, **files}
 

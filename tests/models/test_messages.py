@@ -16,7 +16,7 @@ from asyncfc_jupyter.core.events import CallStarted, RequestRetried, TurnEnded
 from asyncfc_jupyter.errors import ServerError, UsageError
 from asyncfc_jupyter.models.accumulator import Accumulator
 from asyncfc_jupyter.models.anthropic.library import ANTHROPIC_PYTHON
-from asyncfc_jupyter.models.anthropic.messages import ClaudeMessages, MessageEvents
+from asyncfc_jupyter.models.anthropic.messages import MOST_TOKENS, ClaudeMessages, MessageEvents
 from asyncfc_jupyter.models.base import (
     CallDelta,
     Delta,
@@ -228,9 +228,9 @@ def test_an_event_that_says_nothing_yields_nothing(event: Any) -> None:
 
 
 def test_a_refusal_gives_the_words_of_the_server() -> None:
-    error = failure(refused(400, "invalid_request_error", f"max_tokens: too large; your key {KEY}"))
+    error = failure(refused(400, "invalid_request_error", f"top_k: too large; your key {KEY}"))
     assert (error.status, error.transient) == (400, False)
-    assert "refuses the request (400): max_tokens: too large; your key ***" in str(error)
+    assert "refuses the request (400): top_k: too large; your key ***" in str(error)
 
 
 def test_an_unknown_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +281,44 @@ def test_fields_that_a_server_does_not_know_are_left_out_without_a_word() -> Non
     assert len(server.requests) == 4  # each field is refused once
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for claude-3-5-haiku",
+        "input length and `max_tokens` exceed context limit: 190000 + 32000 > 204698",
+        "This model's maximum context length is 8192 tokens and your request has 20 input tokens",
+    ],
+)
+def test_a_server_that_refuses_the_usual_limit_gets_a_smaller_one(words: str) -> None:
+    def policy(body: dict[str, Any]) -> Answer:
+        return refused(400, "invalid_request_error", words) if body["max_tokens"] > 8192 else message(text_block("So"))
+
+    with ScriptedServer(policy) as server:
+        model = claude(server)
+        for _ in range(2):
+            asyncio.run(ask(model))
+        with pytest.raises(ServerError) as caught:  # a limit of the user's is never changed
+            asyncio.run(ask(claude(server), options={"max_tokens": 32_001}))
+    assert caught.value.status == 400
+    assert [request.body["max_tokens"] for request in server.requests] == [32_000, 4096, 4096, 32_001]
+
+
+def test_an_option_for_thinking_that_the_layer_cannot_keep_is_left_out() -> None:
+    """With a budget of its own, thinking must come first in the last reply, which may be the layer's."""
+    words = "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is "
+    words += "enabled, a final `assistant` message must start with a thinking block."
+
+    def policy(body: dict[str, Any]) -> Answer:
+        return refused(400, "invalid_request_error", words) if "thinking" in body else message(text_block("So"))
+
+    with ScriptedServer(policy) as server:
+        model = claude(server, options={"thinking": {"type": "enabled", "budget_tokens": 1024}})
+        with pytest.warns(UserWarning, match="refuses the option 'thinking'"):
+            asyncio.run(ask(model))
+        asyncio.run(ask(model))
+    assert [request.body["max_tokens"] for request in server.requests] == [MOST_TOKENS + 1024, MOST_TOKENS, MOST_TOKENS]
+
+
 def test_thinking_that_a_server_refuses_is_not_sent_again() -> None:
     replay = {"model": "m", "items": [THOUGHT, {"type": "text", "chars": 2}]}
     history = [{"role": "user", "content": "go"}, {"role": "assistant", "content": "So", "replay": replay}]
@@ -300,7 +338,7 @@ def test_thinking_that_a_server_refuses_is_not_sent_again() -> None:
             async for _ in model.stream(request):
                 pass
 
-    with ScriptedServer(policy) as server, pytest.warns(UserWarning, match="refuses the option 'thinking blocks'"):
+    with ScriptedServer(policy) as server:
         asyncio.run(twice(claude(server)))
     assert len(server.requests) == 3
     assert [block["type"] for block in server.requests[-1].messages[1]["content"]] == ["text"]

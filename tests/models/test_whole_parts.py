@@ -163,7 +163,7 @@ def whole(streams: dict[str, Iterable[Delta]]) -> str:
     return "\n".join(line for name, deltas in streams.items() for line in (name, *traced(deltas)))
 
 
-@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("api", ["chat", "responses", "messages"])
 def test_every_stream_of_the_corpus_completes_the_same_parts(api: str, expected: Compare) -> None:
     loaded = {path.stem: load(path) for path in FILES}
     streams = {name: list(parse(api, chunks)) for name, (head, chunks) in loaded.items() if head["api"] == api}

@@ -11,6 +11,7 @@ from typing import Any
 _ID, _NAME = re.compile(r"[A-Za-z0-9_-]+"), re.compile(r"[A-Za-z0-9_-]{1,64}")
 _THINKING = {"thinking": {"type", "thinking", "signature"}, "redacted_thinking": {"type", "data"}}
 _MOST_MARKS = 4
+_OF_TOOLS = {"name", "description", "input_schema", "cache_control", "eager_input_streaming", "strict"}
 _MARK = {"type": "ephemeral"}
 
 
@@ -28,8 +29,8 @@ def _broken(body: Mapping[str, Any]) -> Iterator[str]:
         yield "max_tokens is at least 1"
     if len({tool["name"] for tool in tools}) < len(tools) or ("tools" in body and not tools):
         yield "the names of tools differ"
-    if any(tool["input_schema"].get("type") != "object" for tool in tools):
-        yield "the schema of a tool is that of an object"
+    if any(tool["input_schema"].get("type") != "object" or tool.keys() - _OF_TOOLS for tool in tools):
+        yield "a tool has the schema of an object, and no unknown field"
     if "tool_choice" in body and (not tools or body["tool_choice"]["type"] not in {"auto", "any", "tool", "none"}):
         yield "tool_choice is one of four, for tools"
     marked = [*tools, *system, *(block for message in messages for block in message["content"])]

@@ -185,7 +185,7 @@ def _versions() -> str:
     from asyncfc_jupyter import __version__  # noqa: PLC0415 - a clone on the path has no metadata
 
     versions = [f"asyncfc-jupyter {__version__}"]
-    for name in ("ipython", "ipykernel", "openai", "anywidget"):
+    for name in ("ipython", "ipykernel", "openai", "anthropic", "anywidget"):
         with suppress(metadata.PackageNotFoundError):
             versions.append(f"{name} {metadata.version(name)}")
     return f"Python {sys.version.split()[0]} on {platform.system()}, {', '.join(versions)}"

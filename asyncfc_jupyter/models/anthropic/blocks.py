@@ -61,9 +61,9 @@ def turns(messages: Sequence[Message], model: str) -> list[dict[str, Any]]:
 
 def tool_block(tool: Mapping[str, Any]) -> Block:
     """Return a tool of Chat Completions in the form of the Messages API, whose schemas are those of objects."""
-    function = dict(tool["function"])
-    schema = function.pop("parameters", None) or {}
-    return {**function, "input_schema": {"type": "object", **schema}}
+    fields = {name: value for name, value in tool["function"].items() if value or name != "description"}
+    schema = fields.pop("parameters", None) or {}
+    return {**fields, "input_schema": {"type": "object", **schema}}
 
 
 def tool_choice(choice: Any) -> Any:

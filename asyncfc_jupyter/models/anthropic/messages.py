@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 from asyncfc_jupyter.models.anthropic.blocks import THINKING, Block, system_blocks, tool_block, tool_choice, turns
 from asyncfc_jupyter.models.anthropic.library import ANTHROPIC_PYTHON
 from asyncfc_jupyter.models.base import (
+    REPLAY,
     CallDelta,
     ChatRequest,
     Delta,
@@ -37,9 +38,11 @@ from asyncfc_jupyter.models.connection.lenient import get, number, several, text
 from asyncfc_jupyter.models.json_object import BLANK
 from asyncfc_jupyter.models.profiles import ANTHROPIC_URL
 
-#: Tokens of a reply, thinking included, if the user sets no limit: the most that every model since Claude 4 takes.
-MOST_TOKENS = 32_000
-_EAGER, _CACHE, _THINKING = "eager_input_streaming", "cache_control", "thinking blocks"
+#: Tokens of a reply, thinking included, if the user sets no limit: the most that every model since Claude 4 takes. A server
+#: that refuses it gets the second from then on, the most that Claude 3 took.
+MOST_TOKENS, FEWER_TOKENS = 32_000, 4_096
+_EAGER, _CACHE, _USUAL, _THINKING = "eager_input_streaming", "cache_control", "the usual limit", "thinking"
+_TOO_MANY = re.compile(r"max_tokens|context (length|limit|window)", re.IGNORECASE)
 #: Why a reply ended before it was whole. A pause follows too many steps of tools that run at the server.
 _ENDS = {
     "max_tokens": "length",
@@ -62,11 +65,8 @@ class ClaudeMessages(Adapter):
     )
     patterns: ClassVar[Mapping[str, re.Pattern[str]]] = {
         # With a budget of its own, thinking must come first in the last reply. What the layer itself calls has none.
-        "thinking": re.compile(
-            r"must (start|begin) with a `?thinking`? block|thinking\b[^.]{0,60}\bnot (supported|permitted)"
-        ),
         _THINKING: re.compile(
-            r"thinking` or `redacted_thinking|`?thinking`? blocks?\b|invalid `?signature", re.IGNORECASE
+            r"must (start|begin) with a `?thinking`? block|thinking\b[^.]{0,60}\bnot (supported|permitted)"
         ),
     }
 
@@ -79,30 +79,40 @@ class ClaudeMessages(Adapter):
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         system = system_blocks(request.messages)
         tools = [tool_block(tool) for tool in request.tools]
-        messages = turns(request.messages, "" if _THINKING in refused else self.name)
+        messages = turns(request.messages, "" if f"{REPLAY} {_THINKING}" in refused else self.name)
         if _EAGER not in refused:
             tools = [{_EAGER: True, **tool} for tool in tools]
         if _CACHE not in refused and _CACHE not in options:
             asked = [message["content"] for message in messages if message["role"] == "user"]
             for blocks in filter(None, (tools, system, *asked[-2:])):
                 blocks[-1][_CACHE] = {"type": "ephemeral"}
-        body = {**options, "max_tokens": _most_tokens(request, options), "messages": messages}
+        options = {name: value for name, value in options.items() if name not in refused}
+        body = {**options, "max_tokens": _most_tokens(request, options, refused), "messages": messages}
         choice = body.pop("tool_choice", None)
         if choice is not None and tools:
             body["tool_choice"] = tool_choice(choice)
         return {**body, **({"system": system} if system else {}), **({"tools": tools} if tools else {})}
 
+    def _limit_patterns(self, limited: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, re.Pattern[str]]:  # noqa: ARG002
+        return {} if "max_tokens" in options else {_USUAL: _TOO_MANY}
+
     def _unasked(self, request: ChatRequest) -> Iterable[str]:  # noqa: ARG002
         return _EAGER, _CACHE
+
+    def sent_back(self, request: ChatRequest) -> Iterable[str]:
+        """Return whether thinking of this model is sent back."""
+        kept = [message.get(REPLAY) or {} for message in request.messages]
+        items = [item for each in kept if each.get("model") == self.name for item in each.get("items") or ()]
+        return [_THINKING] if any(item["type"] in THINKING for item in items) else ()
 
     def _reader(self) -> Read:
         return MessageEvents().read
 
 
-def _most_tokens(request: ChatRequest, options: Mapping[str, Any]) -> Any:
+def _most_tokens(request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> Any:
     """Return the limit of the reply's tokens, which the API requires. It must be larger than a budget of thinking."""
     budget = number(get(options.get("thinking"), "budget_tokens")) or 0
-    most = options.get("max_tokens", MOST_TOKENS + budget)
+    most = options.get("max_tokens", (FEWER_TOKENS if _USUAL in refused else MOST_TOKENS) + budget)
     if request.most_tokens is None or not isinstance(most, int):
         return most
     return min(most, max(request.most_tokens, budget + 1))
@@ -171,7 +181,7 @@ class MessageEvents:
         match get(delta, "type"):
             case "text_delta":
                 yield from self._text(held, get(delta, "text"))
-            case "input_json_delta":
+            case "input_json_delta" if held["type"] in {"tool_use", ""}:  # and not of a tool that runs at the server
                 piece = get(delta, "partial_json")
                 if isinstance(piece, str) and piece:
                     if piece.strip(f"{{}}{BLANK}"):

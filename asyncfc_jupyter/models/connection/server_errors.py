@@ -293,8 +293,8 @@ def _status(error: Any) -> int | None:
 
 
 def is_timeout(error: Any) -> bool:
-    """Return whether an exception is a time-out; older versions of the library raise that of the HTTP library."""
-    return "Timeout" in type(error).__name__
+    """Return whether an exception is a time-out, of the library or of its HTTP library, and no status of a server's."""
+    return "Timeout" in type(error).__name__ and get(error, "status_code") is None
 
 
 def refused_option(error: Any, optional: Mapping[str, re.Pattern[str] | None]) -> str | None:
