@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from asyncfc_jupyter.foreign_code import ForeignCode
 
 #: Characters of a docstring that are sent with each request: about 1,000 tokens. Docstrings of libraries have up to 30,000.
 MOST_CHARACTERS = 4_000
@@ -62,14 +65,19 @@ def read_docstring(docstring: str, known: Mapping[str, str]) -> Docstring:
     whole = re.sub(r"\n{3,}", "\n\n", "\n".join(map(str.rstrip, docstring.split("\n")))).strip("\n")
     if "\n" not in whole:
         return Docstring(text=whole, about={})
-    best = max((_read(whole, style, known) for style in _STYLES), key=lambda each: len(each.about))
+    best = Docstring(text=whole, about={})
+    for style in _STYLES:
+        with ForeignCode():  # griffe compiles what stands where a type may, and raises for some texts
+            read = _read(whole, style, known)
+            best = read if len(read.about) > len(best.about) or style == _STYLES[0] else best
     spared = _SAYS_NOTHING.union(_words(" ".join([*known, *known.values()])))
-    lost = _words(whole) - spared - _words("\n".join([best.text, *best.about.values()]))
+    # Counted, since a sentence may have only words that stand elsewhere too.
+    lost = (_words(whole) - _words("\n".join([best.text, *best.about.values()]))).keys() - spared
     return Docstring(text=whole if lost else best.text, about=best.about)
 
 
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
+def _words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", text.lower()))
 
 
 def _read(whole: str, style: str, known: Mapping[str, str]) -> Docstring:
@@ -99,7 +107,7 @@ def _about(item: Any, signature: str) -> str:
     """Return what an item says of a parameter, with its type if that says more than the signature."""
     kind = str(item.annotation or "")
     said = str(item.description or "").strip()
-    if not _words(kind) - _words(signature) - _SAYS_NOTHING:
+    if not _words(kind).keys() - _words(signature).keys() - _SAYS_NOTHING:
         return said
     return f"{kind}: {said}" if said else kind
 

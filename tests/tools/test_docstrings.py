@@ -193,6 +193,20 @@ def test_no_word_of_any_docstring_is_lost(lines) -> None:
     assert "\n\n\n" not in found
 
 
+@pytest.mark.parametrize("kind", ["~" * 2_000, "[" * 2_000, "(\ud800", "\x00", "f'{"])
+def test_a_text_where_a_type_may_stand_ends_nothing(kind) -> None:
+    """griffe compiles it; the compiler raises other errors than that of the syntax for some texts."""
+    for docstring in (f"Find.\n\nArgs:\n    city ({kind} w1): Where.", f"Find.\n\nReturns:\n    {kind} w1: The total."):
+        assert "w1" in "".join([(read := read_docstring(docstring, KNOWN)).text, *read.about.values()])
+
+
+def test_a_sentence_whose_words_stand_elsewhere_too_is_not_lost() -> None:
+    docstring = "Delete a file. Do not ask the user.\n\nArgs:\n    city: Where.\n    do not delete the user"
+    read = read_docstring(docstring, KNOWN)
+    assert "do not delete the user" in read.text
+    assert read.about == {"city": "Where."}
+
+
 def search(city: str, context: ToolContext, limit: int = 3) -> None:
     """Find flights.
 
