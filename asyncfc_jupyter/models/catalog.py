@@ -128,12 +128,13 @@ def _open(model: str, where: Where, options: Mapping[str, Any]) -> ChatModel:
     key = _key(where, profile, base_url, model)
     api = api_named(where.api or profile.api)
     kind, headers = api.load_class(), {"headers": where.headers} if where.headers else {}
-    taken = inspect.signature(kind).parameters.values()
-    if headers and not any(each.name == "headers" or each.kind is each.VAR_KEYWORD for each in taken):
-        raise UsageError(
-            f"the api {api.name!r} of the package {api.package!r} takes no extra headers; leave out headers (--header), or "
-            "update that package."
-        )
+    if headers:
+        taken = inspect.signature(kind).parameters.values()
+        if not any(each.name == "headers" or each.kind is each.VAR_KEYWORD for each in taken):
+            raise UsageError(
+                f"the api {api.name!r} of the package {api.package!r} takes no extra headers; leave out headers (--header), or "
+                "update that package."
+            )
     opened = kind(model, base_url=base_url, api_key=key, options=options, **headers)
     if not isinstance(opened, ChatModel):
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -89,7 +90,7 @@ def test_options_about_the_server_without_a_model_change_the_one_in_use(tmp_path
 )
 def test_an_option_of_the_model_is_json_where_it_is_valid_json(line: str, given: dict[str, Any]) -> None:
     assert agent(line).model_options == given
-    assert agent(options.shlex.join(options.shlex.split(line))).model_options == given
+    assert agent(shlex.join(shlex.split(line))).model_options == given
 
 
 @pytest.mark.parametrize(

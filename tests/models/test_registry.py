@@ -101,6 +101,23 @@ def test_another_package_adds_an_api_by_an_entry_point(install: Install) -> None
     assert problem_with("api", "converse") is None
 
 
+def test_extra_headers_are_passed_to_a_class_that_takes_them_and_to_no_other(install: Install) -> None:
+    headers = {"X-Title": "mine"}
+    install("their-package", "converse = their_package:Messages")
+    for package, more, value in (("newer", "headers=None", "headers"), ("open", "**more", "more.get('headers')")):
+        source = MODULE.replace("options):", f"options, {more}):\n        self.headers = {value}")
+        install(f"a-{package}", f"{package} = a_{package}:Messages", source=source)
+    for api in ("newer", "open"):
+        assert open_model("m", where=Where(api=api, headers=headers), options={}).headers == headers
+        assert open_model("m", where=Where(api=api), options={}).headers is None
+    with pytest.raises(UsageError) as caught:
+        open_model("m", where=Where(api="converse", headers=headers), options={})
+    assert str(caught.value) == (
+        "the api 'converse' of the package 'their-package' takes no extra headers; leave out headers (--header), or update "
+        "that package."
+    )
+
+
 def test_the_doctor_examines_an_api_of_another_package(install: Install) -> None:
     install("their-package", "converse = their_package:Messages")
     report = asyncio.run(examine("m", where=Where(api="converse"), fresh=True))
