@@ -38,6 +38,14 @@ def is_http(url: str) -> bool:
     return parts is not None and parts.scheme in _PORTS and bool(parts.hostname) and not re.search(r"\s", url)
 
 
+def has_plain_host(url: str) -> bool:
+    """Return whether an address is of characters that a request can hold, with a host and a port as all libraries read them."""
+    parts = _parts(url)
+    if parts is None or not re.fullmatch(r"[!-~]+", url):
+        return False
+    return bool(re.fullmatch(r"[\w.-]*\w[\w.-]*|[0-9a-f:.]*:[0-9a-f:.]*", parts.hostname or "")) and parts.port != 0
+
+
 def checked_base_url(url: str) -> str:
     """Return the address that a user gave for a server, without blanks around it and without the part after ``#``.
 

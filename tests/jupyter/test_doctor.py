@@ -91,6 +91,6 @@ def test_in_synchronous_code_it_works_too_and_errors_are_one_line(kernel_of_modu
     with ScriptedServer([HttpError(status=401)] * 2) as server:
         for form in ("%%time\n%agent doctor m --base-url {}", "%agent doctor m --base-url {}"):
             cell = kernel_of_module.run(form.format(server.base_url))
-            assert "does not accept the key (401)" in cell.traceback
+            assert "asks for a key (401)" in cell.traceback
             assert [shown["text/plain"] for shown in cell.displays] == ["The examination failed."]
             assert len(cell.traceback.splitlines()) == 1

@@ -118,7 +118,7 @@ def test_a_cell_is_recorded_and_then_replayed_without_a_server(tmp_path) -> None
         cell = f"%%agent --mode eager --model m --base-url {server.base_url} --record talk.jsonl\nWhat does tea cost?"
         saved, shown = run_notebook(tmp_path, TOOL, cell, "%%agent\nAnd coffee?", fails=True)
     assert "It costs 3." in shown[1]
-    assert "does not accept the key" in shown[2]
+    assert "asks for a key (401): Incorrect API key provided: ***" in shown[2]
     assert KEY not in saved
     assert KEY not in (tmp_path / "talk.jsonl").read_text()
     replay = "%%agent --mode eager --replay talk.jsonl --speed instant\nWhat does {} cost?"

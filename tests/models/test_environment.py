@@ -92,7 +92,10 @@ def test_no_proxy_lists_names_ports_addresses_and_networks(monkeypatch, entries:
         ("socks5://me:pw0rd-123@127.0.0.1:1080", "needs the package socksio; run: pip install socksio,"),
         ("socks://127.0.0.1:1080", "is not a proxy that can be used; write http://HOST:PORT or socks5://HOST:PORT,"),
         ("http://p:port", "is not a proxy that can be used;"),
-        ("http://", "is not a proxy that can be used;"),
+        *(
+            (text, "is not a proxy that can be used;")
+            for text in ("http://", "[", "[]", "a\tb", "http://p:0", "http://é")
+        ),
         ("ftp://me:pw0rd-123@p", "is not a proxy that can be used;"),
     ],
 )

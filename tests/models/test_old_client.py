@@ -10,6 +10,8 @@ from tests.virtual_environments import REPOSITORY, python_holding
 OPENAI_FILES = (
     "models/test_chat.py",
     "models/test_server_errors.py",
+    "models/test_whole_connections.py",
+    "models/test_environment.py",
     "models/test_responses.py",
     "models/test_async_tools.py",
     "models/test_corpus.py",

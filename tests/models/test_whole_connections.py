@@ -609,3 +609,24 @@ def test_the_doctor_reports_a_connection_as_a_run_does() -> None:
         where = Where(base_url=f"https://127.0.0.1:{server.port}/v1")
         with pytest.raises(ServerError, match="SSL_CERT_FILE"):
             asyncio.run(examine("m", where=where))
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [("content-length: 100", "half"), ("content-encoding: gzip", "no gzip"), ("transfer-encoding: chunked", "zz\r\n")],
+)
+def test_a_refusal_whose_body_cannot_be_read_is_a_refusal(head: str, body: str, pauses: list[float]) -> None:
+    for status, says in ((500, "failed (500); look at its log"), (401, "does not accept the key (401); set")):
+        answer = f"HTTP/1.1 {status} X\r\nconnection: close\r\n{head}\r\n\r\n{body}".encode()
+        with ByteServer(answer) as server:
+            error = run_at(f"http://127.0.0.1:{server.port}/v1")
+        assert says in str(error)
+        assert error.status == status
+    assert len(pauses) == 2, "it is retried as its status says"
+
+
+@pytest.mark.parametrize("host", ["%é", "-é", "é..x", "☃-"])
+def test_a_host_that_cannot_be_looked_up_is_named(host: str) -> None:
+    assert "cannot be looked up" in str(run_at(f"http://{host}/v1")) or "is not known" in str(
+        run_at(f"http://{host}/v1")
+    )

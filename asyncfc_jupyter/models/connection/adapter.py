@@ -53,6 +53,7 @@ from asyncfc_jupyter.models.connection.server_errors import (
     refused_option,
     refused_replay,
     said_instead,
+    unread_refusal,
 )
 from asyncfc_jupyter.models.headers import opened_headers
 from asyncfc_jupyter.models.keys import NO_KEY, find_key, needs_no_key
@@ -330,6 +331,11 @@ class Adapter(ABC):
                 if name is not None and not concerns_history(error):
                     replayed = set()
                 unwanted = {f"{REPLAY} {each}" for each in refused_replay(error, replayed)}
+            except Exception as error:
+                unread = unread_refusal(error, asked)
+                if unread is None:
+                    raise
+                name, failure, is_missing, unwanted = None, unread, False, set()
             if unwanted:
                 left_out |= unwanted
                 self._refused |= unwanted
@@ -403,7 +409,7 @@ class Adapter(ABC):
             status, models = 0, None
             try:
                 models = await client.get(f"{base_url}{'/v1' if below else ''}/models", cast_to=object, options=options)
-            except getattr(module, self.library.error) as error:
+            except Exception as error:  # noqa: BLE001 - whatever goes wrong, the server was not found there
                 status = get(error, "status_code")
             if isinstance(models, Mapping) or status in {401, 403}:
                 found = show_address(base_url)

@@ -69,6 +69,12 @@ def _make(library: ClientLibrary, base_url: str | None, api_key: Secret | None) 
         client = getattr(module, library.client)(base_url=base_url, api_key=revealed, max_retries=0, http_client=http)
     except getattr(module, library.error):
         raise UsageError(f"there is no key; set {library.key_variable}, or pass api_key.") from None
+    except Exception as error:
+        if type(error).__name__ != "InvalidURL":  # of the HTTP library, which has more rules for names than Python
+            raise
+        raise UsageError(
+            f"{show_address(address)} has a host that cannot be looked up; correct base_url (--base-url)."
+        ) from None
     if not library.owns(base_url):
         # The library takes these from the environment, where they are meant for its own server, and would send them to any.
         for name in library.ambient:

@@ -25,7 +25,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.masking import KNOWN, mask
-from asyncfc_jupyter.models.address import credentials, is_loopback, show_address
+from asyncfc_jupyter.models.address import credentials, has_plain_host, is_loopback, show_address
 
 #: The variables that decide, besides the system's own settings. Those of proxies are read in both spellings.
 _VARIABLES = (
@@ -93,16 +93,12 @@ def checked_proxy(base_url: str) -> str | None:
     for credential in credentials(proxy.url):
         KNOWN.remember(credential)
     way_out = f"or set NO_PROXY={urlsplit(base_url).hostname} to ask {show_address(base_url)} without it"
-    parts = urlsplit(proxy.url)
-    try:
-        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is not a number
-        usable = False
-    if not usable:
+    scheme = proxy.url.partition("://")[0].lower()
+    if scheme not in _SCHEMES or not has_plain_host(proxy.url):
         raise UsageError(
             f"{proxy} is not a proxy that can be used; write http://HOST:PORT or socks5://HOST:PORT, {way_out}."
         )
-    if parts.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+    if scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise UsageError(f"{proxy} needs the package socksio; run: pip install socksio, {way_out}.")
     return proxy.url
 

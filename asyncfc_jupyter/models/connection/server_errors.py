@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -22,7 +23,7 @@ from asyncfc_jupyter.models.address import is_private, show_address
 from asyncfc_jupyter.models.connection.environment import proxy_for
 from asyncfc_jupyter.models.connection.lenient import get, number
 from asyncfc_jupyter.models.connection.library import ClientLibrary
-from asyncfc_jupyter.models.connection.unreachable import NAMED_PROXY, connecting_timed_out, unreachable
+from asyncfc_jupyter.models.connection.unreachable import NAMED_PROXY, causes, connecting_timed_out, unreachable
 from asyncfc_jupyter.models.connection.wordings import says_loading, says_no_path, says_tls, says_too_long, title_of
 from asyncfc_jupyter.models.keys import NO_KEY
 from asyncfc_jupyter.models.secret import Secret
@@ -169,6 +170,18 @@ def refusal(error: Any, asked: Asked) -> ServerError:
         transient=kind is ServerLoading or _may_pass(error, status),
         retry_after_s=retry_after_s(error),
     )
+
+
+def unread_refusal(error: BaseException, asked: Asked) -> ServerError | None:
+    """Return the error for a refusal whose body broke off or cannot be decoded, or None if this exception is another one.
+
+    The library reads the body of a refusal itself, and passes on what its HTTP library raises then.
+    """
+    status_error = next((each for each in causes(error) if type(each).__name__ == "HTTPStatusError"), None)
+    response = get(status_error, "response")
+    if response is None:
+        return None
+    return refusal(SimpleNamespace(status_code=response.status_code, response=response), asked)
 
 
 def _meaning(error: Any, asked: Asked) -> str:  # noqa: PLR0911 - a table

@@ -35,19 +35,19 @@ _ANOTHER = "set another with base_url (--base-url)"
 
 def connecting_timed_out(error: BaseException) -> bool:
     """Return whether the time ran out before there was a connection."""
-    return any(type(cause).__name__ == "ConnectTimeout" for cause in _causes(error))
+    return any(type(cause).__name__ == "ConnectTimeout" for cause in causes(error))
 
 
 def unreachable(error: BaseException, base_url: str) -> ServerError:  # noqa: PLR0911 - a table
     """Return the error for a request that got no answer."""
     at, proxy = show_address(base_url), proxy_for(base_url)
-    causes = list(_causes(error))
-    names = {type(cause).__name__: cause for cause in reversed(causes)}
+    chain = list(causes(error))
+    names = {type(cause).__name__: cause for cause in reversed(chain)}
     if "TooManyRedirects" in names:
         return ServerError(f"{at} redirects without end; set the address it is really at with base_url (--base-url).")
     if (refused := names.get("ProxyError")) and proxy:
         return _refused_by(proxy, str(refused), base_url)
-    for cause in causes:
+    for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return ServerError(_distrusted(cause, at))
         if isinstance(cause, ssl.SSLError):
@@ -60,10 +60,10 @@ def unreachable(error: BaseException, base_url: str) -> ServerError:  # noqa: PL
         return ServerError(f"{at} {what} ({_said(protocol)}); look what listens there{_or_tls(at)}, or {_ANOTHER}.")
     if protocol is not None or "ReadError" in names or "WriteError" in names:
         return _closed(at, proxy)
-    return ServerError(f"no connection to {at} ({_said(causes[-1])}); look at its log, or {_ANOTHER}.", transient=True)
+    return ServerError(f"no connection to {at} ({_said(chain[-1])}); look at its log, or {_ANOTHER}.", transient=True)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and what it was raised from, the latest first. Of a group the first one counts."""
     seen: set[int] = set()
     following: BaseException | None = error
