@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
 import types
 from collections import deque
@@ -71,6 +72,8 @@ def turn_of(tool: Tool) -> Turn | None:
     while isinstance(function, functools.partial):
         function = function.func
     owner = getattr(function, "__self__", None)
+    if owner is None and inspect.isfunction(getattr(type(function), "__call__", None)):  # noqa: B004 - it is the method
+        owner = function
     if tool.effects.declared or owner is None or isinstance(owner, types.ModuleType):
         return None
     with _TURNS_LOCK:

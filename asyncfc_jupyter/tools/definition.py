@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
-from types import UnionType
+from types import MethodType, UnionType
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from asyncfc_jupyter.core.effects import EffectTemplates, PathTemplate, show_path
@@ -18,6 +18,8 @@ from asyncfc_jupyter.core.events import Limit
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.defaults import DEFAULT_TIMEOUT_S, RUN_IN, RunIn
 from asyncfc_jupyter.errors import ToolDefinitionError
+from asyncfc_jupyter.foreign_code import ForeignCode
+from asyncfc_jupyter.tools.no_function import why_no_function
 from asyncfc_jupyter.tools.schema import Parameters
 from asyncfc_jupyter.tools.signature_text import signature_text
 
@@ -181,6 +183,8 @@ class Tool:
 def is_async(function: Callable[..., Any]) -> bool:
     """Return whether calling a function, or an object, gives a coroutine."""
     call = getattr(function, "__call__", None)  # noqa: B004 - an object whose __call__ is async
+    if isinstance(function, type):
+        return False  # calling a class makes an object, whatever calling that does
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
@@ -196,8 +200,14 @@ def make_tool(function: Callable[..., Any], **options: Unpack[ToolOptions]) -> T
     """
     inner = function.func if isinstance(function, functools.partial) else function
     name = options.get("name") or str(getattr(inner, "__name__", type(inner).__name__))
+    if isinstance(function, Tool):
+        raise ToolDefinitionError(name, "it is a tool already", "pass it as it is, or its `.function`")
     if not callable(function):
-        raise ToolDefinitionError(name, f"{type(function).__name__} cannot be called", "pass a function")
+        raise ToolDefinitionError(name, *why_no_function(function))
+    if name == "<lambda>":
+        raise ToolDefinitionError(
+            name, "a lambda has no name and no types", "write a function with `def`, with types and a docstring"
+        )
     if not _NAME.fullmatch(name) or name == AWAIT_FUTURE:
         reason = "is the layer's own" if name == AWAIT_FUTURE else "is not one the protocol allows"
         raise ToolDefinitionError(
@@ -320,22 +330,56 @@ def tool(function: Function, /) -> Function: ...
 @overload
 def tool(**options: Unpack[ToolOptions]) -> Callable[[Function], Function]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
-    """Mark a function as a tool, with or without `ToolOptions`. The function itself is returned unchanged."""
+    """Mark a function as a tool, with or without `ToolOptions`. The function itself is returned unchanged.
 
-    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
-        setattr(function, _MARK, make_tool(function, **options))
-        return function
+    A method in the body of its class is marked with its options: ``desk.book`` is the tool, for each object of the class. What
+    can hold no mark, such as a bound method, is returned as a `functools.partial` of it.
+    """
+
+    def mark(function: Any) -> Any:
+        # Of a method of the class or a static one, the function is marked: the class returns it without what is around it.
+        inner = function.__func__ if isinstance(function, classmethod | staticmethod) else function
+        if _lacks_object(inner):
+            for problem, remedy in _problems(options):
+                raise ToolDefinitionError(inner.__name__, problem, remedy)
+            setattr(inner, _MARK, options)
+            return function
+        made = make_tool(inner, **options)
+        with ForeignCode():
+            setattr(inner, _MARK, made)
+        if _mark_on(inner) is made:
+            return function
+        partial = functools.partial(inner)
+        setattr(partial, _MARK, dataclasses.replace(made, function=partial))
+        return partial
 
     return mark if function is None else mark(function)
+
+
+def _lacks_object(function: Any) -> bool:
+    """Return whether a function is a method in the body of its class, which is passed its object or class later."""
+    scope = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if not inspect.isfunction(function) or not scope or scope.endswith("<locals>"):
+        return False
+    return next(iter(inspect.signature(function).parameters), "") in {"self", "cls"}
+
+
+def _mark_on(function: Any) -> Tool | ToolOptions | None:
+    """Return what ``@tool`` has left on a function, or on that of a method; nothing that an object has from its class."""
+    holder = function.__func__ if isinstance(function, MethodType) else function
+    with ForeignCode():
+        found: Tool | ToolOptions | None = vars(holder).get(_MARK)
+        return found
+    return None
 
 
 def as_tool(function: Callable[..., Any] | Tool) -> Tool:
     """Return the tool that a marked function carries, or make one of a plain function."""
     if isinstance(function, Tool):
         return function
-    marked = getattr(function, _MARK, None)
+    marked = _mark_on(function)
     if not isinstance(marked, Tool):
-        return make_tool(function)
+        return make_tool(function, **(marked or ToolOptions()))
     if marked.function is function:
         return marked
     # A wrapper copied the mark from the function that it wraps. The wrapper is what is to be called.
@@ -345,8 +389,8 @@ def as_tool(function: Callable[..., Any] | Tool) -> Tool:
 
 def marked_options(function: Callable[..., Any]) -> ToolOptions:
     """Return the options that ``@tool`` has given a function; an empty mapping for a plain one."""
-    marked = getattr(function, _MARK, None)
-    return marked.options if isinstance(marked, Tool) else ToolOptions()
+    marked = _mark_on(function)
+    return marked.options if isinstance(marked, Tool) else marked or ToolOptions()
 
 
 def as_tools(functions: Iterable[Callable[..., Any] | Tool]) -> dict[str, Tool]:

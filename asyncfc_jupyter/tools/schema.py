@@ -87,8 +87,9 @@ class Parameters:
         self.notices = read.notices
         #: By parameter, the texts that its schema lists as values, and its descriptions; made when first asked for.
         self._words: dict[str, tuple[frozenset[str], str]] = {}
-        #: Adapters for single parameters, made when first asked for.
+        #: The checks of single parameters, and that of all names, made when first asked for.
         self._each: dict[str, SchemaValidator] = {}
+        self._any_values: SchemaValidator | None = None
         own = self.signature.parameters.values()
         try:
             fields = {p.name: _field(p, self._hints[p.name], read.about) for p in own}
@@ -183,12 +184,10 @@ class Parameters:
         Raises:
             ArgumentMismatch: As `bind` does.
         """
+        if self._any_values is None:
+            fields = self._core_schema["fields"]
+            self._any_values = self._validator({each: {**fields[each], "schema": any_schema()} for each in fields})
         self._checked(self._any_values.validate_python, arguments)
-
-    @functools.cached_property
-    def _any_values(self) -> SchemaValidator:
-        fields = self._core_schema["fields"]
-        return self._validator({name: {**field, "schema": any_schema()} for name, field in fields.items()})
 
     def _validator(self, fields: Mapping[str, Any]) -> SchemaValidator:
         whole: Any = {**self._core_schema, "fields": fields}

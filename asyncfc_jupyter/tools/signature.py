@@ -56,7 +56,8 @@ def read_function(name: str, function: Callable[..., Any], description: str | No
     """
     fixed, source = _fixed(function), _source(function)
     signature = _signature(name, function, fixed)
-    written = _hints(name, source)
+    # Those of a class are for its attributes. What it is called with stands in its signature.
+    written = {} if isinstance(source, type) else _hints(name, source)
     hints = {each: written[each] for each in fixed if each in written}
     contexts: dict[str, Callable[[], ToolContext | None]] = {}
     for each in signature.parameters.values():
@@ -67,7 +68,7 @@ def read_function(name: str, function: Callable[..., Any], description: str | No
             contexts[each.name] = functools.partial(getattr, each, "default")
         elif ToolContext in kinds:
             contexts[each.name] = (lambda: None) if NoneType in kinds else ToolContext
-    docstring = inspect.getdoc(source) or ""
+    docstring = _docstring(function, source)
     # Also of parameters that a model does not see: what the docstring says about them is not for the model either.
     own = {**inspect.signature(source).parameters, **signature.parameters}
     known = {each.name: each.replace(annotation=written.get(each.name, each.annotation)) for each in own.values()}
@@ -117,14 +118,23 @@ def _hints(name: str, source: Callable[..., Any]) -> dict[str, Any]:
 def _signature(name: str, function: Callable[..., Any], fixed: Container[str]) -> inspect.Signature:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolDefinitionError(name, "it is a generator, and a result is one value", "return a list")
-    signature = _without(inspect.signature(function), fixed)
+    try:
+        signature = _without(inspect.signature(function), fixed)
+    except (ValueError, TypeError):
+        raise ToolDefinitionError(
+            name,
+            "Python does not know its signature, so a model cannot know what to pass",
+            "write a function around it, with types and a docstring",
+        ) from None
     for parameter in signature.parameters.values():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
             stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
             raise ToolDefinitionError(
-                name, f"{stars}{parameter.name} cannot be described to a model", "name each parameter, or take one list"
+                name,
+                f"{stars}{parameter.name} cannot be described to a model",
+                "name each parameter, take one list, or write a function around it",
             )
-        if parameter.annotation is parameter.empty and parameter.name == "self":
+        if parameter.annotation is parameter.empty and parameter.name in {"self", "cls"}:
             raise ToolDefinitionError(
                 name, "it is a method without its object", "pass the bound method, such as `desk.book`"
             )
@@ -132,7 +142,7 @@ def _signature(name: str, function: Callable[..., Any], fixed: Container[str]) -
             raise ToolDefinitionError(
                 name,
                 f"parameter {parameter.name!r} has no annotation, so a model cannot know what to pass",
-                f"write its type, such as `{parameter.name}: str`",
+                f"write its type, such as `{parameter.name}: str`, or a function around it that has types",
             )
     with contextlib.suppress(Exception):  # annotations that cannot be read are reported where the hints are read
         signature = _without(inspect.signature(function, eval_str=True), fixed)
@@ -164,10 +174,22 @@ def _source(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function that stands in the source: what a partial wraps, or the ``__call__`` of an object."""
     while isinstance(function, functools.partial):
         function = function.func
-    if inspect.isroutine(function):
+    if inspect.isroutine(function) or isinstance(function, type):
         return function
     called: Callable[..., Any] = type(function).__call__
     return called
+
+
+def _docstring(function: Callable[..., Any], source: Callable[..., Any]) -> str:
+    """Return what a function's docstring says; of a class, or an object whose ``__call__`` has none, that of its class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, type):
+        # Without what it inherits, which is about another class.
+        return inspect.cleandoc(function.__dict__.get("__doc__") or "")
+    if inspect.isroutine(function):
+        return inspect.getdoc(source) or ""
+    return inspect.cleandoc(source.__doc__ or type(function).__doc__ or "")
 
 
 def _with_defaults(signature: inspect.Signature) -> inspect.Signature:
