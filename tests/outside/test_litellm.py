@@ -101,9 +101,12 @@ def test_the_doctor_reports_each_provider(mock: Aimock, proxy: str, home: Any, e
     expected("doctor-on-litellm.txt", "\n\n".join(reports))
 
 
-@pytest.mark.parametrize("api", ["messages"])
+@pytest.mark.parametrize("api", ["chat", "messages"])
 def test_thinking_goes_back_through_the_proxy_with_its_signature(mock: Aimock, proxy: str, api: str) -> None:
-    """As Anthropic does, aimock refuses the results of a reply whose thinking is missing or not signed."""
+    """As Anthropic does, aimock refuses the results of a reply whose thinking is missing or not signed.
+
+    Not through Responses: there the proxy says the signature in its last event alone, and not with the item.
+    """
     mock.replies(*fixtures_of_values(**THOUGHT))
     journey = Journey()
     assert journey.went_well(journey.on("thinking", base_url=proxy, api=api, api_key=KEY, mode="eager"))
