@@ -77,7 +77,7 @@ def test_a_reply_without_end_is_closed_where_the_budget_ends(mode: str, field: s
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_call_without_end_is_closed_and_the_call_before_it_keeps_its_result(mode: str) -> None:
+def test_a_call_without_end_is_closed_and_one_before_it_keeps_its_result(mode: str) -> None:
     gate, half = Gate(), {"name": "add", "arguments": '{"a": '}
     endless_call = [
         chunk({"tool_calls": [{"index": 1, "id": "b", "type": "function", "function": half}]}),
@@ -126,7 +126,7 @@ def test_what_is_left_becomes_less_with_each_request() -> None:
     assert [request.body["max_tokens"] for request in server.requests] == [1000, 890, 680]
 
 
-def test_a_smaller_limit_of_the_user_is_sent_and_cuts_the_answer_with_a_note() -> None:
+def test_a_smaller_limit_of_the_user_is_sent_and_its_answer_has_a_note() -> None:
     cut = Stream((*text_chunks("So"), finish_chunk("length"), usage_chunk(9, 2), "data: [DONE]\n\n"))
     with ScriptedServer([cut]) as server:
         run = asyncio.run(run_of(server, budget=Budget(tokens=1000), model_options={"max_tokens": 2}))

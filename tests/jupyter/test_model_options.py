@@ -114,7 +114,7 @@ def test_the_options_that_the_doctor_recommends_work_as_they_are_printed(shell: 
     assert sent
 
 
-def test_a_wrong_option_of_the_model_is_one_line_and_nothing_is_sent_or_kept(shell: Kernel) -> None:
+def test_a_wrong_option_of_the_model_is_one_line_and_nothing_is_sent(shell: Kernel) -> None:
     with answering(1) as server:
         assert shell.run(f"%%agent --model m --base-url {server.base_url}\nHello?").status == "ok"
         before = shell.run("%agent model").stdout

@@ -112,7 +112,7 @@ def test_an_option_of_the_model_is_json_where_it_is_valid_json(line: str, given:
         ("--header 'X-Note: a\nb'", "one line of printable ASCII"),
     ],
 )
-def test_an_option_or_a_header_that_cannot_be_sent_is_refused_with_the_way_out(line: str, says: str) -> None:
+def test_an_option_or_a_header_that_cannot_be_sent_names_the_way_out(line: str, says: str) -> None:
     with pytest.raises(UsageError) as caught:
         agent(line)
     assert says in str(caught.value)
@@ -225,7 +225,7 @@ def test_a_wrong_mapping_of_the_settings_is_named_and_shows_no_key(name: str, va
     assert "hunter2" not in problem
 
 
-def test_what_the_doctor_recommends_can_be_written_on_the_line_as_it_stands() -> None:
+def test_what_the_doctor_recommends_is_read_as_it_is_printed() -> None:
     recommended = {"stream_options": {"include_usage": True}}
     seen = Seen(
         calls=2, forced=False, text_pieces=0, reasoning=False, argument_pieces=2, own_ids=2, indexes=[0, 1], usage=False,

@@ -101,7 +101,7 @@ def test_another_package_adds_an_api_by_an_entry_point(install: Install) -> None
     assert problem_with("api", "converse") is None
 
 
-def test_extra_headers_are_passed_to_a_class_that_takes_them_and_to_no_other(install: Install) -> None:
+def test_extra_headers_are_passed_to_a_class_that_takes_them_only(install: Install) -> None:
     headers = {"X-Title": "mine"}
     install("their-package", "converse = their_package:Messages")
     for package, more, value in (("newer", "headers=None", "headers"), ("open", "**more", "more.get('headers')")):
