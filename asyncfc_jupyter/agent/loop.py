@@ -4,7 +4,8 @@ In the async mode the *end gate* holds an answer back while results are undelive
 ``await_future`` call of its own to that same reply, and asks again.
 
 A reply that breaks off does not end the run. If its calls have started, they keep running, the history holds what arrived, and
-the model continues from there. If nothing has started, the same request is retried.
+the model continues from there. If nothing has started, the same request is retried. So it is, once, after a reply that holds
+nothing at all, which some models give by chance; the second one is the answer, with a note.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Loop:
         self.note = ""
         #: Replies in a row that broke off.
         self._breaks = 0
+        #: Whether the last reply held nothing.
+        self._was_empty = False
 
     async def run(self) -> str:
         """Ask until the model answers; return the text of its last reply.
@@ -97,8 +100,14 @@ class Loop:
                     return broken
                 continue
             self._breaks = 0
-            self._meter.count(turn, completed=True)
+            again = turn.is_empty and not (self._was_empty or self._conversation.awaited_by_end())
+            self._meter.count(turn, completed=not again)
             self._meter.check(turn)
+            self._was_empty = turn.is_empty
+            if again:
+                message = "the reply holds neither a text nor calls"
+                self._log.record(RequestRetried(turn=turn.number, attempt=1, message=message, pause_s=0.0))
+                continue
             if turn.arrived:
                 self._habits.note_first_token(turn.first_token_s - turn.sent_s)
             self._habits.note_reply(makes_calls=bool(turn.requested), decode_s=turn.ended_s - turn.first_token_s)

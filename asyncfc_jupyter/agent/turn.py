@@ -42,6 +42,7 @@ from asyncfc_jupyter.models.in_text.calls import Offered
 from asyncfc_jupyter.models.in_text.reply_reader import ReplyReader
 from asyncfc_jupyter.modes import Mode
 from asyncfc_jupyter.runtime.call import ToolCall
+from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.definition import Tool
 
 
@@ -70,6 +71,9 @@ class RequestedCall:
 
 
 _NO_REQUEST = ChatRequest(messages=())
+#: Reasons that say nothing of a reply without a text, and characters that are shown of any other.
+_ENDS = frozenset({"stop", "end_turn", "tool_calls", CUT})
+_REASON_CHARS = 100
 #: Reasons for the end of the last reply with which its text is not the whole answer.
 _NOTES = {
     "length": "the server cut the answer off at its limit of tokens",
@@ -88,6 +92,8 @@ class Turn:
     arrived: bool = False
     #: Whether its request was retried.
     retried: bool = False
+    #: Whether it holds reasoning.
+    has_reasoned: bool = False
     #: When the request went out, the first piece arrived and the reply ended, in seconds of the run.
     sent_s: float = 0.0
     first_token_s: float = 0.0
@@ -114,7 +120,17 @@ class Turn:
         """What the user should know of it as an answer; empty when all is well."""
         if self.limit is not None and self.is_cut_by_limit:
             return f"the answer was cut off at its limit of {self.limit.tokens} tokens; raise --max-reply-tokens"
-        return _NOTES.get(self.reason, "" if self.text else "the model answered without a text")
+        if self.text.strip() or self.reason in _NOTES:
+            return _NOTES.get(self.reason, "")
+        if self.has_reasoned:
+            return "the model reasoned and gave no answer"
+        why = "" if self.reason in _ENDS else f" ({shorten(self.reason, _REASON_CHARS)})"
+        return f"the model answered without a text{why}"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the reply, which was not cut off, holds nothing at all."""
+        return not (self.calls or self.text.strip() or self.has_reasoned or self.reason in _NOTES)
 
     @property
     def awaits(self) -> list[AwaitCall]:
@@ -232,8 +248,10 @@ class Turns:
             case TextPart(text=text):
                 self._log.record(TextStreamed(turn=turn.number, text=text))
             case ReasoningPart(text=text):
+                turn.has_reasoned = True
                 self._log.record(ReasoningStreamed(turn=turn.number, text=text))
             case TextWithdrawnPart():
+                turn.has_reasoned = True
                 self._log.record(TextWithdrawn(turn=turn.number))
             case CallOpenedPart(call_id=call_id, name=name):
                 self._log.record(CallOpened(turn=turn.number, call=CallId(call_id), tool=name))

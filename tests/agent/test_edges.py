@@ -385,7 +385,7 @@ def test_a_tool_that_blocks_the_loop_is_reported_beside_the_answer(monkeypatch) 
 
     monkeypatch.setattr(conversation.driver, "lend", lent)
     run = run_virtually(
-        Agent(ScriptedModel([]), tools=[make_tool(hog, pure=True)]).run("go", conversation=conversation)
+        Agent(ScriptedModel([], []), tools=[make_tool(hog, pure=True)]).run("go", conversation=conversation)
     )
     first, *rest = run.note.split("; ")
     advice = "write it as a plain def, which runs in a thread, or await what takes long"
@@ -521,7 +521,7 @@ def test_an_answer_that_was_cut_or_is_empty_has_a_note() -> None:
 
         run = run_virtually(Agent(Ends([Says("text")])).run("go"))
         assert run.note == note
-    assert play([])[0].note == "the model answered without a text"
+    assert play([], [])[0].note == "the model answered without a text"
 
 
 def test_an_interrupt_names_what_still_runs_and_cannot_be_stopped() -> None:

@@ -347,7 +347,7 @@ def test_an_answer_that_the_server_cut_off_says_so() -> None:
 
     run = run_virtually(Agent(Cut([Says("half an ans")])).run("go"))
     assert (run.answer, run.note) == ("half an ans", "the server cut the answer off at its limit of tokens")
-    assert run_virtually(Agent(ScriptedModel([])).run("go")).note == "the model answered without a text"
+    assert run_virtually(Agent(ScriptedModel([], [])).run("go")).note == "the model answered without a text"
 
 
 def test_an_error_before_the_first_request_fails_the_run() -> None:

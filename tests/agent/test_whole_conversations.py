@@ -195,7 +195,7 @@ DONE = [Says("done")]
 WAIT = Calls("await_future", {"futures": ["f1"]})
 REPLIES = {
     "plain": talk([Thinks(0.5), Says("Hello"), Says(" you")], system="Be brief."),
-    "empty": talk([]),
+    "empty": talk([], []),
     "quick": talk([Says("Let me see."), Calls("shout", {"text": "a"}), Calls("shout", {"text": "b"})], DONE),
     "pending": talk(
         [Calls("slow", {"seconds": 3}), Thinks(0.5), Calls("slow", {"seconds": 1, "answer": "b"})],

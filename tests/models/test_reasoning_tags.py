@@ -119,9 +119,9 @@ def test_reasoning_in_tags_is_no_part_of_the_answer_or_the_history() -> None:
     assert [event.text for event in events if isinstance(event, ReasoningStreamed)] == ["Lis", "bon?"]
 
 
-def test_a_reply_that_is_only_reasoning_is_an_answer_without_a_text() -> None:
+def test_a_reply_that_is_only_reasoning_is_named_so() -> None:
     run = run_virtually(Agent(ScriptedModel([Says("<think>hm</think>\n")])).run("go"))
-    assert (run.answer, run.note) == ("", "the model answered without a text")
+    assert (run.answer, run.note) == ("", "the model reasoned and gave no answer")
 
 
 def test_reasoning_that_the_template_opened_is_withdrawn_from_the_answer() -> None:

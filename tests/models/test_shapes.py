@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asyncfc_jupyter import Agent
 from asyncfc_jupyter.errors import ServerError
@@ -98,6 +101,32 @@ def test_a_body_means_the_same_however_its_bytes_arrive(name) -> None:
     for seed in range(20):
         chance = random.Random(seed)
         assert chunks([chance.randint(0, 200) for _ in range(20)]) == whole
+
+
+#: What can begin, end or break a line, an event or a document.
+FRAGMENTS = st.sampled_from([
+    b"data:", b"data: ", b"event: error\n", b":", b"[DONE]", b"\n", b"\r", b"\r\n", b"{", b"}", b"[", b"]", b'"', b"1", b"null",
+    b'{"a": 1}', b"<html>", b"x", " é".encode(), b"\xff", b"\xef\xbb\xbf",
+])  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(FRAGMENTS, max_size=14), st.lists(st.integers(0, 60), max_size=8))
+def test_any_bytes_at_all_are_read_the_same_in_any_pieces(fragments, cuts) -> None:
+    data = b"".join(fragments)
+
+    def read_in(pieces: list[bytes]) -> Any:
+        body, found = Body(), []
+        try:
+            for piece in pieces:
+                found += body.feed(piece)
+            found += body.finish()
+        except ValueError:
+            return found, "broken"
+        return found, (body.whole, body.marked, body.is_text, body.unread)
+
+    ends = [0, *sorted(cuts), max(len(data), 60)]
+    assert read_in([data[a:b] for a, b in itertools.pairwise(ends)]) == read_in([data])
 
 
 @pytest.mark.parametrize("shape", ["no finish reason", "a text"])

@@ -57,6 +57,8 @@ class Body:
         Raises:
             ValueError: The JSON of an event is broken, so a part of the reply is lost.
         """
+        if not data:
+            return
         if self._returned and data[:1] == b"\n":
             data = data[1:]
         self._returned = data[-1:] == b"\r"
