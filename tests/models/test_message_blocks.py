@@ -172,6 +172,16 @@ def test_what_the_next_request_repeats_is_marked_for_the_cache() -> None:
         assert json.dumps(without).count('"ephemeral"') == ("cache_control" in without)
 
 
+@pytest.mark.parametrize(("own", "marks"), [(1, 4), (2, 4), (3, 4), (4, 4), (5, 5)])
+def test_marks_of_the_user_on_tools_leave_room_for_fewer(own: int, marks: int) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    tools = [{"type": "function", "function": {"name": f"t{at}", "parameters": {}, **mark}} for at in range(own)]
+    history = [{"role": "system", "content": "Be kind."}, GO, {"role": "assistant", "content": "So"}, GO]
+    request = body(history, tools=tools)
+    assert json.dumps(request).count('"ephemeral"') == marks
+    assert ("cache_control" in request["messages"][-1]["content"][-1]) is (own < 4)
+
+
 def test_every_tool_streams_its_arguments_at_once_unless_that_is_refused() -> None:
     assert [tool["eager_input_streaming"] for tool in body([GO], tools=TOOLS)["tools"]] == [True] * 3
     refused = frozenset({"eager_input_streaming"})

@@ -19,6 +19,7 @@ from asyncfc_jupyter.models.anthropic.library import ANTHROPIC_PYTHON
 from asyncfc_jupyter.models.anthropic.messages import MOST_TOKENS, ClaudeMessages, MessageEvents
 from asyncfc_jupyter.models.base import (
     CallDelta,
+    ChatRequest,
     Delta,
     Finish,
     ReasoningDelta,
@@ -331,8 +332,6 @@ def test_thinking_that_a_server_refuses_is_not_sent_again() -> None:
         return message(text_block("So"))
 
     async def twice(model: ClaudeMessages) -> None:
-        from asyncfc_jupyter.models.base import ChatRequest
-
         for _ in range(2):
             request = ChatRequest(messages=[*history, {"role": "user", "content": "on"}])
             async for _ in model.stream(request):
@@ -353,13 +352,14 @@ def _at(address: str) -> Any:
     return dataclasses.replace(ANTHROPIC, base_url=address)
 
 
-@pytest.mark.parametrize("base", ["", "/", "/v1", "/v1/", "/prefix"])
+@pytest.mark.parametrize("base", ["", "/", "/v1", "/v1/", "/prefix", "/v1?a=b"])
 def test_an_address_is_taken_with_its_version_or_without(base: str) -> None:
     with ScriptedServer([message(text_block("So"))]) as server:
         address = server.base_url.removesuffix("/v1") + base
         asyncio.run(ask(ClaudeMessages("m", base_url=address, api_key=KEY)))
-    prefix = base.rstrip("/").removesuffix("/v1")
-    assert server.requests[0].path == f"{prefix}/v1/messages"
+    path, _, query = base.partition("?")
+    prefix = path.rstrip("/").removesuffix("/v1")
+    assert server.requests[0].path == f"{prefix}/v1/messages" + (f"?{query}" if query else "")
 
 
 def test_the_environment_of_anthropic_neither_redirects_nor_reaches_another_server(
@@ -491,6 +491,21 @@ def test_calls_start_while_the_reply_streams() -> None:
         run = asyncio.run(watched(server))
     order = [type(each.event) for each in run.trace.events if isinstance(each.event, CallStarted | TurnEnded)]
     assert order[0] is CallStarted
+
+
+def test_leaving_a_reply_closes_its_connection() -> None:
+    gate = Gate()
+    begun = [{**step, "index": 0} for step in text_block("So")[:2]]
+
+    async def leave(server: ScriptedServer) -> None:
+        stream = claude(server).stream(ChatRequest(messages=[{"role": "user", "content": "go"}]))
+        assert await anext(stream) == TextDelta(text="So")
+        await stream.aclose()
+        await asyncio.to_thread(server.requests[0].wait_disconnected)
+
+    with ScriptedServer([Stream((message_start(), *begun, gate))]) as server:
+        asyncio.run(leave(server))
+        assert not server.requests[0].finished
 
 
 def test_a_reply_that_is_overloaded_in_the_middle_continues_and_repeats_nothing() -> None:

@@ -69,6 +69,20 @@ PLANTED = (
         tests=("tests/models", "-m", "not old_client and not real_model"),
     ),
     Fault(
+        name="a call of Claude's that the limit of tokens cut before its input runs without it",
+        file="asyncfc_jupyter/models/anthropic/messages.py",
+        old="yield CallDelta(index=index, arguments=given, whole=bool(given))",
+        new="yield CallDelta(index=index, arguments=given, whole=True)",
+        tests=("tests/models/test_messages.py", "tests/models/test_corpus.py"),
+    ),
+    Fault(
+        name="Claude's thinking is sent to another model",
+        file="asyncfc_jupyter/models/anthropic/blocks.py",
+        old='kept.get("items") or () if kept.get("model") == model else ()',
+        new='kept.get("items") or ()',
+        tests=("tests/models/test_message_blocks.py",),
+    ),
+    Fault(
         name="why a reply ended is lost where it comes with the last piece of text",
         file="asyncfc_jupyter/models/openai/chat.py",
         old='if reason and reason != "null":',

@@ -222,7 +222,7 @@ class ScriptedServer:
             while first := await ahead:
                 path, headers, body = await _read_request(reader, first)
                 ahead = asyncio.ensure_future(reader.read(1))
-                if path.endswith(("/chat/completions", "/responses", "/messages")):
+                if path.partition("?")[0].endswith(("/chat/completions", "/responses", "/messages")):
                     await self._answer(Recorded(path, headers, json.loads(body or "{}"), number), writer, ahead)
                 elif path.partition("?")[0].endswith("/models") and self.models is not None:
                     await _refuse(writer, self._list())

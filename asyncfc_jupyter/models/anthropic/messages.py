@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
+from asyncfc_jupyter.models.address import show_address
 from asyncfc_jupyter.models.anthropic.blocks import THINKING, Block, system_blocks, tool_block, tool_choice, turns
 from asyncfc_jupyter.models.anthropic.library import ANTHROPIC_PYTHON
 from asyncfc_jupyter.models.base import (
@@ -43,6 +44,8 @@ from asyncfc_jupyter.models.profiles import ANTHROPIC_URL
 MOST_TOKENS, FEWER_TOKENS = 32_000, 4_096
 _EAGER, _CACHE, _USUAL, _THINKING = "eager_input_streaming", "cache_control", "the usual limit", "thinking"
 _TOO_MANY = re.compile(r"max_tokens|context (length|limit|window)", re.IGNORECASE)
+#: Marks for the cache that the API takes.
+_MOST_MARKS = 4
 #: Why a reply ended before it was whole. A pause follows too many steps of tools that run at the server.
 _ENDS = {
     "max_tokens": "length",
@@ -73,7 +76,7 @@ class ClaudeMessages(Adapter):
     def __init__(self, model: str, *, base_url: str | None = None, **more: Any) -> None:
         super().__init__(model, base_url=base_url or ANTHROPIC_URL, **more)
         # The library expects an address without the version; here all addresses end in it.
-        version = "" if (base_url or ANTHROPIC_URL).rstrip("/").endswith("/v1") else "/v1"
+        version = "" if show_address(base_url or ANTHROPIC_URL).endswith("/v1") else "/v1"
         self.path, self.models_path = f"{version}/messages", f"{version}/models?limit=1000"
 
     def _body(self, request: ChatRequest, options: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
@@ -84,8 +87,10 @@ class ClaudeMessages(Adapter):
             tools = [{_EAGER: True, **tool} for tool in tools]
         if _CACHE not in refused and _CACHE not in options:
             asked = [message["content"] for message in messages if message["role"] == "user"]
-            for blocks in filter(None, (tools, system, *asked[-2:])):
-                blocks[-1][_CACHE] = {"type": "ephemeral"}
+            # The user may have marked tools: then there is room for fewer, and the messages are the most of a request.
+            ends = [blocks[-1] for blocks in (*asked[:-3:-1], system, tools) if blocks and _CACHE not in blocks[-1]]
+            for block in ends[: max(0, _MOST_MARKS - sum(_CACHE in tool for tool in tools))]:
+                block[_CACHE] = {"type": "ephemeral"}
         options = {name: value for name, value in options.items() if name not in refused}
         body = {**options, "max_tokens": _most_tokens(request, options, refused), "messages": messages}
         choice = body.pop("tool_choice", None)
