@@ -179,6 +179,36 @@ def test_the_command_prints_the_report_or_its_json(capsys) -> None:
     assert "there is no server 'olama'" in capsys.readouterr().err
 
 
+def test_the_command_sends_options_and_headers_and_keeps_each_report(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("MY_GATEWAY_KEY", "gw-c93jf02mfk38fj3l")
+    given = [
+        "--option",
+        "seed=7",
+        "--option",
+        "top_p=",
+        "--header",
+        "X-Title: mine",
+        "--header",
+        "x-key: env:MY_GATEWAY_KEY",
+    ]
+    with ScriptedServer(server_of(plain)) as server:
+        place = ["doctor", "m", "--base-url", server.base_url]
+        assert cli.main([*place, *given]) == 0
+        for request in server.requests:
+            assert (request.body["seed"], "top_p" in request.body) == (7, False)
+            assert (request.headers["x-title"], request.headers["x-key"]) == ("mine", "gw-c93jf02mfk38fj3l")
+        asked = len(server.requests)
+        assert cli.main([*place, *given]) == cli.main([*place, "--option", "seed=8"]) == 0
+        assert {request.body["seed"] for request in server.requests[asked:]} == {8}
+    capsys.readouterr()
+    for wrong in (["--option", "api_key=hunter2"], ["--header", "x-key: hunter2"], ["--option", "seed"]):
+        with pytest.raises(SystemExit):
+            cli.main([*place, *wrong])
+        said = capsys.readouterr().err
+        assert "env:MY_KEY" in said or "NAME=VALUE" in said
+        assert "hunter2" not in said
+
+
 def test_a_model_that_only_talks_is_cut_short_and_then_forced_to_call() -> None:
     def talkative(body, *, chat, answered):
         if answered or "tool_choice" in body:
