@@ -177,7 +177,13 @@ class Tool:
         shape = self.parameters_of.result_shape if references else ""
         description = f"{self.description}\n\n-> {shape}" if shape else self.description
         function = {"name": self.name, "description": description, "parameters": parameters}
-        return {"type": "function", "function": {**function, **self.options.get("extra", {})}}
+        function |= self.options.get("extra", {})
+        try:
+            text = json.dumps(function, ensure_ascii=False)
+            text.encode()
+        except UnicodeEncodeError:  # half a surrogate pair in a text: a request cannot hold it
+            function = json.loads(text.encode(errors="replace"))
+        return {"type": "function", "function": function}
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -1,6 +1,7 @@
 """Texts beside types: in `Annotated`, in a `Field`, in the docstring of a class; and which of them counts."""
 
 import dataclasses
+import json
 from typing import Annotated, Any, Literal, NotRequired
 
 import pytest
@@ -178,3 +179,16 @@ def test_a_signature_shows_types_and_defaults_by_their_names() -> None:
         "find(city: str, *, seat: Literal['window', 'aisle'] = 'aisle', address: Address | None = None, made: Any = <Room>, "
         "rows: list[int] = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1…, kind: type = Room) -> Room"
     )
+
+
+def test_a_text_that_a_request_cannot_hold_is_replaced() -> None:
+    """A file's name that is not UTF-8 holds half a surrogate pair."""
+
+    def find(city: Annotated[str, "a \ud800 b"]) -> Annotated[int, "c \ud800 d"]:
+        """Find \ud800 it."""
+
+    for references in (False, True):
+        function = make_tool(find, extra={"hint": "e \ud800 f"}).definition(references=references)["function"]
+        text = json.dumps(function, ensure_ascii=False).encode().decode()
+        for left in ("Find ? it.", "a ? b", "c ? d", "e ? f"):
+            assert left in text
