@@ -10,13 +10,26 @@ from typing import Any
 
 import pytest
 
-from tests.outside.journey import DOCTOR_FIXTURES, THOUGHT, Journey, doctor, fixtures, fixtures_of_values, still
+from tests.outside.journey import (
+    ANSWER,
+    CALLS,
+    DOCTOR_FIXTURES,
+    THOUGHT,
+    Journey,
+    doctor,
+    fixtures,
+    fixtures_of_values,
+    still,
+)
 from tests.servers.aimock import Aimock, aimock
 from tests.servers.litellm_proxy import KEY, litellm_proxy
+from tests.servers.scripted_server import Answer, ScriptedServer, Stream
 from tests.suite.expected import Compare
 
 #: The first test waits for the proxy, and builds its environment if it must.
 pytestmark = [pytest.mark.outside, pytest.mark.timeout(900)]
+#: What a model of Google signs its calls with: base64.
+SIGNATURE = "c2lnbmVkIGJ5IGdlbWluaQ=="
 #: Paths that each provider's own API has, by the name of the model.
 PATHS = {
     "openai": "/v1/",
@@ -35,8 +48,25 @@ def mock() -> Iterator[Aimock]:
         yield running
 
 
+def _signed(body: dict[str, Any]) -> Answer:
+    """Answer as Gemini 3 does: calls with a signature of what was thought before them, and then the answer."""
+    parts: list[dict[str, Any]] = [{"text": ANSWER}]
+    if len(body["contents"]) == 1:
+        parts = [{"functionCall": {"name": call["name"], "args": call["arguments"]}} for call in CALLS]
+        parts[0]["thoughtSignature"] = SIGNATURE
+    candidate = {"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}
+    return Stream(({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 4}},))
+
+
 @pytest.fixture(scope="module")
-def proxy(mock: Aimock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def gemini() -> Iterator[ScriptedServer]:
+    """A Gemini that signs: aimock's does not."""
+    with ScriptedServer(_signed) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def proxy(mock: Aimock, gemini: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     claude = {"model": "anthropic/claude-sonnet-4-5", "api_base": mock.address, "api_key": "none"}
     models = {
         "openai": {"model": "openai/gpt-4o", "api_base": mock.base_url, "api_key": "none"},
@@ -45,6 +75,11 @@ def proxy(mock: Aimock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         "gemini": {
             "model": "gemini/gemini-3-pro-preview",
             "api_base": f"{mock.address}/v1beta",
+            "api_key": "none",
+        },
+        "signing": {
+            "model": "gemini/gemini-3-pro-preview",
+            "api_base": gemini.base_url,
             "api_key": "none",
         },
         "bedrock": {
@@ -111,3 +146,14 @@ def test_thinking_goes_back_through_the_proxy_with_its_signature(mock: Aimock, p
     journey = Journey()
     assert journey.went_well(journey.on("thinking", base_url=proxy, api=api, api_key=KEY, mode="eager"))
     assert {each["response"]["status"] for each in mock.journal} == {200}
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_signature_of_gemini_goes_back_with_its_call(gemini: ScriptedServer, proxy: str, api: str) -> None:
+    """Through Messages the proxy loses it, and sends what Google accepts in its place."""
+    before = len(gemini.requests)
+    journey = Journey()
+    assert journey.went_well(journey.on("signing", base_url=proxy, api=api, api_key=KEY))
+    sent = gemini.requests[before + 1].body["contents"]
+    calls = [part for content in sent for part in content["parts"] if "functionCall" in part or "function_call" in part]
+    assert calls[0]["thoughtSignature"] == SIGNATURE

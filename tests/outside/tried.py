@@ -108,7 +108,7 @@ TRIED = (
             {
                 "OpenAI": {**_UNTRIED, **_ALL},
                 "Anthropic": {"reasoning goes back": "`chat`, `messages`; `responses` loses it", **_ALL},
-                "Gemini": {**_UNTRIED, **_ALL},
+                "Gemini": {"reasoning goes back": "`chat`, `responses`; `messages` loses it", **_ALL},
                 "Bedrock": _UNTRIED,
             }.items()
         )

@@ -30,6 +30,8 @@ from typing import Any, Final, Self, TypeVar
 PATIENCE_S: Final = 60.0
 #: Connections that may wait to be accepted: a client whose connection does not fit retries after a second.
 _QUEUED: Final = 1000
+#: The ends of the paths that are answered: OpenAI's, Anthropic's and Gemini's.
+_PATHS: Final = ("/chat/completions", "/responses", "/messages", ":streamGenerateContent")
 CUT: Final = object()
 #: Instead of an answer: the connection closes before a byte is sent.
 HANG_UP: Final = object()
@@ -222,7 +224,7 @@ class ScriptedServer:
             while first := await ahead:
                 path, headers, body = await _read_request(reader, first)
                 ahead = asyncio.ensure_future(reader.read(1))
-                if path.partition("?")[0].endswith(("/chat/completions", "/responses", "/messages")):
+                if path.partition("?")[0].endswith(_PATHS):
                     await self._answer(Recorded(path, headers, json.loads(body or "{}"), number), writer, ahead)
                 elif path.partition("?")[0].endswith("/models") and self.models is not None:
                     await _refuse(writer, self._list())
