@@ -316,3 +316,27 @@ def test_settings_apply_to_the_shown_prompt_and_to_every_compared_mode(
         assert cell.status == "ok", cell.traceback
         said = [request.body["messages"][0]["content"] for request in server.requests]
     assert said == ["One.", "Two.", "Two."]
+
+
+def test_calls_in_the_text_are_reported_in_a_cell_and_made_by_a_setting(begin: Begin) -> None:
+    written = '<think>Both?</think>I look.\n<tool_call>{"name": "quick", "arguments": {"x": 7}}</tool_call>'
+    replies = [reply(text_chunks(written, 9)), reply(text_chunks(written, 9)), reply(text_chunks("It is 7."))]
+    with ScriptedServer(replies) as server:
+        kernel = begin(project=f'[tool.asyncfc]\nmodel = "m"\nbase_url = "{server.base_url}"\n')
+        loaded(kernel)
+        kernel.run("import asyncio")
+        kernel.run(OFFERED)
+        cell = kernel.run("%%agent\nGo.")
+        assert cell.status == "ok", cell.traceback
+        assert "the server sent a call of quick as text" in cell.text
+        assert "Both?" not in kernel.value("_agent.answer")
+        kernel.run("%config AgentMagics.calls_in_text = True")
+        assert row(kernel, "calls_in_text") == "calls_in_text True set in this kernel (%config)"
+        cell = kernel.run("%%agent\nGo.")
+        assert cell.status == "ok", cell.traceback
+        assert kernel.value("_agent.answer") == "'It is 7.'"
+        assert kernel.value("_agent.futures['f1'].result()") == "7"
+        assert "Both?" not in str([request.body for request in server.requests])
+        kernel.run("from asyncfc_jupyter.trace.fold.spans import fold")
+        shown = kernel.value("[span.kind for span in fold(_agent.trace).lane.spans.values()]")
+        assert "'reasoning', 'text', 'call'" in shown
