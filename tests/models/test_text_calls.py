@@ -74,6 +74,12 @@ SEVERAL = {
         ["get_weather"],
     ),
     "a name that begins like another": (written("get_weather_of_all"), "", ["get_weather_of_all"]),
+    "one that is no call, in a list": (f"[TOOL_CALLS][{written()}, {{}}]", "{}]", ["get_weather"]),
+    "one after another that lacks a brace": (
+        f"<tool_call>{written()[:-1]}</tool_call>\n<tool_call>{written('get_time')}</tool_call>",
+        "",
+        ["get_weather", "get_time"],
+    ),
     "a text after a bare one": (f"{written()} is it.", "is it.", ["get_weather"]),
 }
 
@@ -174,3 +180,9 @@ def test_any_mixture_of_marks_is_read_the_same_wherever_it_is_cut(marks, size) -
     assert all(name in OFFERED.tools for name, _ in expected[1])
     if not expected[1]:
         assert expected[0] == whole
+
+
+def test_a_head_that_names_no_offered_tool_is_passed_at_once() -> None:
+    calls = TextCalls(OFFERED)
+    passed = [[delta.text for delta in calls.feed(piece)] for piece in ("[TOOL_CALLS]get", "_we", "b ", "x")]
+    assert passed == [[], [], ["[TOOL_CALLS]", "get_web "], ["x"]]
