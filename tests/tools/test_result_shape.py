@@ -137,6 +137,12 @@ class Point(NamedTuple):
     y: int
 
 
+class Pair(BaseModel):
+    """Written as JSON, the named tuple in it is a list: it stands beside a node, which is not written as it is."""
+
+    both: tuple[Node, Point]
+
+
 class Row(TypedDict):
     key: str
     count: NotRequired[int]
@@ -207,6 +213,7 @@ HINTS: dict[str, Any] = {
     "generic dataclass without its type": Box,
     "dataclass of pydantic": Checked,
     "named tuple": Point,
+    "named tuple in a model": Pair,
     "named tuple without types": collections.namedtuple("Pair", ["left", "right"]),
     "typed dict": Row,
     "odd keys": Odd,
@@ -414,6 +421,7 @@ LEAVES = st.sampled_from(
         (Checked, Checked(b=[Line(sku="a")])),
         (Point, Point(1, 2)),
         (Row, {"key": "a"}),
+        (Pair, Pair(both=(Node("a", []), Point(1, 2)))),
         (Odd, {"a key": 1, "class": "b", "_under": 2, "it's": 3, "new\nline": 4, "a\\b": 5}),
         (Struct, Struct(1)),
         (Loose, Loose(a=1)),
