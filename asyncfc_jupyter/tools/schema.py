@@ -49,6 +49,10 @@ from asyncfc_jupyter.tools.signature_text import EACH_TIME
 _MOST_PROBLEMS = 5
 #: Characters that an error shows of a value that does not fit.
 _VALUE_CHARACTERS = 40
+#: What an error calls a value that holds others.
+_IN_WORDS: Mapping[type, str] = {dict: "an object", list: "a list"}
+#: Types of values of which no part has a name.
+_JSON = (str, bool, int, float, list, type(None))
 #: Keywords of a schema that list values.
 _LIST_VALUES = frozenset({"enum", "const", "default", "examples"})
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -203,11 +207,12 @@ class Parameters:
         return or_as_written(field["schema"], functools.partial(self._nulls.without, schema=part))
 
     def _checked(self, check: Callable[[Any], Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+        given = self.given(arguments)
         try:
-            checked: dict[str, Any] = check(self.given(arguments))
+            checked: dict[str, Any] = check(given)
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
-            problems = [_problem(detail, self.names) for detail in details[:_MOST_PROBLEMS]]
+            problems = [_problem(detail, given, self.names) for detail in details[:_MOST_PROBLEMS]]
             if len(details) > _MOST_PROBLEMS:
                 problems.append(f"and {len(details) - _MOST_PROBLEMS} more")
             raise ArgumentMismatch(self._name, tuple(problems)) from None
@@ -304,15 +309,37 @@ class _Schema(GenerateJsonSchema):
             return {"type": "object"}
 
 
-def _problem(detail: Any, names: tuple[str, ...]) -> str:
-    where, given = ".".join(map(str, detail["loc"])), detail["input"]
+def _problem(detail: Any, arguments: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Return one problem in words: where, what was expected, and what was seen.
+
+    Args:
+        detail: The problem, as pydantic says it.
+        arguments: The arguments that it is about.
+        names: The names of the parameters.
+    """
+    loc, given = detail["loc"], detail["input"]
+    inside: Any = arguments
+    steps, kinds = list[str](), list[str]()
+    for step in loc:
+        is_step = step in inside if type(inside) is dict else isinstance(step, int) or not isinstance(inside, _JSON)
+        if is_step or (step is loc[-1] and detail["type"] == "missing"):
+            steps.append(str(step))
+            with ForeignCode():  # what an object would be written as is not at hand
+                inside = inside[step]
+        else:
+            kinds.append(str(step))  # of several that the value may be of
+    where = repr(".".join(steps)) + (f" as {'.'.join(kinds)}" if kinds else "")
+    if detail["type"] == "extra_forbidden" and len(loc) == 1:
+        return f"there is no parameter {where} (there are: {', '.join(names) or 'none'})"
     if detail["type"] == "extra_forbidden":
-        return f"there is no parameter {where!r} (there are: {', '.join(names) or 'none'})"
+        return f"there is no field {where}"
     if detail["type"] == "missing":
-        return f"{where!r} is missing"
-    is_plain = given is None or isinstance(given, str | bool | int | float)
-    shown = shorten(repr(given), _VALUE_CHARACTERS) if is_plain else type(given).__name__
-    return f"{where!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {shown}"
+        return f"{where} is missing"
+    if detail["type"] == "union_tag_invalid":
+        return f"{where}: {detail['msg'][0].lower()}{detail['msg'][1:]}"  # which has what was seen
+    is_single = given is None or isinstance(given, str | bool | int | float)
+    shown = shorten(repr(given), _VALUE_CHARACTERS) if is_single else _IN_WORDS.get(type(given), type(given).__name__)
+    return f"{where}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {shown}"
 
 
 def _words(schema: Any, root: Mapping[str, Any]) -> tuple[frozenset[str], str]:

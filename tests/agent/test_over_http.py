@@ -75,7 +75,7 @@ def test_a_text_parameter_refuses_other_values_and_the_model_sees_why() -> None:
         run = asyncio.run(agent_for(server, echo).run("go"))
         answer = json.loads(server.requests[1].messages[-1]["content"])
     assert answer["status"] == "failed"
-    assert "'text': input should be a valid string, not list" in answer["error"]
+    assert "'text': input should be a valid string, not a list" in answer["error"]
     assert run.answer == "Sorry."
 
 

@@ -273,7 +273,7 @@ def test_arguments_that_never_fit_are_refused_at_once() -> None:
         return errors, [call.state.value for call in late]
 
     errors, states = run_virtually(main())
-    assert "'name': input should be a valid string, not list" in errors[0]
+    assert "'name': input should be a valid string, not a list" in errors[0]
     assert "'name' is missing" in errors[1]
     assert "there is no parameter 'size' (there are: name, count)" in errors[2]
     assert states == ["done", "failed"]

@@ -131,10 +131,10 @@ def test_what_was_shown_as_json_can_be_passed_as_what_was_shown(value, hint, bou
     ("value", "hint", "problem"),
     [
         (3, str, "not 3"),
-        ({"a": 1}, str, "not dict"),
-        ([1], dict, "not list"),
+        ({"a": 1}, str, "not an object"),
+        ([1], dict, "not a list"),
         (Path("a.csv"), int, "not 'a.csv'"),
-        (Line("cup"), str, "not dict"),
+        (Line("cup"), str, "not an object"),
         (Line("cup"), dict[str, int], "'x.sku': input should be a valid integer, unable to parse string"),
         (object(), str, "not object"),
         (pd.DataFrame({"a": [1]}), str, "not DataFrame"),

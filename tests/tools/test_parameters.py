@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -121,3 +121,48 @@ def test_a_value_that_cannot_be_compared_is_bound_as_it_is() -> None:
 
     table = Table()
     assert make_tool(show).parameters_of.bind({"table": table, "rows": None}).arguments["table"] is table
+
+
+class Round(BaseModel):
+    kind: Literal["round"]
+    radius: float
+
+
+class Square(BaseModel, extra="forbid"):
+    kind: Literal["square"]
+    side: float
+
+
+@pytest.mark.parametrize(
+    ("hint", "sent", "problem"),
+    [
+        (Square, {"kind": "square", "side": 1, "colour": "red"}, "there is no field 'x.colour'."),
+        (Round | Square, {"kind": "round"}, "'x.radius' as Round is missing"),
+        (list[Round | int], [1, {"kind": "round", "radius": "wide"}], "'x.1.radius' as Round: input should be"),
+        (
+            Annotated[Round | Square, Field(discriminator="kind")],
+            {"kind": "round", "radius": []},
+            "'x.radius' as round: ",
+        ),
+        (
+            int | list[int],
+            {"a": 1},
+            "'x' as int: input should be a valid integer, not an object; 'x' as list[int]: input",
+        ),
+        (
+            Annotated[Round | Square, Field(discriminator="kind")],
+            {"kind": "flat"},
+            "'x': input tag 'flat' found using 'kind' does not match any of the expected tags: 'round', 'square'.",
+        ),
+        (dict[str, int], {"a": [1]}, "'x.a': input should be a valid integer, not a list"),
+    ],
+    ids=["a field", "a missing one", "in a list", "by a tag", "alternatives", "no such tag", "a value"],
+)
+def test_a_problem_says_where_as_what_and_what_was_seen(hint, sent, problem) -> None:
+    def look(x) -> None:
+        """Look."""
+
+    look.__annotations__ = {"x": hint}
+    with pytest.raises(ArgumentMismatch) as refused:
+        make_tool(look).parameters_of.bind({"x": sent})
+    assert problem in str(refused.value)
