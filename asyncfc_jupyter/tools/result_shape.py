@@ -77,7 +77,7 @@ def result_shape(hint: Any) -> str:
             hint = args[-1]  # the layer awaits it
     for detail in _DETAILS:
         with ForeignCode(), contextlib.suppress(_TooLong):
-            text = _Writer(detail).write(hint, ())
+            text = _Writer(detail).shape_of(hint, ())
             if len(text) <= MOST_CHARACTERS:
                 return text
     return ""
@@ -93,7 +93,7 @@ class _Writer:
     #: Parts that it still may have: each takes a character at least.
     left: int = MOST_CHARACTERS
 
-    def write(self, hint: Any, inside: tuple[Any, ...]) -> str:
+    def shape_of(self, hint: Any, inside: tuple[Any, ...]) -> str:
         """Return the shape of a value; empty if nothing is known of it.
 
         Args:
@@ -110,7 +110,7 @@ class _Writer:
             kind = bare(kind.__supertype__)
         origin = get_origin(kind)
         if origin in (Union, UnionType):
-            options = dict.fromkeys(self.write(each, inside) for each in get_args(kind))
+            options = dict.fromkeys(self.shape_of(each, inside) for each in get_args(kind))
             return "" if "" in options else " | ".join(options)
         base = NoneType if kind is None else kind if origin is None else origin
         is_enum = isinstance(base, type) and issubclass(base, Enum) and not issubclass(base, Flag)
@@ -126,7 +126,7 @@ class _Writer:
         written = any("__pydantic_fields__" in vars(each) for each in inside)
         fields = _fields(base, kind)
         if isinstance(fields, _Root):
-            return "" if base in inside else self.write(fields.hint, (*inside, base))
+            return "" if base in inside else self.shape_of(fields.hint, (*inside, base))
         if fields is not None and written and issubclass(base, tuple):
             return self._list(tuple, tuple(each.hint for each in fields), inside)
         is_written = "__pydantic_fields__" in vars(base) or dataclasses.is_dataclass(base) or is_typeddict(base)
@@ -136,7 +136,7 @@ class _Writer:
             return self._list(base, args, inside)
         key = bare(args[0]) if args else None
         if issubclass(base, abc.Mapping):
-            item = self.write(args[1], inside) if len(args) == 2 else ""
+            item = self.shape_of(args[1], inside) if len(args) == 2 else ""
             # A key that is not plain has no text by which a model would know it.
             return f"{{[{key.__name__}]: {item}}}" if item and key in _PLAIN else "dict"
         name = "None" if base is NoneType else plain_text(base.__name__)
@@ -144,7 +144,7 @@ class _Writer:
         return name if name.partition("[")[0].isidentifier() else ""
 
     def _list(self, base: type, args: tuple[Any, ...], inside: tuple[Any, ...]) -> str:
-        items = [self.write(each, inside) for each in args if each is not ...]
+        items = [self.shape_of(each, inside) for each in args if each is not ...]
         if base is not tuple or args[1:] == (...,):
             return f"[{items[0]}]" if items and items[0] else "list"
         any_number = any(get_origin(each) is Unpack or get_origin(each) is tuple for each in args)
@@ -158,7 +158,7 @@ class _Writer:
             escaped = each.name.replace("\\", "\\\\").replace("'", "\\'")
             name = each.name if named_step(each.name).startswith(".") else f"'{escaped}'"
             name += "?" if each.may_be_missing else ""
-            kind_of_it = self.write(each.hint, (*inside, kind)) if self.detail.types else ""
+            kind_of_it = self.shape_of(each.hint, (*inside, kind)) if self.detail.types else ""
             text = shorten(text_beside(each.hint), _TEXT_CHARACTERS) if self.detail.texts else ""
             shown.append(f"{name}{': ' if kind_of_it else ''}{kind_of_it}{f' ({text})' if text else ''}")
         more = ["..."] if len(fields) > len(shown) else []

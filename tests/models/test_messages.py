@@ -362,7 +362,7 @@ def test_an_address_is_taken_with_its_version_or_without(base: str) -> None:
     assert server.requests[0].path == f"{prefix}/v1/messages" + (f"?{query}" if query else "")
 
 
-def test_the_environment_of_anthropic_neither_redirects_nor_reaches_another_server(
+def test_the_environment_for_anthropic_never_reaches_another_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with ScriptedServer([message(text_block("So"))] * 3) as server:
