@@ -76,7 +76,7 @@ def test_a_text_parameter_refuses_other_values_and_the_model_sees_why() -> None:
         seen = [message["content"] for message in server.requests[-1].messages if message["role"] == "tool"]
     # With its call, or, where the first one returned late, with the answer of the layer's own that the model waits for.
     assert sum("'text': input should be a valid string, not a list" in content for content in seen) == 1
-    assert run.futures["f2"].status == "failed"
+    assert "failed" in repr(run.futures["f2"])
     assert run.answer == "Sorry."
 
 

@@ -508,7 +508,7 @@ def test_leaving_a_reply_closes_its_connection() -> None:
         assert not server.requests[0].finished
 
 
-def test_a_reply_that_is_overloaded_in_the_middle_continues_and_repeats_nothing() -> None:
+def test_a_reply_that_overload_ends_continues_and_repeats_nothing() -> None:
     broken = [step for step in CALLS.steps if not isinstance(step, dict) or step["type"] != "message_delta"]
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     for end in (error, CUT):

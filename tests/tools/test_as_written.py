@@ -190,7 +190,7 @@ def test_a_default_is_used_as_it_is() -> None:
     assert bound.arguments == {"x": Path("a"), "y": 3, "z": [1]}
 
 
-def test_the_path_of_an_argument_is_that_of_the_text_that_the_function_gets() -> None:
+def test_an_arguments_path_is_that_of_the_text_that_the_function_gets() -> None:
     def look(x: str, y: dict) -> None:
         """Look at it."""
 

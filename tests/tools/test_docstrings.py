@@ -226,7 +226,7 @@ def test_a_text_on_an_argument_that_the_function_lacks_stays() -> None:
     assert "Not for the model" not in str(made.definition(references=True))
 
 
-def test_an_authors_description_replaces_the_docstrings_and_not_its_arguments() -> None:
+def test_an_authors_description_replaces_that_of_the_docstring_alone() -> None:
     @tool(description="Look for flights.")
     def find(city: str) -> None:
         """Find flights.
