@@ -86,8 +86,8 @@ _MEANINGS = {
 _FAILED = "{address} failed ({status}){message}; look at its log, or try later."
 _REFUSED = "{address} refuses the request ({status}){message}; look at the model's options and the tools' parameters."
 _NO_MODEL = (
-    "{address} does not know the model {model!r} ({status}){message}; name one that it serves with model (--model), or fix "
-    "base_url (--base-url), which {ending}."
+    "{address} does not know the model {model!r} ({status}){message}; name one that it serves (%agent model --list) with "
+    "model (--model), or fix base_url (--base-url), which {ending}."
 )
 _NO_PATH = "{address} has no {path} ({status}){message}; " + _PATH_OR_KIND + "."
 _KEY_MISSING = "{address} asks for a key (401){message}; set {variable}, or pass api_key."
