@@ -492,7 +492,7 @@ class Accumulator:
         for call in self._calls:
             ids.setdefault(call.raw_id, []).append(call.call_id)
         for item in self._items:
-            known = ids.get(item.get("call_id") or "")
+            known = ids.get(item["call_id"] or "") if "call_id" in item else None
             yield {**item, "call_id": known.pop(0)} if known else item
 
     def _release(self) -> list[Part]:

@@ -472,6 +472,18 @@ def test_thinking_returns_with_the_calls_that_it_led_to() -> None:
     ]
 
 
+@pytest.mark.parametrize("said", ["", "I book. "])
+def test_thinking_before_a_call_in_the_text_returns_as_it_came(said: str) -> None:
+    written = text_block(said + '<tool_call>{"name": "order", "arguments": {"city": "Faro"}}</tool_call>')
+    thought = message(thinking_block("Hm, so"), written)
+    made: list[str] = []
+    _, server = run_with([thought, message(text_block("Done."))], made, mode="eager", calls_in_text=True)
+    assert made == ["order Faro 1"]
+    first, *others = server.requests[1].messages[1]["content"]
+    assert first == THOUGHT
+    assert [each["type"] for each in others] == [*(["text"] if said else []), "tool_use"]
+
+
 def test_calls_start_while_the_reply_streams() -> None:
     gate, made = Gate(), list[str]()
     end = message(text_block("."), stop="tool_use").steps[1:]

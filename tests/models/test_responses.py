@@ -223,6 +223,15 @@ def test_reasoning_goes_back_in_its_place_and_is_logged() -> None:
     assert (retried.turn, retried.attempt, retried.pause_s) == (1, 1, 0.001)
 
 
+def test_reasoning_before_a_call_that_stood_in_the_text_goes_back() -> None:
+    written = text_item('<tool_call>{"name": "get", "arguments": {"x": 1}}</tool_call>')
+    answers = [response(reasoning_item("rs_1", "First"), written), response(text_item("Done."))]
+    _, server = run_agent(answers, mode="eager", calls_in_text=True)
+    types = [item["type"] for item in server.requests[-1].messages]
+    assert types == ["message", "reasoning", "function_call", "function_call_output"]
+    assert "call_id" not in server.requests[-1].messages[1]
+
+
 def test_the_reasoning_of_one_model_is_not_sent_to_another() -> None:
     call = {"id": "a", "type": "function", "function": {"name": "get", "arguments": "{}"}}
     items = [{"type": "reasoning", "id": "rs", "summary": []}, {"type": "function_call", "call_id": "a"}]

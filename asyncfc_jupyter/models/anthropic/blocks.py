@@ -110,8 +110,9 @@ def _reply_blocks(message: Message, model: str) -> Iterator[Block]:
             yield from thinking
             yield made
             thinking = []
-    yield from (text_block(words) for words in texts if words.strip())
-    yield from map(_call, calls.values())
+    # Among these are calls that stood in the text, and calls that were cut off: their thinking comes before them, too.
+    rest = [*(text_block(words) for words in texts if words.strip()), *map(_call, calls.values())]
+    yield from (*thinking, *rest) if rest else ()
 
 
 def _texts(words: str, order: Sequence[Mapping[str, Any]]) -> Iterator[str]:

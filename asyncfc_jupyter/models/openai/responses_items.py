@@ -91,7 +91,10 @@ def _reply_items(message: Message, model: str) -> Iterator[Item]:
             yield from pending
             yield made
             pending = []
-    # Reasoning without a following item, as in a reply that was cut off, would be refused: it is left out.
     if words:
         yield {"type": "message", "role": "assistant", "content": words}
+    # Reasoning without a following item, as in a reply that was cut off, would be refused: it is left out. A message without a
+    # text was a call that stood there.
+    if order and order[-1]["type"] == "message" and calls:
+        yield from pending
     yield from map(call_item, calls.values())
