@@ -86,7 +86,7 @@ def test_thinking_that_nothing_follows_is_left_out() -> None:
     assert types_of([GO, {"role": "assistant", "content": "", "replay": kept(items=[THOUGHT])}]) == []
 
 
-def test_thinking_stays_before_a_call_that_stood_in_the_text_or_was_cut_off() -> None:
+def test_thinking_stays_before_a_call_in_the_text_or_one_cut_off() -> None:
     in_text = asked(call("call_1_1"), replay=kept(items=[THOUGHT, said(20)]))
     assert types_of([GO, in_text]) == ["Hm", "call_1_1"]
     cut = asked(call("a"), call("b"), replay=kept(items=[THOUGHT, used("a"), HIDDEN]))

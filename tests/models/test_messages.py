@@ -362,6 +362,20 @@ def test_an_address_is_taken_with_its_version_or_without(base: str) -> None:
     assert server.requests[0].path == f"{prefix}/v1/messages" + (f"?{query}" if query else "")
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_takes_the_key_to_another_server(status: int) -> None:
+    with ScriptedServer([message(text_block("So"))], models=["m"]) as second:
+        moved = HttpError(status=status, headers={"location": f"{second.base_url}/messages"})
+        with ScriptedServer([moved], models=moved) as first:
+            model = ClaudeMessages("m", base_url=first.base_url, api_key=KEY)
+            with pytest.raises(ServerError, match="redirects the request to"):
+                asyncio.run(ask(model))
+            with pytest.raises(ServerError):
+                asyncio.run(model.list_models())
+    assert KEY in str(dict(first.requests[0].headers))
+    assert not second.requests
+
+
 def test_the_environment_for_anthropic_never_reaches_another_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -17,4 +17,5 @@ ANTHROPIC_PYTHON = ClientLibrary(
     ambient=("auth_token", "webhook_key"),
     owns=lambda base_url: base_url is None or origin(base_url) == origin(ANTHROPIC_URL),
     extra="anthropic",
+    hides_key=False,  # in 0.60 it is in X-Api-Key
 )

@@ -9,7 +9,8 @@ of the chunks of a reply.
 * A field of the body, or of a tool, that a strict server does not support is left out from then on, and the request is sent
   again.
 * The limit of a reply's tokens has other names at other servers: a name that is refused is replaced by the next one.
-* Extra headers belong to this server: a redirect is not followed with them, since the HTTP library would send them along.
+* Extra headers, and a key in a header of its own, belong to this server: a redirect is not followed with them, since the HTTP
+  library would send them along.
 * Requests and events are plain dictionaries, through the library's interface for endpoints that it does not know. For
   endpoints that it knows it builds an object of each message at every request, and of each event: 78 to 142 ms with a history
   of 400 messages, and three quarters of the cost of a token.
@@ -381,7 +382,8 @@ class Adapter(ABC):
             for name, value in self._headers.items()
         }
         # Another server, to which a redirect leads, would get the headers too.
-        return {"headers": headers, "follow_redirects": False} if headers else {}
+        follow = {} if self.library.hides_key and not headers else {"follow_redirects": False}
+        return {"headers": headers, **follow} if headers else follow
 
     def _limited(self, options: Mapping[str, Any], most_tokens: int | None) -> dict[str, Any]:
         """Return the options with one limit of the reply's tokens: the smaller one of the user's and the request's."""
@@ -405,7 +407,7 @@ class Adapter(ABC):
         below = self.path.startswith("/v1/")
         others = [given.removesuffix("/v1")] if below else [f"{given}/v1", f"{root}v1"]
         for base_url in dict.fromkeys(each for each in others if each != given):
-            options = {"timeout": module.Timeout(min(_CONNECT_S, self._timeout_s))}
+            options = {"timeout": module.Timeout(min(_CONNECT_S, self._timeout_s)), **self._header_options()}
             status, models = 0, None
             try:
                 models = await client.get(f"{base_url}{'/v1' if below else ''}/models", cast_to=object, options=options)

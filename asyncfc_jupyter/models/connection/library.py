@@ -35,6 +35,9 @@ class ClientLibrary:
     owns: Callable[[str | None], bool]
     #: The extra of this package that installs it; empty for one that is always installed.
     extra: str = ""
+    #: Whether the key is in the header Authorization in all its versions: HTTP libraries remove that one from a request that a
+    #: redirect leads to another server, and no other header.
+    hides_key: bool = True
 
     def load(self) -> Any:
         """Return the library, and import it first if needed.
