@@ -33,7 +33,7 @@ class Reading:
     fixed: Mapping[str, Any]
     #: What the function does: the docstring without the part on arguments, unless the author gave another text.
     description: str
-    #: The type of the result; `inspect.Signature.empty` without one.
+    #: The type of the result; `Any` without one.
     returns: Any
     #: What the docstring says about each parameter.
     about: Mapping[str, str]
@@ -86,13 +86,14 @@ def read_function(name: str, function: Callable[..., Any], description: str | No
         "its docstring": "" if description else parts.text,
         **{f"its text on {each!r}": about[each] for each in about},
     }
+    returns = written.get("return", signature.return_annotation)
     return Reading(
         signature=_with_defaults(signature),
         hints=hints,
         contexts=contexts,
         fixed=fixed,
         description=description or shortened(parts.text),
-        returns=written.get("return", signature.return_annotation),
+        returns=Any if returns is signature.empty else returns,
         about={each: shortened(text) for each, text in about.items()},
         docstring=docstring,
         notices=tuple(

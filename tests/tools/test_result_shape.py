@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
+import functools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ForwardRef, Generic, Literal, NamedTuple, NewType, NotRequired, Optional, TypeVar
@@ -284,6 +285,19 @@ def test_only_a_model_that_may_write_references_is_shown_the_shape() -> None:
     plain, futures = (make_tool(quote).definition(references=each)["function"]["description"] for each in (False, True))
     assert plain == "Make a quote."
     assert futures == "Make a quote.\n\n-> {sku: str, amount: int (pieces), price: float (in euros)}"
+
+
+def test_a_function_without_a_return_annotation_shows_no_shape() -> None:
+    def look_up(order_id: int):
+        """Look it up."""
+
+    class Desk:
+        def __call__(self, order_id: int):
+            """Look it up."""
+
+    made = [make_tool(look_up), make_tool(functools.partial(look_up)), make_tool(Desk(), name="desk")]
+    for tool in made:
+        assert tool.definition(references=True)["function"]["description"] == "Look it up."
 
 
 def test_a_result_whose_annotation_cannot_be_read_makes_no_tool_invalid() -> None:
