@@ -26,6 +26,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.errors import CallError, ServerError, UnknownTool
+from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.accumulator import (
     CUT,
     Accumulator,
@@ -124,7 +125,7 @@ class Turn:
             return _NOTES.get(self.reason, "")
         if self.has_reasoned:
             return "the model reasoned and gave no answer"
-        why = "" if self.reason in _ENDS else f" ({shorten(self.reason, _REASON_CHARS)})"
+        why = "" if self.reason in _ENDS else f" ({shorten(mask(self.reason), _REASON_CHARS)})"
         return f"the model answered without a text{why}"
 
     @property

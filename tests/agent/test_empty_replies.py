@@ -12,6 +12,7 @@ from asyncfc_jupyter.agent import Agent, Budget
 from asyncfc_jupyter.core.events import RequestRetried
 from asyncfc_jupyter.errors import BudgetSpent
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, ReasoningDelta, TextDelta
+from asyncfc_jupyter.models.secret import Secret
 from asyncfc_jupyter.testing import run_virtually
 
 STOP = Finish(reason="stop")
@@ -37,6 +38,15 @@ class Replies:
 def play(model: Replies, **options: Any) -> tuple[Any, list[RequestRetried]]:
     run = run_virtually(Agent(model, **options).run("go"))
     return run, [stamped.event for stamped in run.trace if isinstance(stamped.event, RequestRetried)]
+
+
+@pytest.mark.parametrize("before", ["", "x" * 85])
+def test_the_servers_reason_in_a_note_shows_no_key(before: str) -> None:
+    key = Secret("sk-the-key-of-this-server-0123456789")
+    run, _ = play(Replies([Finish(reason=before + key.reveal())]))
+    assert run.note.startswith(f"the model answered without a text ({before}")
+    assert "sk-the" not in run.note
+    assert "sk-the" not in repr(run.trace)
 
 
 def test_an_empty_reply_is_asked_for_once_more_and_the_retry_is_shown() -> None:

@@ -68,7 +68,7 @@ _PATH_OR_KIND = "fix base_url (--base-url), which {ending}, or choose another ap
 _MEANINGS = {
     401: "{address} does not accept the key (401){message}; set {variable} to a valid one, or pass api_key.",
     402: "{address} asks for payment (402){message}; look at the balance and the plan of the account there.",
-    403: "{address} does not let this key use {model!r} (403){message}; use another model, or another {variable}.",
+    403: "{address} does not let this key use {model!r} (403){message}; use another model, or set {variable} to another key.",
     405: "{address} takes no requests at {path} (405){message}; " + _PATH_OR_KIND + ".",
     408: "{address} did not receive the request in time (408){message}; try later, or look at the network.",
     410: "{address} no longer has {model!r} or {path} (410){message}; name another model with model (--model).",
