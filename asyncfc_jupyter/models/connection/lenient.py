@@ -53,7 +53,7 @@ def words(value: Any, depth: int = 4) -> str:
     """
     if isinstance(value, str):
         return value
-    if depth == 0:
+    if depth == 0 or not value:  # nearly every field of a token is missing: nothing is looked for in what is not there
         return ""
     if isinstance(value, (list, tuple)):
         return "".join(words(part, depth - 1) for part in value)
