@@ -8,8 +8,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.errors import ToolFailed
-from asyncfc_jupyter.jupyter.display.error_report import show_in_cells, show_plainly
-from asyncfc_jupyter.jupyter.display.route_displays import show_traceback, with_leaves
+from asyncfc_jupyter.jupyter.display.error_report import show_in_cells, show_plainly, with_leaves
+from asyncfc_jupyter.jupyter.display.route_displays import show_traceback
 
 
 def look_up(city):

@@ -27,10 +27,9 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from asyncfc_jupyter.errors import AsyncFCError, InvariantBroken, PlanError, ToolFailed, UsageError
 from asyncfc_jupyter.foreign_code import ForeignCode, text_of, traceback_of, type_name
-from asyncfc_jupyter.jupyter.display.route_displays import with_leaves
 from asyncfc_jupyter.jupyter.settings.sources import SettingsError
 from asyncfc_jupyter.masking import mask, mask_pieces
-from asyncfc_jupyter.runtime.exception_text import show_exception
+from asyncfc_jupyter.runtime.exception_text import leaves_of, show_exception
 from asyncfc_jupyter.text import printable
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ _LINE_OF_ERROR = "_asyncfc_place"
 _PLAIN = AsyncFCError._render_traceback_
 #: The last events of a run that a bug report lists.
 _EVENTS = 12
+#: Exceptions of a group whose tracebacks are shown: the first usually says why the others failed.
+_MOST_LEAVES = 5
 
 
 def show_in_cells(shell: InteractiveShell) -> None:
@@ -189,6 +190,22 @@ def _versions() -> str:
         with suppress(metadata.PackageNotFoundError):
             versions.append(f"{name} {metadata.version(name)}")
     return f"Python {sys.version.split()[0]} on {platform.system()}, {', '.join(versions)}"
+
+
+def with_leaves(error: BaseException, lines_of: Callable[[BaseException], list[str]]) -> list[str]:
+    """Return the lines of an exception's traceback, and of those that a group holds: IPython shows only their number.
+
+    Args:
+        error: The exception.
+        lines_of: Returns the lines of one exception's traceback.
+    """
+    leaves, lines = leaves_of(error), lines_of(error)
+    for number, leaf in enumerate(leaves[:_MOST_LEAVES], 1):
+        shown = [mask(show_exception(leaf))]
+        with ForeignCode():  # one that cannot be shown hides none of the others
+            shown = lines_of(leaf)
+        lines += ["", f"Exception {number} of {len(leaves)} in the group:", *shown]
+    return lines
 
 
 def _is_expected(error: BaseException) -> bool:

@@ -11,24 +11,21 @@ and its displays do not go to one that the user's cell has set meanwhile, such a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.ultratb import AutoFormattedTB
 
 from asyncfc_jupyter.foreign_code import ForeignCode, traceback_of
+from asyncfc_jupyter.jupyter.display.error_report import with_leaves
 from asyncfc_jupyter.jupyter.display.output_slots import Bundle
 from asyncfc_jupyter.jupyter.display.tool_output import ToolOutput
-from asyncfc_jupyter.masking import mask
-from asyncfc_jupyter.runtime.exception_text import leaves_of, show_exception
+from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.runtime.own_figures import FIGURES
 from asyncfc_jupyter.runtime.running_call import current_sink, running_call
 
 #: What a call that captures its displays sets, as the user knows it.
 _PUBLISHER = "get_ipython().display_pub"
-#: Exceptions of a group whose tracebacks are shown: the first usually says why the others failed.
-_MOST_LEAVES = 5
 
 
 def route_displays(shell: InteractiveShell) -> None:
@@ -103,22 +100,6 @@ def _show_figures() -> None:
 
 def _is_routed(publisher: Any) -> bool:
     return "publish" in vars(publisher) and hasattr(publisher.publish, "_shows_elsewhere")
-
-
-def with_leaves(error: BaseException, lines_of: Callable[[BaseException], list[str]]) -> list[str]:
-    """Return the lines of an exception's traceback, and of those that a group holds: IPython shows only their number.
-
-    Args:
-        error: The exception.
-        lines_of: Returns the lines of one exception's traceback.
-    """
-    leaves, lines = leaves_of(error), lines_of(error)
-    for number, leaf in enumerate(leaves[:_MOST_LEAVES], 1):
-        shown = [mask(show_exception(leaf))]
-        with ForeignCode():  # one that cannot be shown hides none of the others
-            shown = lines_of(leaf)
-        lines += ["", f"Exception {number} of {len(leaves)} in the group:", *shown]
-    return lines
 
 
 def show_traceback(shell: InteractiveShell, error: BaseException) -> str:
