@@ -101,6 +101,19 @@ def test_importing_the_package_loads_no_client_and_nothing_of_jupyter() -> None:
     assert not {"openai", "pydantic", "IPython", "ipywidgets", "anywidget", "rich"} & set(loaded)
 
 
+def test_loading_the_extension_loads_nothing_that_only_a_cell_needs() -> None:
+    code = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.instance().run_line_magic('load_ext', 'asyncfc_jupyter'); print(' '.join(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "asyncfc_jupyter.jupyter.magics" in loaded
+    packages = {
+        f"{PACKAGE}.{name}" for name in ("core", "values", "tools", "trace", "agent", "demo", "jupyter.session")
+    }
+    assert not (packages | {"openai", "anthropic", "httpx", "pydantic", "griffe", "ipywidgets"}) & set(loaded)
+
+
 def test_the_public_names_are_those_in_all_and_each_can_be_imported() -> None:
     public = {name for name in asyncfc_jupyter.__all__ if name != "__version__"}
     assert public == set(asyncfc_jupyter._HOME)
