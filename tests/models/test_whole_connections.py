@@ -346,6 +346,18 @@ def test_a_redirect_that_loses_the_request_names_where_it_leads(monkeypatch, sta
     assert f"redirects the request to {shown} ({status[:3]}); set base_url to" in str(error)
 
 
+def test_a_redirect_to_a_server_that_is_not_there_names_that_server() -> None:
+    with refusing_port() as port:
+        moved = http_answer(
+            "307 Temporary Redirect", "", f"location: http://127.0.0.1:{port}/v1/chat/completions?key={KEY}"
+        )
+        with ByteServer(moved) as server:
+            error = run_at(f"http://127.0.0.1:{server.port}/v1")
+    to = f"http://127.0.0.1:{port}/v1/chat/completions"
+    assert f":{server.port}/v1 redirects the request to {to}, which cannot be reached (" in str(error)
+    assert KEY not in str(error)
+
+
 # -- what servers say --------------------------------------------------------------------------------------------------
 
 #: 404 by servers that lack the path, and by servers that lack the model.

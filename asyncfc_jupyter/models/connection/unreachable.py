@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut
-from asyncfc_jupyter.models.address import is_loopback, is_private, show_address
+from asyncfc_jupyter.foreign_code import ForeignCode
+from asyncfc_jupyter.models.address import is_loopback, is_private, origin, show_address
 from asyncfc_jupyter.models.connection.environment import Proxy, proxy_for
 from asyncfc_jupyter.text import shorten
 
@@ -45,6 +46,14 @@ def unreachable(error: BaseException, base_url: str) -> ServerError:  # noqa: PL
     names = {type(cause).__name__: cause for cause in reversed(chain)}
     if "TooManyRedirects" in names:
         return ServerError(f"{at} redirects without end; set the address it is really at with base_url (--base-url).")
+    urls: list[str] = []
+    for cause in chain:
+        with ForeignCode():  # not every exception has a request, and some raise where they have none
+            urls.append(str(cause.request.url))  # type: ignore[attr-defined]
+    if urls and origin(urls[-1]) != origin(base_url):  # that of the innermost exception failed
+        return ServerError(
+            f"{at} redirects the request to {show_address(urls[-1])}, which cannot be reached ({_said(chain[-1])}); {_ANOTHER}."
+        )
     if (refused := names.get("ProxyError")) and proxy:
         return _refused_by(proxy, str(refused), base_url)
     for cause in chain:
