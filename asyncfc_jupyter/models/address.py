@@ -80,26 +80,29 @@ def show_address(url: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Return whether an address is of this machine itself."""
-    parts = _parts(url)
-    host = (parts.hostname or "").rstrip(".") if parts is not None else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    host = _host(url)
+    if isinstance(host, str):
         return host == "localhost" or host.endswith(".localhost")
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(mapped.is_loopback or mapped.is_unspecified)
+    return host.is_loopback or host.is_unspecified
 
 
 def is_private(url: str) -> bool:
     """Return whether an address is of this machine, or of a network that no stranger reaches."""
-    parts = _parts(url)
-    host = (parts.hostname or "").rstrip(".") if parts is not None else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    host = _host(url)
+    if isinstance(host, str):
         return bool(host) and ("." not in host or host.endswith(_PRIVATE_NAMES))
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return any(mapped in network for network in _PRIVATE_NETWORKS)
+    return any(host in network for network in _PRIVATE_NETWORKS)
+
+
+def _host(url: str) -> str | ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the host of an address: its IP address, or its name without the dot at its end; an empty name if it has none."""
+    parts = _parts(url)
+    name = (parts.hostname or "").rstrip(".") if parts is not None else ""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def origin(url: str) -> tuple[str, str, int | None] | None:
