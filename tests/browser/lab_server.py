@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import secrets
 import socket
@@ -119,8 +120,8 @@ def _answers(server: Server, process: subprocess.Popen[bytes], log: Path) -> boo
             with urllib.request.urlopen(server.page("api/status"), timeout=5) as answer:
                 if answer.status == 200:
                     return True
-        except (urllib.error.URLError, OSError):
-            # Nothing signals that a port opens, so it is polled.
+        except (urllib.error.URLError, OSError, http.client.HTTPException):
+            # Nothing signals that a port opens, so it is polled. A kernel that took the port first does not speak HTTP.
             time.sleep(0.1)
     assert process.poll() is not None, f"no server within {START_LIMIT_S:g} s: {log.read_text()[-4000:]}"
     return False
