@@ -1,4 +1,4 @@
-"""A reply without a text and without calls: asked for once more, or named; and never at the cost of a budget or of results."""
+"""A reply without a text and without calls: retried once, or named; never at the cost of a budget or of results."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _aimock_version() -> str:
 _AIMOCK, _LITELLM = _aimock_version(), f"LiteLLM {REQUIREMENT.rpartition('=')[2]}"
 #: test_aimock.py and test_litellm.py, by their tests of reasoning and thinking.
 _KEPT = {"reasoning goes back": "yes"}
-#: The doctor asks for Messages only where it is told to; test_litellm.py goes through it.
+#: The doctor asks for Messages only where `--api` names it; test_litellm.py tries it.
 _ALL = {"APIs": "`chat`, `responses`, `messages`"}
 _UNTRIED = {"reasoning goes back": "not tried"}
 #: test_llama.py drops these rows, which depend on the model; test_real_model.py shows them.

@@ -20,7 +20,7 @@ from typing import Any
 REQUIREMENT = "litellm[proxy]==1.108.7"
 #: It refuses to start without a key, and asks for it with each request.
 KEY = "sk-outside-proxy-0123456789"
-#: It starts without a network: its prices are those of its package, and it reports to nobody.
+#: It starts without a network: its prices are those of its package, and it reports no use of itself.
 _ENVIRONMENT = {
     "LITELLM_MASTER_KEY": KEY,
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",

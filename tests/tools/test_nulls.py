@@ -1,4 +1,4 @@
-"""Nulls for what a call leaves out: in the types of functions that nobody wrote by hand, and in single awkward ones."""
+"""Nulls for what a call leaves out: in types that are made at random, and in single awkward ones."""
 
 from __future__ import annotations
 
