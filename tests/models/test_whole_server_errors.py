@@ -14,10 +14,10 @@ import pytest
 from asyncfc_jupyter.errors import ServerError, ServerTimedOut, UsageError
 from asyncfc_jupyter.models.base import Retrying
 from asyncfc_jupyter.models.connection import adapter, server_errors
+from asyncfc_jupyter.models.connection.refused_fields import refused_option
 from asyncfc_jupyter.models.connection.server_errors import (
     interruption,
     is_timeout,
-    refused_option,
     retry_after_s,
     server_message,
 )

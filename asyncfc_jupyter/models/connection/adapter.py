@@ -42,17 +42,15 @@ from asyncfc_jupyter.models.connection.body import Body
 from asyncfc_jupyter.models.connection.clients import client_for
 from asyncfc_jupyter.models.connection.lenient import get, text
 from asyncfc_jupyter.models.connection.library import ClientLibrary
+from asyncfc_jupyter.models.connection.refused_fields import concerns_history, refused_option, refused_replay
 from asyncfc_jupyter.models.connection.server_errors import (
     Asked,
     SaidError,
-    concerns_history,
     interruption,
     is_missing_path,
     no_reply,
     redirection,
     refusal,
-    refused_option,
-    refused_replay,
     said_instead,
     unread_refusal,
 )

@@ -11,7 +11,7 @@ import email.utils
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -31,24 +31,6 @@ from asyncfc_jupyter.text import shorten
 
 #: Characters of a server's message that are shown: some send a whole page.
 _SAID_CHARS = 300
-#: How servers word that they do not know an option. An error about an option's value is worded differently.
-_UNKNOWN = re.compile(
-    r"un(known|supported|recogni[sz]ed|expected)|not (supported|permitted|allowed)|forbidden", re.IGNORECASE
-)
-#: How servers word that they want what a refusal of it would name as well.
-_DEMANDED = re.compile(
-    r"\bmissing\b|must( be)? (pass|sen[dt]|provide|include|return|preserve|start|begin|contain)|\brequired\b",
-    re.IGNORECASE,
-)
-#: Words of refusals about the fields of calls, and about reasoning or fields that must not be there.
-_OF_CALLS = re.compile(r"extra_content|provider_specific|thought.?signature|tool_calls\W", re.IGNORECASE)
-_ABOUT_REPLAY = re.compile(
-    r"reason(ing|er)|think(ing)?\b|thought|signature|content\W.{0,80}string|additional.?propert|"
-    r"extra[ _](input|field|propert|key|arg|param|forbid)|"
-    r"un(expected|known|supported|recogni[sz]ed|permitted).{0,20}(field|key|propert|param|arg|input|member)|"
-    r"(field|key|propert\w+|param\w*).{0,60}(un(supported|known|expected|recogni[sz]ed)|not (supported|allowed|permitted))",
-    re.IGNORECASE | re.DOTALL,
-)
 #: Statuses after which the same request may succeed, as after most that begin with 5. A server that lacks what is asked (501,
 #: 505) gets no better, and a network that asks for a login (511) waits for the user.
 _PASSING, _LASTING_FAILURES = frozenset({408, 409, 425, 429}), frozenset({501, 505, 511})
@@ -241,7 +223,7 @@ def _words(error: Any) -> str:
     """Return all that a server said: its message, and fields such as the code; of a page its beginning."""
     if isinstance(error, Exception) and not get(error, "body"):
         return ""  # the text of the exception is the library's
-    said = _said(error)
+    said = error_body(error)
     return f"{said if isinstance(said, str) else server_message(error)} {_code(error)}"
 
 
@@ -258,7 +240,7 @@ def interruption(error: Any, *, address: str, timeout_s: float) -> ServerError:
             "run it again.",
             transient=True,
         )
-    if isinstance(_said(error), (Mapping, str)) or not isinstance(error, Exception):
+    if isinstance(error_body(error), (Mapping, str)) or not isinstance(error, Exception):
         if says_too_long(_words(error)):
             text = _TOO_LONG.format(address=address, message=server_message(error), larger=_larger_context(address))
             return ServerError(text)
@@ -301,7 +283,7 @@ def said_instead(text: str) -> str:
 
 def _status(error: Any) -> int | None:
     """Return the status of HTTP that an error in a body names, or None."""
-    statuses = [number(get(_said(error), name)) for name in ("code", "status", "status_code")]
+    statuses = [number(get(error_body(error), name)) for name in ("code", "status", "status_code")]
     return next((status for status in statuses if status is not None and 400 <= status < 600), None)
 
 
@@ -310,62 +292,9 @@ def is_timeout(error: Any) -> bool:
     return "Timeout" in type(error).__name__ and get(error, "status_code") is None
 
 
-def refused_option(error: Any, optional: Mapping[str, re.Pattern[str] | None]) -> str | None:
-    """Return the option that a server refused because it does not know or support it, or None.
-
-    Args:
-        error: What the library raised.
-        optional: The options of the request, by name. A pattern says how servers word the refusal of one; without a pattern
-            the refusal must name the option.
-    """
-    if get(error, "status_code") not in {400, 422}:
-        return None
-    body = _said(error)
-    words = f"{error} {body}"
-    for name, pattern in optional.items():
-        if pattern is not None and pattern.search(words):
-            return name
-    if not _UNKNOWN.search(words):
-        return None
-    names = [name for name, pattern in optional.items() if pattern is None]
-    if (param := get(body, "param")) in names:
-        return str(param)
-    return next((name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words)), None)
-
-
-def refused_replay(error: Any, names: Iterable[str]) -> frozenset[str]:
-    """Return what a server refuses of that which is sent back to it with its model's replies, in whatever words.
-
-    Servers word this in dozens of ways and often name no field. So what the message names is left out, or else everything, if
-    it speaks of reasoning or of fields that must not be there. A server that demands the fields does not refuse them.
-
-    Args:
-        error: What the library raised.
-        names: What was sent back: names of fields, and ``calls`` for what was in calls.
-    """
-    said, sent = _wording(error), frozenset(names)
-    if get(error, "status_code") not in {400, 422} or not sent or _DEMANDED.search(said):
-        return frozenset()
-    named = {name for name in sent if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", said)} - {"content", "calls"}
-    named |= {"calls"} & sent if _OF_CALLS.search(said) else set()
-    return frozenset(named or (sent if _ABOUT_REPLAY.search(said) else ()))
-
-
-def concerns_history(error: Any) -> bool:
-    """Return whether a refusal names the messages of a request, rather than its options."""
-    return re.search(r"\bmessages\b|\bassistant\b", _wording(error)) is not None
-
-
-def _wording(error: Any) -> str:
-    """Return all that a server says in an error, without the names of its fields."""
-    body = _said(error)
-    parts = (get(body, name) for name in ("message", "detail", "param")) if isinstance(body, Mapping) else (body,)
-    return " ".join(str(part) for part in parts if part)
-
-
 def server_message(error: Any) -> str:
     """Return the server's message as ``: message``, shortened to one line and with keys masked; or an empty text."""
-    body = _said(error)
+    body = error_body(error)
     text = body if isinstance(body, str) else get(body, "message") or get(body, "detail") or ""
     if isinstance(text, list):  # of a validator; each problem may quote the request beside its message
         text = "; ".join(str(words) for problem in text if (words := get(problem, "msg")))
@@ -375,7 +304,7 @@ def server_message(error: Any) -> str:
     return f": {line}" if line else ""
 
 
-def _said(error: Any) -> Any:
+def error_body(error: Any) -> Any:
     """Return what a server says of an error: the body, or the ``error`` in it, which openai-python alone takes out."""
     body = get(error, "body") or error
     if isinstance(body, list):  # Google's
@@ -421,5 +350,5 @@ def _may_pass(error: Any, status: int | None) -> bool:
 
 
 def _code(error: Any) -> str:
-    body = _said(error)
+    body = error_body(error)
     return " ".join(str(get(body, name) or "") for name in ("code", "type"))
