@@ -287,7 +287,12 @@ class ToolCall:
         """Take the outcome, drop what only a pending call needs, and wake all who wait for it.
 
         A conversation keeps its calls for as long as it lasts, so that what a settled one holds is never freed.
+
+        An interrupt may come while the value is shown, which runs its own code: then the call is as pending as before.
         """
+        if state is State.DONE:
+            self.plain = is_plain(value)
+            self.summary = None if self.plain else value_fields(value, self.name)
         if self.prints is not None:
             self.prints.raised(exception)
         for open_to_the_tool in (self.context, self.prints):
@@ -297,8 +302,6 @@ class ToolCall:
         self.share_key = None
         self.state, self.timed_out = state, timed_out
         self.value, self.error, self.exception = value, error, exception
-        if state is State.DONE and not self._is_plain():
-            self.summary = value_fields(value, self.name)
         waiters, self.waiters = self.waiters, []
         for wake in waiters:
             wake()

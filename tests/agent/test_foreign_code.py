@@ -243,7 +243,14 @@ def test_a_call_has_an_outcome_whatever_the_code_of_its_value_raises(error) -> N
     assert tried > 50
 
 
-def test_an_interrupt_ends_the_loop_and_the_call_has_an_outcome() -> None:
+async def give_later() -> Any:
+    """Return it when the run has nothing left to do but to wait for it."""
+    await asyncio.sleep(0.3)
+    return VALUE[0]
+
+
+@pytest.mark.parametrize("tool", [give, give_later])
+def test_an_interrupt_ends_the_loop_and_the_call_has_an_outcome(tool) -> None:
     """A script without a handler of its own: Python raises it in the code that shows the value."""
     pressed = []
 
@@ -259,13 +266,13 @@ def test_an_interrupt_ends_the_loop_and_the_call_has_an_outcome() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         loop = runner.get_loop()
-        model = ScriptedModel([Calls("give")], *([Says("done")] for _ in range(3)))
+        model = ScriptedModel([Calls(tool.__name__)], *([Says("done")] for _ in range(3)))
         started: list[Any] = []
-        loop.call_soon(lambda: started.append(Agent(model, tools=TOOLS).start("go")))
+        loop.call_soon(lambda: started.append(Agent(model, tools=[make_tool(tool, pure=True)]).start("go")))
         with pytest.raises(KeyboardInterrupt):
             loop.run_forever()
         (run,) = started
-        loop.run_until_complete(run.ended())
+        loop.run_until_complete(asyncio.wait_for(run.ended(), 60))
         assert run.futures["f1"].done()
         assert run.done()
     finally:
