@@ -139,6 +139,13 @@ def test_a_test_that_hangs_fails_and_shows_where_its_tasks_wait(play: Play) -> N
         async def waits_for_nothing():
             await asyncio.Event().wait()
 
+        class Odd:
+            @property
+            def __class__(self):
+                raise RuntimeError("asked for its class")
+
+        odd = Odd()
+
         def test_it():
             asyncio.run(waits_for_nothing())
 
