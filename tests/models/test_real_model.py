@@ -148,7 +148,7 @@ def test_closing_streams_frees_their_slots_for_the_next_request(model: OpenAICha
 def test_responses_without_item_numbers_give_one_call_that_streams(base_url: str) -> None:
     async def deltas() -> list[Delta]:
         asked = OpenAIResponses("smollm2", base_url=base_url, api_key="none", timeout_s=PATIENCE_S)
-        options = {"tool_choice": "required", "max_output_tokens": 128}
+        options = {"tool_choice": "required", "max_output_tokens": 128, "temperature": 0}
         request = dataclasses.replace(ASK_WEATHER, options=options)
         return [delta async for delta in asked.stream(request)]
 
