@@ -34,6 +34,22 @@ class Mode(StrEnum):
         return self in (Mode.EAGER, Mode.ASYNC)
 
 
+class Hedge(StrEnum):
+    """What is done with a request that holds placeholders, when their values come while its reply shows no tool call yet.
+
+    In the async mode only. Hedged requests are known from "The Tail at Scale" (Dean and Barroso, 2013).
+    """
+
+    #: Nothing: the reply is read to its end.
+    OFF = "off"
+    #: The request is abandoned, and sent again with the values.
+    RETRACT = "retract"
+    #: A second request is made with the values, and the first of the two that opens a tool call is used.
+    RACE = "race"
+    #: A race where a request costs nothing and the server is known to run two at once, else `RETRACT`.
+    AUTO = "auto"
+
+
 def parse_mode(text: str) -> Mode:
     """Return the mode of that name.
 
@@ -44,6 +60,18 @@ def parse_mode(text: str) -> Mode:
         return Mode(text)
     except ValueError:
         raise UsageError(f"there is no mode {text!r}; the modes are: {', '.join(Mode)}.") from None
+
+
+def parse_hedge(text: str) -> Hedge:
+    """Return the way to hedge of that name.
+
+    Raises:
+        UsageError: No way has this name; the error lists them.
+    """
+    try:
+        return Hedge(text)
+    except ValueError:
+        raise UsageError(f"hedge is {text!r}; it can be: {', '.join(Hedge)}.") from None
 
 
 def parse_deliver(text: str) -> Deliver:

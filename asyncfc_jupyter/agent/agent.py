@@ -19,7 +19,7 @@ from asyncfc_jupyter.foreign_code import delivered_by_signal, text_of, traceback
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.models.catalog import Taping, Where, open_model
 from asyncfc_jupyter.models.secret import Secret
-from asyncfc_jupyter.modes import parse_deliver, parse_mode
+from asyncfc_jupyter.modes import parse_deliver, parse_hedge, parse_mode
 from asyncfc_jupyter.runtime.call import APPROVAL_TIMEOUT_S, Approver, Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog, Observer
@@ -53,6 +53,9 @@ class Agent:
             function runs in a thread. Without an approver such calls are skipped.
         approval_timeout_s: Seconds after which an unanswered approval counts as a no.
         calls_in_text: Whether calls that the model writes in its text are read and made: for servers that do not parse them.
+        hedge: What is done with a request that holds placeholders when their values come before its reply shows a tool call:
+            ``off``, ``retract`` (abandon it, ask again with the values), ``race`` (ask again meanwhile, use the first of both
+            that opens a tool call), or ``auto``.
         model_options: Passed to the model as they are; for the rehearsal model ``ttft_ms`` and ``tokens_per_s``.
         record: A file to write requests and replies to: a cassette.
         replay: A cassette to replay; needs no server and no key.
@@ -82,6 +85,7 @@ class Agent:
         approver: Approver | None = None,
         approval_timeout_s: float = APPROVAL_TIMEOUT_S,
         calls_in_text: bool = False,
+        hedge: str = "auto",
         model_options: Mapping[str, Any] | None = None,
         record: str | Path | None = None,
         replay: str | Path | None = None,
@@ -93,7 +97,7 @@ class Agent:
             raise UsageError(f"limit is {limit}; give a number of calls of at least 1.")
         if not isinstance(tools, Iterable):
             raise UsageError(f"tools is a {type(tools).__name__}, not a list; write tools=[search_flights].")
-        self.mode, self.deliver = parse_mode(mode), parse_deliver(deliver)
+        self.mode, self.deliver, self.hedge = parse_mode(mode), parse_deliver(deliver), parse_hedge(hedge)
         self.tools = as_tools(tools)
         self.model = open_model(
             model,
@@ -175,6 +179,7 @@ class Agent:
                 deliver=self.deliver,
                 system=self.system,
                 calls_in_text=self.calls_in_text,
+                hedge=self.hedge,
                 server=self.server,
                 run=run,
                 log=log,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from asyncfc_jupyter.agent.run import Run
 from asyncfc_jupyter.models.base import ChatModel
-from asyncfc_jupyter.modes import Deliver, Mode
+from asyncfc_jupyter.modes import Deliver, Hedge, Mode
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools.definition import Tool
 
@@ -24,6 +24,7 @@ class RunContext:
     system: str | None
     #: Whether calls in the model's text are read.
     calls_in_text: bool
+    hedge: Hedge
     #: The name of the server's profile, if the user named it.
     server: str | None
     run: Run

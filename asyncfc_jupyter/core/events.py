@@ -51,6 +51,8 @@ class TurnStarted(Event):
     """A request went to the model. Turns are counted from 1."""
 
     turn: int
+    #: A hedged request: it asks the same as that turn, with values where that one had placeholders. None for any other request.
+    instead_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,18 @@ class RequestRetried(Event):
     attempt: int
     message: str
     pause_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRetracted(Event):
+    """A request was abandoned, and nothing of its reply is used: of two requests that ask the same, one is.
+
+    Ends its turn in place of a `TurnEnded`. Either the values of its placeholders came, or the other request won the race.
+    """
+
+    turn: int
+    #: The turn that takes its place.
+    by: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

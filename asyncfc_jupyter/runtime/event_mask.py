@@ -7,6 +7,7 @@ import dataclasses
 from asyncfc_jupyter.core.events import (
     Event,
     ReasoningStreamed,
+    RequestRetracted,
     RequestRetried,
     RunEnded,
     TextStreamed,
@@ -23,23 +24,25 @@ _TEXTS: dict[type[Event], tuple[str, ...]] = {}
 class EventMask:
     """The events of one run, with the keys in their texts masked.
 
-    A piece of text that may be the beginning of a key is held: it comes with the next piece, or at the end of the reply.
+    A piece of text that may be the beginning of a key is held: it comes with the next piece, or at the end of the reply. Two
+    replies may stream at the same time.
     """
 
     def __init__(self) -> None:
-        self._streams: dict[type[Event], tuple[StreamMask, TextStreamed | ReasoningStreamed]] = {}
+        self._streams: dict[tuple[type[Event], int], tuple[StreamMask, TextStreamed | ReasoningStreamed]] = {}
 
     def take(self, event: Event) -> list[Event]:
         """Return what the log gets in place of an event: nothing if its text is held."""
         if isinstance(event, TextStreamed | ReasoningStreamed):
-            stream, _ = self._streams.get(type(event)) or (StreamMask(), event)
-            self._streams[type(event)] = stream, event
+            of = type(event), event.turn
+            stream, _ = self._streams.get(of) or (StreamMask(), event)
+            self._streams[of] = stream, event
             shown = stream.feed(event.text)
             return [_with(event, text=shown)] if shown or not event.text else []
         held: list[Event] = []
-        if isinstance(event, TurnEnded | RequestRetried | RunEnded | TextWithdrawn):
-            streams, self._streams = self._streams, {}
-            for stream, last in streams.values():
+        if isinstance(event, TurnEnded | RequestRetracted | RequestRetried | RunEnded | TextWithdrawn):
+            ended = [key for key in self._streams if isinstance(event, RunEnded) or key[1] == event.turn]
+            for stream, last in map(self._streams.pop, ended):
                 held += [_with(last, text=text)] if (text := stream.flush()) else []
         kind = type(event)
         if (names := _TEXTS.get(kind)) is None:

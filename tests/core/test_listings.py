@@ -640,6 +640,7 @@ SAMPLES = {
     "int": 3,
     "float": 1.25,
     "float | None": 0.5,
+    "int | None": 2,
     "bool": True,
     "FutureName": FutureName("f2"),
     "FutureName | None": FutureName("f1"),

@@ -640,7 +640,7 @@ def test_a_trace_is_a_sequence_of_events_and_has_a_known_file_form() -> None:
     assert repr(trace) == "<Trace of 3 events in 2.5 s>"
     assert trace.to_json().splitlines() == [
         '{"format": "asyncfc-trace", "version": 1, "events": [',
-        '{"seq": 0, "at_s": 0.0, "type": "TurnStarted", "data": {"turn": 1}},',
+        '{"seq": 0, "at_s": 0.0, "type": "TurnStarted", "data": {"turn": 1, "instead_of": null}},',
         '{"seq": 1, "at_s": 2.5, "type": "FirstTokenArrived", "data": {"turn": 1}},',
         '{"seq": 2, "at_s": 2.0, "type": "TextStreamed", "data": {"turn": 1, "text": "a"}}',
         "]}",

@@ -151,6 +151,7 @@ class Session:
             model_options=choice.options,
             headers=choice.sent_headers,
             calls_in_text=options.calls_in_text,
+            hedge=options.hedge,
             record=options.record,
             replay=options.replay,
             speed=options.speed or "1",
