@@ -3,12 +3,17 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from asyncfc_jupyter import cli
 from asyncfc_jupyter.agent import Mode
+from asyncfc_jupyter.demo.play import Played
+from asyncfc_jupyter.trace.trace import Trace
 from tests.servers.scripted_server import ScriptedServer
+from tests.trace.hedged_traces import overtaken, retracted
 from tests.trace.sample_traces import interrupted, travel
 
 
@@ -88,3 +93,10 @@ def test_an_unknown_command_is_refused(capsys) -> None:
     with pytest.raises(SystemExit):
         cli.main(["dmeo"])
     assert "invalid choice: 'dmeo'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trace", [retracted(), overtaken()], ids=["retracted", "overtaken"])
+def test_a_request_that_replaces_another_ends_no_pause(trace: Trace) -> None:
+    run: Any = SimpleNamespace(trace=trace)
+    (stall,) = Played(mode=Mode.ASYNC, run=run, database=[]).stalls
+    assert str(stall) == "f3 (0.5)"

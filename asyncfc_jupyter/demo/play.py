@@ -71,7 +71,7 @@ class Played:
                     since_s, settled = stamped.at_s, []
                 case CallFinished(future=future) | CallFailed(future=future) | CallSkipped(future=future):
                     settled.append(future)
-                case TurnStarted() if stamped.at_s - since_s > _NOTICEABLE_S and settled:
+                case TurnStarted(instead_of=None) if stamped.at_s - since_s > _NOTICEABLE_S and settled:
                     stalls.append(Stall(seconds=stamped.at_s - since_s, futures=tuple(settled)))
         return stalls
 

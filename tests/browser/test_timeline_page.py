@@ -43,6 +43,7 @@ from tests.browser.timeline_page import (
     show,
     start,
 )
+from tests.trace.hedged_traces import overtaken
 from tests.trace.sample_traces import everything, fan_out, travel, until
 
 pytestmark = pytest.mark.browser
@@ -183,6 +184,22 @@ def test_pointing_at_the_decode_lane_shows_the_decoded_text(page: Page) -> None:
     x = page.evaluate("shown.scale.left") + 40
     page.mouse.move(left + x, top + 50)
     expect(page.get_by_role("tooltip")).to_contain_text("request failed and retried for 0.60 s: attempt 1 failed: 503")
+
+
+def test_pointing_at_one_of_two_requests_at_once_says_why_it_was_abandoned(page: Page) -> None:
+    show(page, timeline_view(overtaken()))
+    left, top = page.evaluate(
+        "() => { const { left, top } = shown.canvas.getBoundingClientRect(); return [left, top] }"
+    )
+    strip = page.evaluate("shown.sheet.strips[0]")
+    middle, x = top + strip["top"] + strip["height"] / 2, left + page.evaluate("at", 2.1)
+    page.mouse.move(x, middle - 6)
+    lost = "request 2 was abandoned: request 3 asks the same with the values, and its reply is used (after 1.3 s)"
+    expect(page.get_by_role("tooltip")).to_have_text(lost)
+    page.mouse.move(x, middle + 6)
+    expect(page.get_by_role("tooltip")).to_have_text("text for 0.30 s")
+    page.mouse.move(left + page.evaluate("at", 1.2), middle + 6)
+    expect(page.get_by_role("tooltip")).to_have_text(lost)
 
 
 def test_a_click_pins_a_future_with_what_it_printed_and_escape_lets_go(page: Page) -> None:

@@ -27,6 +27,7 @@ from tests.browser.timeline_page import (
     show,
     start,
 )
+from tests.trace.hedged_traces import defended, overtaken, retracted
 from tests.trace.sample_traces import everything, fan_out, travel
 
 pytestmark = pytest.mark.browser
@@ -348,3 +349,35 @@ def test_a_bar_below_the_fold_is_found_under_the_pointer(page: Page) -> None:
     page.evaluate(FRAMES)
     point_at(page, "f30", "done")
     expect(page.get_by_role("tooltip")).to_contain_text("f30")
+
+
+@pytest.mark.parametrize(
+    ("trace", "top", "height"),
+    [(retracted(), -13, 26), (overtaken(), -13, 12), (defended(), 1, 12)],
+    ids=["retracted", "overtaken", "defended"],
+)
+def test_an_abandoned_request_has_the_lane_or_its_half(page: Page, trace: Trace, top: float, height: float) -> None:
+    view = timeline_view(trace)
+    show(page, view)
+    (given,) = page.evaluate("given('abandoned')")
+    strip = page.evaluate("shown.sheet.strips[0]")
+    (span,) = [span for span in view["decode"] if span["kind"] == "abandoned"]
+    middle = strip["top"] + strip["height"] / 2
+    start, end = position(page, span["start"]), position(page, span["end"] or 0.0)
+    assert given == pytest.approx([start, middle + top, end - start - 1, height])
+    assert "abandoned request" in page.locator(".afc-legend").inner_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_live_race_is_two_thin_bars_until_one_is_left(page: Page, theme: str) -> None:
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    timeline = feed(page, overtaken(), 2.1, still=True)
+    heights = "given('bar').filter(([, , , , fill]) => fill === shown.painter.ink.colours.text).map((bar) => bar[3])"
+    assert page.evaluate(heights).count(12) == 2, "the texts of both"
+    assert page.evaluate("given('abandoned')") == []
+    for stamped in overtaken():
+        if stamped.at_s > 2.1:
+            timeline.apply(stamped)
+    batch(page, timeline)
+    assert page.evaluate(heights).count(12) == 1, "the text of the one that is used"
+    assert len(page.evaluate("given('abandoned')")) == 1

@@ -6,7 +6,7 @@ import { test } from "node:test";
 // The script as the page has it, with what Python shares with it: `test_frontend.py` writes it to a file.
 const {
   applyChanges, cells, firstEnding, fit, liveDomain, matches, outcome, pack, pan, placeBars, placeDecode, placeLabel, placeTexts,
-  position, stack, storyOf, describe, ticks, timeAt, zoom,
+  position, spanAt, stack, storyOf, describe, describeSpan, ticks, timeAt, zoom,
 } = await import(/** @type {string} */ (process.env.FRONT_END));
 
 const measure = (/** @type {string} */ text, /** @type {number} */ size) => text.length * size * 0.6;
@@ -21,7 +21,7 @@ function row(future, start, end, more = {}) {
 
 /** @param {object[]} rows */
 function view(rows) {
-  return { version: 2, title: "t", subtitle: "s", live: false, now: 10, span: 10, figures: [], decode: [], turns: [0], rows, overlap: [] };
+  return { version: 3, title: "t", subtitle: "s", live: false, now: 10, span: 10, figures: [], decode: [], turns: [0], rows, overlap: [] };
 }
 
 test("a time keeps its place under the pointer while the user zooms", () => {
@@ -117,7 +117,7 @@ test("few futures get a row each, many share lanes, and the user may choose", ()
 });
 
 test("strips lie one below the other without gaps", () => {
-  const several = { version: 2, title: "t", subtitle: "s", span: 10, figures: [], runs: ["a", "b"].map((name) => ({ name, note: "", view: view([row("f1", 0, 1)]) })) };
+  const several = { version: 3, title: "t", subtitle: "s", span: 10, figures: [], runs: ["a", "b"].map((name) => ({ name, note: "", view: view([row("f1", 0, 1)]) })) };
   for (const story of [storyOf(view([row("f1", 0, 1)])), storyOf(several)]) {
     const { strips, height } = stack(story, 900, null, measure);
     for (let n = 1; n < strips.length; n += 1) assert.equal(strips[n].top, strips[n - 1].top + strips[n - 1].height);
@@ -155,7 +155,7 @@ test("the first stretch in sight is found among many", () => {
 
 test("changes replace what they name and leave the old view unchanged", () => {
   const before = view([row("f1", 0, null), row("f2", 1, 2)]);
-  const changes = { ...before, rows: [row("f1", 0, 3), row("f3", 3, 4)], turns: { first: 1, items: [5] }, overlap: { first: 0, items: [[1, 2]] } };
+  const changes = { ...before, gone: [], rows: [row("f1", 0, 3), row("f3", 3, 4)], turns: { first: 1, items: [5] }, overlap: { first: 0, items: [[1, 2]] } };
   const after = applyChanges(before, changes);
   assert.deepEqual(after.rows.map(({ future, segments }) => [future, segments[0].end]), [["f1", 3], ["f2", 2], ["f3", 4]]);
   assert.deepEqual([after.turns, after.overlap, before.rows.length], [[0, 5], [[1, 2]], 2]);
@@ -163,11 +163,47 @@ test("changes replace what they name and leave the old view unchanged", () => {
 
 test("changes that repeat what a reloaded view holds add nothing twice", () => {
   const held = { ...view([row("f1", 0, 2), row("f2", 2, null)]), decode: [{ id: "d1", kind: "text", start: 0, end: null, label: "" }], turns: [0, 1, 2], overlap: [[0, 1], [2, null]] };
-  const changes = { ...held, rows: [row("f2", 2, 3)], decode: [{ ...held.decode[0], end: 1 }], turns: { first: 1, items: [1, 2, 3] }, overlap: { first: 1, items: [[2, 2.5], [3, null]] } };
+  const changes = { ...held, gone: [], rows: [row("f2", 2, 3)], decode: [{ ...held.decode[0], end: 1 }], turns: { first: 1, items: [1, 2, 3] }, overlap: { first: 1, items: [[2, 2.5], [3, null]] } };
   const after = applyChanges(held, changes);
   assert.deepEqual(after.turns, [0, 1, 2, 3]);
   assert.deepEqual(after.overlap, [[0, 1], [2, 2.5], [3, null]]);
   assert.deepEqual([after.rows.length, after.decode.length, after.rows[1].segments[0].end, after.decode[0].end], [2, 1, 3, 1]);
+});
+
+/** A request that lost a race from 3 to 6 against one with many short pieces. */
+function raced() {
+  const pieces = Array.from({ length: 30 }, (_, n) => ({ id: `d${n + 2}`, kind: "text", start: 3 + n / 10, end: 3 + (n + 1) / 10, label: "", half: "lower" }));
+  return [
+    { id: "d1", kind: "abandoned", start: 1, end: 6, label: "request 2 was abandoned: why", half: "upper" },
+    ...pieces,
+    { id: "d40", kind: "call", start: 6, end: 9, label: "f1" },
+  ];
+}
+
+test("a request that lost a race is placed wherever the window begins", () => {
+  for (let start = 0; start < 5.9; start += 0.1) {
+    const placed = placeDecode({ ...view([]), decode: raced() }, { left: 0, right: 1000, start, end: start + 2 }, 10);
+    const kinds = placed.map(({ span }) => span.kind);
+    assert.equal(kinds.includes("abandoned"), start + 2 >= 1, `from ${start}`);
+    assert.equal(kinds.includes("text"), start + 2 >= 3, `from ${start}`);
+  }
+});
+
+test("of two requests at once the pointer finds the one of its half", () => {
+  const found = [[2, false], [2, true], [4.05, false], [4.05, true], [7, true], [0.5, false], [9.5, true]]
+    .map(([time, low]) => spanAt(raced(), /** @type {number} */ (time), /** @type {boolean} */ (low))?.id);
+  assert.deepEqual(found, ["d1", "d1", "d1", "d12", "d40", undefined, undefined]);
+});
+
+test("spans that are no more leave the view", () => {
+  const before = { ...view([]), decode: raced().slice(0, 3) };
+  const changes = { ...before, gone: ["d2", "d99"], decode: [{ ...raced()[2], end: 4 }], turns: { first: 1, items: [] }, overlap: { first: 0, items: [] } };
+  assert.deepEqual(applyChanges(before, changes).decode.map(({ id, end }) => [id, end]), [["d1", 6], ["d3", 4]]);
+  assert.equal(before.decode.length, 3);
+});
+
+test("an abandoned request is described by its reason and its length", () => {
+  assert.equal(describeSpan(raced()[0], 10), "request 2 was abandoned: why (after 5.0 s)");
 });
 
 test("a search finds words anywhere, and a future where its value is taken", () => {

@@ -15,6 +15,7 @@ from asyncfc_jupyter.trace.render.html import script
 from asyncfc_jupyter.trace.render.layout import Scale, pack
 from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import timeline_view, wait_reasons
+from tests.trace.hedged_traces import overtaken
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 HERE = Path(__file__).parent
@@ -70,8 +71,8 @@ def test_the_front_end_is_typed_without_a_gap() -> None:
 
 @pytest.mark.parametrize(
     "trace",
-    [travel(), everything(), interrupted(), fan_out(200), until(everything(), 5.6), Trace(())],
-    ids=["travel", "everything", "interrupted", "fan_out", "cut", "empty"],
+    [travel(), everything(), interrupted(), fan_out(200), until(everything(), 5.6), overtaken(), Trace(())],
+    ids=["travel", "everything", "interrupted", "fan_out", "cut", "overtaken", "empty"],
 )
 def test_python_and_the_front_end_lay_out_alike(trace: Trace, front_end: dict[str, str]) -> None:
     view = timeline_view(trace)

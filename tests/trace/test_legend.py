@@ -38,8 +38,11 @@ def test_the_colours_and_patterns_of_a_look_exist() -> None:
 
 
 def test_each_reason_to_wait_looks_different() -> None:
-    drawn = [(look.hatch, look.colour) for kind, look in LOOKS.items() if look.hatch and kind != "saved"]
+    drawn = [
+        (look.hatch, look.colour) for kind, look in LOOKS.items() if look.hatch and kind not in {"saved", "abandoned"}
+    ]
     assert len(drawn) == len(set(drawn)) == len(WAITS) + 2, "a wait for shared state has three looks"
+    assert LOOKS["abandoned"].hatch not in {hatch for hatch, _ in drawn}, "its colour is that of text"
     assert len({LOOKS[kind].cell for kind in WAITS}) == len(WAITS)
 
 

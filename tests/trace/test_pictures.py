@@ -28,6 +28,7 @@ from asyncfc_jupyter.trace.view.legend import patterns
 from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 from tests.suite.expected import Compare
 from tests.trace.edge_traces import asked, bars, chain, long_texts, shared, stretched
+from tests.trace.hedged_traces import defended, failed_beside, overtaken, retracted, undecided
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 EMPTY = Trace(())
@@ -46,6 +47,11 @@ RUNS: dict[str, Callable[[], Trace]] = {
     "shared": shared,
     "asked": asked,
     "chain": lambda: chain(4),
+    "retracted": retracted,
+    "overtaken": overtaken,
+    "defended": defended,
+    "undecided": undecided,
+    "failed-beside": failed_beside,
 }
 
 
@@ -102,6 +108,11 @@ def outline(view: Any, indent: str = "") -> str:
         ("shared", 960),
         ("asked", 700),
         ("chain", 700),
+        ("retracted", 860),
+        ("overtaken", 860),
+        ("defended", 860),
+        ("undecided", 860),
+        ("failed-beside", 860),
     ],
 )
 def test_a_picture_is_as_expected(name: str, width: int, expected: Compare) -> None:
@@ -204,7 +215,9 @@ def test_a_view_is_as_expected(name: str, expected: Compare) -> None:
 
 
 @pytest.mark.parametrize(
-    "trace", [travel(), everything(), asked(), shared()], ids=["travel", "everything", "asked", "shared"]
+    "trace",
+    [travel(), everything(), asked(), shared(), overtaken()],
+    ids=["travel", "everything", "asked", "shared", "overtaken"],
 )
 def test_the_updates_of_a_live_picture_are_as_expected(
     trace: Trace, request: pytest.FixtureRequest, expected: Compare
@@ -220,7 +233,9 @@ def test_the_updates_of_a_live_picture_are_as_expected(
     expected(f"{request.node.callspec.id}.live.txt", "\n".join(lines))
 
 
-@pytest.mark.parametrize("name", ["travel", "everything", "shared", "asked", "bars"])
+@pytest.mark.parametrize(
+    "name", ["travel", "everything", "shared", "asked", "bars", "retracted", "overtaken", "defended"]
+)
 def test_the_figures_of_a_live_run_are_as_expected(name: str, expected: Compare) -> None:
     timeline, lines = LiveTimeline(), [json.dumps(LiveTimeline().snapshot())]
     for index, stamped in enumerate(RUNS[name]()):
@@ -294,6 +309,7 @@ def comparisons() -> dict[str, Comparison]:
         "one": compare(bars()),
         "nothing": compare(EMPTY, EMPTY, names=("航空券を探す", "b" * 50)),
         "crowd": compare(fan_out(26, running_s=9.0), fan_out(3)),
+        "hedged": compare(retracted(), overtaken(), defended(), names=("retract", "race, lost", "race, won")),
     }
 
 
@@ -301,7 +317,7 @@ def comparisons() -> dict[str, Comparison]:
     ("name", "width"),
     [
         *(("two", 960), ("two", 320), ("quick", 640), ("quick", 639), ("many", 900), ("one", 700)),
-        *(("nothing", 900), ("nothing", 400), ("crowd", 900)),
+        *(("nothing", 900), ("nothing", 400), ("crowd", 900), ("hedged", 900)),
     ],
 )
 def test_a_picture_of_several_runs_is_as_expected(name: str, width: int, expected: Compare) -> None:

@@ -21,6 +21,7 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.trace.view.view import Changes, LiveTimeline, View, show_arguments, timeline_view, wait_reasons
+from tests.trace.hedged_traces import defended, overtaken
 from tests.trace.sample_traces import fan_out, interrupted, travel, until
 
 HOSTILE = "\x00\x1b[31m<b>&\"'\u202e\u2066\ud800\ufffe\n\tend" + "x" * 1_000_000
@@ -29,16 +30,17 @@ HOSTILE = "\x00\x1b[31m<b>&\"'\u202e\u2066\ud800\ufffe\n\tend" + "x" * 1_000_000
 def patched(view: View, changes: Changes) -> dict[str, Any]:
     """Apply changes as a front end does."""
     result: dict[str, Any] = {**view, **changes}
+    gone = result.pop("gone")
     for name, key in (("decode", "id"), ("rows", "future")):
         items = {item[key]: item for item in view[name]} | {item[key]: item for item in changes[name]}
-        result[name] = list(items.values())
+        result[name] = [item for item in items.values() if item.get("id") not in gone]
     for name in ("turns", "overlap"):
         result[name] = [*view[name][: changes[name]["first"]], *changes[name]["items"]]
     return result
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.integers(0, 60), max_size=12), st.sampled_from([travel(), fan_out(6), interrupted()]))
+@given(st.lists(st.integers(0, 60), max_size=12), st.sampled_from([travel(), fan_out(6), overtaken(), defended()]))
 def test_a_front_end_that_applies_every_batch_holds_the_snapshot(cuts: list[int], trace: Any) -> None:
     timeline = LiveTimeline()
     view: Any = timeline.snapshot()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asyncfc_jupyter.trace.analysis.critical_path import critical_path
+from asyncfc_jupyter.trace.fold.decode_lane import Turn
 from asyncfc_jupyter.trace.fold.spans import Spans, fold
 from asyncfc_jupyter.trace.trace import Trace
 
@@ -14,13 +16,14 @@ class Metrics:
     """Times of one run, in seconds, and ratios of them.
 
     One-by-one calling is modelled, not measured: the same decoding and the same running times, one after the other,
-    without the turns that only waited for results, which it would not have had.
+    without the turns that only waited for results, which it would not have had. Of two requests that ask the same, only the
+    one whose reply is used counts.
     """
 
     #: From the start of the run to its end, or to its last fact where it has none. What runs after the end, such as a
     #: detached call, counts in none of these figures.
     makespan_s: float
-    #: Sum over the turns, from the request to the end of the reply.
+    #: Time in which at least one request was in progress, from its start to the end of its reply, or to its retraction.
     decode_s: float
     #: Sum of the functions' running times.
     tool_s: float
@@ -57,7 +60,7 @@ def measure(spans: Spans) -> Metrics:
     one_by_one_s = working_s + tool_s
     return Metrics(
         makespan_s=now,
-        decode_s=sum((now if turn.end is None else turn.end) - turn.start for turn in spans.lane.turns.values()),
+        decode_s=_covered_s(spans.lane.turns.values(), now),
         tool_s=tool_s,
         critical_path_s=critical_path_s,
         bound=_ratio(one_by_one_s, max(working_s, critical_path_s)),
@@ -66,9 +69,23 @@ def measure(spans: Spans) -> Metrics:
 
 
 def working_decode_s(spans: Spans, now: float) -> float:
-    """Return the decoding time of one-by-one calling, in seconds: turns that only waited for results left out."""
-    turns = (turn for turn in spans.lane.turns.values() if not turn.only_waits)
+    """Return the decoding time of one-by-one calling, in seconds.
+
+    Left out are turns that only waited for results, and requests that were retracted: in their place it had the turn that was
+    used.
+    """
+    turns = (turn for turn in spans.lane.used_turns() if not turn.only_waits)
     return sum((now if turn.end is None else turn.end) - turn.start for turn in turns)
+
+
+def _covered_s(turns: Iterable[Turn], now: float) -> float:
+    """Return the time that turns, in order of their start, cover: two that race count once."""
+    covered_s, until = 0.0, 0.0
+    for turn in turns:
+        end = now if turn.end is None else turn.end
+        covered_s += max(0.0, end - max(turn.start, until))
+        until = max(until, end)
+    return covered_s
 
 
 def _ratio(above: float, below: float) -> float:

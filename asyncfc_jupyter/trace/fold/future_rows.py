@@ -28,6 +28,7 @@ from asyncfc_jupyter.core.events import (
     CallStarted,
     EffectsResolved,
     Event,
+    RequestRetracted,
     ResultDiscarded,
     ResultShown,
 )
@@ -80,8 +81,8 @@ class Row:
     segments: list[Segment] = field(default_factory=list)
     #: The result's summary, or the error.
     outcome: str = ""
-    #: When a request first carried the outcome to the model.
-    seen: float | None = None
+    #: When requests carried the outcome to the model, by turn; without those that were retracted.
+    shown: dict[int, float] = field(default_factory=dict)
     needs: tuple[FutureName, ...] = ()
     #: Earlier futures it was held for, because of what both touch.
     after: tuple[FutureName, ...] = ()
@@ -100,6 +101,11 @@ class Row:
     prints: str = ""
     #: The segment of its running time, if the function was called at all.
     run: Segment | None = None
+
+    @property
+    def seen(self) -> float | None:
+        """When a request that is used first carried the outcome to the model."""
+        return min(self.shown.values(), default=None)
 
     def running_s(self, now: float) -> float:
         """Return how long the function has run until ``now``, in seconds."""
@@ -178,6 +184,8 @@ class Futures:
         self.running: dict[FutureName, float] = {}
         self.changed: dict[FutureName, None] = {}
         self._closed_s = 0.0
+        #: The futures whose outcomes each turn carried to the model.
+        self._shown: dict[int, list[FutureName]] = {}
 
     def tool_s(self, now: float) -> float:
         """Return the sum of all running times until ``now``, in seconds."""
@@ -216,6 +224,8 @@ class Futures:
                 if row.state is State.PENDING:
                     row.start(at)
                     self.running[row.future] = at
+            case ResultShown() | RequestRetracted():
+                self._apply_to_seen(event, at)
             case _:
                 self._apply_to_run(event, at)
 
@@ -236,9 +246,6 @@ class Futures:
                 row.retries = [*row.retries, Retry(at=at, message=event.message)][:RETRIES_KEPT]
             case ResultDiscarded():
                 self._row(event.future, at).discard(event, at)
-            case ResultShown(future=name) if name in self.rows and self.rows[name].seen is None:
-                # Results of an earlier run of the conversation are shown too: they have no row here.
-                self._row(name, at).seen = at
             case CallFinished():
                 self._settle(event.future, "done", event.summary, at)
             case CallFailed():
@@ -249,6 +256,17 @@ class Futures:
                 self._settle(event.future, "cancelled", _RUNS_ON if event.still_running else "cancelled", at)
                 if event.still_running:
                     self.rows[event.future].segments.append(Segment(kind="discarded", start=at, reason="still running"))
+
+    def _apply_to_seen(self, event: ResultShown | RequestRetracted, at: float) -> None:
+        """Apply one event about what requests carry to the model."""
+        if isinstance(event, RequestRetracted):
+            # The turn in its place carries them, too.
+            for name in self._shown.pop(event.turn, []):
+                self._row(name, at).shown.pop(event.turn, None)
+        # Results of an earlier run of the conversation are shown, too: they have no row here.
+        elif event.future in self.rows and event.turn not in self.rows[event.future].shown:
+            self._row(event.future, at).shown[event.turn] = at
+            self._shown.setdefault(event.turn, []).append(event.future)
 
     def _row(self, name: FutureName, at: float) -> Row:
         if name not in self.rows:

@@ -60,7 +60,7 @@ class Spans:
 
     def _update_overlap(self, at: float) -> None:
         """Begin or end the time in which both the model and a function work."""
-        both = self.lane.current is not None and bool(self.futures.running) and self.ended is None
+        both = bool(self.lane.streaming) and bool(self.futures.running) and self.ended is None
         start, end = self.overlap[-1] if self.overlap else (at, at)
         if both and self.overlap and end is not None and at - end < OVERLAP_SLACK_S:
             self.overlap[-1] = (start, None)

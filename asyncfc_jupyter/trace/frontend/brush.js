@@ -64,6 +64,17 @@ export class Brush {
     context.setLineDash([]);
   }
 
+  /** A request of which nothing is used: fine lines with a fine edge. @param {number} x @param {number} y @param {number} width @param {number} height */
+  abandoned(x, y, width, height) {
+    const { context } = this;
+    this.bar(x, y, width, height, this.ink.patterns.abandoned, 3);
+    context.strokeStyle = this.ink.colours.text;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.roundRect(x + 0.5, y + 0.5, Math.max(0.3, width - 1), height - 1, 2.5);
+    context.stroke();
+  }
+
   /** @param {number} x @param {number} until @param {number} y */
   dots(x, until, y) {
     this.context.fillStyle = this.ink.colours.data;

@@ -19,6 +19,7 @@ const DECODING = {
   call: "arguments of a call",
   text: "text",
   await: "nothing to decode",
+  abandoned: "abandoned request",
 };
 
 /**
@@ -88,6 +89,7 @@ function describeSegment({ kind, start, end, reason = "", hazard }, row, now) {
 export function describeSpan(span, now) {
   const what = span.kind === "call" && span.label ? `arguments of ${span.label}` : DECODING[span.kind];
   const lasted = showSeconds(Math.max(0, (span.end ?? now) - span.start));
+  if (span.kind === "abandoned") return `${span.label} (after ${lasted})`;
   const detail = (span.kind === "await" || span.kind === "retry") && span.label ? `: ${span.label}` : "";
   return `${what} for ${lasted}${detail}`;
 }

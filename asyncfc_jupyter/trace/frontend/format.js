@@ -3,8 +3,8 @@
  * The data that Python sends (`trace/view/wire_format.py` states it for the other side), and the merging of changes into it.
  *
  * @typedef {{value: string, label: string, clock?: boolean}} Figure
- * @typedef {"first_token"|"retry"|"reasoning"|"call"|"text"|"await"} SpanKind
- * @typedef {{id: string, kind: SpanKind, start: number, end: number|null, label: string}} Span
+ * @typedef {"first_token"|"retry"|"reasoning"|"call"|"text"|"await"|"abandoned"} SpanKind
+ * @typedef {{id: string, kind: SpanKind, start: number, end: number|null, label: string, half?: "upper"|"lower"}} Span
  * @typedef {{kind: string, start: number, end: number|null, reason?: string, hazard?: string}} Segment
  * @typedef {{at: number, message: string}} Retry
  * @typedef {{future: string, tool: string, arguments: string, state: string, segments: Segment[], label: string,
@@ -14,7 +14,7 @@
  * @typedef {{version: number, title: string, subtitle: string, live: boolean, now: number, span: number, figures: Figure[],
  *   decode: Span[], turns: number[], rows: Row[], overlap: Stretch[]}} View
  * @typedef {{title: string, subtitle: string, live: boolean, now: number, span: number, figures: Figure[],
- *   decode: Span[], rows: Row[], turns: {first: number, items: number[]},
+ *   decode: Span[], gone: string[], rows: Row[], turns: {first: number, items: number[]},
  *   overlap: {first: number, items: Stretch[]}}} Changes
  * @typedef {{name: string, note: string, view: View}} RunView
  * @typedef {{version: number, title: string, subtitle: string, span: number, figures: Figure[], runs: RunView[]}} Comparison
@@ -46,12 +46,15 @@ export function savedBy({ runs }, run) {
 }
 
 /**
- * Return the view after the changes. Spans and rows replace those with their id or are new; the given view does not change.
+ * Return the view after the changes. Spans and rows replace those with their id or are new, and some spans are no more; the
+ * given view does not change.
  * @param {View} view
  * @param {Changes} changes
  * @returns {View}
  */
 export function applyChanges(view, changes) {
+  const decode = merged(view.decode, changes.decode, (span) => span.id);
+  const gone = new Set(changes.gone);
   return {
     ...view,
     title: changes.title,
@@ -60,7 +63,7 @@ export function applyChanges(view, changes) {
     now: changes.now,
     span: changes.span,
     figures: changes.figures,
-    decode: merged(view.decode, changes.decode, (span) => span.id),
+    decode: gone.size === 0 ? decode : decode.filter(({ id }) => !gone.has(id)),
     rows: merged(view.rows, changes.rows, (row) => row.future),
     turns: [...view.turns.slice(0, changes.turns.first), ...changes.turns.items],
     overlap: [...view.overlap.slice(0, changes.overlap.first), ...changes.overlap.items],

@@ -259,6 +259,30 @@ export function outcome(row, brief, named) {
 }
 
 /**
+ * Return the stretches of the decode lane as lists in order of time and without overlap: the lower half, if requests raced, is
+ * the second of two.
+ * @param {Span[]} decode
+ */
+function decodeHalves(decode) {
+  if (!decode.some(({ half }) => half === "lower")) return [decode];
+  return [decode.filter(({ half }) => half !== "lower"), decode.filter(({ half }) => half === "lower")];
+}
+
+/**
+ * Return the stretch of the decode lane at a time, if there is one.
+ * @param {Span[]} decode
+ * @param {number} time
+ * @param {boolean} low of two stretches, the one in the lower half
+ * @returns {Span|undefined}
+ */
+export function spanAt(decode, time, low) {
+  const found = decodeHalves(decode)
+    .map((spans) => spans[firstEnding(spans, time, ({ end }) => end)])
+    .filter((span) => span !== undefined && span.start <= time);
+  return low ? found.at(-1) : found[0];
+}
+
+/**
  * Return the visible pieces of the decode lane. Pieces on the pixel of the previous one are left out.
  * @param {View} view
  * @param {Scale} scale
@@ -267,15 +291,18 @@ export function outcome(row, brief, named) {
  */
 export function placeDecode(view, scale, now) {
   const placed = [];
-  let drawn = -Infinity;
-  for (let number = firstEnding(view.decode, scale.start, ({ end }) => end); number < view.decode.length; number += 1) {
-    const span = view.decode[number];
-    const x = position(scale, span.start);
-    if (x > scale.right) break;
-    const width = position(scale, Math.max(span.start, span.end ?? now)) - x;
-    if (span.end !== null && x + width - drawn < 0.4) continue;
-    drawn = x + width;
-    placed.push({ span, x, width, last: number === view.decode.length - 1 });
+  const newest = view.decode.at(-1);
+  for (const spans of decodeHalves(view.decode)) {
+    let drawn = -Infinity;
+    for (let number = firstEnding(spans, scale.start, ({ end }) => end); number < spans.length; number += 1) {
+      const span = spans[number];
+      const x = position(scale, span.start);
+      if (x > scale.right) break;
+      const width = position(scale, Math.max(span.start, span.end ?? now)) - x;
+      if (span.end !== null && x + width - drawn < 0.4) continue;
+      drawn = x + width;
+      placed.push({ span, x, width, last: span === newest });
+    }
   }
   return placed;
 }

@@ -78,6 +78,7 @@ export function paintKey(context, ink, kind, x, y) {
   else if (kind === "skipped") brush.sign(kind, x + 9, y + 7, 3.5, colour);
   else if (kind === "arguments") brush.bar(x, y + 5, 18, 4, ink.colours[colour], 2);
   else if (kind === "queued") brush.bar(x, y + 6, 18, 2, ink.colours[colour], 0);
+  else if (kind === "abandoned") brush.abandoned(x, y + 1, 18, 12);
   else if (hatch !== "") brush.bar(x, y + 1, 18, 12, ink.patterns[kind], 3);
   else {
     brush.bar(x, y + 1, 18, 12, ink.colours[colour], 3);

@@ -152,21 +152,25 @@ export class Painter extends Brush {
     const { view } = story.runs[strip.run];
     const { context, ink } = this;
     const middle = strip.top + strip.height / 2;
-    const y = middle - strip.bar / 2;
     this.words({ text: "decoding", x: 0, anchor: "start", inside: false }, middle + 4.5, 12.5, "ink", sheet.fixed > 0);
     this.clipped(scale.left, strip.top - 4, scale.right - scale.left, strip.height + 8, () => {
       for (const { span, x, width, last } of placeDecode(view, scale, view.live ? clock : view.now)) {
         const texts = span.kind === "await" ? [span.label, "waiting"] : [span.kind === "text" && last ? "answer" : span.label];
         const left = Math.max(x, scale.left);
         const room = Math.min(x + width, scale.right) - left;
+        // Two requests at once have half of the height each, and a gap between them.
+        const y = span.half === "lower" ? middle + 1 : middle - strip.bar / 2;
+        const high = span.half ? strip.bar / 2 - 1 : strip.bar;
         if (span.kind === "await") this.dots(x + 3, x + width - 3, middle);
         else {
           const { colour } = LOOKS[span.kind];
-          if (span.kind === "retry") this.frame(x, y, width - 1, strip.bar, colour);
-          else if (width > 3) this.bar(x, y, width - 1, strip.bar, ink.colours[colour], 3);
+          if (span.kind === "retry") this.frame(x, y, width - 1, high, colour);
+          else if (span.kind === "abandoned") this.abandoned(x, y, Math.max(0.8, width - 1), high);
+          else if (width > 3) this.bar(x, y, width - 1, high, ink.colours[colour], 3);
           // Whole pixels: the blurred edges of many narrow bars would look like a pattern.
-          else this.bar(Math.floor(x), y, Math.ceil(x + Math.max(0.8, width)) - Math.floor(x), strip.bar, ink.colours[colour], 0);
+          else this.bar(Math.floor(x), y, Math.ceil(x + Math.max(0.8, width)) - Math.floor(x), high, ink.colours[colour], 0);
         }
+        if (span.half || span.kind === "abandoned") continue;
         const bold = span.kind !== "await" && span.kind !== "reasoning";
         const allowed = span.kind === "first_token" ? [] : span.kind === "reasoning" ? ["reasoning"] : span.kind === "retry" ? ["retry"] : texts;
         const label = room < 12 ? undefined : allowed.find((text) => text && this.measure(text, 11.5, bold) <= room - (bold ? 6 : 14));

@@ -30,7 +30,7 @@
 
 import { printed, storyLines } from "./controls.js";
 import { box } from "./elements.js";
-import { AXIS, firstEnding, keyOf } from "./layout.js";
+import { AXIS, firstEnding, keyOf, spanAt } from "./layout.js";
 import { extent } from "./lanes.js";
 import { describeSpan } from "./describe.js";
 import { pan, timeAt } from "./time.js";
@@ -156,8 +156,9 @@ export class Pointer {
     const { scale, story } = this.surface;
     if (strip?.kind !== "decode" || story === null || x < scale.left) return this.hideTip();
     const { view } = story.runs[strip.run];
-    const span = view.decode[firstEnding(view.decode, timeAt(scale, x), ({ end }) => end)];
-    if (span === undefined || span.start > timeAt(scale, x)) return this.hideTip();
+    const top = strip.top - (this.surface.sheet?.fixed ? 0 : this.surface.scroller.scrollTop);
+    const span = spanAt(view.decode, timeAt(scale, x), y > top + strip.height / 2);
+    if (span === undefined) return this.hideTip();
     this.showTip([box("div", "afc-name", describeSpan(span, view.live ? this.surface.clock : view.span))], event.clientX, event.clientY);
   }
 

@@ -53,7 +53,10 @@ def _lines(view: View, width: int) -> Iterator[str]:
     lane = max(_LEAST_LANE, width - left - (right + 2 if right else 0))
     domain = max(view["span"], 0.001)
     yield " " * left + axis(domain, lane)
-    yield pad("decoding", left) + decode_lane(view["decode"], view["now"], domain, lane)
+    for name, drawn in zip(
+        ("decoding", "  raced"), decode_lanes(view["decode"], view["now"], domain, lane), strict=False
+    ):
+        yield pad(name, left) + drawn
     below = []
     for row, outcome in zip(view["rows"][:MOST_ROWS], notes, strict=False):
         label = pad(row["future"], names + 1) + cut(row["tool"], tools)
@@ -106,12 +109,15 @@ def _comparison_lines(view: ComparisonView, width: int) -> Iterator[str]:
     for name, run in zip(names, view["runs"], strict=True):
         now = run["view"]["now"]
         end = round(lane * now / domain)
-        drawn = decode_lane(run["view"]["decode"], now, domain, lane)
+        drawn, *raced = decode_lanes(run["view"]["decode"], now, domain, lane)
         saved = run["note"].split(",")[0] if run["note"].startswith("saved") else ""
         drawn = drawn[:end] + LOOKS["saved"].cell * (lane - end) if saved else drawn
         yield pad(name, left) + pad(drawn, lane + 2) + f"{show_seconds(now)} {saved}".strip()
+        yield from (" " * left + below for below in raced)
     yield ""
-    yield "   ".join(text_keys(["first_token", "call", "text", "await", "saved"]))
+    drawn_kinds = {span["kind"] for run in view["runs"] for span in run["view"]["decode"]}
+    abandoned = drawn_kinds & {"abandoned"}
+    yield "   ".join(text_keys(["first_token", "call", "text", "await", *abandoned, "saved"]))
 
 
 def axis(domain: float, lane: int) -> str:
@@ -124,8 +130,14 @@ def axis(domain: float, lane: int) -> str:
     return line
 
 
-def decode_lane(decode: list[DecodeView], now: float, domain: float, lane: int) -> str:
-    """Return the decode lane, ``lane`` cells for ``domain`` seconds."""
+def decode_lanes(decode: list[DecodeView], now: float, domain: float, lane: int) -> list[str]:
+    """Return the decode lane, ``lane`` cells for ``domain`` seconds; if requests raced, one more for the second."""
+    second = [span for span in decode if span.get("half") == "lower"]
+    first = [span for span in decode if span.get("half") != "lower"] if second else decode
+    return [_decode_lane(spans, now, domain, lane) for spans in ([first, second] if second else [first])]
+
+
+def _decode_lane(decode: list[DecodeView], now: float, domain: float, lane: int) -> str:
     cells = [" "] * (lane + 1)
     for span in decode:
         first, last = _place(span["start"], now if span["end"] is None else span["end"], domain, lane)

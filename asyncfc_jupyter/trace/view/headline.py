@@ -44,7 +44,8 @@ def title(spans: Spans) -> str:
     lines = [line.strip() for line in spans.started.prompt[:4000].splitlines() if line.strip()]
     first = lines[0] if lines else ""
     if spans.started.model == "rehearsal":
-        answer = next(reversed(spans.lane.turns.values())).text if spans.ended and spans.lane.turns else ""
+        used = list(spans.lane.used_turns()) if spans.ended else []
+        answer = used[-1].text if used else ""
         plain = answer.strip().split("\n")[0].lstrip("# ")
         plain = _MARKUP.sub("", plain)
         first = first.lstrip("# ") if first.startswith("#") else plain or first
@@ -63,6 +64,8 @@ def subtitle(spans: Spans, *, live: bool) -> str:
         return ", ".join([f"turn {turns}" if turns else "asking", *parts])
     outcome, detail = (spans.ended.outcome, spans.ended.detail) if spans.ended else ("cut off", "")
     verb = f"{outcome} {'in' if outcome == 'answered' else 'after'} {count(turns, 'turn')}"
+    abandoned = sum(turn.retracted_by is not None for turn in spans.lane.turns.values())
+    verb += f" ({abandoned} abandoned)" if abandoned else ""
     return ", ".join([verb, *parts]) + (f": {clean(detail, _TEXT)}" if detail else "")
 
 

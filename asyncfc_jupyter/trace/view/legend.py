@@ -62,6 +62,7 @@ HATCHES: Final[Mapping[str, tuple[str, float]]] = {
     "upright": ("M2 0V8M6 0V8", 2.0),
     "level": ("M0 2H8M0 6H8", 2.0),
     "dotted": ("M2 2h.01M6 6h.01", 2.8),
+    "fine": ("M0 0L8 8M-1 7L1 9M7 -1L9 1", 1.0),
 }
 
 
@@ -93,6 +94,7 @@ LOOKS: Final[Mapping[str, Look]] = {
     "call": Look(words="a call", colour="call", cell="▓"),
     "text": Look(words="text", colour="text", cell="█"),
     "await": Look(text_words="waiting", colour="data", cell="·"),
+    "abandoned": Look(words="abandoned request", colour="text", hatch="fine", cell="\u2571"),
     # The life of a future.
     "arguments": Look(words="its arguments", colour="text", cell="▁"),
     "queued": Look(words="queued", colour="data", cell="─"),
@@ -119,7 +121,19 @@ LOOKS: Final[Mapping[str, Look]] = {
     "saved": Look(words="saved", colour="saved", hatch="rising", cell="╌"),
 }
 #: What a text's legend shows before and after the reasons to wait.
-_BEFORE_WAITS = ("first_token", "retry", "reasoning", "arguments", "call", "text", "await", "queued", "running", "done")
+_BEFORE_WAITS = (
+    "first_token",
+    "retry",
+    "reasoning",
+    "arguments",
+    "call",
+    "text",
+    "await",
+    "abandoned",
+    "queued",
+    "running",
+    "done",
+)
 _AFTER_WAITS = ("failed", "cancelled", "skipped", "discarded", "seen", "saved")
 
 
@@ -156,12 +170,14 @@ _STROKES = {
     "failed-ink": ".s-failed-ink",
     "cancelled-ink": ".s-cancelled-ink",
     "lane": ".halo",
+    "text": ".abandoned-edge",
 }
 _SHAPES = (
     ".num{font-variant-numeric:tabular-nums}"
     ".critical{stroke-width:1.6}.seen{stroke-width:1.7}.halo{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}"
     ".mark{fill:none;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}"
     ".arrow,.arrow-strong{fill:none;stroke-width:1.2;stroke-linejoin:round}.arrow{opacity:.55}"
+    ".abandoned-edge{fill:none;stroke-width:1}"
     ".retry,.discarded,.saved-edge{fill:none;stroke-width:1.4}.open{stroke-width:1.4}.discarded{stroke-dasharray:3 3}"
     ".wait-line{stroke-width:1.4;stroke-dasharray:2 4;stroke-linecap:round;fill:none}.line,.turn{fill:none}"
 )

@@ -85,7 +85,7 @@ class LiveTimeline:
             version=VIEW_VERSION,
             **self._head(now_s),
             decode=[_decode_view(span) for span in spans.lane.spans.values()],
-            turns=[_round(turn.start) for turn in spans.lane.turns.values()],
+            turns=self._boundaries(),
             rows=[self._row_view(row) for row in spans.futures.rows.values()],
             overlap=[[_round(start), _round_end(end)] for start, end in spans.overlap],
         )
@@ -94,22 +94,27 @@ class LiveTimeline:
     def changes(self, now_s: float | None = None) -> Changes:
         """Return what changed since the last call of this method."""
         spans = self._spans
-        starts = [turn.start for turn in list(spans.lane.turns.values())[self._sent_turns :]]
+        boundaries = self._boundaries()
         # The last stretch that was sent may have ended since, or have been continued.
         first = max(0, self._sent_overlap - 1)
         changes = Changes(
             **self._head(now_s),
-            decode=[_decode_view(spans.lane.spans[key]) for key in spans.lane.changed],
+            decode=[_decode_view(spans.lane.spans[key]) for key in spans.lane.changed if key in spans.lane.spans],
+            gone=[key for key in spans.lane.changed if key not in spans.lane.spans],
             rows=[self._row_view(spans.futures.rows[name]) for name in spans.futures.changed],
-            turns=TurnsPatch(first=self._sent_turns, items=[_round(start) for start in starts]),
+            turns=TurnsPatch(first=self._sent_turns, items=boundaries[self._sent_turns :]),
             overlap=OverlapPatch(
                 first=first, items=[[_round(start), _round_end(end)] for start, end in spans.overlap[first:]]
             ),
         )
         spans.lane.changed.clear()
         spans.futures.changed.clear()
-        self._sent_turns, self._sent_overlap = len(spans.lane.turns), len(spans.overlap)
+        self._sent_turns, self._sent_overlap = len(boundaries), len(spans.overlap)
         return cast("Changes", masked(changes))
+
+    def _boundaries(self) -> list[float]:
+        """Return where turns begin, without those that began beside another one: there is no boundary."""
+        return [_round(turn.start) for turn in self._spans.lane.turns.values() if not turn.raced]
 
     def _head(self, now_s: float | None) -> Head:
         spans = self._spans
@@ -174,9 +179,12 @@ def wait_reasons(row: RowView) -> str:
 
 
 def _decode_view(span: DecodeSpan) -> DecodeView:
-    return DecodeView(
+    view = DecodeView(
         id=span.id, kind=span.kind, start=_round(span.start), end=_round_end(span.end), label=clean(span.label, _TEXT)
     )
+    if span.half:
+        view["half"] = span.half
+    return view
 
 
 def _segment_view(segment: Segment) -> SegmentView:

@@ -15,7 +15,7 @@ from asyncfc_jupyter.trace.fold.decode_lane import DecodeKind
 from asyncfc_jupyter.trace.fold.future_rows import SegmentKind
 
 #: Raised when a front end of the old version would misread a new view.
-VIEW_VERSION: Literal[2] = 2
+VIEW_VERSION: Literal[3] = 3
 
 
 class Figure(TypedDict):
@@ -35,6 +35,9 @@ class DecodeView(TypedDict):
     start: float
     end: float | None
     label: str
+    #: Where two requests raced: the first is in the upper half of the lane, the second in the lower. Spans of the lower half do
+    #: not overlap in time, and neither do all others.
+    half: NotRequired[Literal["upper", "lower"]]
 
 
 class SegmentView(TypedDict):
@@ -102,9 +105,9 @@ class Head(TypedDict):
 class View(Head):
     """A whole timeline."""
 
-    version: Literal[2]
+    version: Literal[3]
     decode: list[DecodeView]
-    #: Start times of the turns.
+    #: Start times of the turns that did not begin beside another one.
     turns: list[float]
     rows: list[RowView]
     #: When the model decoded while at least one function ran.
@@ -129,6 +132,8 @@ class Changes(Head):
     """What changed since the last changes: items of ``decode`` and ``rows`` replace those with their id, or are new."""
 
     decode: list[DecodeView]
+    #: The ids of spans of ``decode`` that are no more.
+    gone: list[str]
     rows: list[RowView]
     turns: TurnsPatch
     overlap: OverlapPatch
@@ -147,7 +152,7 @@ class RunView(TypedDict):
 class ComparisonView(TypedDict):
     """Several runs on one time axis."""
 
-    version: Literal[2]
+    version: Literal[3]
     title: str
     subtitle: str
     #: Length of the axis, in seconds.

@@ -33,10 +33,18 @@ def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str
                 label = next((text for text in texts if text and text_width(text, SMALL) <= room), "")
                 yield from write_clear(label, (x0 + x1) / 2, y, "paper") if label else ()
             continue
-        kind = span["kind"]
+        kind, part = span["kind"], span.get("half", "")
+        # Two requests at once have half of the height each, and a gap between them.
+        top, high = (y + 1 if part == "lower" else y - half), (half - 1 if part else 2 * half)
+        if kind == "abandoned":
+            bar = "".join(_draw_abandoned(x0, top, max(0.8, x1 - x0 - 1), high))
+            yield f"<g><title>{escape(span['label'])}</title>{bar}</g>"
+            continue
         style = "retry" if kind == "retry" else LOOKS[kind].colour
         named = {"reasoning": "reasoning", "retry": "retry", "text": "answer" if span is view["decode"][-1] else ""}
-        yield rect(style, x0, y - half, max(0.8, x1 - x0 - 1), 2 * half, rx=3)
+        yield rect(style, x0, top, max(0.8, x1 - x0 - 1), high, rx=3)
+        if part:
+            continue
         label, ink = named.get(kind, span["label"]), "problem" if kind == "retry" else f"{style}-ink"
         if label and text_width(label, SMALL, bold=True) <= x1 - x0 - 5:
             yield write(label, (x0 + x1) / 2, y + 4, ink, SMALL, bold=True, anchor="middle")
@@ -47,6 +55,12 @@ def draw_decode(view: View, scale: Scale, y: float, half: float) -> Iterator[str
             continue
         drawn = scale(start)
         yield f'<path class="turn" d="M{scale(start):.1f} {y - half - 4:.1f}v{2 * half + 8:g}"/>'
+
+
+def _draw_abandoned(x: float, y: float, width: float, height: float) -> Iterator[str]:
+    """Draw a request of which nothing is used: fine lines with a fine edge."""
+    yield rect("url(#abandoned)", x, y, width, height, rx=3)
+    yield rect("abandoned-edge", x + 0.5, y + 0.5, max(0.3, width - 1), height - 1, rx=2.5)
 
 
 def write_clear(
@@ -162,6 +176,8 @@ def draw_key(kind: str, x: float, y: float) -> Iterator[str]:
         yield rect(LOOKS[kind].colour, x, y - 2, 18, 4, rx=2)
     elif kind == "queued":
         yield rect(LOOKS[kind].colour, x, y - 1, 18, 2)
+    elif kind == "abandoned":
+        yield from _draw_abandoned(x, y - 6, 18, 12)
     elif LOOKS[kind].hatch:
         yield rect(f"url(#{kind})", x, y - 6, 18, 12, rx=3)
     else:
