@@ -12,7 +12,7 @@ import copy
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from tests.benchmarks.bfcl_parts.cases import Case, cases
@@ -80,7 +80,7 @@ def refused(played: Played) -> list[str]:
     return [f"{played.case.name}: {each['error_message']}" for each in verdicts if not each["valid"]]
 
 
-@lru_cache(maxsize=16)
+@cache
 def expected(name: str) -> Played:
     """Return a case called one by one through the layer, which must give what the plan says."""
     played = play_virtually(cases()[name], mode="sequential", style=Style(), latency=Latency(0.1))

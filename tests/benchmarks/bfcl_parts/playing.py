@@ -11,6 +11,7 @@ from typing import Any
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.run import Run
+from asyncfc_jupyter.core.events import RequestRetracted
 from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, Delta, Finish, TextDelta
 from asyncfc_jupyter.testing import run_virtually
 from tests.benchmarks.bfcl_parts.cases import Case, Effects, effects
@@ -19,14 +20,21 @@ from tests.benchmarks.bfcl_parts.world import Latency, Ran, World, as_text, ente
 
 
 class OracleModel:
-    """The oracle in this process: the protocol of the layer, without a server."""
+    """The oracle in this process: the protocol of the layer, without a server.
+
+    Args:
+        ttft_s: Seconds from the request to the first token.
+    """
 
     name = "oracle"
+
+    def __init__(self, ttft_s: float = TTFT_S) -> None:
+        self._ttft_s = ttft_s
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Stream the next reply, each piece when its token is out."""
         loop = asyncio.get_running_loop()
-        first_s = loop.time() + TTFT_S
+        first_s = loop.time() + self._ttft_s
         # As a server would see it: text, which does not change afterwards.
         messages = json.loads(json.dumps(list(request.messages)))
         reply = reply_to(messages, futures=any(tool["function"]["name"] == "await_future" for tool in request.tools))
@@ -50,6 +58,8 @@ class Played:
     #: How long all user turns took, in seconds of the tools' and the model's clock.
     seconds: float
     requests: int
+    #: Requests of these whose replies were not used.
+    unused: int
     #: Each call's outcome: its value, or its status and its error.
     results: tuple[Any, ...]
     answers: tuple[str, ...]
@@ -71,6 +81,7 @@ async def play(
     latency: Latency,
     model: ChatModel | None = None,
     table: Effects | None = None,
+    **options: Any,
 ) -> Played:
     """Hold a conversation.
 
@@ -81,6 +92,7 @@ async def play(
         latency: How long the tools take.
         model: The oracle; the one in this process by default.
         table: What the tools declare to read and write: the true table by default, an empty one for nothing at all.
+        options: What else the agent is made with.
     """
     world = World(case, latency)
     enter(world)
@@ -88,7 +100,7 @@ async def play(
 
     def agent(*, detached: bool) -> Agent:
         tools = tools_of(case, table=declared, detached=detached)
-        return Agent(model or OracleModel(), tools=tools, mode=mode, max_turns=200)
+        return Agent(model or OracleModel(), tools=tools, mode=mode, max_turns=200, **options)
 
     last, earlier = agent(detached=False), agent(detached=style.pending and mode == "async")
     conversation = Conversation()
@@ -100,6 +112,7 @@ async def play(
         style=style,
         seconds=seconds,
         requests=sum(run.turns for run in runs),
+        unused=sum(isinstance(stamped.event, RequestRetracted) for run in runs for stamped in run.trace),
         results=tuple(each.value if each.status == "done" else (each.status, each.error) for each in issued),
         answers=tuple(run.answer for run in runs),
         ran=tuple(world.ran),
