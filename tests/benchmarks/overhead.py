@@ -19,7 +19,7 @@ from typing import Any
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.benchmarks.peers import ASYNC, OURS, PEERS, Contender, Driver
+from tests.benchmarks.peers import ASYNC, BY_MODE, PEERS, Contender, Driver
 from tests.benchmarks.report import Report, Table, options_of, publish
 from tests.servers.rehearsal_server import RehearsalServer
 from tests.virtual_environments import REPOSITORY
@@ -267,7 +267,7 @@ def main(words: Sequence[str]) -> int:
     """Measure everything and publish it."""
     options = options_of("overhead", __doc__, words)
     histories, futures = (QUICK_HISTORIES, QUICK_FUTURES) if options.quick else (HISTORIES, FUTURES)
-    contenders = (PLAIN, BARE, *((ASYNC,) if options.quick else OURS))
+    contenders = (PLAIN, BARE, *((ASYNC,) if options.quick else BY_MODE))
     with RehearsalServer(ttft_ms=0, tokens_per_s=1e9) as server:
         repeats = QUICK_REPEATS if options.quick else REPEATS
         found = asyncio.run(over_bare(contenders, repeats, histories, server.base_url))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import statistics
@@ -50,6 +51,14 @@ which only decoding, tools and waiting for the first token cost time (`tests/ben
 A scripted model writes what its policy says in either case, so this compares clients and does not show how well a real
 model uses futures. Frameworks are used as in the first example of their documentation, without tuning, except
 openai-python's own runner, whose calls are declared independent, sixteen at once.
+
+*CodeMode* is of pydantic-ai-harness: the model writes Python that makes the calls. Here each reply is a snippet, as in the
+examples of its documentation: calls that take nothing of each other are gathered, results stay in variables. *Speculating*
+starts calls whose arguments are literals while the snippet streams. *One snippet* writes the whole policy in one reply, which
+spares requests: that is what CodeMode is for, and another policy, so it is not compared with the ideal of this one.
+
+The async mode retracts a request that holds placeholders when their values come first (`--hedge auto`: the server is not known
+to run two requests side by side); *hedge race* asks with the values beside it, *hedge off* does neither.
 """
 
 Key = tuple[str, str, float]
@@ -64,6 +73,8 @@ class Contender:
     options: Mapping[str, Any] = field(default_factory=dict)
     #: The file of what its environment holds; empty for one that needs nothing but the package's own requirements.
     pinned: str = ""
+    #: Whether its model makes the replies of the policy, and not all calls in one; else it is not compared with the ideal.
+    plays_policy: bool = True
 
     @property
     def requirements(self) -> list[str]:
@@ -93,9 +104,23 @@ PEERS = (
     Contender("chatlas", "chatlas_chat", pinned="chatlas"),
     Contender("eager-tools-openai", "eager_tools_loop", pinned="eager-tools"),
     Contender("openai-python's runner, eager", "tool_runner", pinned="tool-runner"),
+    *(
+        Contender(
+            f"CodeMode{how}{replies}",
+            "code_mode",
+            {"eager": how == ", eager", "speculates": how == ", speculating", "at_once": bool(replies)},
+            pinned="code-mode",
+            plays_policy=not replies,
+        )
+        for replies in ("", ", one snippet")
+        for how in ("", ", eager", ", speculating")
+    ),
 )
-OURS = tuple(Contender(f"asyncfc_jupyter, {mode}", "asyncfc", {"mode": mode.value}) for mode in Mode)
-ASYNC = OURS[-1]
+BY_MODE = tuple(Contender(f"asyncfc_jupyter, {mode}", "asyncfc", {"mode": mode.value}) for mode in Mode)
+ASYNC = BY_MODE[-1]
+RACE = Contender("asyncfc_jupyter, async, hedge race", "asyncfc", {"mode": ASYNC.options["mode"], "hedge": "race"})
+OFF = Contender("asyncfc_jupyter, async, hedge off", "asyncfc", {"mode": ASYNC.options["mode"], "hedge": "off"})
+OURS = (*BY_MODE, RACE, OFF)
 
 
 class Driver:
@@ -219,31 +244,36 @@ def spread(results: Results, name: str, policy: Policy, latency_s: float) -> flo
 
 
 def verdicts(
-    results: Results, peers: Sequence[Contender], policies: Sequence[Policy], latencies_s: Sequence[float]
+    results: Results,
+    own: Contender,
+    peers: Sequence[Contender],
+    policies: Sequence[Policy],
+    latencies_s: Sequence[float],
 ) -> Iterator[dict[str, Any]]:
-    """Yield, for every policy and latency, the async mode against the ideal client and against the best peer."""
+    """Yield, for every policy and latency, one of ours against the ideal client and against the best peer."""
     for policy in policies:
         for latency_s in latencies_s:
-            ours = median(results.seconds, ASYNC, policy, latency_s)
+            ours = median(results.seconds, own, policy, latency_s)
             times = {peer.name: median(results.seconds, peer, policy, latency_s) for peer in peers}
             ran = {name: seconds for name, seconds in times.items() if seconds}
             if ours is None or not ran:
                 continue
             best = min(ran, key=ran.__getitem__)
             yield {
+                "client": own.name,
                 "policy": policy.name,
                 "latency_s": latency_s,
-                "async_s": ours,
+                "seconds": ours,
                 "over_ideal": ours / ideal_s(policy, latency_s),
                 "best_peer": best,
                 "over_best_peer": ours / ran[best],
-                "spread": spread(results, ASYNC.name, policy, latency_s),
+                "spread": spread(results, own.name, policy, latency_s),
                 "best_peers_spread": spread(results, best, policy, latency_s),
             }
 
 
-def verdict_table(found: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the async mode's standing; what misses a target is in bold."""
+def verdict_table(own: Contender, found: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the standing of one of ours; what misses a target is in bold."""
     rows = []
     for each in found:
         over_ideal, over_peer = f"{each['over_ideal']:.3f}", f"{each['over_best_peer']:.3f}"
@@ -259,8 +289,9 @@ def verdict_table(found: Sequence[Mapping[str, Any]]) -> Table:
         )
     header = ("policy, tools of", "over ideal", "spread", "over best peer", "best peer", "its spread")
     return Table(
-        f"The async mode over the ideal client (target: {TARGET} at most) and over the best of its peers (never slower; "
-        f"{EQUAL} counts as equal). The spread is the largest time less the smallest, over the median. Misses are in bold:",
+        f"{own.name}, over the ideal client (target: {TARGET} at most) and over the best peer that makes the same replies "
+        f"(never slower; {EQUAL} counts as equal). The spread is the largest time less the smallest, over the median. Misses "
+        "are in bold:",
         header,
         rows,
     )
@@ -284,7 +315,9 @@ def report_of(
     results: Results, contenders: Sequence[Contender], policies: Sequence[Policy], latencies_s: Sequence[float]
 ) -> Report:
     """Return the report."""
-    found = list(verdicts(results, [c for c in contenders if not c.ours], policies, latencies_s))
+    peers = [contender for contender in contenders if contender.plays_policy and not contender.ours]
+    own = [contender for contender in (ASYNC, RACE) if contender in contenders]
+    found = [list(verdicts(results, contender, peers, policies, latencies_s)) for contender in own]
     runs = [
         {"client": name, "policy": policy, "latency_s": latency_s, "seconds": seconds}
         for (name, policy, latency_s), seconds in sorted(results.seconds.items())
@@ -295,10 +328,10 @@ def report_of(
         text=TEXT,
         tables=[
             *(times_table(results, contenders, policies, latency_s) for latency_s in latencies_s),
-            verdict_table(found),
+            *map(verdict_table, own, found),
             cpu_table(results, contenders),
         ],
-        figures={"verdicts": found, "runs": runs},
+        figures={"verdicts": list(itertools.chain(*found)), "runs": runs},
         wrong=results.wrong,
     )
 

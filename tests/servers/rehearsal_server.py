@@ -5,9 +5,9 @@
     with RehearsalServer(ttft_ms=300, tokens_per_s=60) as server:
         client = AsyncOpenAI(base_url=server.base_url, api_key="any")
 
-Any client can be measured against it: it decides each reply from the messages alone, so it keeps no state between requests, and
-it writes references if `await_future` is among the tools, values if not. Its schedule is absolute: a late token does not delay
-the next ones. A reply that is not streamed takes as long as one that is.
+Any client can be measured against it: it decides each reply from the messages alone, so it keeps no state between requests. It
+writes references if `await_future` is among the tools, Python if `run_code` is, values if not. Its schedule is absolute: a late
+token does not delay the next ones. A reply that is not streamed takes as long as one that is.
 
 The process ends when its standard input closes, so it does not outlive a benchmark that was killed. It uses the standard
 library and the rehearsal model alone.
@@ -29,6 +29,7 @@ from typing import Any, Self
 from asyncfc_jupyter.errors import PlanError
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta, Usage
 from asyncfc_jupyter.models.rehearsal import RehearsalModel
+from tests.servers.code_rehearsal import RUN_CODE, CodeRehearsal
 from tests.servers.response_events import ResponseEvents, chat_request
 
 _SOURCE = Path(__file__).resolve().parents[2]
@@ -81,8 +82,10 @@ class RehearsalServer:
 
 
 class _Service:
-    def __init__(self, model: RehearsalModel) -> None:
-        self._model, self._requests = model, 0
+    def __init__(self, *, ttft_ms: float, tokens_per_s: float) -> None:
+        self._model = RehearsalModel(ttft_ms=ttft_ms, tokens_per_s=tokens_per_s)
+        self._code = CodeRehearsal(ttft_ms=ttft_ms, tokens_per_s=tokens_per_s)
+        self._requests = 0
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request after another on a connection that is kept."""
@@ -106,8 +109,9 @@ class _Service:
         )
         form = ResponseEvents(body["model"]) if responses else _ChatChunks(body["model"])
         streams, begun = bool(body.get("stream")), False
+        writes_code = any(tool["function"]["name"] == RUN_CODE for tool in request.tools)
         try:
-            async for delta in self._model.stream(request):
+            async for delta in (self._code if writes_code else self._model).stream(request):
                 events = [_encoded(event) for event in form.events(delta)]
                 if streams and events:
                     writer.write((b"" if begun else _STREAM) + _framed(b"".join(events)))
@@ -204,8 +208,8 @@ async def _lines_in() -> AsyncIterator[bytes]:
         yield line
 
 
-async def _serve(model: RehearsalModel) -> None:
-    server = await asyncio.start_server(_Service(model).connection, "127.0.0.1", 0)
+async def _serve(service: _Service) -> None:
+    server = await asyncio.start_server(service.connection, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     async for _ in _lines_in():
         pass
@@ -217,4 +221,4 @@ if __name__ == "__main__":
     parser.add_argument("--ttft-ms", type=float, default=300)
     parser.add_argument("--tokens-per-s", type=float, default=60)
     chosen = parser.parse_args()
-    asyncio.run(_serve(RehearsalModel(ttft_ms=chosen.ttft_ms, tokens_per_s=chosen.tokens_per_s)))
+    asyncio.run(_serve(_Service(ttft_ms=chosen.ttft_ms, tokens_per_s=chosen.tokens_per_s)))
