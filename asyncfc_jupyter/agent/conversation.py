@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from asyncfc_jupyter.agent import history, tool_messages
-from asyncfc_jupyter.agent.inline_wait import Habits
+from asyncfc_jupyter.agent.inline_wait import Learned
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE, GATE_ID
 from asyncfc_jupyter.errors import HistoryFixed, InvariantBroken
@@ -40,7 +40,7 @@ class Conversation:
         self.newly_shown: list[ToolCall] = []
         self.call_ids: set[str] = set()
         #: What was learned of each model that took part, by its name.
-        self.habits: dict[str, Habits] = {}
+        self.learned: dict[str, Learned] = {}
         #: Whether a run is using the conversation.
         self.busy = False
         #: What the model wants to see again with the reply that is appended next.

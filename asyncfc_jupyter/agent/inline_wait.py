@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 #: What a call may take, in seconds, while none has ended yet: a computation, a lookup, a query, a request, a slow job.
@@ -87,26 +87,40 @@ def _rests_s(call: Foreseen) -> list[float]:
     return [max(_SHORTEST_S, left[case * many // _CASES]) for case in range(_CASES)]
 
 
-class Habits:
-    """What is known of a model: the cost of a round trip, and how often it asks for results that it was not given."""
+@dataclass(slots=True)
+class Learned:
+    """What is known of a model at a server: figures that several runs may share, and that outlive them."""
 
-    def __init__(self) -> None:
-        self._first_token_s: deque[float] = deque(maxlen=_RECENT)
-        self._asking_s: deque[float] = deque(maxlen=_RECENT)
-        #: How likely it is that the model asks next, after a reply with several calls and after one with a single call.
-        self._asks = {True: _ASKS_AFTER_SEVERAL, False: _ASKS_AFTER_ONE}
-        #: Whether the last reply did not ask to wait and got placeholders.
+    #: How long the first tokens of the latest replies took, in seconds, the latest last.
+    first_token_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    #: How long the latest replies took to write that only asked for results, in seconds.
+    asking_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    #: How likely it is that the model asks next, after a reply with several calls (True) and after one with a single call.
+    asks: dict[bool, float] = field(default_factory=lambda: {True: _ASKS_AFTER_SEVERAL, False: _ASKS_AFTER_ONE})
+
+
+class Habits:
+    """What one run uses, and learns, of its model: the cost of a round trip, and how often it asks for pending results.
+
+    Args:
+        learned: The figures that are used and changed; by default those of an unknown model.
+    """
+
+    def __init__(self, learned: Learned | None = None) -> None:
+        self.learned = learned or Learned()
+        #: Whether the last reply of this run did not ask to wait and got placeholders.
         self._left_pending = False
 
     @property
     def round_trip_s(self) -> float:
         """The cost, in seconds, of letting the model ask: the time to its first token, and that of its question."""
-        first_token_s = median(self._first_token_s) if self._first_token_s else 0.0
-        return max(_CHEAPEST_TRIP_S, first_token_s + (median(self._asking_s) if self._asking_s else 0.0))
+        known = self.learned
+        first_token_s = median(known.first_token_s) if known.first_token_s else 0.0
+        return max(_CHEAPEST_TRIP_S, first_token_s + (median(known.asking_s) if known.asking_s else 0.0))
 
     def note_first_token(self, seconds: float) -> None:
         """Note how long the first token of a reply took."""
-        self._first_token_s.append(seconds)
+        self.learned.first_token_s.append(seconds)
 
     def note_reply(self, *, makes_calls: bool, decode_s: float) -> None:
         """Note how the model reacted to placeholders, if it had any: with more calls, or with a question or its answer."""
@@ -114,9 +128,10 @@ class Habits:
             return
         self._left_pending = False
         asked = 0.0 if makes_calls else 1.0
-        self._asks = {several: asks + _LEARNING * (asked - asks) for several, asks in self._asks.items()}
+        for several, asks in self.learned.asks.items():
+            self.learned.asks[several] = asks + _LEARNING * (asked - asks)
         if not makes_calls:
-            self._asking_s.append(decode_s)
+            self.learned.asking_s.append(decode_s)
 
     def note_placeholders(self) -> None:
         """Note that a reply that did not ask to wait is answered with placeholders."""
@@ -129,5 +144,5 @@ class Habits:
             pending: All calls that are pending, in the order in which they were made.
             several: Whether the reply made more than one call.
         """
-        limit_s = worth_waiting_s(cases_s(pending), asks=self._asks[several], round_trip_s=self.round_trip_s)
+        limit_s = worth_waiting_s(cases_s(pending), asks=self.learned.asks[several], round_trip_s=self.round_trip_s)
         return limit_s * _SLACK + _SLACK_S if limit_s else 0.0

@@ -16,7 +16,7 @@ from typing import Any
 from asyncfc_jupyter import retry_policy
 from asyncfc_jupyter.agent import tool_messages
 from asyncfc_jupyter.agent.budget import Meter
-from asyncfc_jupyter.agent.inline_wait import Habits
+from asyncfc_jupyter.agent.inline_wait import Habits, Learned
 from asyncfc_jupyter.agent.loop_guard import Progress
 from asyncfc_jupyter.agent.reply import ReplyAnswers
 from asyncfc_jupyter.agent.run_context import RunContext
@@ -35,7 +35,7 @@ class Loop:
     def __init__(self, context: RunContext, meter: Meter) -> None:
         self._conversation, self._driver = context.run.conversation, context.run.conversation.driver
         self._mode, self._deliver, self._log, self._meter = context.mode, context.deliver, context.log, meter
-        self._habits = self._conversation.habits.setdefault(context.model.name, Habits())
+        self._habits = Habits(self._conversation.learned.setdefault(context.model.name, Learned()))
         self._progress = Progress()
         self._turns = Turns(context, admit_retry=meter.admit_retry)
         self._answers = ReplyAnswers(context, habits=self._habits, progress=self._progress)
@@ -108,7 +108,7 @@ class Loop:
                 message = "the reply holds neither a text nor calls"
                 self._log.record(RequestRetried(turn=turn.number, attempt=1, message=message, pause_s=0.0))
                 continue
-            if turn.arrived:
+            if turn.arrived and not turn.retried:
                 self._habits.note_first_token(turn.first_token_s - turn.sent_s)
             self._habits.note_reply(makes_calls=bool(turn.requested), decode_s=turn.ended_s - turn.first_token_s)
             return turn

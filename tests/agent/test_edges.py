@@ -110,17 +110,17 @@ def test_a_round_trip_costs_the_median_of_the_latest_five() -> None:
 def test_habits_move_by_a_third_with_each_reply_after_placeholders() -> None:
     """Replies that follow no placeholder teach nothing."""
     habits = Habits()
-    assert habits._asks == pytest.approx({True: 0.8, False: 1 / 3})
+    assert habits.learned.asks == pytest.approx({True: 0.8, False: 1 / 3})
     habits.note_reply(makes_calls=True, decode_s=1.0)
-    assert habits._asks == pytest.approx({True: 0.8, False: 1 / 3})
+    assert habits.learned.asks == pytest.approx({True: 0.8, False: 1 / 3})
     habits.note_placeholders()
     habits.note_reply(makes_calls=True, decode_s=1.0)
     habits.note_reply(makes_calls=True, decode_s=1.0)
-    assert habits._asks == pytest.approx({True: 0.8 * 2 / 3, False: 2 / 9})
+    assert habits.learned.asks == pytest.approx({True: 0.8 * 2 / 3, False: 2 / 9})
     assert habits.round_trip_s == 0.1
     habits.note_placeholders()
     habits.note_reply(makes_calls=False, decode_s=1.0)
-    assert habits._asks == pytest.approx({True: 0.8 * 4 / 9 + 1 / 3, False: 4 / 27 + 1 / 3})
+    assert habits.learned.asks == pytest.approx({True: 0.8 * 4 / 9 + 1 / 3, False: 4 / 27 + 1 / 3})
     assert habits.round_trip_s == 1.0
 
 

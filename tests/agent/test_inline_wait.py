@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 
-from asyncfc_jupyter.agent.inline_wait import Foreseen, Habits, cases_s, worth_waiting_s
+from asyncfc_jupyter.agent import Agent, Conversation
+from asyncfc_jupyter.agent.inline_wait import Foreseen, Habits, Learned, cases_s, worth_waiting_s
 from asyncfc_jupyter.core.events import TurnStarted
+from asyncfc_jupyter.models.base import Retrying
 from asyncfc_jupyter.modes import Mode
-from asyncfc_jupyter.testing import Calls, Says, Thinks
+from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
-from tests.agent.scripted_conversation import TOOLS, new_answers, play, times
+from tests.agent.scripted_conversation import TOOLS, interrupted, new_answers, play, times
 from tests.benchmarks.policies import LATENCIES_S, POLICIES, TOKENS_PER_S, Reticent, ideal_s, measured_s
 
 THINK = Thinks(0.3)
@@ -121,3 +123,29 @@ def test_a_model_that_never_asks_in_time_costs_little_over_gathering(policy, lat
         measured_s(policy, mode, latency_s, model_class=Reticent) for mode in (Mode.ASYNC, Mode.BATCH)
     )
     assert futures_s <= gathered_s * 1.05
+
+
+def test_a_reply_after_an_interrupt_teaches_nothing_of_placeholders() -> None:
+    """The messages in between have reported the pending calls."""
+    conversation = Conversation()
+    agent = Agent(ScriptedModel([Calls("slow", {"seconds": 50})], [Thinks(60)], [Says("as you like")]), tools=TOOLS)
+
+    async def main():
+        await interrupted(agent, after_s=5, conversation=conversation)
+        await agent.run("and now?", conversation=conversation)
+
+    run_virtually(main())
+    assert conversation.learned["scripted"].asks == Learned().asks
+
+
+def test_a_first_token_after_a_retry_is_not_taken_for_the_usual_one() -> None:
+    class Busy(ScriptedModel):
+        async def stream(self, request):
+            yield Retrying(attempt=1, message="loading", pause_s=20.0)
+            await asyncio.sleep(20)
+            async for delta in super().stream(request):
+                yield delta
+
+    conversation = Conversation()
+    run_virtually(Agent(Busy([THINK, Says("x")])).run("go", conversation=conversation))
+    assert list(conversation.learned["scripted"].first_token_s) == []

@@ -61,7 +61,7 @@ def test_a_conversation_is_saved_forked_and_read_as_kept(expected) -> None:
         for made in (read, forked):
             assert made.call_ids == conversation.call_ids
             assert list(made.driver.calls) == list(conversation.driver.calls)
-        assert forked.habits == conversation.habits
+        assert forked.learned == conversation.learned
         assert forked.messages is not conversation.messages
         model = ScriptedModel(DONE, DONE, DONE, DONE)
         agent = Agent(model, tools=TOOLS)
