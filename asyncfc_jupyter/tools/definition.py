@@ -7,6 +7,7 @@ import functools
 import inspect
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from asyncfc_jupyter.core.events import Limit
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.defaults import DEFAULT_TIMEOUT_S, RUN_IN, RunIn
 from asyncfc_jupyter.errors import ToolDefinitionError
-from asyncfc_jupyter.foreign_code import ForeignCode
+from asyncfc_jupyter.foreign_code import ForeignCode, type_name
+from asyncfc_jupyter.tools.identity import identity_of
 from asyncfc_jupyter.tools.no_function import why_no_function
 from asyncfc_jupyter.tools.schema import Parameters
 from asyncfc_jupyter.tools.signature_text import signature_text
@@ -35,7 +37,7 @@ _TAKEN_EVERYWHERE = 1_024
 _OWN_FIELDS = frozenset({"async", "description", "input_schema", "name", "parameters", "type"})
 _FLAGS = frozenset({"pure", "idempotent", "irreversible", "approve", "detached"})
 #: Options that a tool keeps as they are given.
-_AS_THEY_ARE = frozenset({"timeout_s", "idempotent", "irreversible", "approve", "detached", "retries"})
+_AS_THEY_ARE = frozenset({"timeout_s", "expected_s", "idempotent", "irreversible", "approve", "detached", "retries"})
 
 
 class ToolOptions(TypedDict, total=False):
@@ -63,6 +65,9 @@ class ToolOptions(TypedDict, total=False):
     limit: int | Mapping[str, int] | None
     #: Seconds after which an attempt counts as failed; None for no limit. 60 by default.
     timeout_s: float | None
+    #: Seconds that a call is expected to take until calls have been measured; None if that is not known. Results that are
+    #: expected soon are waited for before the model is asked again.
+    expected_s: float | None
     #: How often a failed call is retried, after a growing and partly random pause; only where idempotent or pure.
     retries: int
     #: Further fields of the function's description, for servers that have them, such as ``{"strict": True}``. A server that
@@ -97,6 +102,7 @@ class Tool:
     parameters_of: Parameters
     effects: EffectTemplates
     timeout_s: float | None = DEFAULT_TIMEOUT_S
+    expected_s: float | None = None
     idempotent: bool = False
     irreversible: bool = False
     approve: bool = False
@@ -112,6 +118,8 @@ class Tool:
     places_in: frozenset[str] = dataclasses.field(init=False, repr=False)
     #: Of these, the ones that a model writes under another name, an alias; None where there are several aliases.
     written_as: Mapping[str, str | None] = dataclasses.field(init=False, repr=False)
+    #: What is remembered of it is found by this text: see `identity`.
+    identity: str = dataclasses.field(init=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A marked function carries its tool. An executor that pickles functions by their value, such as loky or Dask, would
@@ -122,6 +130,8 @@ class Tool:
         limited = (template.path.arguments for template in self.resource_limits)
         object.__setattr__(self, "places_in", self.effects.arguments.union(*limited))
         object.__setattr__(self, "written_as", self.parameters_of.aliases(self.places_in))
+        place = self.run_in if isinstance(self.run_in, str) else type_name(self.run_in)
+        object.__setattr__(self, "identity", identity_of(self.function, f"{self.signature} in {place}"))
 
     @property
     def repeatable(self) -> bool:
@@ -264,6 +274,8 @@ def _problems(options: ToolOptions) -> Iterator[tuple[str, str]]:
     timeout_s: Any = options.get("timeout_s")
     if timeout_s is not None and not (_is_number(timeout_s, int | float) and timeout_s > 0):
         yield f"timeout_s is {timeout_s!r}", "give seconds above 0, or None for no limit"
+    else:
+        yield from _problems_with_expected(options.get("expected_s"), options.get("timeout_s", DEFAULT_TIMEOUT_S))
     retries: Any = options.get("retries", 0)
     if not _is_number(retries, int) or retries < 0:
         yield f"retries is {retries!r}", "give how often to try again: 0 or more"
@@ -276,6 +288,16 @@ def _problems(options: ToolOptions) -> Iterator[tuple[str, str]]:
     run_in = options.get("run_in")
     if run_in is not None and run_in not in RUN_IN and not isinstance(run_in, Executor):
         yield f"run_in is {run_in!r}", f"use one of {', '.join(RUN_IN)}, or a concurrent.futures.Executor"
+
+
+def _problems_with_expected(expected_s: Any, timeout_s: float | None) -> Iterator[tuple[str, str]]:
+    if expected_s is None:
+        return
+    if not (_is_number(expected_s, int | float) and 0 < expected_s <= sys.float_info.max):
+        yield f"expected_s is {expected_s!r:.60}", "give the seconds that a call mostly takes, above 0"
+    elif timeout_s is not None and expected_s > timeout_s:
+        problem = f"a call is expected to take {expected_s:g} s (expected_s), and fails after {timeout_s:g} s"
+        yield problem, "raise timeout_s, or lower expected_s"
 
 
 def _problems_with_extra(extra: Any) -> Iterator[tuple[str, str]]:

@@ -316,6 +316,7 @@ def test_every_option_of_a_tool_has_its_flag() -> None:
         ("--limit 2", {"limit": 2}),
         ("--limit api/{host}=2 disk=1", {"limit": {"api/{host}": 2, "disk": 1}}),
         ("--timeout-s 5", {"timeout_s": 5.0}),
+        ("--expected-s 2", {"expected_s": 2.0}),
         ('--extra strict=true --extra cache_control=\'{"type": "ephemeral"}\'', {"extra": EXTRA}),
     ],
 )

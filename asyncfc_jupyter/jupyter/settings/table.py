@@ -175,6 +175,9 @@ class ToolOptions:
         entry=read_option,
     )
     run_in: str | None = option("where it runs", one_of(RUN_IN), usual="async on the loop, others in a thread")
+    expected_s: float | None = option(
+        "seconds that a call is expected to take, until calls have been measured", SECONDS, value="S"
+    )
     timeout_s: float | None = option("seconds after which a call fails", TIMEOUT, value="S", usual=DEFAULT_TIMEOUT_S)
 
 
