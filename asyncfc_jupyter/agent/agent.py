@@ -171,7 +171,15 @@ class Agent:
         outcome: Ended = "answered"
         try:
             timeout_s = self.approval_timeout_s
-            driver.lend(Lease(log=log, approver=self.approver, approval_timeout_s=timeout_s, capture=capture))
+            driver.lend(
+                Lease(
+                    log=log,
+                    approver=self.approver,
+                    approval_timeout_s=timeout_s,
+                    capture=capture,
+                    durations=conversation.durations,
+                )
+            )
             context = RunContext(
                 model=self.model,
                 tools=self.tools,

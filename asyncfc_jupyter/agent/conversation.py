@@ -20,6 +20,7 @@ from asyncfc_jupyter.models.base import REPLAY
 from asyncfc_jupyter.notices import notify
 from asyncfc_jupyter.runtime.call import ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.durations import Durations
 
 
 class Conversation:
@@ -39,6 +40,8 @@ class Conversation:
         #: Futures whose outcome is in messages that no request has held yet, also those of a run that was cut short.
         self.newly_shown: list[ToolCall] = []
         self.call_ids: set[str] = set()
+        #: How long its calls took, for runs that remember nothing else.
+        self.durations = Durations()
         #: What was learned of each model that took part, by its name.
         self.learned: dict[str, Learned] = {}
         #: Whether a run is using the conversation.

@@ -58,7 +58,7 @@ def fork(conversation: Conversation) -> Conversation:
         raise UsageError("a run is using the conversation; wait for it or cancel it, then fork.")
     branch = Conversation()
     branch.messages, branch.call_ids = list(conversation.messages), set(conversation.call_ids)
-    branch.learned = dict(conversation.learned)
+    branch.learned, branch.durations = dict(conversation.learned), conversation.durations
     undelivered = {call.name for call in conversation.undelivered()}
     for call in conversation.driver.issued:
         adopted = adopt(

@@ -99,7 +99,7 @@ class ReplyAnswers:
         # A call that repeats another ends with it, and no run waits for a detached one.
         pending = (call for call in self._driver.pending() if not (call.detached or call.same_as))
         foreseen = [
-            Foreseen(durations_s=self._driver.durations.recent_s(call.tool), elapsed_s=call.elapsed_s)
+            Foreseen(durations_s=self._driver.expected_s(call), elapsed_s=call.elapsed_s)
             for call in islice(pending, _MOST_FORESEEN)
         ]
         limit_s = self._habits.inline_wait_s(foreseen, several=len(issued) > 1)

@@ -19,6 +19,7 @@ from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised
+from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog, dropped
 from asyncfc_jupyter.runtime.output_buffer import Stream
 from asyncfc_jupyter.runtime.printed import Capture, Noted, Printed
@@ -63,6 +64,8 @@ class Lease:
     approval_timeout_s: float = APPROVAL_TIMEOUT_S
     #: Makes a sink for the output of each call; None leaves the output to the streams.
     capture: Capture | None = None
+    #: What is known of how long calls take, and learns of them.
+    durations: Durations = field(default_factory=Durations)
     #: The run's own context: a call must not inherit that of the tool whose end let it start.
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from asyncfc_jupyter.core import commands, events
@@ -24,7 +24,7 @@ from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.approval import declined, question
 from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, still_running
 from asyncfc_jupyter.runtime.call import Approval, Lease, ShareKey, ToolCall
-from asyncfc_jupyter.runtime.durations import Durations
+from asyncfc_jupyter.runtime.durations import RECENT
 from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.runtime.retry import Runner
 from asyncfc_jupyter.runtime.settling import end_of, settled, why_skipped
@@ -48,8 +48,8 @@ class Driver:
         self._pending: dict[FutureName, ToolCall] = {}
         #: Pending calls whose outcome another call may share, by what the two must have in common.
         self._shareable: dict[ShareKey, FutureName] = {}
-        #: Durations of the latest calls, by tool.
-        self.durations = Durations()
+        #: What the latest calls of this conversation took, of all tools, in seconds.
+        self._latest_s: deque[float] = deque(maxlen=RECENT)
         #: Tools of this run that kept the event loop to themselves, with the longest stretch in seconds.
         self.blocked_s: dict[str, float] = {}
         #: Tasks that ask the user or wait for the time of an attempt.
@@ -276,8 +276,9 @@ class Driver:
             # An interrupt is the user's, and no failure of the function that it happened to hit.
             self._cancelled(call, outcome.message)
             return
-        if (elapsed_s := call.elapsed_s) is not None:
-            self.durations.note(call.tool, elapsed_s)
+        if call.function is not None and (elapsed_s := call.elapsed_s) is not None:
+            call.lease.durations.note(call.function, elapsed_s)
+            self._latest_s.append(elapsed_s)
         if isinstance(outcome, Returned):
             if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
                 self.blocked_s[call.tool] = max(outcome.blocked_s, self.blocked_s.get(call.tool, 0.0))
@@ -303,6 +304,17 @@ class Driver:
     def pending(self) -> Collection[ToolCall]:
         """Return the futures that have not settled, in order: a view, which changes as they do."""
         return self._pending.values()
+
+    def expected_s(self, call: ToolCall) -> Sequence[float]:
+        """Return what a call may take, in seconds, each as likely as any other; empty where nothing is known.
+
+        Calls of its tool count, else what the tool's author expects, else all calls of the conversation: many tools are called
+        once, and an agent's tools often use one service.
+        """
+        tool = call.function
+        measured = () if tool is None else call.lease.durations.of(tool).recent_s
+        expected = () if tool is None or tool.expected_s is None else (tool.expected_s,)
+        return measured or expected or self._latest_s
 
     async def wait(
         self, names: Iterable[FutureName], *, mode: Literal["all", "any"] = "all", timeout_s: float | None = None

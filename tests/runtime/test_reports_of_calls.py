@@ -22,6 +22,7 @@ from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.runtime.abandoned import CLEAN_UP_S
 from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import UNWIND_S, Driver
+from asyncfc_jupyter.runtime.durations import Measured
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.runtime.printed import LOGGED_CHARACTERS, NOTE_INTERVAL_S, Printed
 from asyncfc_jupyter.runtime.running_call import RunningCall, context_of, current_sink
@@ -313,7 +314,7 @@ def test_durations_are_noted_for_finished_calls_only() -> None:
         return await desk.settled()
 
     desk = run_virtually(main())
-    assert list(desk.driver.durations.recent_s("nap")) == [2, 3]
+    assert desk.driver.lease.durations.of(NAP) == Measured((2, 3), 2)
     assert [call.status for call in desk.driver.issued] == ["done", "failed", "cancelled", "failed"]
     assert desk.driver.issued[3].error.startswith("nap cannot take these arguments: 'seconds': ")
     assert [call.started_s for call in desk.driver.issued] == [0, 0, 0, None]
