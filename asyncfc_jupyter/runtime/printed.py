@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -35,25 +37,30 @@ class Sink(Protocol):
 
 #: Makes a sink for a call, from the names of its future and its tool.
 Capture = Callable[[FutureName, str], Sink]
+#: Held while a text is added or read. One for all calls: most print nothing, and a settled call stays for a conversation.
+_LOCK = threading.Lock()
 
 
 class Noted:
     """All that one call has printed, to both streams, in order; of a very long text, its beginning and its end."""
 
+    __slots__ = ("_kept",)
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept = Kept(PRINTED_CHARACTERS)
+        self._kept: Kept | None = None
 
     def add(self, text: str, stream: Stream) -> None:
         """Append what was printed."""
-        with self._lock:
+        with _LOCK:
+            if self._kept is None:
+                self._kept = Kept(PRINTED_CHARACTERS)
             self._kept.add(text, stream)
 
     @property
     def text(self) -> str:
         """What is kept, as one text."""
-        with self._lock:
-            return self._kept.text
+        with _LOCK:
+            return "" if self._kept is None else self._kept.text
 
 
 class Printed:
@@ -68,7 +75,10 @@ class Printed:
     def __init__(self, report: Callable[[str, Stream], None], sink: Sink | None = None) -> None:
         self._report = report
         self.sink = sink
-        self._throttle = Throttle(self._flush, NOTE_INTERVAL_S)
+        #: Where reports are made.
+        self._loop, self._context = asyncio.get_running_loop(), contextvars.copy_context()
+        #: Made when first needed, as the masks are: most calls print nothing.
+        self._throttle: Throttle | None = None
         #: The output so far. It outlives this, which holds the sink and all that the sink shows.
         self.noted = Noted()
         self._lock = threading.Lock()
@@ -76,7 +86,6 @@ class Printed:
         self._left = LOGGED_CHARACTERS
         self._cut = 0
         self._open = True
-        #: Made when first needed: most calls print nothing.
         self._masks: defaultdict[Stream, StreamMask] = defaultdict(StreamMask)
 
     def note(self, text: str, stream: Stream) -> bool:
@@ -91,8 +100,11 @@ class Printed:
             if self._open or taken:
                 self.noted.add(text, stream)
             logged = self._open and self._log(shown, stream)
-        if logged:
-            self._throttle.request()
+            if logged and self._throttle is None:
+                self._throttle = Throttle(self._flush, NOTE_INTERVAL_S, loop=self._loop, context=self._context)
+            throttle = self._throttle if logged else None
+        if throttle is not None:
+            throttle.request()
         return taken
 
     def _log(self, shown: str, stream: Stream) -> bool:
@@ -130,6 +142,7 @@ class Printed:
             for text, stream in held:
                 self._log(text, stream)
             self._open = False
+            self._throttle = None  # they hold each other, which would leave them to the garbage collector
         for text, stream in held:
             self._given(partial(_write, text, stream))
         self._flush()

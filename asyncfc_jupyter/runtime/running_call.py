@@ -117,7 +117,15 @@ class CarriedThreads:
 
         def start_carried(thread: threading.Thread) -> None:
             if _RUNNING.get() is not None:
-                thread.run = carried(thread.run)  # type: ignore[method-assign]
+                run = carried(thread.run)
+
+                def run_once() -> None:
+                    try:
+                        run()
+                    finally:
+                        vars(thread).pop("run", None)  # it holds the thread, and so would keep it and the call alive
+
+                thread.run = run_once  # type: ignore[method-assign]
             start(thread)
 
         # Work from outside of tools is wrapped, too: a thread of the pool may have been started by a call.

@@ -14,22 +14,32 @@ from collections.abc import Callable
 class Throttle:
     """Calls a function soon after each request, but at most once per interval.
 
-    The function is called on the event loop that the throttle is made on, in the context that it is made in. Without an event
-    loop it is called in the thread that requests it, or not at all while the interval lasts.
+    The function is called on an event loop, in a copy of a context. Without an event loop it is called in the thread that
+    requests it, or not at all while the interval lasts.
 
     Args:
         function: Called without arguments.
         interval_s: Seconds between two calls.
+        loop: The event loop; by default the running one, if there is one.
+        context: The context; by default that in which the throttle is made.
     """
 
     __slots__ = ("_called_s", "_context", "_due", "_function", "_interval_s", "_lock", "_loop")
 
-    def __init__(self, function: Callable[[], None], interval_s: float) -> None:
+    def __init__(
+        self,
+        function: Callable[[], None],
+        interval_s: float,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        context: contextvars.Context | None = None,
+    ) -> None:
         self._function, self._interval_s = function, interval_s
-        self._loop: asyncio.AbstractEventLoop | None = None
-        with contextlib.suppress(RuntimeError):
-            self._loop = asyncio.get_running_loop()
-        self._context = contextvars.copy_context()
+        self._loop = loop
+        if loop is None:
+            with contextlib.suppress(RuntimeError):
+                self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context() if context is None else context
         self._lock = threading.Lock()
         self._called_s = -math.inf
         #: Whether the event loop has a call scheduled.
