@@ -25,18 +25,26 @@ def tightest(limits: Limits) -> Limits:
     return tuple(least.values())
 
 
+class _Queue:
+    """The calls with the same limits that wait: a heap of their orders, and the full limit at which it is parked."""
+
+    __slots__ = ("full", "limits", "orders")
+
+    def __init__(self, limits: Limits, full: Limit) -> None:
+        self.limits, self.full = limits, full
+        self.orders: list[int] = []
+
+
 class Places:
     """Counts the places under every limit and grants them to calls, the least order first."""
 
     def __init__(self) -> None:
         self._taken: dict[str, int] = {}
-        #: Orders that wait, by their limits.
-        self._queues: dict[Limits, list[int]] = {}
-        #: The full limit at which each waiting queue is parked.
-        self._parked_at: dict[Limits, Limit] = {}
+        #: The calls that wait.
+        self._queues: dict[Limits, _Queue] = {}
         #: First orders of the queues that are parked at each limit. Some are outdated. One name may have several limits, since
         #: tools need not agree on its places.
-        self._parked: dict[str, dict[Limit, list[tuple[int, Limits]]]] = {}
+        self._parked: dict[str, dict[Limit, list[tuple[int, _Queue]]]] = {}
         #: Orders that arrived since the last `grant`.
         self._arrived: list[tuple[int, Limits]] = []
         #: Names of limits that may have free places again.
@@ -76,26 +84,25 @@ class Places:
             Orders that may start now, each with None; and orders that have arrived and must wait, each with a full limit.
         """
         while (candidate := self._next()) is not None:
-            order, limits, new = candidate
+            order, limits, queue = candidate
             if order in self._withdrawn:
                 self._withdrawn.discard(order)
-                continue
-            full = self.full(limits)
-            if full is None:
+                self._leave_queue(queue)
+            elif (full := self.full(limits)) is None:
                 for limit in limits:
                     self._taken[limit.name] = self._taken.get(limit.name, 0) + 1
+                self._leave_queue(queue)
                 yield order, None
-                continue
-            queue = self._queues.setdefault(limits, [])
-            heapq.heappush(queue, order)
-            self._park(limits, full, queue[0])
-            if new:
+            elif queue is not None:
+                self._park(queue, full)
+            else:
+                self._enter_queue(order, limits, full)
                 yield order, full
         self._freed.clear()
 
-    def _next(self) -> tuple[int, Limits, bool] | None:
-        """Take the least order that arrived or that a freed limit holds back; also return whether it has just arrived."""
-        best: list[tuple[int, Limits]] | None = None
+    def _next(self) -> tuple[int, Limits, _Queue | None] | None:
+        """Take the least order that arrived or that a freed limit holds back: the latter is still the first of its queue."""
+        best: list[tuple[int, _Queue]] | None = None
         least = self._arrived[0][0] if self._arrived else None
         for name in self._freed:
             for limit, heads in self._parked.get(name, {}).items():
@@ -105,28 +112,39 @@ class Places:
         if least is None:
             return None
         if best is None:
-            return (*heapq.heappop(self._arrived), True)
-        _, limits = heapq.heappop(best)
-        queue = self._queues[limits]
-        heapq.heappop(queue)
-        if queue:
-            self._park(limits, self._parked_at[limits], queue[0])
-        else:
-            del self._queues[limits], self._parked_at[limits]
-        return least, limits, False
+            return (*heapq.heappop(self._arrived), None)
+        _, queue = heapq.heappop(best)
+        return least, queue.limits, queue
 
-    def _head(self, limit: Limit, heads: list[tuple[int, Limits]]) -> int | None:
+    def _head(self, limit: Limit, heads: list[tuple[int, _Queue]]) -> int | None:
         """Return the least order parked at a limit if the limit has a free place, else None; remove outdated entries."""
         if self.full((limit,)) is not None:
             return None
         while heads:
-            order, limits = heads[0]
-            queue = self._queues.get(limits)
-            if self._parked_at.get(limits) == limit and queue and queue[0] == order:
+            order, queue = heads[0]
+            if queue.full == limit and queue.orders and queue.orders[0] == order:
                 return order
             heapq.heappop(heads)
         return None
 
-    def _park(self, limits: Limits, full: Limit, head: int) -> None:
-        self._parked_at[limits] = full
-        heapq.heappush(self._parked.setdefault(full.name, {}).setdefault(full, []), (head, limits))
+    def _enter_queue(self, order: int, limits: Limits, full: Limit) -> None:
+        queue = self._queues.get(limits)
+        if queue is None:
+            queue = self._queues[limits] = _Queue(limits, full)
+        heapq.heappush(queue.orders, order)
+        if queue.orders[0] == order or queue.full != full:
+            self._park(queue, full)
+
+    def _leave_queue(self, queue: _Queue | None) -> None:
+        """Remove the first of a queue; None stands for the queue of a call that has just arrived, which is in none."""
+        if queue is None:
+            return
+        heapq.heappop(queue.orders)
+        if queue.orders:
+            self._park(queue, queue.full)
+        else:
+            del self._queues[queue.limits]
+
+    def _park(self, queue: _Queue, full: Limit) -> None:
+        queue.full = full
+        heapq.heappush(self._parked.setdefault(full.name, {}).setdefault(full, []), (queue.orders[0], queue))

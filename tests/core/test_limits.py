@@ -21,6 +21,26 @@ def test_a_call_under_a_wide_limit_passes_one_under_a_tighter_limit() -> None:
     assert list(places.grant()) == [(3, None)]
 
 
+def test_a_queue_moves_between_the_limits_that_hold_it() -> None:
+    """Two limits hold one call in turn, and it stays the first of its queue."""
+    a, b = Limit(name="a", places=1), Limit(name="b", places=1)
+    places = Places()
+    for order, limits in enumerate([(a,), (b,), (a, b), (a, b)]):
+        places.arrive(order, limits)
+    assert list(places.grant()) == [(0, None), (1, None), (2, a), (3, a)]
+    places.leave((a,))
+    assert list(places.grant()) == [], "the other limit holds it now"
+    places.arrive(4, (a,))
+    assert list(places.grant()) == [(4, None)]
+    places.leave((b,))
+    assert list(places.grant()) == [], "and now the first one again"
+    places.leave((a,))
+    assert list(places.grant()) == [(2, None)]
+    places.withdraw(3)
+    places.leave((a, b))
+    assert list(places.grant()) == []
+
+
 def test_two_limits_of_one_name_count_a_call_once() -> None:
     two, three = Limit(name="host", places=2), Limit(name="host", places=3)
     assert tightest((three, STRICT, two)) == (two, STRICT)
