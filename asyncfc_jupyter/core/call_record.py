@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import lru_cache
 
 from asyncfc_jupyter.core.effects import Effects, Hazard, meet
-from asyncfc_jupyter.core.events import CallIssued
+from asyncfc_jupyter.core.events import CallIssued, Limit
 from asyncfc_jupyter.core.futures import TRANSITIONS, FutureName, State
 from asyncfc_jupyter.core.limits import Limits
 from asyncfc_jupyter.core.path_index import Conflict
@@ -32,7 +33,7 @@ class Gate(Enum):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Record:
-    """What the scheduler knows of one call."""
+    """What the scheduler knows of one call. It stays for as long as the conversation lasts."""
 
     issued: CallIssued
     #: Number in the order of emission, from 0.
@@ -49,20 +50,14 @@ class Record:
     bound: bool = False
     #: Whether the driver is resolving its arguments.
     resolving: bool = False
-    #: Futures whose values are still missing.
-    missing: set[FutureName] = field(default_factory=set)
+    #: How many of the values that it needs are missing.
+    missing: int = 0
     #: How many values were missing when the reason to wait was last reported.
     reported: int = 0
-    #: Calls that take this one's value.
-    dependents: list[Record] = field(default_factory=list)
-    #: Calls that repeat this one.
-    repeats: list[Record] = field(default_factory=list)
-    #: Calls that are checked again when this one settles or narrows.
-    watchers: list[Record] = field(default_factory=list)
     #: Whether it is among the watchers of another.
     watches: bool = False
-    #: What happened to the call, in order, for bug reports.
-    steps: list[str] = field(default_factory=lambda: ["issued"])
+    #: What happened to the call, in order, for bug reports; a reason to wait is no text before one is needed.
+    steps: list[str | Wait] = field(default_factory=lambda: ["issued"])
 
     @property
     def future(self) -> FutureName:
@@ -72,7 +67,8 @@ class Record:
     @property
     def story(self) -> str:
         """All that happened to the call, in order, on one line."""
-        return f"{self.future} ({self.issued.tool}), {self.state}: " + ", then ".join(self.steps)
+        steps = [f"held: {step}" if isinstance(step, Wait) else step for step in self.steps]
+        return f"{self.future} ({self.issued.tool}), {self.state}: " + ", then ".join(steps)
 
     def move(self, state: State) -> None:
         """Change the state.
@@ -100,6 +96,12 @@ def hazard_wait(conflict: Conflict, blocker: Record, held: Record) -> Wait:
         declared=effects.declared and held.effects.declared,
         widened=widened,
     )
+
+
+@lru_cache(256)
+def limit_wait(full: Limit) -> Wait:
+    """Return that a limit has no free place. Thousands of calls may wait for one limit: it is made once."""
+    return Wait(kind="limit", detail=str(full))
 
 
 def future_of(reference: str) -> str:

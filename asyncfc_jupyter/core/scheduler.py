@@ -36,11 +36,12 @@ lives as long as its conversation.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from asyncfc_jupyter.core.call_record import Gate, Record, future_of, hazard_wait
+from asyncfc_jupyter.core.call_record import Gate, Record, future_of, hazard_wait, limit_wait
 from asyncfc_jupyter.core.commands import (
     AskApproval,
     BindArguments,
@@ -98,6 +99,11 @@ class Scheduler:
         self._places = Places()
         #: Orders of the calls that have not settled, ascending.
         self._unsettled: list[int] = []
+        #: For a pending call, those that take its value, those that repeat it, and those that are checked again when it settles
+        #: or narrows. Most calls have none.
+        self._dependents: defaultdict[FutureName, list[Record]] = defaultdict(list)
+        self._repeats: defaultdict[FutureName, list[Record]] = defaultdict(list)
+        self._watchers: defaultdict[FutureName, list[Record]] = defaultdict(list)
         #: Pending irreversible calls by order.
         self._irreversible: dict[int, Record] = {}
         #: Calls that did not succeed, and whose outcome the model has not seen.
@@ -139,7 +145,7 @@ class Scheduler:
                 self._answered(record)
             case CallFinished(shareable=False):
                 record = self._find(event)
-                repeats, record.repeats = record.repeats, []
+                repeats = self._repeats.pop(record.future, [])
                 return chain(self._release(repeats), self._settle(record, State.DONE))
             case CallFinished() | CallFailed() | CallSkipped() | CallCancelled():
                 return self._settle(self._find(event), _SETTLED_STATE[type(event)])
@@ -218,7 +224,7 @@ class Scheduler:
             yield CopyOutcome(record.future, of=primary.future)
             yield from self._settle(record, primary.state)
         else:
-            primary.repeats.append(record)
+            self._repeats[primary.future].append(record)
             yield self._hold(record, Wait(kind="same", on=(primary.future,)))
 
     def _release(self, repeats: list[Record]) -> Iterator[Command]:
@@ -238,10 +244,10 @@ class Scheduler:
                 yield SkipCall(record.future, because=name)
                 yield from self._settle(record, State.SKIPPED)
                 return
-            record.missing.add(name)
-            needed.dependents.append(record)
+            record.missing += 1
+            self._dependents[name].append(record)
         if record.missing:
-            yield self._hold_for_data(record)
+            yield self._hold_for_data(record, self._missing(record))
         else:
             yield self._resolve(record, Gate.ARGUMENTS)
 
@@ -289,7 +295,7 @@ class Scheduler:
         if wait is not None:
             record.watches = blocker is not None
             if blocker is not None:
-                blocker.watchers.append(record)
+                self._watchers[blocker.future].append(record)
             yield self._hold(record, wait)
         elif not record.bound:
             yield self._resolve(record, Gate.BINDING)
@@ -323,7 +329,7 @@ class Scheduler:
                 self._irreversible.pop(order, None)
                 yield StartCall(record.future)
             else:
-                yield self._hold(record, Wait(kind="limit", detail=str(full)))
+                yield self._hold(record, limit_wait(full))
 
     def _reply_ended(self, event: TurnEnded) -> Iterator[Command]:
         self._reply_open, self._reply_broken = False, event.reason in BROKEN_ENDS
@@ -356,14 +362,14 @@ class Scheduler:
 
     def _follow(self, record: Record) -> Iterator[tuple[Record, Command | None, State | None]]:
         """Yield the consequences of a settled call for others: the call, the command, and its state if it settles too."""
-        for repeat in record.repeats:
+        for repeat in self._repeats.pop(record.future, ()):
             if not repeat.state.settled:
                 yield repeat, CopyOutcome(repeat.future, of=record.future), record.state
-        for dependent in record.dependents:
+        for dependent in self._dependents.pop(record.future, ()):
             if dependent.state.settled:
                 continue
             if record.state is State.DONE:
-                yield dependent, self._feed(dependent, record), None
+                yield dependent, self._feed(dependent), None
             else:
                 yield dependent, SkipCall(dependent.future, because=record.future), State.SKIPPED
         if record.state is not State.DONE:
@@ -371,15 +377,15 @@ class Scheduler:
                 other = self._irreversible[order]
                 yield other, SkipCall(other.future, because=record.future), State.SKIPPED
 
-    def _feed(self, dependent: Record, needed: Record) -> Command | None:
-        """Give a call a value that it needs; return the command that follows, if any."""
-        dependent.missing.discard(needed.future)
-        left = len(dependent.missing)
+    def _feed(self, dependent: Record) -> Command | None:
+        """Give a call one of the values that it needs; return the command that follows, if any."""
+        dependent.missing = left = dependent.missing - 1
         if not left:
             return self._resolve(dependent, Gate.ARGUMENTS)
         if _REPORT_EACH < left > dependent.reported // 2:
             return None
-        return self._hold_for_data(dependent)
+        missing = self._missing(dependent)  # none if the last ones settle by the same event
+        return self._hold_for_data(dependent, missing) if missing else None
 
     def _leave(self, record: Record, state: State) -> None:
         """Settle one call, and release all that it holds."""
@@ -397,8 +403,7 @@ class Scheduler:
             self._unseen_failures[record.future] = record
 
     def _wake_watchers(self, record: Record) -> Iterator[Command]:
-        woken, record.watchers = record.watchers, []
-        for watcher in woken:
+        for watcher in self._watchers.pop(record.future, ()):
             watcher.watches = False
             if watcher.state is State.PENDING:
                 yield from self._check(watcher)
@@ -406,16 +411,18 @@ class Scheduler:
     # -- used by several ---------------------------------------------------------------------------------------------
 
     def _hold(self, record: Record, wait: Wait) -> Command:
-        record.steps.append(f"held: {wait}")
+        record.steps.append(wait)
         return HoldCall(record.future, wait)
 
-    def _hold_for_data(self, record: Record) -> Command:
-        record.reported = len(record.missing)
-        missing = tuple(sorted(record.missing, key=lambda name: self._records[name].order))
-        texts = [text for text in record.issued.references if future_of(text) in record.missing]
-        return self._hold(
-            record, Wait(kind="data", on=missing, detail=", ".join(texts or [f"${name}" for name in missing]))
-        )
+    def _missing(self, record: Record) -> tuple[FutureName, ...]:
+        needed = sorted((self._records[name] for name in record.issued.needs), key=lambda each: each.order)
+        return tuple(each.future for each in needed if each.state is not State.DONE)
+
+    def _hold_for_data(self, record: Record, missing: tuple[FutureName, ...]) -> Command:
+        record.reported, names = record.missing, set(missing)
+        texts = [text for text in record.issued.references if future_of(text) in names]
+        detail = ", ".join(texts or [f"${name}" for name in missing])
+        return self._hold(record, Wait(kind="data", on=missing, detail=detail))
 
     def _find(self, event: Any) -> Record:
         try:

@@ -128,7 +128,7 @@ class Counting(Scheduler):
     @property
     def story_characters(self) -> int:
         """How long the stories are that the scheduler keeps for a bug report."""
-        return sum(len(line) for record in self.records() for line in record.steps)
+        return sum(len(record.story) for record in self.records())
 
 
 def play(scheduler: Scheduler, shape: Callable[[int], Call], calls: int) -> None:

@@ -66,8 +66,8 @@ class LosesAWakeUp(Scheduler):
     """Of several calls that watch one, the last is forgotten."""
 
     def _wake_watchers(self, record):
-        if len(record.watchers) > 1:
-            record.watchers.pop()
+        if len(self._watchers[record.future]) > 1:
+            self._watchers[record.future].pop()
         yield from super()._wake_watchers(record)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from asyncfc_jupyter.core.call_record import Gate
-from asyncfc_jupyter.core.commands import BindArguments, ResolveArguments
+from asyncfc_jupyter.core.commands import BindArguments, CopyOutcome, ResolveArguments
 from asyncfc_jupyter.core.effects import PURE, UNDECLARED, Effects, Hazard
 from asyncfc_jupyter.core.events import (
     ApprovalGiven,
@@ -517,10 +517,19 @@ def test_a_record_begins_as_issued_and_watches_no_call() -> None:
         made.handle(ArgumentsResolved(future=FutureName(name), effects=WRITES_A))
     assert not made.resolving
     assert second.watches
-    assert first.watchers == [second]
+    assert made._watchers == {first.future: [second]}
     made.handle(CallFinished(future=FutureName("f1")))
     assert not second.watches
-    assert first.watchers == []
+    assert made._watchers == {}
+
+
+def test_a_call_that_gets_its_last_values_at_once_is_not_held_again() -> None:
+    """A call and its repeat settle by the same event, and a third call takes the value of both."""
+    made = scheduler()
+    made.handle(issued("f2", same_as=FutureName("f1")))
+    made.handle(issued("f3", needs=(FutureName("f1"), FutureName("f2"))))
+    commands = made.handle(CallFinished(future=FutureName("f1")))
+    assert commands == (CopyOutcome(FutureName("f2"), of=FutureName("f1")), ResolveArguments(FutureName("f3")))
 
 
 def test_the_index_of_places_is_empty_when_all_calls_have_settled() -> None:
