@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import random
 import statistics
 import subprocess
 import sys
-import time
-import tracemalloc
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 from typing import Any
 
-from asyncfc_jupyter.agent import Agent
-from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, Finish, TextDelta
-from asyncfc_jupyter.tools.definition import make_tool
+from tests.benchmarks.growth import A_REPLY, growth
 from tests.benchmarks.peers import ASYNC, BY_MODE, PEERS, Contender, Driver
 from tests.benchmarks.report import Report, Table, options_of, publish
+from tests.benchmarks.revisions import figures_of, package_of
 from tests.servers.rehearsal_server import RehearsalServer
 from tests.virtual_environments import REPOSITORY
 
@@ -33,8 +30,6 @@ CALLS = 40
 TOKENS = 400
 HISTORIES, QUICK_HISTORIES = (12, 100, 1_000), (12,)
 FUTURES, QUICK_FUTURES = (1, 10, 100, 1_000, 10_000), (1, 10, 100)
-#: Calls in each reply of the runs that grow: what a busy model writes.
-_A_REPLY = 10
 #: Fresh processes whose median counts.
 STARTS, QUICK_STARTS = 9, 1
 #: What the project is held to: microseconds over the bare loop, seconds to load the extension.
@@ -51,7 +46,7 @@ of the differences within a round, and the spread is that of their middle half. 
 A call's cost is what {CALLS} calls in one reply cost more than one, that of a turn with a call the same of {CALLS} replies
 of one call each. Both include reading the call's events; a turn also includes encoding the history.
 
-The third table is of the layer alone: a model in the same process, replies of {_A_REPLY} calls, tools that return at once.
+The third table is of the layer alone: a model in the same process, replies of {A_REPLY} calls, tools that return at once.
 Memory is the most that was allocated at a time. The last is of fresh processes, the median of {STARTS}.
 """
 
@@ -159,56 +154,6 @@ def bare_tables(found: Mapping[str, Rounds], contenders: Sequence[Contender]) ->
 # -- as a run grows --------------------------------------------------------------------------------------------------
 
 
-class Flood:
-    """A model that makes so many calls, some a reply, and then answers."""
-
-    name = "flood"
-
-    def __init__(self, calls: int) -> None:
-        self._left, self._made = calls, 0
-
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
-        """Stream the next reply."""
-        now, self._left = min(_A_REPLY, self._left), max(0, self._left - _A_REPLY)
-        for index in range(now):
-            self._made += 1
-            yield CallDelta(index=index, call_id=f"call_{self._made}", name="instant", arguments="")
-            yield CallDelta(index=index, arguments=json.dumps({"value": self._made}))
-        if not now:
-            yield TextDelta(text="done")
-        yield Finish(reason="tool_calls" if now else "stop")
-
-
-async def instant(value: int) -> dict[str, int]:
-    """Return at once."""
-    return {"value": value}
-
-
-async def flooded(futures: int) -> None:
-    """Run so many calls."""
-    agent = Agent(Flood(futures), tools=[make_tool(instant, pure=True)], max_turns=futures + 2)
-    run = await agent.run("go")
-    assert len(run.futures) == futures
-
-
-def growth(futures: int) -> dict[str, float]:
-    """Return what a future costs in a run of so many: microseconds of processor time, and bytes."""
-    repeats = max(3, 300 // futures)
-    gc.collect()
-    begun = time.process_time()
-    for _ in range(repeats if futures < 10_000 else 1):
-        asyncio.run(flooded(futures))
-    took_s = (time.process_time() - begun) / (repeats if futures < 10_000 else 1)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        asyncio.run(flooded(futures))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    return {"futures": futures, "us": took_s * 1e6 / futures, "bytes": peak / futures}
-
-
 def growth_table(rows: Sequence[Mapping[str, float]]) -> Table:
     """Return the growth as a table."""
     cells = [[f"{row['futures']:,.0f}", f"{row['us']:.0f}", f"{row['bytes']:,.0f}"] for row in rows]
@@ -263,21 +208,60 @@ def loading_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(caption, ("what", "ms", "ms of processor time", "imports openai"), cells)
 
 
+def before_tables(
+    before: Contender,
+    found: Mapping[str, Rounds],
+    there: Sequence[Mapping[str, float]],
+    here: Sequence[Mapping[str, float]],
+) -> Iterator[Table]:
+    """Yield the tables of the async mode before and now."""
+    yield Table(
+        f"The async mode before ({before.name}) and now, in the same rounds:",
+        ("microseconds for", "before", "now", "now less before"),
+        [
+            [
+                thing,
+                f"{rounds.median(before):.0f}",
+                f"{rounds.median(ASYNC):.0f}",
+                f"{rounds.over(before, ASYNC):+.0f}",
+            ]
+            for thing, rounds in found.items()
+        ],
+    )
+    header = ("futures", "us before", "us now", "ratio", "bytes before", "bytes now", "ratio")
+    rows = []
+    for old, new in zip(there, here, strict=True):
+        cells = [f"{new['futures']:,.0f}"]
+        for unit in ("us", "bytes"):
+            cells += [f"{old[unit]:,.0f}", f"{new[unit]:,.0f}", f"{new[unit] / old[unit]:.2f}"]
+        rows.append(cells)
+    yield Table("As a run grows, before and now, by turns in fresh processes:", header, rows)
+
+
 def main(words: Sequence[str]) -> int:
     """Measure everything and publish it."""
-    options = options_of("overhead", __doc__, words)
+    options = options_of("overhead", __doc__, words, compares=True)
     histories, futures = (QUICK_HISTORIES, QUICK_FUTURES) if options.quick else (HISTORIES, FUTURES)
     contenders = (PLAIN, BARE, *((ASYNC,) if options.quick else BY_MODE))
-    with RehearsalServer(ttft_ms=0, tokens_per_s=1e9) as server:
+    beside: list[Table] = []
+    with RehearsalServer(ttft_ms=0, tokens_per_s=1e9) as server, ExitStack() as stack:
         repeats = QUICK_REPEATS if options.quick else REPEATS
-        found = asyncio.run(over_bare(contenders, repeats, histories, server.base_url))
-    growing = [growth(count) for count in futures]
+        if options.against:
+            package = stack.enter_context(package_of(options.against))
+            before = replace(ASYNC, name=f"as of `{options.against}`", package=package)
+            found = asyncio.run(over_bare((*contenders, before), repeats, histories, server.base_url))
+            pairs = [[figures_of(each, "growth.growth", n) for each in (package, REPOSITORY)] for n in futures]
+            growing = [now for _, now in pairs]
+            beside = list(before_tables(before, found, [was for was, _ in pairs], growing))
+        else:
+            found = asyncio.run(over_bare(contenders, repeats, histories, server.base_url))
+            growing = [growth(count) for count in futures]
     loading = {what: loaded(*how, QUICK_STARTS if options.quick else STARTS) for what, how in _LOADING.items()}
     report = Report(
         name="overhead",
         title="Overhead: what the layer costs by itself",
         text=TEXT,
-        tables=[*bare_tables(found, contenders), growth_table(growing), loading_table(loading)],
+        tables=[*bare_tables(found, contenders), growth_table(growing), loading_table(loading), *beside],
         figures={"us": {thing: rounds.us for thing, rounds in found.items()}, "growth": growing, "loading": loading},
         wrong=[f"{what} imports openai" for what, row in loading.items() if row["openai"]],
     )

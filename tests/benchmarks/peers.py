@@ -75,6 +75,8 @@ class Contender:
     pinned: str = ""
     #: Whether its model makes the replies of the policy, and not all calls in one; else it is not compared with the ideal.
     plays_policy: bool = True
+    #: The folder that holds this project's package, if it is not this one.
+    package: Path = DRIVERS.parents[2]
 
     @property
     def requirements(self) -> list[str]:
@@ -132,7 +134,7 @@ class Driver:
     async def __aenter__(self) -> Driver:
         python = str(await asyncio.to_thread(self.contender.python))
         script = str(DRIVERS / f"{self.contender.driver}.py")
-        path = {"PYTHONPATH": str(DRIVERS.parents[2])} if self.contender.ours else {}
+        path = {"PYTHONPATH": str(self.contender.package)} if self.contender.ours else {}
         self._process = await asyncio.create_subprocess_exec(
             *(python, script, self._base_url),
             stdin=asyncio.subprocess.PIPE,

@@ -63,17 +63,22 @@ class Report:
     wrong: Sequence[str] = field(default=())
 
 
-def options_of(name: str, description: str | None, words: Sequence[str]) -> argparse.Namespace:
+def options_of(
+    name: str, description: str | None, words: Sequence[str], *, compares: bool = False
+) -> argparse.Namespace:
     """Read the options that every benchmark has.
 
     Args:
         name: The name that the command takes.
         description: The module's own docstring, whose first line is shown.
         words: The words after the name.
+        compares: Whether it can measure another revision beside this one.
     """
     parser = argparse.ArgumentParser(prog=f"{COMMAND} {name}", description=(description or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a small run, which writes nothing into docs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
+    if compares:
+        parser.add_argument("--against", metavar="REV", help="measure the package as of that revision beside it")
     options = parser.parse_args(words)
     options.words = tuple(words)
     return options

@@ -8,7 +8,8 @@ import time
 import tracemalloc
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.core.call_record import Record
@@ -32,6 +33,8 @@ from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.benchmarks.report import Report, Table, options_of, publish
+from tests.benchmarks.revisions import figures_of, package_of
+from tests.virtual_environments import REPOSITORY
 
 #: A quick run holds a whole group of every shape, and two.
 SIZES, QUICK_SIZES = (1_000, 10_000), (100, 200)
@@ -292,19 +295,69 @@ def rows(sizes: tuple[int, int], repeats: int) -> Iterator[Row]:
         )
 
 
+def figures(sizes: tuple[int, int], repeats: int) -> list[dict[str, Any]]:
+    """Measure every shape of run; return the rows as JSON data."""
+    return [asdict(row) for row in rows(sizes, repeats)]
+
+
+def compared(before: Path, sizes: tuple[int, int], repeats: int) -> tuple[list[Row], list[Row]]:
+    """Measure every shape of run with the package in a folder and with this one, by turns, each time in a fresh process.
+
+    Returns:
+        The rows of both. The least of several times counts, as within a process.
+    """
+    found: dict[Path, list[list[Row]]] = {before: [], REPOSITORY: []}
+    for _ in range(repeats):
+        for package, many in found.items():
+            measured = figures_of(package, "scheduler.figures", sizes, 1)
+            many.append([Row(**{name: _pair(value) for name, value in row.items()}) for row in measured])
+    there, here = ([_least(rows) for rows in zip(*many, strict=True)] for many in found.values())
+    return there, here
+
+
+def _pair(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _least(measured: Sequence[Row]) -> Row:
+    """Return a row with the least figures of several of the same shape."""
+    few, many = (min(row.time_us[place] for row in measured) for place in (0, 1))
+    little, much = (min(row.memory_bytes[place] for row in measured) for place in (0, 1))
+    return replace(measured[0], time_us=(few, many), memory_bytes=(little, much))
+
+
+def comparison(revision: str, there: Sequence[Row], here: Sequence[Row]) -> Table:
+    """Return the larger run of both packages side by side."""
+    header = ("shape of the run", "us before", "us now", "ratio", "bytes before", "bytes now", "ratio")
+    shown = []
+    for old, new in zip(there, here, strict=True):
+        cells = [new.shape]
+        for was, now in ((old.time_us[1], new.time_us[1]), (old.memory_bytes[1], new.memory_bytes[1])):
+            cells += [f"{was:.0f}", f"{now:.0f}", f"{now / was:.2f}"]
+        shown.append(cells)
+    caption = f"Per future in the larger run, before (as of `{revision}`) and now, measured by turns in one run:"
+    return Table(caption, header, shown)
+
+
 def main(words: Sequence[str]) -> int:
-    """Measure every shape of run and publish the table."""
-    options = options_of("scheduler", __doc__, words)
+    """Measure every shape of run and publish the tables."""
+    options = options_of("scheduler", __doc__, words, compares=True)
     sizes, repeats = (QUICK_SIZES, QUICK_REPEATS) if options.quick else (SIZES, REPEATS)
     few, many = (f"{size:,}" for size in sizes)
-    measured = list(rows(sizes, repeats))
+    beside = []
+    if options.against:
+        with package_of(options.against) as before:
+            there, measured = compared(before, sizes, repeats)
+        beside = [comparison(options.against, there, measured)]
+    else:
+        measured = list(rows(sizes, repeats))
     header = ("shape of the run", *(f"{unit} at {size}" for unit in ("us", "bytes") for size in (few, many, "")))
     header = tuple("ratio" if cell.endswith(" at ") else cell for cell in header)
     report = Report(
         name="scheduler",
         title="Scheduler: what a future costs the scheduler",
         text=TEXT,
-        tables=[Table("Per future:", header, [row.cells for row in measured])],
+        tables=[Table("Per future:", header, [row.cells for row in measured]), *beside],
         figures=[asdict(row) for row in measured],
     )
     return publish(report, options)

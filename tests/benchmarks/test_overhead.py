@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from asyncfc_jupyter.agent import Conversation
-from tests.benchmarks.overhead import BARE, PLAIN, Rounds, flooded, growth, loaded, over_bare
+from tests.benchmarks.growth import flooded, growth
+from tests.benchmarks.overhead import BARE, PLAIN, Rounds, loaded, over_bare
 from tests.benchmarks.peers import ASYNC, Driver
 from tests.servers.rehearsal_server import RehearsalServer
 

@@ -13,7 +13,7 @@ from asyncfc_jupyter.agent.conversation import Conversation
 
 
 @cache
-def agent_with(looking: Look, mode: str, api: str, hedge: str) -> Agent:
+def agent_with(looking: Look, mode: str, api: str, hedge: str | None) -> Agent:
     """Return the agent, made once, as one does."""
 
     @tool(pure=True)
@@ -26,10 +26,13 @@ def agent_with(looking: Look, mode: str, api: str, hedge: str) -> Agent:
         """
         return dict(json.loads(await looking(topic, basis)))  # data and not text: calls take a field of it by reference
 
-    return Agent(MODEL, base_url=base_url(), api=api, api_key=API_KEY, tools=[look], mode=mode, hedge=hedge)
+    more = {"hedge": hedge} if hedge else {}  # an older release has no such option
+    return Agent(MODEL, base_url=base_url(), api=api, api_key=API_KEY, tools=[look], mode=mode, **more)
 
 
-async def play(plan: str, look: Look, *, mode: str, api: str = "chat", hedge: str = "auto", history: int = 0) -> str:
+async def play(
+    plan: str, look: Look, *, mode: str, api: str = "chat", hedge: str | None = None, history: int = 0
+) -> str:
     """Run the plan."""
     conversation = Conversation()
     conversation.messages += past(history)
