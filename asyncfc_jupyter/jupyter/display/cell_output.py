@@ -17,10 +17,23 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from asyncfc_jupyter.agent import Run
-from asyncfc_jupyter.core.events import AwaitOpened, CallOpened, RequestRetried, Stamped, TextStreamed, TextWithdrawn
+from asyncfc_jupyter.core.events import (
+    AwaitOpened,
+    CallOpened,
+    Event,
+    ReasoningStreamed,
+    RequestRetracted,
+    RequestRetried,
+    RunEnded,
+    Stamped,
+    TextStreamed,
+    TextWithdrawn,
+    TurnEnded,
+)
 from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat
 from asyncfc_jupyter.jupyter.display.markdown import quoted, to_html
 from asyncfc_jupyter.jupyter.display.output_slots import NOTHING, Bundle, OutputStack, Position, publish
+from asyncfc_jupyter.jupyter.display.race import Race
 from asyncfc_jupyter.jupyter.display.route_displays import route_displays, show_traceback
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
 from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
@@ -41,6 +54,11 @@ CellOutput: TypeAlias = "NotebookOutput | TerminalOutput"
 #: The answer is below everything else; in another format than Markdown, below the text of earlier turns.
 _ANSWER: Position = (math.inf,)
 _FORMATTED: Position = (math.inf, 1.0)
+#: The events of a reply after which the text of the request that it replaced is gone.
+_ENDS_THE_TEXT_BEFORE = (
+    *(TextStreamed, ReasoningStreamed, CallOpened),
+    *(TurnEnded, RequestRetried, RequestRetracted),
+)
 
 
 def timeline_widget(view: View | ComparisonView | None = None, on_action: OnAction | None = None) -> Any:
@@ -55,15 +73,35 @@ class AnswerText:
 
     Text of a turn that is not the last, since it makes calls or the layer answers it with missing results, is shown as a
     quotation. If a later turn repeats it, as an answer that was held back usually does, it is not shown.
+
+    Text of a retracted request stays until a piece of the reply in its place arrives, or that ends: the page would jump if the
+    answer were empty in between.
     """
 
     def __init__(self) -> None:
+        self._race = Race()
         self._turns: dict[int, list[str]] = {}
         self._with_calls: set[int] = set()
+        #: The retracted turns with text, by the turn that takes their place.
+        self._retracted: dict[int, int] = {}
 
     def take(self, stamped: Stamped) -> bool:
         """Take an event, and return whether it changes the text."""
-        event = stamped.event
+        changes = [self._take(event) for event in self._race.take(stamped.event)]
+        return any(changes)
+
+    def _take(self, event: Event) -> bool:
+        if isinstance(event, RequestRetracted):
+            self._retracted[event.by] = event.turn
+        ended: list[int] = []
+        if isinstance(event, RunEnded):
+            ended = list(self._retracted.values())
+        elif isinstance(event, _ENDS_THE_TEXT_BEFORE) and event.turn in self._retracted:
+            ended = [self._retracted.pop(event.turn)]
+        gone = [self._turns.pop(turn, None) for turn in ended]
+        return self._take_text(event) or any(gone)
+
+    def _take_text(self, event: Event) -> bool:
         if isinstance(event, TextStreamed):
             self._turns.setdefault(event.turn, []).append(event.text)
             return True

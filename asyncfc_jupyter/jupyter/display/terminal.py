@@ -26,12 +26,15 @@ from asyncfc_jupyter.core.events import (
     ApprovalGiven,
     CallCancelled,
     CallSkipped,
+    Event,
+    RequestRetracted,
     RunEnded,
     Stamped,
     TextStreamed,
 )
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.jupyter.display.answer_format import MARKDOWN, AnswerFormat
+from asyncfc_jupyter.jupyter.display.race import Race
 from asyncfc_jupyter.jupyter.display.route_displays import show_traceback
 from asyncfc_jupyter.jupyter.display.tool_output import CALL_ENDED, ToolOutputs
 from asyncfc_jupyter.jupyter.settings.table import DEFAULT_OUT
@@ -52,6 +55,10 @@ _LEAST_ROWS = 3
 _LONGEST_LINE = 2_000
 
 
+#: Stands below the text of a retracted request that cannot be erased.
+_ABANDONED = "(abandoned: the model was asked again, with the results)"
+
+
 class TerminalOutput:
     """The answer as plain text, the output of each call after its end, and the timeline as text after the run."""
 
@@ -68,11 +75,13 @@ class TerminalOutput:
         self._timeline, self._began_s = LiveTimeline(), 0.0
         #: The last line of the printed text while there is a live timeline: it is not complete.
         self._line = ""
+        #: That line without the text of the turn, for as long as all of the turn's text is in it and can be erased.
+        self._before: str | None = None
         self._asked: set[FutureName] = set()
 
     def begin(self, on_action: object = None, *, name: str = DEFAULT_OUT) -> None:  # noqa: ARG002 - there are no buttons
         """Show the live timeline of a run that has done nothing yet."""
-        self._turn = 0
+        self._turn, self._race = 0, Race()
         self.tool_outputs = ToolOutputs(None, partial(show_traceback, self._shell), run=name)
         self._timeline, self._asked = LiveTimeline(), set()
         self._began_s = asyncio.get_running_loop().time()
@@ -83,10 +92,9 @@ class TerminalOutput:
         event = stamped.event
         if self._erases:
             self._timeline.apply(stamped)
-        if isinstance(event, TextStreamed):
-            self._write("\n\n" * (self._turn not in {0, event.turn}) + printable(event.text))
-            self._turn = event.turn
-        elif isinstance(event, CALL_ENDED) and (output := self.tool_outputs.end(event.future, closes=True)):
+        for shown in self._race.take(event):
+            self._show_text(shown)
+        if isinstance(event, CALL_ENDED) and (output := self.tool_outputs.end(event.future, closes=True)):
             self._write("\n" * self._in_line + output.data["text/plain"] + "\n")
         match event:
             case ApprovalAsked(future=future):
@@ -117,6 +125,19 @@ class TerminalOutput:
     def reserve(self) -> None:
         """Do nothing: printed text needs no output of its own."""
 
+    def _show_text(self, event: Event) -> None:
+        """Print a piece of text; erase that of a retracted request, or say below it that it was abandoned."""
+        if isinstance(event, TextStreamed):
+            if event.turn != self._turn:
+                self._write("\n\n" * (self._turn != 0))
+                self._turn, self._before = event.turn, self._line
+            self._write(printable(event.text))
+        elif isinstance(event, RequestRetracted) and event.turn == self._turn:
+            if self._live is not None and self._before is not None:
+                self._turn, self._line, self._in_line = 0, self._before, False
+            else:
+                self._write("\n" * self._in_line + _ABANDONED)
+
     def _write(self, text: str) -> None:
         text = mask(text)
         if text:
@@ -124,10 +145,12 @@ class TerminalOutput:
         if self._live is None:
             sys.stdout.write(text)
             sys.stdout.flush()
+            self._before = None
             return
         *lines, self._line = (self._line + text).split("\n")
         if len(self._line) > _LONGEST_LINE:
             lines, self._line = [*lines, self._line], ""
+        self._before = None if lines else self._before
         for line in lines:
             self._console.print(Text(line), soft_wrap=True)
 
