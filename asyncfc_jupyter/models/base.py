@@ -142,6 +142,21 @@ class ForetellingModel(Protocol):
 
 
 @runtime_checkable
+class MarkingModel(Protocol):
+    """A model that writes down what it is asked, and notes of which requests nothing was used."""
+
+    async def mark_unused(self, request: ChatRequest) -> None:
+        """Note that nothing of the reply to a request is used: the request was retracted, or lost a race.
+
+        The reply may be streaming still, closed, failed or complete.
+
+        Args:
+            request: The object that was given to `stream`. If it was never sent, there is nothing to note.
+        """
+        ...
+
+
+@runtime_checkable
 class ListingModel(Protocol):
     """A model whose server can be asked which models it has."""
 

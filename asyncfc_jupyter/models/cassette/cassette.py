@@ -1,7 +1,8 @@
 """A model that records requests and replies in a cassette, and a model that replays them without a network.
 
 A replayed request must equal a recorded one that was not replayed yet; of several equal ones the first is taken. So runs at
-the same time find their own replies. Keys are masked when a cassette is written and when requests are compared.
+the same time find their own replies. Requests of which nothing was used are in the file, and are not replayed: a replay makes
+none. Keys are masked when a cassette is written and when requests are compared.
 
 `file_format` describes the file.
 """
@@ -33,6 +34,7 @@ from asyncfc_jupyter.models.cassette.file_format import (
     to_end,
     to_error,
     to_line,
+    used,
 )
 from asyncfc_jupyter.models.json_object import encodable_json
 
@@ -61,7 +63,8 @@ class Recording:
             raise CassetteError(f"{path} cannot be read: {error.strerror}; name another file.") from None
         if begin not in {b"", BEGIN}:
             raise CassetteError(f"{path} holds something else than a cassette; name another file or remove it.")
-        self._requests = 0
+        #: The requests as they were given, and what is written of them.
+        self._asked: list[tuple[ChatRequest, Exchange]] = []
         #: Exchanges whose lines are in the file, or will be before any later ones: a request may continue them.
         self._written: list[Exchange] = []
         #: The last writing, finished or not: the next one waits for it, so that the lines of two requests do not mix.
@@ -80,8 +83,8 @@ class Recording:
         """
         clock = asyncio.get_running_loop().time
         started_s = clock()
-        self._requests += 1
-        exchange = Exchange(number=self._requests, request=masked(plain(request)))
+        exchange = Exchange(number=len(self._asked) + 1, request=masked(plain(request)))
+        self._asked.append((request, exchange))
 
         def note(**line: Any) -> None:
             exchange.reply.append({"at_s": round(clock() - started_s, 3), **line})
@@ -101,9 +104,25 @@ class Recording:
         finally:
             note(end=end)
             mask_streams(exchange.reply)
-            lines = [*exchange.request_lines(self._written), *exchange.reply]
+            lines = [*exchange.request_lines(self._written), *exchange.reply, *exchange.mark_lines()]
             self._written.append(exchange)
             await self._write(lines, "a")
+
+    async def mark_unused(self, request: ChatRequest) -> None:
+        """Note that nothing of the reply to a request is used, so that a replay does not wait for that request.
+
+        Args:
+            request: The object that was given to `stream`.
+
+        Raises:
+            CassetteError: The file cannot be written.
+        """
+        exchange = next((exchange for asked, exchange in reversed(self._asked) if asked is request), None)
+        if exchange is None or exchange.unused:
+            return
+        exchange.unused = True
+        if exchange.reply and "end" in exchange.reply[-1]:  # else the line is written with the reply
+            await self._write(exchange.mark_lines(), "a")
 
     async def _write(self, lines: Sequence[Mapping[str, Any]], mode: str) -> None:
         # A piece of text may end in half a character, whose other half comes with the next piece.
@@ -150,7 +169,8 @@ class Replay:
             if not 0 < self._speed < math.inf:
                 raise CassetteError(f"speed is {speed!r}; it is a number above 0, such as 4, or {_INSTANT}.")
         self._path = Path(path)
-        recorded, self._exchanges = read(self._path)
+        recorded, exchanges = read(self._path)
+        self._exchanges = used(exchanges)
         self._name = model or recorded
         self._played: set[int] = set()
 
@@ -215,7 +235,8 @@ class Replay:
                 if difference is None:
                     return exchange
                 first = first or (exchange.number, difference)
-        number, (where, recorded, seen) = first or (len(self._exchanges) + 1, ("", "no such request", "one more"))
+        last = self._exchanges[-1].number if self._exchanges else 0
+        number, (where, recorded, seen) = first or (last + 1, ("", "no such request", "one more"))
         raise CassetteDiffers(str(self._path), request=number, where=where, recorded=recorded, now=seen)
 
 

@@ -8,7 +8,8 @@ A cassette is JSON, one fact a line, so that two of them can be compared line by
     {"tool": {...}}                           its tools, unless they are those of the request that it continues
     {"message": {"role": "user", ...}}        its messages, without those of the request that it continues
     {"at_s": 0.412, "text": "So"}             a part of the reply, with the seconds since the request
-    {"at_s": 0.561, "end": "complete"}        or "closed" if the run was interrupted, or {"error": ...}
+    {"at_s": 0.561, "end": "complete"}        or "closed" if it was not read to its end, or {"error": ...}
+    {"unused": 1}                             nothing of the reply to this request was used: it was retracted, or lost a race
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from asyncfc_jupyter.models.base import (
 FORMAT = 1
 #: How every cassette begins.
 BEGIN = b'{"cassette"'
-#: The end of a reply that was not read to its end: the run was interrupted, or its time was up.
+#: The end of a reply that was not read to its end: the run was interrupted, its time was up, or the reply is unused.
 CLOSED = "closed"
 _KINDS: dict[str, type[Delta]] = {
     "call": CallDelta, "kept": KeptDelta, "reasoning": ReasoningDelta, "retrying": Retrying, "usage": Usage,
@@ -72,6 +73,15 @@ class Exchange:
     #: Its options, tools and messages.
     request: dict[str, Any]
     reply: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    #: Whether nothing of the reply was used.
+    unused: bool = False
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether its reply failed or is empty: then the same request is often sent again."""
+        end = next((line["end"] for line in self.reply if "end" in line), CLOSED)
+        holds_any = any("call" in each or "reasoning" in each or each.get("text", "").strip() for each in self.reply)
+        return isinstance(end, Mapping) or (end != CLOSED and not holds_any)
 
     def request_lines(self, written: Sequence[Exchange]) -> list[dict[str, Any]]:
         """Return the lines of the request, which may continue a request that was written before."""
@@ -86,6 +96,10 @@ class Exchange:
         lines += [{"option": name, "value": value} for name, value in request["options"].items()]
         lines += [] if before else [{"tool": tool} for tool in request["tools"]]
         return lines + [{"message": message} for message in request["messages"][known:]]
+
+    def mark_lines(self) -> list[dict[str, Any]]:
+        """Return the line that says that nothing of its reply was used, if that is so."""
+        return [{"unused": self.number}] if self.unused else []
 
     def add(self, line: dict[str, Any]) -> None:
         """Add what a line says.
@@ -185,6 +199,8 @@ def read(path: Path) -> tuple[str, list[Exchange]]:
             if "request" in line:
                 exchange = _begun(checked(_Begin, line), exchanges)
                 exchanges[exchange.number] = exchange
+            elif "unused" in line:
+                _earlier(checked(int, line["unused"]), exchanges).unused = True
             elif exchange is None:
                 raise NotValid("the lines of a cassette begin with a request")
             else:
@@ -202,11 +218,28 @@ def _begun(begin: _Begin, exchanges: Mapping[int, Exchange]) -> Exchange:
     """Return a new exchange, with what its request has in common with the one that it continues."""
     before: Mapping[str, Any] = {"tools": [], "messages": []}
     if begin["continues"]:
-        if begin["continues"] not in exchanges:
-            raise NotValid(f"there is no request {begin['continues']} before it")
-        before = exchanges[begin["continues"]].request
+        before = _earlier(begin["continues"], exchanges).request
     request = {"options": {}, "tools": [*before["tools"]], "messages": [*before["messages"]]}
     return Exchange(number=begin["request"], request=request)
+
+
+def _earlier(number: int, exchanges: Mapping[int, Exchange]) -> Exchange:
+    if number not in exchanges:
+        raise NotValid(f"there is no request {number} before it")
+    return exchanges[number]
+
+
+def used(exchanges: Sequence[Exchange]) -> list[Exchange]:
+    """Return the exchanges that a replay makes: those that were used.
+
+    An unused request takes its failed attempts with it. They asked the same, so a replay of one would be followed by another
+    attempt, which has no reply.
+    """
+    kept, unused = list[Exchange](), list[Exchange]()
+    for exchange in reversed(exchanges):
+        retried = exchange.may_be_retried and any(exchange.request == later.request for later in unused)
+        (unused if exchange.unused or retried else kept).append(exchange)
+    return kept[::-1]
 
 
 def _texts_in(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
