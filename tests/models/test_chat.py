@@ -179,14 +179,14 @@ def test_requests_of_a_loop_share_a_connection_and_the_loop_closes_it() -> None:
 
         async def twice() -> None:
             await asyncio.gather(*(clients.client_for(OPENAI_PYTHON, server.base_url, Secret(KEY)) for _ in range(3)))
-            assert len(clients._clients[asyncio.get_running_loop()]) == 1
+            assert len(clients._clients[asyncio.get_running_loop()].kept) == 1
             for _ in range(2):  # two models, one server and key
                 await ask(OpenAIChat("m", base_url=server.base_url, api_key=KEY))
 
         asyncio.run(twice())
         if not openai.VERSION.startswith("2."):  # that version leaves the end of a reply unread, and so hangs up
             assert [request.connection for request in server.requests] == [0, 0]
-        assert not any(clients._clients.values())
+        assert not any(each.kept for each in clients._clients.values())
         asyncio.run(ask(OpenAIChat("m", base_url=server.base_url, api_key=KEY)))
         assert server.requests[2].connection > server.requests[1].connection
     gc.collect()  # an open socket would warn here, and warnings are errors
@@ -197,8 +197,8 @@ def test_the_client_of_a_rudely_closed_loop_is_forgotten_with_the_next() -> None
         model = OpenAIChat("m", base_url=server.base_url, api_key=KEY)
         rude = asyncio.new_event_loop()
         rude.run_until_complete(ask(model))
-        ((client, _),) = clients._clients[rude].values()
-        rude.run_until_complete(client.close())
+        (kept,) = clients._clients[rude].kept.values()
+        rude.run_until_complete(kept.client.close())
         rude.run_until_complete(rude.shutdown_asyncgens())  # the client library's own, which would complain on 3.13
         rude.close()
         asyncio.run(ask(model))

@@ -48,10 +48,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, Client]]:
     """The clients that are made, each with its server and key."""
     clients_made: list[tuple[Any, Any, Client]] = []
 
-    def make(library: ClientLibrary, base_url: str | None, api_key: Secret | None) -> Client:
+    def make(library: ClientLibrary, base_url: str | None, api_key: Secret | None) -> clients._KeptClient:
         client = Client()
         clients_made.append((base_url, api_key, client))
-        return client
+        return clients._KeptClient(client, ())
 
     monkeypatch.setattr(clients, "_make", make)
     return clients_made
@@ -101,7 +101,7 @@ def test_each_loop_has_clients_of_its_own_and_leaves_none(made) -> None:
     for _ in range(2):
         asyncio.run(clients.client_for(OPENAI_PYTHON, "a", Secret(KEY)))
     assert len(made) == 2
-    assert not any(clients._clients.values())
+    assert not any(each.kept for each in clients._clients.values())
 
 
 def test_a_loop_that_was_closed_rudely_is_let_go_and_one_in_use_is_not(made) -> None:
@@ -114,7 +114,7 @@ def test_a_loop_that_was_closed_rudely_is_let_go_and_one_in_use_is_not(made) -> 
         assert rude in clients._clients
         asyncio.run(clients.client_for(OPENAI_PYTHON, "a", Secret(KEY)))
         assert rude not in clients._clients
-        assert len(clients._clients[busy]) == 1
+        assert len(clients._clients[busy].kept) == 1
     finally:
         busy.run_until_complete(busy.shutdown_asyncgens())
         busy.close()
@@ -134,7 +134,8 @@ def test_a_client_is_made_with_the_key_and_repeats_nothing_itself(monkeypatch: p
 
     module = types.SimpleNamespace(AsyncOpenAI=refuses, OpenAIError=error, DefaultAsyncHttpxClient=dict)
     monkeypatch.setitem(sys.modules, "openai", module)
-    assert clients._make(OPENAI_PYTHON, "http://x", Secret(KEY)) is client
+    made = clients._make(OPENAI_PYTHON, "http://x", Secret(KEY))
+    assert (made.client, made.pools) == (client, ())
     http = {"proxy": None, "verify": True, "trust_env": False}
     assert given == [{"base_url": "http://x", "api_key": KEY, "max_retries": 0, "http_client": http}]
     with pytest.raises(UsageError, match=r"^there is no key; set OPENAI_API_KEY, or pass api_key\.$") as caught:

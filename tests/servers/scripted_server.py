@@ -89,6 +89,8 @@ class Stream:
     """An answer of server-sent events: dicts become ``data:`` lines, text is sent as it is."""
 
     steps: tuple[Step, ...]
+    #: Opened before the status is sent, as of a server that answers with the first token.
+    status_after: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +173,7 @@ class ScriptedServer:
         self._arrived = threading.Condition()
         self._failure: BaseException | None = None
         self._handlers: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -198,6 +201,16 @@ class ScriptedServer:
         if self._failure is not None and error is None:
             raise self._failure
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open at this end."""
+        return len(self._handlers)
+
+    def hang_up(self) -> None:
+        """Close all connections, as a server does with those that are idle."""
+        for handler in list(self._handlers):
+            self._loop.call_soon_threadsafe(handler.cancel)
+
     def wait_for_requests(self, count: int) -> None:
         """Block until this many requests have arrived."""
         with self._arrived:
@@ -208,6 +221,7 @@ class ScriptedServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     async def _open(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", self._port, backlog=_QUEUED)
         host, port = self._server.sockets[0].getsockname()
         self.base_url = f"http://{host}:{port}/v1"
@@ -302,14 +316,13 @@ async def _stream(writer: asyncio.StreamWriter, stream: Stream, ahead: asyncio.F
     Raises:
         ConnectionError: The client hung up, or the script cut the connection.
     """
+    if stream.status_after is not None:
+        await _wait(stream.status_after, ahead)
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
     for step in stream.steps:
         if isinstance(step, (Delay, Gate)):
             await writer.drain()
-            wait = asyncio.sleep(step.seconds) if isinstance(step, Delay) else step._pass()
-            pause: asyncio.Future[None] = asyncio.ensure_future(wait)
-            await asyncio.wait((pause, ahead), return_when=asyncio.FIRST_COMPLETED)
-            pause.cancel()
+            await _wait(step, ahead)
         elif step is CUT:
             raise _CutByScriptError
         else:
@@ -320,6 +333,20 @@ async def _stream(writer: asyncio.StreamWriter, stream: Stream, ahead: asyncio.F
             raise ConnectionResetError("the client hung up")
     writer.write(b"0\r\n\r\n")
     await writer.drain()
+
+
+async def _wait(step: Delay | Gate, ahead: asyncio.Future[bytes]) -> None:
+    """Wait until a delay or a gate is over.
+
+    Raises:
+        ConnectionError: The client hung up meanwhile.
+    """
+    wait = asyncio.sleep(step.seconds) if isinstance(step, Delay) else step._pass()
+    pause: asyncio.Future[None] = asyncio.ensure_future(wait)
+    await asyncio.wait((pause, ahead), return_when=asyncio.FIRST_COMPLETED)
+    pause.cancel()
+    if ahead.done() and not ahead.result():
+        raise ConnectionResetError("the client hung up")
 
 
 def encoded(step: Step) -> bytes:

@@ -39,7 +39,7 @@ from asyncfc_jupyter.masking import KNOWN
 from asyncfc_jupyter.models.address import checked_base_url, credentials, show_address
 from asyncfc_jupyter.models.base import REPLAY, ChatRequest, Delta, Finish, Retrying
 from asyncfc_jupyter.models.connection.body import Body
-from asyncfc_jupyter.models.connection.clients import client_for
+from asyncfc_jupyter.models.connection.clients import client_for, open_request
 from asyncfc_jupyter.models.connection.lenient import get, text
 from asyncfc_jupyter.models.connection.library import ClientLibrary
 from asyncfc_jupyter.models.connection.refused_fields import concerns_history, refused_option, refused_replay
@@ -192,7 +192,7 @@ class Adapter(ABC):
         read, body, begun, ended = self._reader(), Body(), False, False
         strange: ServerError | None = None
         chunk: Any = None
-        async with aclosing(self._chunks(request, options, body)) as chunks:
+        async with open_request(), aclosing(self._chunks(request, options, body)) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, Retrying):
                     yield chunk
@@ -225,7 +225,8 @@ class Adapter(ABC):
         sent = {"timeout": _LIST_S, **self._header_options()}
         failure = ServerError(f"{asked.address} does not list its models; look in its documentation for their names.")
         try:
-            data = get(await client.get(self.models_path + self._query, options=sent, cast_to=object), "data")
+            async with open_request():
+                data = get(await client.get(self.models_path + self._query, options=sent, cast_to=object), "data")
             if isinstance(data, list):
                 return tuple(sorted({name for each in data if (name := text(get(each, "id")))}))
         except getattr(module, self.library.error) as error:
