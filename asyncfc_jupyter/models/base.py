@@ -157,6 +157,16 @@ class MarkingModel(Protocol):
 
 
 @runtime_checkable
+class ServedModel(Protocol):
+    """A model that is reached at an address."""
+
+    @property
+    def address(self) -> str:
+        """The server's address, without the keys that it may hold; empty if it is not known."""
+        ...
+
+
+@runtime_checkable
 class ListingModel(Protocol):
     """A model whose server can be asked which models it has."""
 

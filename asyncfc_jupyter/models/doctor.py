@@ -17,15 +17,11 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from platformdirs import user_cache_path
-
-from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.core.protocol import NOT_THE_RESULT
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.errors import ServerError, UsageError
@@ -45,11 +41,12 @@ from asyncfc_jupyter.models.base import (
     Usage,
 )
 from asyncfc_jupyter.models.catalog import Where, address_of, apis_of, open_model
-from asyncfc_jupyter.models.doctor_report import Report, Seen
+from asyncfc_jupyter.models.doctor_report import Report, Seen, report_path
 from asyncfc_jupyter.models.in_text.calls import Offered, calls_at_end
 from asyncfc_jupyter.models.in_text.reply_reader import ReplyReader
 from asyncfc_jupyter.models.openai.async_tools import OpenAINative
 from asyncfc_jupyter.models.registry import REHEARSAL, api_title
+from asyncfc_jupyter.models.side_by_side import measure
 from asyncfc_jupyter.notices import dropped_notices
 
 #: A model may think for long before it calls; this is more than that and two calls take.
@@ -135,12 +132,8 @@ async def examine(
     model = resolve(model)
     if model == REHEARSAL:
         raise UsageError("the rehearsal model needs no doctor: it can do all that is asked; name a server's model.")
-    # The package's version is part of the name: another version may look for other things.
-    key = "\n".join([__version__, address_of(where), model, where.api or ""])
-    if options or where.headers:
-        key += json.dumps([dict(options or {}), dict(where.headers or {})], sort_keys=True)
-    name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
-    path = user_cache_path("asyncfc_jupyter", appauthor=False) / "doctor" / name
+    details = json.dumps([where.api, dict(options or {}), dict(where.headers or {})], sort_keys=True)
+    path = report_path(address_of(where), model, details)
     if not fresh and (kept := await asyncio.to_thread(Report.load, path)) is not None:
         return kept
     with dropped_notices():  # of refused options, which the report shows
@@ -168,7 +161,7 @@ async def _examine(model: str, where: Where, options: Mapping[str, Any], progres
                 raise
     if not seen and failure is not None:
         raise failure
-    return Report(
+    report = Report(
         model=model,
         address=address_of(where),
         server=where.server,
@@ -176,6 +169,9 @@ async def _examine(model: str, where: Where, options: Mapping[str, Any], progres
         seen=seen,
         refused=refused,
     )
+    progress(f"{api_title(report.api)}: makes two requests at once")
+    opened = open_model(model, where=dataclasses.replace(where, api=report.api), options=options)
+    return dataclasses.replace(report, at_once=await measure(opened))
 
 
 class Examination:

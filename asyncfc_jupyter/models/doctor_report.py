@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
+from asyncfc_jupyter._version import __version__
 from asyncfc_jupyter.checked_json import NotValid, checked, parsed
 from asyncfc_jupyter.masking import mask, masked
 from asyncfc_jupyter.models.atomic_file import replace_file
 from asyncfc_jupyter.models.in_text.formats import ARGUMENT, OPTION, remedies
 from asyncfc_jupyter.models.model_options import written_value
 from asyncfc_jupyter.models.registry import APIS, api_title
+
+#: The first token of a request beside another one may take so many times as long as alone: more is what a race should save.
+_MOST_SLOWER = 1.25
+#: Seconds that the second of two requests at once may come later for reasons of this process: it makes both, on one loop.
+_OWN_S = 0.02
+
+
+def report_path(address: str, model: str, details: str) -> Path:
+    """Return the file of a report.
+
+    Args:
+        address: The server's address.
+        model: The name by which the server knows the model.
+        details: What else the report depends on.
+    """
+    # The package's version is part of the name: another version may look for other things.
+    names = "\n".join([__version__, address, model]), details
+    digests = (hashlib.sha256(name.encode()).hexdigest()[:16] for name in names)
+    return user_cache_path("asyncfc_jupyter", appauthor=False) / "doctor" / f"{'-'.join(digests)}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +76,35 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AtOnce:
+    """Two short requests at the same time, and the same one alone: the seconds to the first token of each."""
+
+    alone_s: float
+    first_s: float
+    second_s: float
+    #: Whether the second reply began before the first had ended.
+    overlapped: bool
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether the server runs both as fast as one, or nearly so."""
+        return self.overlapped and self.second_s <= self.alone_s * _MOST_SLOWER + _OWN_S
+
+    @property
+    def in_words(self) -> str:
+        """What was seen, in one line."""
+        how = (
+            "side by side"
+            if self.side_by_side
+            else "side by side, each slower"
+            if self.overlapped
+            else "one after the other"
+        )
+        seconds = f"{self.first_s:.2f} and {self.second_s:.2f} s, alone after {self.alone_s:.2f} s"
+        return f"{how}: first tokens after {seconds}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a server can do for one model."""
 
@@ -66,6 +118,8 @@ class Report:
     refused: Mapping[str, str] = field(default_factory=dict)
     #: The name of the server's profile, if the user named it.
     server: str | None = None
+    #: Two requests at the same time; None if it could not be seen.
+    at_once: AtOnce | None = None
     cached: bool = False
 
     @classmethod
@@ -143,6 +197,7 @@ class Report:
         yield "usage", "counted" if seen.usage else usage_when_asked
         yield "first token", "unknown" if seen.first_token_s is None else f"{seen.first_token_s:.2f} s"
         yield "speed", "unknown" if seen.tokens_per_s is None else f"{seen.tokens_per_s:.0f} tokens/s"
+        yield "two at once", "unknown" if self.at_once is None else self.at_once.in_words
         if magic:
             words = (
                 f" --option {shlex.quote(f'{name}={written_value(value)}')}" for name, value in self.options.items()
@@ -154,6 +209,14 @@ class Report:
             options += f", {ARGUMENT}" if seen.text_calls else ""
             yield "use", f'api="{self.api}", mode="{self.mode}"{options}'
         yield "examined", f"{self.examined_at}{' (kept; --fresh asks again)' if self.cached else ''}"
+
+
+def last_at_once(address: str, model: str) -> AtOnce | None:
+    """Return what the last examination of a model saw of two requests at once; None if none saw it."""
+    path = report_path(address, model, "")
+    files = path.parent.glob(f"{path.stem.partition('-')[0]}-*.json")
+    reports = [report for file in files if (report := Report.load(file)) is not None and report.at_once is not None]
+    return max(reports, key=lambda report: report.examined_at).at_once if reports else None
 
 
 def _call_rows(seen: Seen) -> Iterator[tuple[str, str]]:

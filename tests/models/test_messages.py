@@ -569,7 +569,7 @@ def test_a_saved_conversation_keeps_the_thinking() -> None:
 def test_the_doctor_asks_for_this_api_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     calls = message(call_block("a", "get_weather", {"city": "Lisbon"}), call_block("b", "get_time", {"city": "Lisbon"}))
-    with ScriptedServer([calls, message(text_block("I wait."))]) as server:
+    with ScriptedServer([calls, *[message(text_block("I wait."))] * 7]) as server:
         monkeypatch.setitem(PROFILES, "anthropic", _at(server.base_url))
         report = asyncio.run(examine("m", where=Where(server="anthropic"), fresh=True))
     assert {request.path for request in server.requests} == {"/v1/messages"}

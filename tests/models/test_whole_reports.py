@@ -27,7 +27,7 @@ from asyncfc_jupyter.models.base import (
 )
 from asyncfc_jupyter.models.catalog import Where
 from asyncfc_jupyter.models.doctor import Examination, TimedReply, examine
-from asyncfc_jupyter.models.doctor_report import Report, Seen
+from asyncfc_jupyter.models.doctor_report import AtOnce, Report, Seen
 from asyncfc_jupyter.testing import run_virtually
 from tests.models.test_doctor import NO_RESPONSES, plain, server_of
 from tests.servers.response_script import call_item, reasoning_item, response, text_item
@@ -52,6 +52,9 @@ SEEN = Seen(
     references=True,
     text_calls=[],
 )
+
+
+AT_ONCE = AtOnce(alone_s=0.5, first_s=0.5, second_s=0.6, overlapped=True)
 
 
 def report(**seen: Seen) -> Report:
@@ -99,6 +102,16 @@ REPORTS: dict[str, Report] = {
     "both refuse placeholders": report(chat=but(placeholder=False), responses=but(placeholder=False)),
     "asynchronous tools": report(chat=SEEN, responses=SEEN, native=but(native=True)),
     "asynchronous tools that are not marked": report(chat=SEEN, responses=SEEN, native=SEEN),
+    "side by side": dataclasses.replace(report(chat=SEEN), at_once=AT_ONCE),
+    "side by side, at the limit": dataclasses.replace(
+        report(chat=SEEN), at_once=dataclasses.replace(AT_ONCE, second_s=0.645)
+    ),
+    "side by side, each slower": dataclasses.replace(
+        report(chat=SEEN), at_once=dataclasses.replace(AT_ONCE, first_s=0.625, second_s=0.646)
+    ),
+    "one after the other": dataclasses.replace(
+        report(chat=SEEN), at_once=dataclasses.replace(AT_ONCE, second_s=0.55, overlapped=False)
+    ),
     "asynchronous tools, no placeholder": report(native=but(native=True, placeholder=False)),
 }
 
@@ -125,7 +138,7 @@ def modern(body, *, chat, answered):
     if answered:
         return response(text_item("Sunny."))
     return response(
-        reasoning_item("rs", "Hm"), *calls_of(body, **{"async": any("async" in tool for tool in body["tools"])})
+        reasoning_item("rs", "Hm"), *calls_of(body, **{"async": any("async" in tool for tool in body.get("tools", ()))})
     )
 
 
@@ -202,7 +215,8 @@ def still(each: Report, address: str) -> Report:
     }
     assert each.address == address
     assert dt.datetime.fromisoformat(each.examined_at).utcoffset() == dt.timedelta(0)
-    return dataclasses.replace(each, seen=seen, address="ADDRESS", examined_at="then")
+    at_once = AT_ONCE if each.at_once else None
+    return dataclasses.replace(each, seen=seen, at_once=at_once, address="ADDRESS", examined_at="then")
 
 
 def test_every_kind_of_server_has_the_expected_report(expected: Compare) -> None:
@@ -429,7 +443,8 @@ def test_a_report_is_kept_by_server_model_and_api_and_read_unchanged(home, monke
                 asyncio.run(examine(model, where=Where(base_url=url, api_key="key", api=api)))
     paths = list((home / "cache" / "asyncfc_jupyter" / "doctor").iterdir())
     assert len(paths) == 8
-    assert all(len(path.name) == 16 + len(".json") for path in paths)
+    assert all(len(path.stem) == 2 * 16 + 1 for path in paths)
+    assert len({path.stem[:16] for path in paths}) == 4  # the first half is of the server and the model
     path = home / "another" / "report.json"
     assert Report.load(path) is None
     REPORTS["a plain server"].save(path)

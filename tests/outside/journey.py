@@ -131,6 +131,7 @@ _CHANGING: Mapping[str, str] = {
     r"http://127\.0\.0\.1:\d+": "http://ADDRESS",
     r"(?m)^(first token +)[\d.]+ s$": r"\1N s",
     r"(?m)^(speed +)(\d+ tokens/s|unknown)$": r"\1N tokens/s",
+    r"(?m)^(two at once +).*$": r"\1SEEN",
     r"(?m)^(examined +).*$": r"\1THEN",
 }
 

@@ -20,7 +20,7 @@ from typing import Any
 from asyncfc_jupyter.core.protocol import decode, read_reports, text_of
 from asyncfc_jupyter.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError
 from asyncfc_jupyter.masking import masked
-from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message
+from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message, ServedModel
 from asyncfc_jupyter.models.cassette.diff import Difference, first_difference
 from asyncfc_jupyter.models.cassette.file_format import (
     BEGIN,
@@ -74,6 +74,11 @@ class Recording:
     def name(self) -> str:
         """The name of the model that answers."""
         return self._model.name
+
+    @property
+    def address(self) -> str:
+        """The address of the server of the model that answers; empty if it has none."""
+        return self._model.address if isinstance(self._model, ServedModel) else ""
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Yield the model's deltas, and write them down when they end, in whatever way.

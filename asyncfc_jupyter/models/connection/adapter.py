@@ -176,6 +176,11 @@ class Adapter(ABC):
         return self._model
 
     @property
+    def address(self) -> str:
+        """The server's address, for people; empty for the one that the library uses."""
+        return show_address(self._base_url or "")
+
+    @property
     def secrets(self) -> tuple[Secret, ...]:
         """The keys that must not appear in recordings of its requests."""
         headers = [value for value in self._headers.values() if isinstance(value, Secret)]
