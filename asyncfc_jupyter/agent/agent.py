@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncfc_jupyter.agent.budget import Budget, Meter
+from asyncfc_jupyter.agent.computing import computing_notes
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.loop import Loop
 from asyncfc_jupyter.agent.run import Ended, Run
@@ -199,7 +200,7 @@ class Agent:
                 "twice: write it as a plain def, which runs in a thread, or await what takes long"
                 for tool, seconds in driver.blocked_s.items()
             )
-            run.note = "; ".join(filter(None, (loop.note, *blocking)))
+            run.note = "; ".join(filter(None, (loop.note, *blocking, *computing_notes(log.events))))
         except BaseException as error:  # whatever ended the run is raised by `Run.wait`
             conversation.busy = False
             interrupt = delivered_by_signal(error, traceback_of(error))

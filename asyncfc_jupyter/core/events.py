@@ -308,6 +308,22 @@ class CallRetried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallMeasured(Event):
+    """What the running function has used so far, where that is worth a word. A later one for the same future replaces it.
+
+    Source: `runtime.processor_time`, which says what is measured and what is estimated.
+    """
+
+    future: FutureName
+    #: Seconds of processor time.
+    cpu_s: float
+    #: Seconds since the call started for which others kept it waiting: for Python's lock, a core, a process, the event loop.
+    waited_s: float
+    #: Whether it runs in a thread of this process, where Python's lock lets one call compute at a time.
+    in_thread: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished(Event):
     """The tool returned. An exception is a `CallFailed`, not a value here."""
 

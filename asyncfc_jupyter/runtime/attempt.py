@@ -35,12 +35,14 @@ from typing import Any, Literal
 from asyncfc_jupyter.errors import ExecutorBroken, ProcessEnded
 from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, traceback_of
 from asyncfc_jupyter.runtime.exception_text import show_exception
+from asyncfc_jupyter.runtime.lock_wait import LOCK_WAIT
 from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
 from asyncfc_jupyter.runtime.printed import Printed
-from asyncfc_jupyter.runtime.process_state import PROCESS, end_call
+from asyncfc_jupyter.runtime.process_state import IN_THREADS, PROCESS, end_call
 from asyncfc_jupyter.runtime.processes import ProcessWork, processes
+from asyncfc_jupyter.runtime.processor_time import Share, Use, measured
 from asyncfc_jupyter.runtime.running_call import RunningCall, context_of
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.tools.definition import Tool
@@ -88,6 +90,8 @@ class Attempt:
     ) -> None:
         self._tool, self._call = tool, (tool.function, bound.args, bound.kwargs)
         self._turn = turn_of(tool)
+        #: What it has used of the processor, and how long others have kept it waiting.
+        self.share = Share()
         #: Whether its outcome is not waited for any more.
         self.abandoned = False
         self._notify: Callable[[], None] | None = None
@@ -203,7 +207,7 @@ class Attempt:
             if run_in == "loop":
                 async with self._turn or contextlib.nullcontext():
                     function, args, kwargs = self._call
-                    return await on_this_loop(_awaited(function, *args, **kwargs))
+                    return await on_this_loop(_awaited(function, *args, **kwargs), self.share)
             if run_in == "thread" or isinstance(run_in, ThreadPoolExecutor):
                 return await self._in_this_process(run_in if isinstance(run_in, Executor) else THREADS)
             return await self._elsewhere(run_in if isinstance(run_in, Executor) else None)
@@ -223,10 +227,10 @@ class Attempt:
     async def _in_this_process(self, threads: Executor) -> Outcome:
         call = _call_whole if self._tool.is_async else _guarded
         context = contextvars.copy_context()
-        outcome: Outcome = await self._send(threads, context.run, call, *self._call)
+        outcome: Outcome = await self._send(threads, context.run, _beside_the_loop, self.share, call, *self._call)
         if isinstance(outcome, Returned) and _is(inspect.isawaitable, outcome.value):  # of a plain function
             if not self.abandoned:
-                return await on_this_loop(_awaited(lambda: outcome.value))
+                return await on_this_loop(_awaited(lambda: outcome.value), self.share)
             with ForeignCode():
                 if inspect.iscoroutine(outcome.value):
                     outcome.value.close()
@@ -235,7 +239,7 @@ class Attempt:
     async def _elsewhere(self, executor: Executor | None) -> Outcome:
         outcome: Outcome
         if executor is not None and not isinstance(executor, ProcessPoolExecutor):
-            outcome, printed = await self._send(executor, call_far_away, *self._call)
+            outcome, printed, use = await self._send(executor, call_far_away, *self._call)
         else:
             # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
             call = functools.partial(call_packed, collects=self._collects)
@@ -245,7 +249,8 @@ class Attempt:
             received = await _in_thread(pickle.loads, sent)
             if isinstance(received, Raised):
                 return replace(received, message=f"{_RESULT_STAYS}: {received.message}")
-            outcome, printed = received.value
+            outcome, printed, use = received.value
+        self.share.take(use)
         print_here(printed)
         return outcome
 
@@ -276,7 +281,7 @@ class Attempt:
                     return outcome
                 args = (bytes(outcome.value),)
             if executor is None:  # within the turn, so that turns are taken in the order of the calls
-                executor = await asyncio.to_thread(processes)
+                executor, args = await asyncio.to_thread(processes), (*args, self.share)
             waiting = asyncio.get_running_loop().run_in_executor(Noting(executor, sent), function, *args)
         except BaseException:
             if turn is not None:
@@ -287,16 +292,22 @@ class Attempt:
         return result
 
 
-async def on_this_loop(work: Coroutine[Any, Any, Any]) -> Outcome:
+async def on_this_loop(work: Coroutine[Any, Any, Any], share: Share | None = None) -> Outcome:
     """Return the outcome of a coroutine with foreign code.
+
+    Args:
+        work: The coroutine.
+        share: Takes what it uses.
 
     Raises:
         asyncio.CancelledError: The task that awaits it was cancelled. A coroutine that raises this by itself has failed.
     """
     current = asyncio.current_task()
-    longest = [0.0]
+    steps_s = [0.0, 0.0]
+    share = share or Share()
+    share.begin()
     try:
-        return Returned(value=await _stepped(work, longest), blocked_s=longest[0])
+        return Returned(value=await _stepped(work, steps_s), blocked_s=steps_s[0])
     except BaseException as error:  # SystemExit in a tool is the tool's failure, not the kernel's end
         cancelled = issubclass(type(error), asyncio.CancelledError) and (current is None or current.cancelling())
         if cancelled or delivered_by_signal(error, traceback_of(error)):
@@ -304,6 +315,8 @@ async def on_this_loop(work: Coroutine[Any, Any, Any]) -> Outcome:
         return raised(error)
     finally:
         end_call()
+        share.add(cpu_s=steps_s[1])
+        share.end()
 
 
 def _is(question: Callable[[Any], bool], value: Any) -> bool:
@@ -351,8 +364,8 @@ def _count(work: Future[Any]) -> None:
 
 
 @types.coroutine
-def _stepped(coroutine: Coroutine[Any, Any, Any], longest: list[float]) -> Generator[Any, Any, Any]:
-    """Await a coroutine and note how long its longest step between two waits took."""
+def _stepped(coroutine: Coroutine[Any, Any, Any], steps_s: list[float]) -> Generator[Any, Any, Any]:
+    """Await a coroutine and note how long its longest step between two waits took, and how long all of them."""
     step: Callable[[Any], Any] = coroutine.send
     argument: Any = None
     while True:
@@ -362,11 +375,22 @@ def _stepped(coroutine: Coroutine[Any, Any, Any], longest: list[float]) -> Gener
         except StopIteration as end:
             return end.value
         finally:
-            longest[0] = max(longest[0], time.perf_counter() - began)
+            took = time.perf_counter() - began
+            steps_s[:] = max(steps_s[0], took), steps_s[1] + took
         try:
             step, argument = coroutine.send, (yield waits_for)
         except BaseException as error:  # noqa: BLE001 - a cancellation, say: the coroutine handles it
             step, argument = coroutine.throw, error
+
+
+def _beside_the_loop(share: Share, call: Callable[..., Outcome], *parts: Any) -> Outcome:
+    """Call a tool in a thread of this process."""
+    IN_THREADS.begin()
+    try:
+        with LOCK_WAIT.runs(share):
+            return call(*parts)
+    finally:
+        IN_THREADS.end()
 
 
 def _guarded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
@@ -389,8 +413,8 @@ def _call_whole(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
 
 def call_far_away(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, collects: bool = False
-) -> tuple[Outcome, list[Piece]]:
-    """Call a function in another process; return an outcome that can be sent back, and what was printed.
+) -> tuple[Outcome, list[Piece], Use]:
+    """Call a function in another process; return an outcome that can be sent back, what was printed, and what was used.
 
     Args:
         function: The function.
@@ -399,24 +423,24 @@ def call_far_away(
         collects: Whether to collect what is printed, in a process that makes one call at a time; else it goes to the
             process's own streams.
     """
-    with listening() if collects else contextlib.nullcontext() as kept:
+    with listening() if collects else contextlib.nullcontext() as kept, measured(time.thread_time) as use:
         outcome = _call_whole(function, args, kwargs)
     if isinstance(outcome, Raised):
         note_traceback(outcome.error)
         outcome = _sendable(outcome)
-    return outcome, [] if kept is None else kept.pieces
+    return outcome, [] if kept is None else kept.pieces, use
 
 
 def call_packed(work: bytes, *, collects: bool) -> bytes:
     """Do the same with a function and its arguments that are bytes, and return the result as bytes."""
-    problem, printed = _ARGUMENTS_STAY, list[Piece]()
+    problem, printed, use = _ARGUMENTS_STAY, list[Piece](), Use()
     with ForeignCode() as ran:
         function, args, kwargs = pickle.loads(work)  # noqa: S301 - bytes of the process that sends the call
         problem = _RESULT_STAYS
-        outcome, printed = call_far_away(function, args, kwargs, collects=collects)
-        return _packed((outcome, printed))
+        outcome, printed, use = call_far_away(function, args, kwargs, collects=collects)
+        return _packed((outcome, printed, use))
     failed = raised(ran.error)
-    return _packed((_sendable(replace(failed, message=f"{problem}: {failed.message}")), printed))
+    return _packed((_sendable(replace(failed, message=f"{problem}: {failed.message}")), printed, use))
 
 
 def _sendable(failed: Raised) -> Raised:

@@ -133,6 +133,8 @@ class ToolCall:
     #: Takes what it prints, until the call settles; a function that runs on keeps it for itself.
     prints: Printed | None = None
     attempt: Attempt | None = None
+    #: Of its attempts so far: seconds of processor time, and of waiting for other calls.
+    used_s: tuple[float, float] = (0.0, 0.0)
     #: Asks the user, or waits for the time of the next attempt.
     task: asyncio.Task[None] | None = None
     #: Called when the call settles.
@@ -240,6 +242,7 @@ class ToolCall:
             asyncio.CancelledError: The attempt was cancelled from outside.
         """
         outcome = attempt.result()
+        self._measure(attempt)
         if not attempt.over and self.context is not None:
             self.context.abandon()
         return _kept(outcome)
@@ -249,6 +252,8 @@ class ToolCall:
         outcome = None if self.attempt is None else self.attempt.outcome_now()
         if isinstance(outcome, Raised) and self.function is not None and self.function.retries:
             return None
+        if self.attempt is not None and outcome is not None:
+            self._measure(self.attempt)
         return None if outcome is None else _kept(outcome)
 
     def abandon(self) -> Attempt | None:
@@ -256,7 +261,14 @@ class ToolCall:
         if self.context is not None:
             self.context.abandon()
         attempt, self.attempt = self.attempt, None
+        if attempt is not None and not attempt.abandoned:
+            self._measure(attempt)
         return None if attempt is None or attempt.over else attempt
+
+    def _measure(self, attempt: Attempt) -> None:
+        """Add what an attempt has used, whose time is up or whose function has ended."""
+        share = attempt.share
+        self.used_s = self.used_s[0] + share.cpu_s, self.used_s[1] + share.waited_s()
 
     # -- settled -----------------------------------------------------------------------------------------------------
 

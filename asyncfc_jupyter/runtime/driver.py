@@ -32,6 +32,9 @@ from asyncfc_jupyter.tools.definition import Tool
 
 #: Seconds for which a tool may keep the event loop to itself before the user is warned: a pause that one can see.
 _NOTICEABLE_BLOCK_S = 0.2
+#: Seconds of processor time, or of waiting for other calls, from which a call's figures are logged. Less cannot be seen in a
+#: picture, depends on chance, and would be an event for each of a thousand calls that return at once.
+_NOTICEABLE_USE_S = 0.05
 #: Seconds that a cancelled coroutine has for its clean-up before the run ends without it: an interrupt must feel like one.
 UNWIND_S = 0.05
 
@@ -279,6 +282,7 @@ class Driver:
         if call.function is not None and (elapsed_s := call.elapsed_s) is not None:
             call.lease.durations.note(call.function, elapsed_s)
             self._latest_s.append(elapsed_s)
+            self._measured(call, elapsed_s)
         if isinstance(outcome, Returned):
             if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
                 self.blocked_s[call.tool] = max(outcome.blocked_s, self.blocked_s.get(call.tool, 0.0))
@@ -289,7 +293,20 @@ class Driver:
             self._settle(call, State.FAILED, error=outcome.message, exception=outcome.error, timed_out=timed_out)
             self._feed(end_of(call, still_running=outcome.still_running))
 
+    def _measured(self, call: ToolCall, elapsed_s: float) -> None:
+        # By the log's clock a test may take no time at all.
+        cpu_s, waited_s = (min(each, elapsed_s) for each in call.used_s)
+        if max(cpu_s, waited_s) >= _NOTICEABLE_USE_S:
+            in_thread = call.function is not None and call.function.run_in == "thread"
+            self._record(
+                events.CallMeasured(
+                    future=call.name, cpu_s=round(cpu_s, 4), waited_s=round(waited_s, 4), in_thread=in_thread
+                )
+            )
+
     def _cancelled(self, call: ToolCall, error: str, *, still_running: bool = False) -> None:
+        if (elapsed_s := call.elapsed_s) is not None:
+            self._measured(call, elapsed_s)
         self._settle(call, State.CANCELLED, error=error)
         self._feed(end_of(call, still_running=still_running))
 

@@ -9,6 +9,8 @@ The parts, each in a file of its own, begin when a call begins while no other ru
 - `runtime.own_figures`: each call has its own figures of pyplot.
 
 A call counts until no code runs for it any more, which may be long after it was abandoned.
+
+Of functions that run in threads there is another count: `runtime.switch_interval` is for them alone.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from asyncfc_jupyter.runtime.output_capture import Streams
 from asyncfc_jupyter.runtime.own_attributes import OwnAttributes, end_own
 from asyncfc_jupyter.runtime.own_figures import FIGURES
 from asyncfc_jupyter.runtime.running_call import CarriedThreads, running_call
+from asyncfc_jupyter.runtime.switch_interval import SwitchInterval
 
 
 class Part(Protocol):
@@ -66,6 +69,8 @@ class ProcessState:
 _STREAMS = Streams()
 #: One for this process.
 PROCESS = ProcessState((OwnAttributes(_STREAMS.assigned), _STREAMS, CarriedThreads(), TURNS, FIGURES))
+#: What is changed only while functions run in threads.
+IN_THREADS = ProcessState((SwitchInterval(),))
 
 
 def end_call() -> None:

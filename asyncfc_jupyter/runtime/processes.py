@@ -30,6 +30,7 @@ from contextlib import suppress
 from typing import Any
 
 from asyncfc_jupyter.errors import ProcessEnded
+from asyncfc_jupyter.runtime.processor_time import Share
 from asyncfc_jupyter.runtime.worker import BEGUN, make_calls
 
 #: Seconds between two looks at a silent process. Its end mostly closes the connection, which shows at once; but a process that
@@ -127,9 +128,9 @@ class _Process:
 class ProcessWork(Future[Any]):
     """A call that a process makes, and that can be stopped."""
 
-    def __init__(self, function: bytes, work: bytes) -> None:
+    def __init__(self, function: bytes, work: bytes, share: Share) -> None:
         super().__init__()
-        self.function, self.work = function, work
+        self.function, self.work, self.share = function, work, share
         self.stopped = False
         self._process: _Process | None = None
         self._lock = threading.Lock()
@@ -164,11 +165,12 @@ class Processes(Executor):
         self._threads = 0
         self._idle: list[_Process] = []
         self._busy: set[_Process] = set()
+        self._started = False
         self.pid = os.getpid()
         atexit.register(self.shutdown)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **_: Any) -> ProcessWork:
-        """Begin a call of a module's function that takes and returns bytes."""
+        """Begin a call of a module's function that takes and returns bytes; a `Share` after them takes when it runs."""
         work = ProcessWork(pickle.dumps(function), *args)
         with self._lock:
             self._waiting.append(work)
@@ -198,10 +200,16 @@ class Processes(Executor):
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
+                first, self._started = not self._started, True
             kept = process is not None
+            if first:  # one-by-one calling starts one process too
+                work.share.begin()
             process = process or _Process()
+            if not first:
+                work.share.begin()
             with self._lock:
                 self._busy.add(process)
+                work.share.at_once = len(self._busy)
             work.run_in(process)
             try:
                 return process.call(work.function, work.work)
@@ -210,8 +218,10 @@ class Processes(Executor):
                     raise
                 # It had ended while it was idle.
             finally:
+                work.share.end()
                 work.run_in(None)
                 with self._lock:
+                    work.share.at_once = max(work.share.at_once, len(self._busy))
                     self._busy.discard(process)
                     self._idle = [each for each in (*self._idle, process) if each.alive]
 

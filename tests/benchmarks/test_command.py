@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks import policies
 
-NAMES = ["bfcl", "hedge", "overhead", "peers", "policies", "scheduler", "search", "swe", "timeline"]
+NAMES = ["bfcl", "compute", "hedge", "overhead", "peers", "policies", "scheduler", "search", "swe", "timeline"]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ A call must follow the calls whose values it takes, and every earlier call that 
 conflicting way, whether or not it happened to wait for one. Comparing all pairs would take quadratic time, so the
 calls are entered, in order of issue, into a tree of the named state. Each place keeps the longest chain that ends in
 a reader and in a writer, at the place itself and anywhere below it. Only the longest can matter to a later call, so the
-time is linear in the depth of its paths.
+time is linear in the depth of its paths. What a call waited for others while it ran, such as for a core, is no part of it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def critical_path(rows: Iterable[Row], now: float) -> Chain | None:
         for path in row.effects.writes:
             before += [chain for found in tree.records_met(path) for chain in (found.written, found.read)]
         previous = max(filter(None, before), key=lambda chain: chain.length_s, default=None)
-        chain = Chain(row.running_s(now) + (previous.length_s if previous else 0.0), row.future, previous)
+        chain = Chain(row.alone_s(now) + (previous.length_s if previous else 0.0), row.future, previous)
         chains[row.future] = chain
         for path in row.effects.reads:
             for record in tree.records_of(path):

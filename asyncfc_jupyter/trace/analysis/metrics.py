@@ -17,7 +17,8 @@ class Metrics:
 
     One-by-one calling is modelled, not measured: the same decoding and the same running times, one after the other,
     without the turns that only waited for results, which it would not have had. Of two requests that ask the same, only the
-    one whose reply is used counts.
+    one whose reply is used counts. Running times are those of the calls by themselves: what running functions waited for
+    each other is left out (`runtime.processor_time`).
     """
 
     #: From the start of the run to its end, or to its last fact where it has none. What runs after the end, such as a
@@ -25,7 +26,7 @@ class Metrics:
     makespan_s: float
     #: Time in which at least one request was in progress, from its start to the end of its reply, or to its retraction.
     decode_s: float
-    #: Sum of the functions' running times.
+    #: Sum of the functions' running times, each as it would be by itself.
     tool_s: float
     #: The longest chain of running times through the values passed and the state shared. In the modes without futures
     #: values pass through the model, unseen: there it is a lower bound, and ``bound`` an upper one of what it would be.
@@ -56,7 +57,7 @@ def measure(spans: Spans) -> Metrics:
     chain = critical_path(spans.futures.rows.values(), now)
     critical_path_s = chain.length_s if chain else 0.0
     working_s = working_decode_s(spans, now)
-    tool_s = sum(row.running_s(now) for row in spans.futures.rows.values())
+    tool_s = sum(row.alone_s(now) for row in spans.futures.rows.values())
     one_by_one_s = working_s + tool_s
     return Metrics(
         makespan_s=now,

@@ -21,6 +21,7 @@ from asyncfc_jupyter.core.events import (
     CallFinished,
     CallHeld,
     CallIssued,
+    CallMeasured,
     CallPrinted,
     CallProgressed,
     CallRetried,
@@ -101,6 +102,9 @@ class Row:
     prints: str = ""
     #: The segment of its running time, if the function was called at all.
     run: Segment | None = None
+    #: Seconds of processor time, and for how long other calls kept the running function waiting.
+    cpu_s: float = 0.0
+    waited_s: float = 0.0
 
     @property
     def seen(self) -> float | None:
@@ -113,6 +117,10 @@ class Row:
             return 0.0
         end = now if self.run.end is None else min(self.run.end, now)
         return max(0.0, end - self.run.start)
+
+    def alone_s(self, now: float) -> float:
+        """Return for how long it would have run until ``now`` by itself, in seconds: without what it waited for other calls."""
+        return max(0.0, self.running_s(now) - self.waited_s)
 
     def hold(self, wait: Wait, at: float) -> None:
         """Begin a wait, or continue one of the same kind whose reason is the same."""
@@ -188,8 +196,8 @@ class Futures:
         self._shown: dict[int, list[FutureName]] = {}
 
     def tool_s(self, now: float) -> float:
-        """Return the sum of all running times until ``now``, in seconds."""
-        return self._closed_s + sum(now - start for start in self.running.values())
+        """Return for how long all calls until ``now`` would have run by themselves, in seconds."""
+        return self._closed_s + sum(self.rows[name].alone_s(now) for name in self.running)
 
     def issue(self, event: CallIssued, at: float, opened: float | None) -> None:
         """Add a new future, whose arguments began to stream at ``opened``, if that is known."""
@@ -237,6 +245,9 @@ class Futures:
                 row.activity = event.text or row.activity
                 if event.fraction is not None:
                     row.fraction = min(1.0, max(0.0, event.fraction))
+            case CallMeasured():
+                row = self._row(event.future, at)
+                row.cpu_s, row.waited_s = event.cpu_s, event.waited_s
             case CallPrinted():
                 row = self._row(event.future, at)
                 row.prints = (row.prints + event.text)[-PRINTS_KEPT:]
@@ -281,4 +292,5 @@ class Futures:
         row.settle(kind, outcome, at)
         self.settled += 1
         if name in self.running:
-            self._closed_s += at - self.running.pop(name)
+            del self.running[name]
+            self._closed_s += row.alone_s(at)

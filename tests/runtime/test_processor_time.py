@@ -1,0 +1,177 @@
+"""What a call used of the processor, and how long others kept it waiting, from the attempt to the event."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished, CallMeasured, CallRetried
+from asyncfc_jupyter.core.futures import CallId, FutureName
+from asyncfc_jupyter.runtime import processor_time
+from asyncfc_jupyter.runtime.call import Lease
+from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.runtime.processor_time import Share, Use, measured
+from asyncfc_jupyter.testing.virtual_time import run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
+from tests.runtime.made import attempt_at, ended
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test sets, in seconds."""
+    now = [100.0]
+    monkeypatch.setattr(processor_time.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_what_passes_before_and_after_the_function_was_waiting(clock) -> None:
+    share = Share()
+    clock[0] += 3
+    assert share.waited_s() == 3
+    share.begin()
+    clock[0] += 10
+    share.add(cpu_s=2, waited_s=4)
+    assert (share.cpu_s, share.waited_s()) == (2, 7)
+    share.end()
+    clock[0] += 1
+    assert share.waited_s() == 8
+
+
+def test_what_another_machine_measured_counts_from_its_end(clock) -> None:
+    share = Share()
+    clock[0] += 10
+    share.take(Use(took_s=4, cpu_s=1, waited_s=0.5))
+    assert (share.cpu_s, share.waited_s()) == (1, 6.5)
+
+
+@pytest.mark.parametrize(("at_once", "waited_s"), [(1, 0.0), (2, 2.0), (4, 2.5)])
+def test_a_process_waits_for_others_at_most_for_their_part_of_its_time(clock, at_once, waited_s) -> None:
+    share = Share()
+    share.begin()
+    clock[0] += 4
+    share.end()
+    share.at_once = at_once
+    share.take(Use(took_s=4, cpu_s=1, waited_s=2.5))
+    assert share.waited_s() == waited_s
+
+
+def test_the_use_of_a_block_is_that_of_its_thread_also_when_it_raises() -> None:
+    uses = []
+
+    def compute() -> None:
+        with measured(time.thread_time) as use:
+            uses.append(use)
+            began = time.thread_time()
+            while time.thread_time() - began < 0.03:
+                pass
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        compute()
+    (use,) = uses
+    assert 0.03 <= use.cpu_s <= use.took_s
+    assert 0 <= use.waited_s < use.took_s
+
+
+def test_a_call_that_queues_in_a_pool_waits_for_others_and_does_not_run() -> None:
+    release, begun = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        """Wait."""
+        begun.set()
+        release.wait(20)
+
+    async def main():
+        with ThreadPoolExecutor(1) as pool:
+            first, second = (attempt_at(make_tool(hold, run_in=pool)) for _ in range(2))
+            await asyncio.to_thread(begun.wait, 20)
+            before = first.share.waited_s(), second.share.waited_s()
+            await asyncio.sleep(0.1)
+            after = first.share.waited_s(), second.share.waited_s()
+            release.set()
+            await asyncio.gather(ended(first), ended(second))
+            return [late_s - early_s for late_s, early_s in zip(after, before, strict=True)]
+
+    first_s, second_s = asyncio.run(main())
+    assert second_s >= 0.1
+    assert first_s < 0.1
+
+
+def use_of(monkeypatch, cpu_s, waited_s):
+    monkeypatch.setattr(Share, "waited_s", lambda self: waited_s)
+    begin = Share.begin
+
+    def used(self):
+        begin(self)
+        self.cpu_s = cpu_s
+
+    monkeypatch.setattr(Share, "begin", used)
+
+
+async def nap(seconds: float, fails: bool = False) -> None:
+    """Sleep."""
+    await asyncio.sleep(seconds)
+    if fails:
+        raise LookupError("gone")
+
+
+def events_of(tool, *, cancel_after_s=None, **arguments):
+    """Return the events of one call."""
+
+    async def main():
+        log = EventLog(asyncio.get_running_loop().time)
+        driver = Driver()
+        driver.lend(Lease(log=log))
+        call = driver.issue(call_id=CallId("c"), turn=1, name=tool.name, tool=tool, arguments=arguments)
+        if cancel_after_s is not None:
+            await asyncio.sleep(cancel_after_s)
+            driver.cancel(call.name)
+        await driver.wait((call.name,))
+        return [stamped.event for stamped in log.events]
+
+    return run_virtually(main())
+
+
+def figures(events):
+    # Rounded: the steps of the coroutine, which are real, are added.
+    measures = [each for each in events if isinstance(each, CallMeasured)]
+    return [(each.future, round(each.cpu_s, 1), round(each.waited_s, 1), each.in_thread) for each in measures]
+
+
+@pytest.mark.parametrize(
+    ("options", "end"),
+    [({}, CallFinished), ({"fails": True}, CallFailed), ({"cancel_after_s": 5}, CallCancelled)],
+    ids=["returns", "raises", "is cancelled"],
+)
+def test_the_use_of_a_call_is_logged_right_before_its_end(monkeypatch, options, end) -> None:
+    use_of(monkeypatch, 1.0, 2.0)
+    events = events_of(make_tool(nap, pure=True), seconds=9, **options)
+    assert figures(events) == [(FutureName("f1"), 1.0, 2.0, False)]
+    assert [type(each) for each in events[-2:]] == [CallMeasured, end]
+
+
+def test_the_use_of_all_attempts_is_added_up(monkeypatch) -> None:
+    use_of(monkeypatch, 1.0, 2.0)
+    events = events_of(make_tool(nap, pure=True, retries=2), seconds=9, fails=True)
+    assert len([each for each in events if isinstance(each, CallRetried)]) == 2
+    assert figures(events) == [(FutureName("f1"), 3.0, 6.0, False)]
+
+
+def test_a_call_that_times_out_is_measured_up_to_then(monkeypatch) -> None:
+    use_of(monkeypatch, 1.0, 2.0)
+    events = events_of(make_tool(nap, pure=True, timeout_s=4), seconds=9)
+    assert figures(events) == [(FutureName("f1"), 1.0, 2.0, False)]
+
+
+@pytest.mark.parametrize(("cpu_s", "waited_s", "logged"), [(0.04, 0.04, 0), (0.05, 0.0, 1), (0.0, 0.05, 1)])
+def test_a_use_too_small_to_see_is_not_logged(monkeypatch, cpu_s, waited_s, logged) -> None:
+    use_of(monkeypatch, cpu_s, waited_s)
+    assert len(figures(events_of(make_tool(nap, pure=True), seconds=9))) == logged
+
+
+def test_no_call_is_said_to_use_more_time_than_has_passed(monkeypatch) -> None:
+    use_of(monkeypatch, 50.0, 70.0)
+    assert figures(events_of(make_tool(nap, pure=True), seconds=9)) == [(FutureName("f1"), 9.0, 9.0, False)]
