@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from asyncfc_jupyter._version import __version__
 
 if TYPE_CHECKING:
-    from asyncfc_jupyter.agent import Agent, Budget, Conversation, Future, Run
+    from asyncfc_jupyter.agent import Agent, Budget, Conversation, Future, Memory, Run
     from asyncfc_jupyter.errors import AsyncFCError
     from asyncfc_jupyter.tools.context import ToolContext
     from asyncfc_jupyter.tools.definition import Tool, make_tool, tool
@@ -33,6 +33,7 @@ __all__ = [
     "Comparison",
     "Conversation",
     "Future",
+    "Memory",
     "Run",
     "Timeline",
     "Tool",
@@ -51,6 +52,7 @@ _HOME = {
     "Comparison": "trace.render.comparison",
     "Conversation": "agent",
     "Future": "agent",
+    "Memory": "agent",
     "Run": "agent",
     "Timeline": "trace.render.timeline",
     "Tool": "tools.definition",

@@ -50,6 +50,17 @@ class Hedge(StrEnum):
     AUTO = "auto"
 
 
+class Remember(StrEnum):
+    """For how long it is remembered how long tools take, and what a model does with futures."""
+
+    #: For the conversation.
+    OFF = "off"
+    #: For as long as the kernel, or another process, lives.
+    KERNEL = "kernel"
+    #: Also in a file in the user's cache.
+    DISK = "disk"
+
+
 def parse_mode(text: str) -> Mode:
     """Return the mode of that name.
 
@@ -72,6 +83,18 @@ def parse_hedge(text: str) -> Hedge:
         return Hedge(text)
     except ValueError:
         raise UsageError(f"hedge is {text!r}; it can be: {', '.join(Hedge)}.") from None
+
+
+def parse_remember(text: str) -> Remember:
+    """Return the way to remember of that name.
+
+    Raises:
+        UsageError: No way has this name; the error lists them.
+    """
+    try:
+        return Remember(text)
+    except ValueError:
+        raise UsageError(f"remember is {text!r}; it can be: {', '.join(Remember)}.") from None
 
 
 def parse_deliver(text: str) -> Deliver:

@@ -7,6 +7,7 @@ pytest_plugins = (
     "tests.suite.leftovers",
     "tests.suite.limits",
     "tests.suite.long_form",
+    "tests.suite.memory",
     "tests.suite.notices",
     "tests.suite.order",
     "tests.suite.second_run",

@@ -4,7 +4,8 @@ from asyncfc_jupyter.agent.agent import Agent
 from asyncfc_jupyter.agent.budget import Budget
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.future import Future
+from asyncfc_jupyter.agent.memory import Memory
 from asyncfc_jupyter.agent.run import Run
 from asyncfc_jupyter.modes import Mode
 
-__all__ = ["Agent", "Budget", "Conversation", "Future", "Mode", "Run"]
+__all__ = ["Agent", "Budget", "Conversation", "Future", "Memory", "Mode", "Run"]

@@ -11,6 +11,7 @@ from asyncfc_jupyter.agent.budget import Budget, Meter
 from asyncfc_jupyter.agent.computing import computing_notes
 from asyncfc_jupyter.agent.conversation import Conversation
 from asyncfc_jupyter.agent.loop import Loop
+from asyncfc_jupyter.agent.memory import Memory, memory_of
 from asyncfc_jupyter.agent.run import Ended, Run
 from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.core.events import RunEnded, RunStarted
@@ -57,6 +58,8 @@ class Agent:
         hedge: What is done with a request that holds placeholders when their values come before its reply shows a tool call:
             ``off``, ``retract`` (abandon it, ask again with the values), ``race`` (ask again meanwhile, use the first of both
             that opens a tool call), or ``auto``.
+        remember: For how long it counts what tools took and what the model did with futures: ``disk``, also in a file in
+            the user's cache; ``kernel``, in this process; ``off``, in the conversation; or a `Memory` of the agent's own.
         model_options: Passed to the model as they are; for the rehearsal model ``ttft_ms`` and ``tokens_per_s``.
         record: A file to write requests and replies to: a cassette.
         replay: A cassette to replay; needs no server and no key.
@@ -87,6 +90,7 @@ class Agent:
         approval_timeout_s: float = APPROVAL_TIMEOUT_S,
         calls_in_text: bool = False,
         hedge: str = "auto",
+        remember: str | Memory = "disk",
         model_options: Mapping[str, Any] | None = None,
         record: str | Path | None = None,
         replay: str | Path | None = None,
@@ -99,6 +103,7 @@ class Agent:
         if not isinstance(tools, Iterable):
             raise UsageError(f"tools is a {type(tools).__name__}, not a list; write tools=[search_flights].")
         self.mode, self.deliver, self.hedge = parse_mode(mode), parse_deliver(deliver), parse_hedge(hedge)
+        self.memory = memory_of(remember)
         self.tools = as_tools(tools)
         self.model = open_model(
             model,
@@ -168,9 +173,11 @@ class Agent:
     async def _drive(self, run: Run, log: EventLog, capture: Capture | None) -> None:
         conversation, driver = run.conversation, run.conversation.driver
         log.record(RunStarted(prompt=run.prompt, model=run.model, mode=run.mode))
-        conversation.append_prompt(run.prompt)
         outcome: Ended = "answered"
         try:
+            if self.memory is not None:
+                await self.memory.begin_run()
+            conversation.append_prompt(run.prompt)
             timeout_s = self.approval_timeout_s
             driver.lend(
                 Lease(
@@ -178,7 +185,7 @@ class Agent:
                     approver=self.approver,
                     approval_timeout_s=timeout_s,
                     capture=capture,
-                    durations=conversation.durations,
+                    durations=(self.memory or conversation).durations,
                 )
             )
             context = RunContext(
@@ -189,6 +196,7 @@ class Agent:
                 system=self.system,
                 calls_in_text=self.calls_in_text,
                 hedge=self.hedge,
+                memory=self.memory,
                 server=self.server,
                 run=run,
                 log=log,
@@ -218,6 +226,8 @@ class Agent:
                 raise
         conversation.busy = False
         _end(run, log, outcome)
+        if self.memory is not None:
+            self.memory.end_run()
 
 
 def _end(run: Run, log: EventLog, outcome: Ended) -> None:

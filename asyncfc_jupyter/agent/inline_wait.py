@@ -12,7 +12,6 @@ more, and the same wait before each of eight independent calls wastes 1.6 s.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -89,12 +88,15 @@ def _rests_s(call: Foreseen) -> list[float]:
 
 @dataclass(slots=True)
 class Learned:
-    """What is known of a model at a server: figures that several runs may share, and that outlive them."""
+    """What is known of a model at a server: figures that several runs may share, and that outlive them.
+
+    Each field is replaced and never changed, since runs on other loops read it.
+    """
 
     #: How long the first tokens of the latest replies took, in seconds, the latest last.
-    first_token_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    first_token_s: tuple[float, ...] = ()
     #: How long the latest replies took to write that only asked for results, in seconds.
-    asking_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    asking_s: tuple[float, ...] = ()
     #: How likely it is that the model asks next, after a reply with several calls (True) and after one with a single call.
     asks: dict[bool, float] = field(default_factory=lambda: {True: _ASKS_AFTER_SEVERAL, False: _ASKS_AFTER_ONE})
 
@@ -120,7 +122,7 @@ class Habits:
 
     def note_first_token(self, seconds: float) -> None:
         """Note how long the first token of a reply took."""
-        self.learned.first_token_s.append(seconds)
+        self.learned.first_token_s = (*self.learned.first_token_s, seconds)[-_RECENT:]
 
     def note_reply(self, *, makes_calls: bool, decode_s: float) -> None:
         """Note how the model reacted to placeholders, if it had any: with more calls, or with a question or its answer."""
@@ -128,10 +130,10 @@ class Habits:
             return
         self._left_pending = False
         asked = 0.0 if makes_calls else 1.0
-        for several, asks in self.learned.asks.items():
-            self.learned.asks[several] = asks + _LEARNING * (asked - asks)
+        known = self.learned
+        known.asks = {several: asks + _LEARNING * (asked - asks) for several, asks in known.asks.items()}
         if not makes_calls:
-            self.learned.asking_s.append(decode_s)
+            known.asking_s = (*known.asking_s, decode_s)[-_RECENT:]
 
     def note_placeholders(self) -> None:
         """Note that a reply that did not ask to wait is answered with placeholders."""

@@ -35,7 +35,8 @@ class Loop:
     def __init__(self, context: RunContext, meter: Meter) -> None:
         self._conversation, self._driver = context.run.conversation, context.run.conversation.driver
         self._mode, self._deliver, self._log, self._meter = context.mode, context.deliver, context.log, meter
-        self._habits = Habits(self._conversation.learned.setdefault(context.model.name, Learned()))
+        learned = None if context.memory is None else context.memory.learned_of(context.model)
+        self._habits = Habits(learned or self._conversation.learned.setdefault(context.model.name, Learned()))
         self._progress = Progress()
         self._turns = Turns(context, admit_retry=meter.admit_retry)
         self._answers = ReplyAnswers(context, habits=self._habits, progress=self._progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from asyncfc_jupyter.agent.memory import Memory
 from asyncfc_jupyter.agent.run import Run
 from asyncfc_jupyter.models.base import ChatModel
 from asyncfc_jupyter.modes import Deliver, Hedge, Mode
@@ -25,6 +26,8 @@ class RunContext:
     #: Whether calls in the model's text are read.
     calls_in_text: bool
     hedge: Hedge
+    #: What is known from other conversations; None if only this one counts.
+    memory: Memory | None
     #: The name of the server's profile, if the user named it.
     server: str | None
     run: Run

@@ -128,7 +128,9 @@ async def play_all(watch: Callable[[Mode], Callable[[Stamped], None]]) -> Compar
     for mode in Mode:
         with tempfile.TemporaryDirectory(prefix="asyncfc-demo-") as folder:
             office = TravelOffice(Path(folder) / "orders.sqlite")
-            agent = Agent(model="rehearsal", tools=office.tools(), mode=mode, model_options=_MODEL_OPTIONS)
+            agent = Agent(
+                model="rehearsal", tools=office.tools(), mode=mode, model_options=_MODEL_OPTIONS, remember="off"
+            )
             run = await agent.run(PLAN, observers=[watch(mode)])
             played.append(Played(mode=mode, run=run, database=[dict(row) for row in office.rows()]))
     return Comparison(played=played)

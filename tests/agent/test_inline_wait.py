@@ -148,4 +148,4 @@ def test_a_first_token_after_a_retry_is_not_taken_for_the_usual_one() -> None:
 
     conversation = Conversation()
     run_virtually(Agent(Busy([THINK, Says("x")])).run("go", conversation=conversation))
-    assert list(conversation.learned["scripted"].first_token_s) == []
+    assert conversation.learned["scripted"].first_token_s == ()

@@ -255,8 +255,9 @@ def measured(
         latency_s: What each call takes, in seconds.
         habit: How the model does it.
         conditions: What its server is like.
-        options: What else the agent is made with.
+        options: What else the agent is made with; it remembers nothing from other conversations by default.
     """
+    options.setdefault("remember", "off")
 
     async def run() -> Measured:
         model = habit.model_class(ttft_ms=0.0, tokens_per_s=TOKENS_PER_S)

@@ -213,7 +213,8 @@ async def play(
         state: Gives the state that they leave, as JSON data.
         base_url: The server's address, where the model is a name.
     """
-    options: dict[str, Any] = {} if base_url is None else {"base_url": base_url, "api_key": "none"}
+    options: dict[str, Any] = {"remember": "off"}
+    options |= {} if base_url is None else {"base_url": base_url, "api_key": "none"}
     run = await Agent(model, tools=tools, mode=mode, **options).run(plan)
     figures, violations = run.metrics, run.certificate().violations
     one_by_one_s = figures.speedup * figures.makespan_s

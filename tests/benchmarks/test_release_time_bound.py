@@ -13,7 +13,9 @@ from tests.benchmarks.release_time_bound import released_s
 
 
 def trace_of(plan, *tools):
-    return run_virtually(Agent(RehearsalModel(ttft_ms=300, tokens_per_s=60), tools=tools).run(plan)).trace
+    return run_virtually(
+        Agent(RehearsalModel(ttft_ms=300, tokens_per_s=60), tools=tools, remember="off").run(plan)
+    ).trace
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)

@@ -9,6 +9,7 @@ from asyncfc_jupyter.core.futures import CallId, FutureName
 from asyncfc_jupyter.core.references import REFERENCE_SCHEMA
 from asyncfc_jupyter.jupyter.commands.tools import ToolDetail, ToolsTable
 from asyncfc_jupyter.jupyter.session.latencies import Latencies
+from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.jupyter.conftest import AGENT
 from tests.jupyter.html_elements import Elements
@@ -84,7 +85,7 @@ def test_a_call_that_never_started_took_no_time_and_did_not_fail_by_itself() -> 
 
 
 def test_the_text_says_how_each_tool_runs_what_it_took_and_what_is_missing() -> None:
-    text = repr(ToolsTable([PAY, LOOK, BARE, PURE], observed(*calls("look", 0.25, 2.5))))
+    text = repr(ToolsTable([PAY, LOOK, BARE, PURE], observed(*calls("look", 0.25, 2.5)), Durations()))
     assert text.split("\n") == [
         "pay(euros: float, to: str = '<b>nobody</b>') -> str  [writes money; irreversible; approve; detached; limit 2]",
         "    in a thread, no time limit; not called yet",
@@ -98,13 +99,34 @@ def test_the_text_says_how_each_tool_runs_what_it_took_and_what_is_missing() -> 
     ]
 
 
+def test_the_table_says_what_a_tool_is_expected_to_take_and_why() -> None:
+    durations = Durations()
+    for _ in range(3):
+        durations.note(LOOK, 0.25)
+    for _ in range(1_000):
+        durations.note(PURE, 2.0)
+    awaited = make_tool(look, name="awaited", expected_s=1.5)
+    tools = [LOOK, PURE, awaited, BARE]
+    text = repr(ToolsTable(tools, Latencies(), durations))
+    assert [line.strip() for line in text.split("\n")[1::2]] == [
+        "in a process, timeout 60 s, expected 0.25 s (median of 3 calls); not called yet",
+        "on the loop, timeout 60 s, expected 2.0 s (median of the latest 9 of 1,000 calls); not called yet",
+        "on the loop, timeout 60 s, expected 1.5 s (expected_s); not called yet",
+        "on the loop, timeout 60 s; not called yet",
+    ]
+    page = Elements(ToolsTable(tools, Latencies(), durations)._repr_html_()).text
+    assert "expected 0.25 s (median of 3 calls)" in page
+    durations.note(awaited, 0.5)
+    assert "expected 0.50 s (median of 1 call)" in repr(ToolDetail(awaited, Latencies(), durations))
+
+
 def test_the_whole_table_is_as_it_was(expected: Compare) -> None:
-    table = ToolsTable([PAY, LOOK, BARE], observed(*calls("look", 0.25, 2.5)))
+    table = ToolsTable([PAY, LOOK, BARE], observed(*calls("look", 0.25, 2.5)), Durations())
     expected("tools-table.txt", table._repr_html_().partition("</style>")[2].replace("<", "\n<"))
 
 
 def test_the_html_says_the_same_and_nothing_in_it_can_run() -> None:
-    page = Elements(ToolsTable([PAY, LOOK, BARE], observed(*calls("look", 0.25, 2.5)))._repr_html_())
+    page = Elements(ToolsTable([PAY, LOOK, BARE], observed(*calls("look", 0.25, 2.5)), Durations())._repr_html_())
     for said in (
         "irreversible",
         "approve",
@@ -134,10 +156,10 @@ def test_what_steers_a_terminal_is_not_shown_in_the_table() -> None:
         """Look \x1b]0;title\x07around."""
 
     made = make_tool(odd, writes="a<img src=x>/b")
-    for shown in (repr(ToolsTable([made], Latencies())), repr(ToolDetail(made, Latencies()))):
+    for shown in (repr(ToolsTable([made], Latencies(), Durations())), repr(ToolDetail(made, Latencies(), Durations()))):
         assert "\x1b" not in shown
         assert "= <loud>)" in shown
-    assert "img" not in Elements(ToolsTable([made], Latencies())._repr_html_()).names
+    assert "img" not in Elements(ToolsTable([made], Latencies(), Durations())._repr_html_()).names
 
 
 def test_what_is_cut_of_a_docstring_is_said_to_its_author() -> None:
@@ -146,13 +168,16 @@ def test_what_is_cut_of_a_docstring_is_said_to_its_author() -> None:
     read.__doc__ = "Read. " + "word " * 2_000
     made = make_tool(read)
     assert len(made.notices) == 2
-    for shown in (repr(ToolsTable([made], Latencies())), Elements(ToolsTable([made], Latencies())._repr_html_()).text):
+    for shown in (
+        repr(ToolsTable([made], Latencies(), Durations())),
+        Elements(ToolsTable([made], Latencies(), Durations())._repr_html_()).text,
+    ):
         assert "its docstring is cut: 3,996 of 10,005 characters are sent" in shown
         assert "some servers refuse more than 1,024" in shown
 
 
 def test_one_tool_is_shown_with_its_docstring_and_the_schema_for_the_model() -> None:
-    detail = ToolDetail(PAY, Latencies())
+    detail = ToolDetail(PAY, Latencies(), Durations())
     text = repr(detail)
     assert "    At once.\n\n    Args:\n        euros: How much." in text
     schema = json.loads(text.split("what a model sees\n")[1])

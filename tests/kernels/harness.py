@@ -304,6 +304,11 @@ def environment(home: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("JUPYTER", "IPYTHON", "OPENAI", "PYTEST"))
     }
-    own = {"HOME": home, "IPYTHONDIR": home / "ipython", "JUPYTER_CONFIG_DIR": home / "config"}
+    own = {
+        "HOME": home,
+        "XDG_CACHE_HOME": home / "cache",
+        "IPYTHONDIR": home / "ipython",
+        "JUPYTER_CONFIG_DIR": home / "config",
+    }
     own |= {"JUPYTER_DATA_DIR": home / "data", "JUPYTER_RUNTIME_DIR": home / "runtime", "PYTHONPATH": REPOSITORY}
     return kept | {name: str(value) for name, value in own.items()} | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}

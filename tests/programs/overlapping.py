@@ -63,7 +63,9 @@ class Played:
         Time.loop = asyncio.get_running_loop()
         for run in self.program.runs:
             await self._begin(run.beginning)
-            agent = Agent(Model(self, run), tools=run.tools.values(), limit=run.limit, approver=self._approve)
+            agent = Agent(
+                Model(self, run), tools=run.tools.values(), limit=run.limit, approver=self._approve, remember="off"
+            )
             self.run = agent.start(
                 "go", conversation=self.conversation, observers=[*self.program.kind.observers, self._observe]
             )

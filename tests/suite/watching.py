@@ -80,6 +80,8 @@ ALLOWED = (
     Allowed("jupyter/session/conversations.py", "Conversations.save", _COMMAND),
     Allowed("jupyter/session/conversations.py", "Conversations.load", _COMMAND),
     Allowed("models/aliases.py", "set_alias", _COMMAND),
+    Allowed("jupyter/commands/memory.py", "remembered", "one small file, read once a process if no run has read it"),
+    Allowed("jupyter/commands/memory.py", "forget", "one file, removed by a line magic, which cannot be awaited"),
     Allowed("jupyter/completion.py", "_paths", "one directory, listed when the user presses Tab"),
     Allowed(
         "jupyter/display/error_report.py",

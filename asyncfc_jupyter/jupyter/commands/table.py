@@ -69,6 +69,7 @@ _ALL = (
     Command(
         "cancel", "[FUTURE] [CONVERSATION]", "cancel:cancel", "cancel all runs, a conversation's run, or one future"
     ),
+    Command("forget", "", "memory:forget", "forget how long tools took and what models did with futures"),
     Command("reset", "[CONVERSATION]", "conversations:reset", "replace a conversation by a new one"),
     Command("fork", "NEW [CONVERSATION]", "conversations:fork", "begin a conversation from a copy of another"),
     Command("export", "FILE [CONVERSATION]", "conversations:save", "write a conversation to a file"),

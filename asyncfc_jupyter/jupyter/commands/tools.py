@@ -13,10 +13,12 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from asyncfc_jupyter.errors import UsageError
+from asyncfc_jupyter.jupyter.commands.memory import remembered
 from asyncfc_jupyter.jupyter.display.terminal_text import as_screen
 from asyncfc_jupyter.jupyter.session.latencies import Latencies, Latency
 from asyncfc_jupyter.masking import mask
-from asyncfc_jupyter.text import clean, count, no_such
+from asyncfc_jupyter.runtime.durations import Durations, Measured
+from asyncfc_jupyter.text import clean, count, no_such, show_seconds
 from asyncfc_jupyter.tools.definition import Tool
 
 if TYPE_CHECKING:
@@ -63,17 +65,24 @@ def show_tools(session: Session, name: str | None = None) -> ToolsTable | ToolDe
     known = session.registry.by_name()
     if name is not None and name not in known:
         raise UsageError(no_such("tool", name, known))
+    durations = remembered(session)
     if name is not None:
-        return ToolDetail(known[name], session.latencies)
+        return ToolDetail(known[name], session.latencies, durations)
     none = "No tools yet: define a function in a cell that starts with %%tool."
-    return ToolsTable(tuple(known.values()), session.latencies) if known else none
+    return ToolsTable(tuple(known.values()), session.latencies, durations) if known else none
 
 
 class ToolsTable:
-    """The tools of a session, and how long they have taken."""
+    """The tools of a session, how long they have taken in it, and how long they are expected to take.
 
-    def __init__(self, tools: Sequence[Tool], latencies: Latencies) -> None:
-        self._tools = [_ShownTool(tool, latencies.of(tool.name)) for tool in tools]
+    Args:
+        tools: The tools.
+        latencies: How long they have taken in this session.
+        durations: What is remembered of them.
+    """
+
+    def __init__(self, tools: Sequence[Tool], latencies: Latencies, durations: Durations) -> None:
+        self._tools = [_ShownTool(tool, latencies.of(tool.name), durations.of(tool)) for tool in tools]
 
     def __repr__(self) -> str:
         return mask("\n".join(tool.text for tool in self._tools))
@@ -88,10 +97,10 @@ class ToolsTable:
 
 
 class ToolDetail:
-    """One tool with all that is known of it."""
+    """One tool with all that is known of it. Takes what `ToolsTable` does."""
 
-    def __init__(self, tool: Tool, latencies: Latencies) -> None:
-        self._tool = _ShownTool(tool, latencies.of(tool.name))
+    def __init__(self, tool: Tool, latencies: Latencies, durations: Durations) -> None:
+        self._tool = _ShownTool(tool, latencies.of(tool.name), durations.of(tool))
 
     def __repr__(self) -> str:
         doc, schema = (indent(text, "    ") for text in (self._tool.doc, self._tool.schema))
@@ -111,7 +120,7 @@ class ToolDetail:
 class _ShownTool:
     """What is shown of one tool, as text and as HTML."""
 
-    def __init__(self, tool: Tool, latency: Latency) -> None:
+    def __init__(self, tool: Tool, latency: Latency, measured: Measured) -> None:
         self._tool, self._latency = tool, latency
         p50, p95 = latency.shown
         self.times = f"p50 {p50}, p95 {p95}, {latency.calls}"
@@ -123,7 +132,7 @@ class _ShownTool:
         self.signature = f"<code><b>{escape(tool.name)}</b>{escape(rest)}</code>"
         where = {"loop": "on the loop", "thread": "in a thread", "process": "in a process"}
         timeout = "no time limit" if tool.timeout_s is None else f"timeout {tool.timeout_s:g} s"
-        self._runs = (where.get(_place(tool), f"in {_place(tool)}"), timeout)
+        self._runs = (where.get(_place(tool), f"in {_place(tool)}"), timeout, *_expectation(tool, measured))
         properties = tool.parameters.get("properties", {})
         unsaid = [name for name, schema in properties.items() if not schema.get("description")]
         #: What its author can still do for the model.
@@ -183,6 +192,18 @@ def _effects(tool: Tool) -> Iterator[tuple[str, list[str]]]:
     for verb, paths in (("reads", effects.reads), ("writes", effects.writes)):
         if paths:
             yield verb, [str(path) for path in paths]
+
+
+def _expectation(tool: Tool, measured: Measured) -> Iterator[str]:
+    """Yield how long a call is expected to take, and why, if that is known: the inline wait is chosen by it."""
+    if measured.median_s is not None:
+        latest = len(measured.recent_s)
+        which = (
+            count(latest, "call") if latest == measured.calls else f"the latest {latest} of {measured.calls:,} calls"
+        )
+        yield f"expected {show_seconds(measured.median_s)} (median of {which})"
+    elif tool.expected_s is not None:
+        yield f"expected {show_seconds(tool.expected_s)} (expected_s)"
 
 
 def _flags(tool: Tool) -> Iterator[str]:

@@ -152,6 +152,7 @@ class Session:
             headers=choice.sent_headers,
             calls_in_text=options.calls_in_text,
             hedge=options.hedge,
+            remember=options.remember,
             record=options.record,
             replay=options.replay,
             speed=options.speed or "1",

@@ -31,11 +31,12 @@ from asyncfc_jupyter.models.headers import problem_with_header, read_header
 from asyncfc_jupyter.models.model_options import RULE, problem_with_option, read_option
 from asyncfc_jupyter.models.profiles import PROFILES, profile_named
 from asyncfc_jupyter.models.registry import APIS, api_named
-from asyncfc_jupyter.modes import Hedge, Mode
+from asyncfc_jupyter.modes import Hedge, Mode, Remember
 from asyncfc_jupyter.text import did_you_mean, no_such, truncate
 
 MODES = tuple(mode.value for mode in Mode)
 HEDGES = tuple(hedge.value for hedge in Hedge)
+REMEMBER = tuple(each.value for each in Remember)
 #: How an answer may be shown.
 FORMATS = ("markdown", "code", "json", "html", "text")
 #: The run's name in the user's namespace when ``--out`` gives none.
@@ -127,6 +128,12 @@ class AgentOptions:
         "when values come before a reply shows a tool call: ask again with them, or race both requests",
         one_of(HEDGES),
         Hedge.AUTO.value,
+    )
+    remember: str = setting(
+        "for how long it counts what tools took and what the model did with futures: off for the conversation, kernel, or disk "
+        "for a file in your cache too",
+        one_of(REMEMBER),
+        Remember.DISK.value,
     )
     tools: tuple[str, ...] | None = option("offer these tools only", value="TOOL", several=True)
     max_turns: int = setting("turns of the model after which the run stops", COUNT, DEFAULT_MAX_TURNS, value="N")

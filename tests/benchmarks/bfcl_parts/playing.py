@@ -92,8 +92,9 @@ async def play(
         latency: How long the tools take.
         model: The oracle; the one in this process by default.
         table: What the tools declare to read and write: the true table by default, an empty one for nothing at all.
-        options: What else the agent is made with.
+        options: What else the agent is made with; it remembers nothing from other conversations by default.
     """
+    options.setdefault("remember", "off")
     world = World(case, latency)
     enter(world)
     declared = effects() if table is None else table or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from functools import cache
 from typing import Any
@@ -26,7 +27,8 @@ def agent_with(looking: Look, mode: str, api: str, hedge: str | None) -> Agent:
         """
         return dict(json.loads(await looking(topic, basis)))  # data and not text: calls take a field of it by reference
 
-    more = {"hedge": hedge} if hedge else {}  # an older release has no such option
+    more = {"hedge": hedge} if hedge else {}  # an older release has no such option, nor the next one
+    more |= {"remember": "off"} if "remember" in inspect.signature(Agent).parameters else {}
     return Agent(MODEL, base_url=base_url(), api=api, api_key=API_KEY, tools=[look], mode=mode, **more)
 
 
