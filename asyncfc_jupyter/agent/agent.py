@@ -10,6 +10,7 @@ from typing import Any
 from asyncfc_jupyter.agent.budget import Budget, Meter
 from asyncfc_jupyter.agent.computing import computing_notes
 from asyncfc_jupyter.agent.conversation import Conversation
+from asyncfc_jupyter.agent.hedging import resolved
 from asyncfc_jupyter.agent.loop import Loop
 from asyncfc_jupyter.agent.memory import Memory, memory_of
 from asyncfc_jupyter.agent.run import Ended, Run
@@ -195,7 +196,7 @@ class Agent:
                 deliver=self.deliver,
                 system=self.system,
                 calls_in_text=self.calls_in_text,
-                hedge=self.hedge,
+                hedge=await resolved(self.hedge, self.mode, self.model),
                 memory=self.memory,
                 server=self.server,
                 run=run,

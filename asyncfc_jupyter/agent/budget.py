@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from asyncfc_jupyter.agent.reply_limit import CHARACTERS_PER_TOKEN, ReplyLimit
 from asyncfc_jupyter.agent.turn import Turn
 from asyncfc_jupyter.errors import BudgetSpent, TurnLimitReached, UsageError
+from asyncfc_jupyter.models.base import ChatRequest, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,11 @@ class Meter:
     def __init__(self, budget: Budget, *, max_turns: int) -> None:
         self._budget, self._max_turns = budget, max_turns
         self._turns = self._requests = self._tokens = 0
-        #: Messages whose characters have been counted, and those characters, with those of the tools.
-        self._measured = self._characters = 0
+        #: The tokens of the latest request and its reply.
+        self._latest = 0
+        #: The messages of the latest request without the server's count, each with its characters; and those of the tools.
+        self._measured: list[tuple[Message, int]] = []
+        self._characters = 0
 
     @asynccontextmanager
     async def within_time(self) -> AsyncIterator[None]:
@@ -91,6 +94,18 @@ class Meter:
                 raise BudgetSpent(name, limit=limit, used=used)
         self._requests += 1
 
+    def admit_optional(self) -> bool:
+        """Count a request that the run does not need, if the budgets allow it; return whether they do.
+
+        They do if what the run needs next still fits: an optional request ends no run.
+        """
+        requests, tokens = self._budget.requests, self._budget.tokens
+        allowed = requests is None or self._requests + 2 <= requests
+        # The optional request, the one that it replaces, and the next.
+        allowed = allowed and (tokens is None or self._tokens + 3 * self._latest <= tokens)
+        self._requests += allowed
+        return allowed
+
     def reply_limit(self) -> ReplyLimit | None:
         """Return the limit of the next reply; None where no budget limits it."""
         most, reply_tokens = self._budget.tokens, self._budget.reply_tokens
@@ -103,21 +118,28 @@ class Meter:
         """Count a reply, or the part of it that arrived.
 
         Args:
-            turn: The reply. Its request is the one before it in this run, with more messages appended.
+            turn: The reply. Its request is the one before it in this run, with other or more messages at its end.
             completed: Whether the whole reply arrived.
         """
         self._turns += completed
         if turn.usage is not None:
             # Of a reply that was closed here, the server has counted a part at most.
             written = max(turn.usage.output_tokens, turn.length.tokens if turn.is_cut_by_limit else 0)
-            self._tokens += turn.usage.input_tokens + written
-            return
-        messages, tools = turn.request.messages, turn.request.tools
-        if not self._measured and tools:
-            self._characters = len(json.dumps(tools, ensure_ascii=False))
-        self._characters += sum(map(_characters, messages[self._measured :]))
-        self._measured = len(messages)
-        self._tokens += -(-(self._characters + turn.length.characters) // CHARACTERS_PER_TOKEN)
+            self._latest = turn.usage.input_tokens + written
+        else:
+            self._latest = -(-(self._measure(turn.request) + turn.length.characters) // CHARACTERS_PER_TOKEN)
+        self._tokens += self._latest
+
+    def _measure(self, request: ChatRequest) -> int:
+        messages, measured = request.messages, self._measured
+        if not measured and request.tools:
+            self._characters = len(json.dumps(request.tools, ensure_ascii=False))
+        while measured and (len(measured) > len(messages) or measured[-1][0] is not messages[len(measured) - 1]):
+            self._characters -= measured.pop()[1]
+        new = [(message, _characters(message)) for message in messages[len(measured) :]]
+        self._characters += sum(characters for _, characters in new)
+        measured += new
+        return self._characters
 
     def check(self, turn: Turn) -> None:
         """End the run after a reply that reached what was left of the budget.
@@ -130,6 +152,6 @@ class Meter:
             raise BudgetSpent("tokens", limit=most, used=max(self._tokens, most))
 
 
-def _characters(message: Mapping[str, Any]) -> int:
+def _characters(message: Message) -> int:
     functions = [call["function"] for call in message.get("tool_calls", ())]
     return len(message.get("content") or "") + sum(len(each["name"]) + len(each["arguments"]) for each in functions)

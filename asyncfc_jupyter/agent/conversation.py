@@ -1,7 +1,8 @@
 """A conversation: the messages so far, the futures so far, and which of them the model has seen.
 
-Messages are only appended. Between two requests the history is always valid: every tool call has exactly one tool message.
-`history` holds the rules, which are checked before each request.
+Messages are only appended, but for the last tool messages: where the request that held them was retracted, they are written
+again. Between two requests the history is always valid: every tool call has exactly one tool message. `history` holds the
+rules, which are checked before each request.
 """
 
 from __future__ import annotations
@@ -113,6 +114,16 @@ class Conversation:
                 undelivered.pop(call.name, None)
                 self._ready.pop(call.name, None)
                 self.newly_shown.append(call)
+
+    def retract(self, start: int, shown: Iterable[ToolCall]) -> None:
+        """Remove the last messages, from this number on, which show these outcomes: they are written again."""
+        del self.messages[start:]
+        self._checker.retract(start)
+        undelivered = self._note_issued()
+        for call in shown:
+            undelivered[call.name] = self._ready[call.name] = call
+        self._undelivered = dict(sorted(undelivered.items(), key=lambda item: item[1].order))
+        self.newly_shown = []
 
     def close(self, text: str = "") -> None:
         """Append all outcomes that the model has not seen, so that the next request is valid and complete.

@@ -1,7 +1,8 @@
 """The rules of a history that every server accepts, and how one that breaks them is fixed.
 
 Servers differ in what they tolerate; these are the rules of the strictest. A check covers only the messages since the last
-request. Those before it never change, so prompt caches stay warm and state that a server keeps stays right.
+request. Those before it never change, so prompt caches stay warm and state that a server keeps stays right. There is one
+exception: the last tool messages are replaced where the request that held them was retracted, since no reply to them is used.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ class Checker:
             )
         self._sent += messages[len(self._sent) :]
         self._ids |= new
+
+    def retract(self, start: int) -> None:
+        """Allow other messages from this number on: the request that held these was retracted."""
+        for message in self._sent[start:]:
+            self._ids -= {call["id"] for call in message.get("tool_calls", ())}
+        del self._sent[start:]
 
     def forget(self) -> None:
         """Check the whole history the next time."""

@@ -16,12 +16,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from asyncfc_jupyter.modes import Hedge
+
 #: What a call may take, in seconds, while none has ended yet: a computation, a lookup, a query, a request, a slow job.
 UNKNOWN_S = (0.001, 0.03, 0.1, 0.3, 1.0, 3.0)
 #: No call returns in less than one turn of the event loop, in seconds.
 _SHORTEST_S = 0.001
 #: However fast a server is, a round trip also costs tokens: as much as this wait, in seconds.
 _CHEAPEST_TRIP_S = 0.1
+#: What a request is taken to cost whose reply is not used, in seconds: one that is retracted, and one that loses a race on a
+#: server where requests cost nothing.
+_RETRACTED_S, _RACED_S = 0.1, 0.03
 #: Cases to which a tool's recent durations are reduced, from the fastest to the slowest.
 _CASES = 6
 #: A wait gets a little more than the chosen case: a call also hops to a thread and back.
@@ -36,21 +41,37 @@ _ASKS_AFTER_SEVERAL = 0.8
 _ASKS_AFTER_ONE = 1 / 3
 
 
-def worth_waiting_s(rests_s: Sequence[float], *, asks: float, round_trip_s: float) -> float:
+def worth_waiting_s(
+    rests_s: Sequence[float],
+    *,
+    asks: float,
+    round_trip_s: float,
+    first_token_s: float = 0.0,
+    hedge: Hedge = Hedge.OFF,
+) -> float:
     """Return how long to wait for calls, at most, in seconds: the choice with the smallest expected loss; 0 for no wait.
 
     Args:
         rests_s: What they may still take, in seconds; each case is as likely as any other.
         asks: How likely it is, from 0 to 1, that the model asks for them next.
         round_trip_s: What asking costs, in seconds.
+        first_token_s: How long a request takes to the first token of its reply, in seconds.
+        hedge: What is done when the values come after the request.
     """
 
-    def loss(limit_s: float) -> float:
-        waited = (1 - asks) * sum(min(rest_s, limit_s) for rest_s in rests_s)
-        late = asks * sum(max(0.0, limit_s + round_trip_s - rest_s) for rest_s in rests_s if rest_s > limit_s)
-        return waited + late
+    def late_s(left_s: float) -> float:
+        """The loss if the values come so long after a request that holds their placeholders."""
+        if hedge is Hedge.OFF:
+            return asks * max(0.0, round_trip_s - left_s)
+        if left_s >= max(first_token_s, _CHEAPEST_TRIP_S):
+            return 0.0  # a model that asks has begun to, and that request is retracted
+        return _RACED_S if hedge is Hedge.RACE else (1 - asks) * left_s + _RETRACTED_S
 
-    return min((0.0, *sorted(rests_s)), key=loss)
+    def loss_s(limit_s: float) -> float:
+        waited_s = (1 - asks) * sum(min(rest_s, limit_s) for rest_s in rests_s)
+        return waited_s + sum(late_s(rest_s - limit_s) for rest_s in rests_s if rest_s > limit_s)
+
+    return min((0.0, *sorted(rests_s)), key=loss_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +138,18 @@ class Habits:
     def round_trip_s(self) -> float:
         """The cost, in seconds, of letting the model ask: the time to its first token, and that of its question."""
         known = self.learned
-        first_token_s = median(known.first_token_s) if known.first_token_s else 0.0
-        return max(_CHEAPEST_TRIP_S, first_token_s + (median(known.asking_s) if known.asking_s else 0.0))
+        return max(_CHEAPEST_TRIP_S, self.first_token_s + (median(known.asking_s) if known.asking_s else 0.0))
+
+    @property
+    def first_token_s(self) -> float:
+        """How long the first token of a reply takes, in seconds; 0 when none has arrived."""
+        return median(self.learned.first_token_s) if self.learned.first_token_s else 0.0
 
     def note_first_token(self, seconds: float) -> None:
         """Note how long the first token of a reply took."""
         self.learned.first_token_s = (*self.learned.first_token_s, seconds)[-_RECENT:]
 
-    def note_reply(self, *, makes_calls: bool, decode_s: float) -> None:
+    def note_reply(self, *, makes_calls: bool, decode_s: float | None = None) -> None:
         """Note how the model reacted to placeholders, if it had any: with more calls, or with a question or its answer."""
         if not self._left_pending:
             return
@@ -132,19 +157,40 @@ class Habits:
         asked = 0.0 if makes_calls else 1.0
         known = self.learned
         known.asks = {several: asks + _LEARNING * (asked - asks) for several, asks in known.asks.items()}
-        if not makes_calls:
+        if not makes_calls and decode_s is not None:
             known.asking_s = (*known.asking_s, decode_s)[-_RECENT:]
 
     def note_placeholders(self) -> None:
         """Note that a reply that did not ask to wait is answered with placeholders."""
         self._left_pending = True
 
-    def inline_wait_s(self, pending: Iterable[Foreseen], *, several: bool) -> float:
+    def note_retracted(self, *, asked: bool) -> None:
+        """Note that the reply to placeholders was not read to its end.
+
+        Args:
+            asked: Whether it had begun to ask for the values. How long its question is was not seen.
+        """
+        if asked:
+            self.note_reply(makes_calls=False)
+        self._left_pending = False
+
+    def inline_wait_s(self, pending: Iterable[Foreseen], *, several: bool, hedge: Hedge) -> float:
         """Return how long the values of a reply's calls are worth waiting for, in seconds; 0 for no wait.
 
         Args:
             pending: All calls that are pending, in the order in which they were made.
             several: Whether the reply made more than one call.
+            hedge: What is done when the values come after the request.
         """
-        limit_s = worth_waiting_s(cases_s(pending), asks=self.learned.asks[several], round_trip_s=self.round_trip_s)
+        calls = list(pending)
+        limit_s = worth_waiting_s(
+            cases_s(calls),
+            asks=self.learned.asks[several],
+            round_trip_s=self.round_trip_s,
+            first_token_s=self.first_token_s,
+            hedge=hedge,
+        )
+        # Of what nothing is known and what has just begun, much returns at once: that it does is worth one short look.
+        if not limit_s and not any(call.durations_s or (call.elapsed_s or 0.0) > _SLACK_S for call in calls):
+            limit_s = _SHORTEST_S
         return limit_s * _SLACK + _SLACK_S if limit_s else 0.0

@@ -16,12 +16,13 @@ from typing import Any
 from asyncfc_jupyter import retry_policy
 from asyncfc_jupyter.agent import tool_messages
 from asyncfc_jupyter.agent.budget import Meter
+from asyncfc_jupyter.agent.hedging import HedgedRequests
 from asyncfc_jupyter.agent.inline_wait import Habits, Learned
 from asyncfc_jupyter.agent.loop_guard import Progress
 from asyncfc_jupyter.agent.reply import ReplyAnswers
 from asyncfc_jupyter.agent.run_context import RunContext
 from asyncfc_jupyter.agent.turn import AwaitCall, Turn, Turns
-from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RequestRetried, ResultShown
+from asyncfc_jupyter.core.events import AwaitAnswered, AwaitOpened, RequestRetried
 from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.errors import CallError, RunStopped, ServerError, ServerTimedOut
 from asyncfc_jupyter.models.in_text.calls import calls_at_end
@@ -40,6 +41,9 @@ class Loop:
         self._progress = Progress()
         self._turns = Turns(context, admit_retry=meter.admit_retry)
         self._answers = ReplyAnswers(context, habits=self._habits, progress=self._progress)
+        self._requests = HedgedRequests(
+            context, turns=self._turns, answers=self._answers, habits=self._habits, meter=meter
+        )
         self._server = context.server
         #: What the user should know of the answer; empty when all is well.
         self.note = ""
@@ -83,11 +87,8 @@ class Loop:
         """Return the next reply; if it broke off after calls had started, the part that arrived."""
         while True:
             self._meter.admit()
-            shown, self._conversation.newly_shown = self._conversation.newly_shown, []
-            for call in shown:
-                self._driver.report(ResultShown(future=call.name, turn=self._turns.count + 1))
             try:
-                turn = await self._turns.ask(self._meter.reply_limit())
+                turn = await self._requests.ask()
             except ServerError as error:
                 broken = self._turns.current
                 pause_s = None if broken is None else self._pause_s(broken, error)

@@ -43,6 +43,8 @@ class Progress:
         self._seen: set[Hashable] = set()
         self._fruitless = self._polls = 0
         self._repeated = ""
+        #: What `undo` needs: the facts that the last note added, and the counts before it.
+        self._before: tuple[set[Hashable], int, int, str] = set(), 0, 0, ""
 
     @property
     def only_waits(self) -> bool:
@@ -62,8 +64,10 @@ class Progress:
             facts.add(fact if status in {"pending", "done"} else (*fact, call.error))
             if status == "done" and fact in self._seen:  # else it is new, and encoding a large value is not worth it
                 facts.add((*fact, json.dumps(call.shown.get("value"), default=str)))
-        if not facts <= self._seen:
-            self._seen |= facts
+        new = facts - self._seen
+        self._before = new, self._fruitless, self._polls, self._repeated
+        if new:
+            self._seen |= new
             self._fruitless = self._polls = 0
             return
         self._fruitless += 1
@@ -77,6 +81,11 @@ class Progress:
                 names = "" if isinstance(each.request, str) else ", ".join(each.request.futures)
                 repeated.append(f"{AWAIT_FUTURE}({shorten(names, _SHOWN)})")
         self._repeated = ", ".join(dict.fromkeys(repeated))
+
+    def undo(self) -> None:
+        """Forget the last reply that was noted: its answers are written again."""
+        new, self._fruitless, self._polls, self._repeated = self._before
+        self._seen -= new
 
     def check(self) -> None:
         """Stop a run without progress.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -30,19 +31,72 @@ _MOST_NAMES = 20
 _MOST_FORESEEN = 64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The messages that answer a reply, and what is needed to write them again."""
+
+    turn: Turn
+    #: The futures that each ``await_future`` asks for.
+    awaited: dict[CallId, tuple[FutureName, ...]]
+    messages: list[dict[str, Any]]
+    #: The calls that they show, each with the status that they give it.
+    statuses: dict[ToolCall, Status]
+
+    @property
+    def shown(self) -> list[ToolCall]:
+        """The calls whose outcomes they show."""
+        return [call for call, status in self.statuses.items() if status != "pending"]
+
+
 class ReplyAnswers:
     """Waits for what a reply asks for, and writes the tool messages that answer its calls."""
 
     def __init__(self, context: RunContext, *, habits: Habits, progress: Progress) -> None:
         self._conversation, self._driver = context.run.conversation, context.run.conversation.driver
         self._model, self._deliver_as, self._log = context.model, context.deliver, context.log
-        self._habits, self._progress = habits, progress
+        self._habits, self._progress, self._hedge = habits, progress, context.hedge
         #: Of a conversation that is replayed, the futures whose outcomes the next request shows; else None.
         self._foretold: frozenset[str] | None = None
+        #: What stands at the end of the history, and at which number it begins.
+        self._last: Written | None = None
+        self._start = 0
 
     async def append(self, turn: Turn) -> None:
         """Append a reply and the answers to all its calls to the history."""
-        awaited = await self._wait(turn)
+        written = self._write(turn, await self._wait(turn))
+        self._conversation.append_reply(turn.text, turn.messages)
+        self._start = len(self._conversation.messages)
+        self._append(written)
+
+    def rewritable(self) -> Written | None:
+        """Return the answers at the end of the history, if they may be written again."""
+        last, messages = self._last, self._conversation.messages
+        replayed = self._foretold is not None
+        return last if last is not None and not replayed and messages[self._start :] == last.messages else None
+
+    def rewrite(self, before: Written) -> Written:
+        """Write these answers again, now that values have come."""
+        self._remove(before)
+        return self._append(self._write(before.turn, before.awaited))
+
+    def restore(self, before: Written, now: Written) -> None:
+        """Put answers back that were written again."""
+        self._remove(now)
+        self._progress.note(before.turn, before.statuses)
+        self._append(before)
+        self._conversation.newly_shown = []  # a request has shown them
+
+    def _append(self, written: Written) -> Written:
+        self._last = written
+        self._conversation.messages.extend(written.messages)
+        self._conversation.mark_shown(written.shown)
+        return written
+
+    def _remove(self, written: Written) -> None:
+        self._conversation.retract(self._start, written.shown)
+        self._progress.undo()
+
+    def _write(self, turn: Turn, awaited: dict[CallId, tuple[FutureName, ...]]) -> Written:
         shown = {each.issued.name: each.issued for each in turn.requested if each.issued}
         answers: list[tuple[CallId, Any]] = []
         for call in turn.calls:
@@ -59,11 +113,10 @@ class ReplyAnswers:
             last.append({"warning": self._progress.warning})
         elif self._progress.warning:
             last["warning"] = self._progress.warning
-        messages = [tool_messages.tool_message(call_id, content) for call_id, content in answers]
-        self._conversation.append_reply(turn.text, turn.messages, messages)
+        messages = [dict(tool_messages.tool_message(call_id, content)) for call_id, content in answers]
         if ready and self._deliver_as == "user":
-            self._conversation.messages.append(tool_messages.delivery_message(ready))
-        self._conversation.mark_shown(call for call, status in statuses.items() if status != "pending")
+            messages.append(tool_messages.delivery_message(ready))
+        return Written(turn=turn, awaited=awaited, messages=messages, statuses=statuses)
 
     def _withheld(self, call: ToolCall) -> bool:
         """Return whether a replayed conversation showed this future as pending at this point."""
@@ -102,7 +155,7 @@ class ReplyAnswers:
             Foreseen(durations_s=self._driver.expected_s(call), elapsed_s=call.elapsed_s)
             for call in islice(pending, _MOST_FORESEEN)
         ]
-        limit_s = self._habits.inline_wait_s(foreseen, several=len(issued) > 1)
+        limit_s = self._habits.inline_wait_s(foreseen, several=len(issued) > 1, hedge=self._hedge)
         if limit_s:
             await self._driver.wait([call.name for call in own], timeout_s=limit_s)
         if any(not call.settled for call in own):

@@ -17,7 +17,9 @@ from asyncfc_jupyter.core.events import (
     CallOpened,
     FirstTokenArrived,
     ReasoningStreamed,
+    RequestRetracted,
     RequestRetried,
+    ResultShown,
     TextStreamed,
     TextWithdrawn,
     TokensCounted,
@@ -110,6 +112,12 @@ class Turn:
     calls: list[AwaitCall | RequestedCall] = field(default_factory=list)
     #: The calls as they go into the assistant message.
     messages: list[dict[str, Any]] = field(default_factory=list)
+    #: Whether its request was abandoned: nothing of its reply is used.
+    retracted: bool = False
+    #: Called with the name of each tool call that opens, before it is read further.
+    opened: Callable[[str], None] | None = None
+    #: What reads its reply.
+    reader: ReplyReader = field(default_factory=lambda: ReplyReader(Accumulator("call_")))
 
     @property
     def is_cut_by_limit(self) -> bool:
@@ -180,53 +188,87 @@ class Turns:
         #: Calls that have started in the replies before this one that broke off.
         self._broken_off: list[RequestedCall] = []
 
-    async def ask(self, limit: ReplyLimit | None) -> Turn:
-        """Send the conversation and stream the reply to its end, or to its limit.
+    def begin(self, limit: ReplyLimit | None, instead_of: Turn | None = None) -> Turn:
+        """Begin a turn: its request holds the conversation as it is now.
 
-        Raises:
-            ServerError: The server refused the request or broke the reply off; `current` holds what had arrived.
-            BudgetSpent: A retry is needed, and the budget does not allow it.
+        Args:
+            limit: The limit of the reply.
+            instead_of: The turn that asks the same with placeholders. If it streams still, the two race: which of them is used
+                is not known yet.
         """
         self._conversation.make_valid()
         self.count += 1
-        turn = self.current = Turn(number=self.count, limit=limit, sent_s=self._log.now_s())
         prefix = f"call_{len(self._conversation.call_ids) + 1}_"
         accumulator = Accumulator(prefix, self._conversation.call_ids, tools=self._take_arguments)
-        reader = ReplyReader(accumulator, self._read_in_text)
-        self._conversation.driver.report(TurnStarted(turn=turn.number))
+        turn = Turn(
+            number=self.count,
+            request=ChatRequest(
+                messages=[*self._system, *self._conversation.messages],
+                tools=self._definitions,
+                most_tokens=None if limit is None else limit.tokens,
+            ),
+            limit=limit,
+            sent_s=self._log.now_s(),
+            reader=ReplyReader(accumulator, self._read_in_text),
+        )
+        if instead_of is None or instead_of.retracted:
+            self.use(turn)
+        self._conversation.driver.report(
+            TurnStarted(turn=turn.number, instead_of=None if instead_of is None else instead_of.number)
+        )
+        return turn
+
+    def use(self, turn: Turn) -> None:
+        """Take a turn as the one whose reply continues the conversation: its request has shown the model what it holds."""
+        self.current, self._run.request = turn, turn.request
+        shown, self._conversation.newly_shown = self._conversation.newly_shown, []
+        for call in shown:
+            self._conversation.driver.report(ResultShown(future=call.name, turn=turn.number))
+
+    async def read(self, turn: Turn) -> None:
+        """Stream the reply to its end, or to its limit.
+
+        Raises:
+            ServerError: The server refused the request or broke the reply off; the turn holds what had arrived.
+            BudgetSpent: A retry is needed, and the budget does not allow it.
+        """
         try:
-            await self._stream(turn, reader, accumulator)
-            turn.reason = reader.finish().finish_reason
-            for part in reader.finish().parts:
-                self._take(turn, part, accumulator)
-            self._broken_off = []
+            await self._stream(turn)
+            if not turn.retracted:
+                turn.reason = turn.reader.finish().finish_reason
+                for part in turn.reader.finish().parts:
+                    self._take(turn, part)
+                self._broken_off = []
         except ServerError:
             self._broken_off += [call for call in turn.requested if call.issued and call.server_id]
             raise
-        finally:
-            turn.ended_s = self._log.now_s()
-            reply = reader.finish()
-            turn.text = reply.text
-            # Of a reply that was cut off, only the calls that were read may stand in the history.
-            known = {call.call_id for call in turn.calls}
-            turn.messages = [
-                tool_messages.call_message(call.call_id, call.name, call.arguments_json)
-                for call in reply.calls
-                if call.call_id in known
-            ]
-            self._conversation.keep(reply.replay, self._model.name)
-            turn.usage = reply.usage
-            if turn.usage is not None:
-                self._log.record(TokensCounted(turn=turn.number, **dataclasses.asdict(turn.usage)))
-            self._conversation.driver.report(TurnEnded(turn=turn.number, reason=turn.reason, calls=len(turn.calls)))
-        return turn
 
-    async def _stream(self, turn: Turn, reader: ReplyReader, accumulator: Accumulator) -> None:
-        self._run.request = turn.request = ChatRequest(
-            messages=[*self._system, *self._conversation.messages],
-            tools=self._definitions,
-            most_tokens=None if turn.limit is None else turn.limit.tokens,
-        )
+    def retract(self, turn: Turn, by: int) -> None:
+        """Note that nothing of a turn's reply is used, since the turn of that number takes its place."""
+        turn.retracted = True
+        self._log.record(RequestRetracted(turn=turn.number, by=by))
+
+    def end(self, turn: Turn) -> None:
+        """End a turn, whatever ended its stream: the conversation can be continued with what has arrived."""
+        turn.ended_s = self._log.now_s()
+        reply = turn.reader.finish()
+        turn.usage = reply.usage
+        if turn.usage is not None:
+            self._log.record(TokensCounted(turn=turn.number, **dataclasses.asdict(turn.usage)))
+        if turn.retracted:
+            return
+        turn.text = reply.text
+        # Of a reply that was cut off, only the calls that were read may stand in the history.
+        known = {call.call_id for call in turn.calls}
+        turn.messages = [
+            tool_messages.call_message(call.call_id, call.name, call.arguments_json)
+            for call in reply.calls
+            if call.call_id in known
+        ]
+        self._conversation.keep(reply.replay, self._model.name)
+        self._conversation.driver.report(TurnEnded(turn=turn.number, reason=turn.reason, calls=len(turn.calls)))
+
+    async def _stream(self, turn: Turn) -> None:
         async with contextlib.aclosing(self._model.stream(turn.request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Retrying):
@@ -237,14 +279,21 @@ class Turns:
                 if not turn.arrived and not isinstance(delta, Finish | Usage):
                     turn.arrived, turn.first_token_s = True, self._log.now_s()
                     self._log.record(FirstTokenArrived(turn=turn.number))
-                for part in reader.feed(delta):
-                    self._take(turn, part, accumulator)
+                for part in turn.reader.feed(delta):
+                    self._take(turn, part)
                 turn.length.add(delta)
+                if turn.retracted:
+                    break
+                accumulator = turn.reader.accumulator
                 if turn.limit is not None and turn.length.tokens > turn.limit.tokens and not accumulator.has_ended:
                     accumulator.feed(Finish(reason="length"))
                     break
 
-    def _take(self, turn: Turn, part: Part, accumulator: Accumulator) -> None:
+    def _take(self, turn: Turn, part: Part) -> None:
+        if isinstance(part, CallOpenedPart) and turn.opened is not None:
+            turn.opened(part.name)
+        if turn.retracted:
+            return
         match part:
             case TextPart(text=text):
                 self._log.record(TextStreamed(turn=turn.number, text=text))
@@ -257,7 +306,7 @@ class Turns:
             case CallOpenedPart(call_id=call_id, name=name):
                 self._log.record(CallOpened(turn=turn.number, call=CallId(call_id), tool=name))
             case CallClosedPart(call_id=call_id, name=name, arguments=arguments):
-                server_id = accumulator.server_id(call_id)
+                server_id = turn.reader.accumulator.server_id(call_id)
                 call = RequestedCall(call_id=CallId(call_id), name=name, arguments=arguments, server_id=server_id)
                 if any(
                     (each.server_id, each.name, each.arguments) == (server_id, name, arguments)

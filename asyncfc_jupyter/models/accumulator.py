@@ -223,6 +223,11 @@ class Accumulator:
         return bool(self._calls)
 
     @property
+    def names(self) -> list[str]:
+        """The names of the calls that have begun, as far as they have arrived: one may be empty, or a part of a name."""
+        return [call.name for call in self._calls]
+
+    @property
     def has_ended(self) -> bool:
         """Whether the server said why the reply ends."""
         return self._reason != CUT

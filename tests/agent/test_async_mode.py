@@ -40,6 +40,7 @@ def test_a_result_that_became_ready_is_added_to_the_next_tool_message() -> None:
         [Thinks(2), Calls("slow", {"seconds": 9, "answer": "b"})],
         [Says("done")],
         [Says("done")],
+        hedge="off",
     )
     second = new_answers(model, 2)["s2"]
     assert second["status"] == "pending"
@@ -92,6 +93,7 @@ def test_a_reference_is_replaced_by_the_value_before_and_after_it_is_there() -> 
         [Calls("slow", {"seconds": 1, "answer": "hi"}), Calls("shout", {"text": "$f1.answer"})],
         [Thinks(2), Calls("shout", {"text": "$f1.answer"})],
         [Says("done")],
+        hedge="off",
     )
     assert run.futures["f2"].result() == run.futures["f3"].result() == "HI"
     assert run.why("f2") == "f2 (shout) waited 1.0 s: needs $f1.answer"

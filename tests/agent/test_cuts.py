@@ -33,10 +33,23 @@ BETWEEN = {
     "in the end gate": [[QUICK], [LONG], [Says("All done.")]],
     "in the second end gate": [[QUICK], [Calls("slow", {"seconds": 2})], [Says("All.")], [LONG], [Says("All now.")]],
 }
-POINTS = {**IN_THE_STREAM, **BETWEEN}
+TWO_S = Calls("slow", {"seconds": 2})
+#: The last word of each is what is done with a request when values come.
+HEDGED = {
+    "after a request was retracted": [[QUICK], [TWO_S], [STILL], [STILL]],
+    "after two were retracted: retract": [[QUICK], [TWO_S], [STILL], [LONG, TWO_S], [Thinks(5), Says("x"), STILL]],
+    "while two race: race": [[QUICK], [TWO_S], [Says("so"), STILL], [Says("hm"), STILL]],
+    "after the first won: race": [[QUICK], [TWO_S], [Thinks(3), LONG, STILL], [STILL]],
+    "after the second won: race": [[QUICK], [TWO_S], [Says("so"), STILL], [Thinks(1), LONG, HALF, STILL]],
+}
+POINTS = {**IN_THE_STREAM, **BETWEEN, **HEDGED}
 
 
-def cut(kind, replies, *, mode="async", deliver="tool"):
+def hedge_of(point):
+    return "off" if point not in HEDGED else "race" if point.endswith("race") else "retract"
+
+
+def cut(kind, replies, *, mode="async", deliver="tool", hedge="off"):
     """Cut a run at 10 s, then run the cell again and a third one; return the first run and the model."""
     if kind == "error":
         broken = Breaks(ServerError("gone"))
@@ -46,9 +59,8 @@ def cut(kind, replies, *, mode="async", deliver="tool"):
     budget = Budget(seconds=10) if kind == "budget" else None
 
     async def main():
-        run = Agent(model, tools=TOOLS, mode=mode, deliver=deliver, budget=budget).start(
-            "go", conversation=conversation
-        )
+        agent = Agent(model, tools=TOOLS, mode=mode, deliver=deliver, budget=budget, hedge=hedge)
+        run = agent.start("go", conversation=conversation)
         if kind == "interrupt":
             await asyncio.sleep(10)
             run.cancel()
@@ -69,7 +81,7 @@ def cut(kind, replies, *, mode="async", deliver="tool"):
 @pytest.mark.parametrize("kind", ["interrupt", "budget"])
 @pytest.mark.parametrize("point", POINTS)
 def test_after_a_cut_the_next_request_is_valid(point, kind, deliver) -> None:
-    run, model = cut(kind, POINTS[point], deliver=deliver)
+    run, model = cut(kind, POINTS[point], deliver=deliver, hedge=hedge_of(point))
     assert run.outcome == {"interrupt": "interrupted", "budget": "stopped"}[kind]
     assert run.trace.end_s == 10.0
     if QUICK in POINTS[point][0]:

@@ -33,7 +33,7 @@ from asyncfc_jupyter.errors import (
     WentInCircles,
 )
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, ReasoningDelta, TextDelta, Usage
-from asyncfc_jupyter.modes import Mode, parse_deliver, parse_mode
+from asyncfc_jupyter.modes import Hedge, Mode, parse_deliver, parse_mode
 from asyncfc_jupyter.runtime.restore import adopt
 from asyncfc_jupyter.testing import Breaks, Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
@@ -128,10 +128,10 @@ def test_a_wait_that_is_worth_it_gets_a_little_more() -> None:
     habits = Habits()
     habits.note_first_token(1.0)
     due = [foreseen([0.4], 0.0)]
-    assert habits.inline_wait_s(due, several=True) == pytest.approx(0.4 * 1.25 + 0.03)
-    assert habits.inline_wait_s([foreseen([30.0], 0.0)], several=True) == 0.0
+    assert habits.inline_wait_s(due, several=True, hedge=Hedge.OFF) == pytest.approx(0.4 * 1.25 + 0.03)
+    assert habits.inline_wait_s([foreseen([30.0], 0.0)], several=True, hedge=Hedge.OFF) == 0.0
     # After one call a reply the model is taken to ask less often.
-    assert habits.inline_wait_s(due, several=False) == 0.0
+    assert habits.inline_wait_s(due, several=False, hedge=Hedge.OFF) == 0.0
 
 
 # -- guards ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from asyncfc_jupyter.agent import Agent, Conversation
 from asyncfc_jupyter.agent.inline_wait import Foreseen, Habits, Learned, cases_s, worth_waiting_s
 from asyncfc_jupyter.core.events import TurnStarted
 from asyncfc_jupyter.models.base import Retrying
-from asyncfc_jupyter.modes import Mode
+from asyncfc_jupyter.modes import Hedge, Mode
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.agent.scripted_conversation import TOOLS, interrupted, new_answers, play, times
@@ -47,8 +47,8 @@ def test_habits_are_learned_from_what_a_model_does_with_placeholders() -> None:
             habits.note_placeholders()
             habits.note_reply(makes_calls=makes_calls, decode_s=0.1)
     due = [Foreseen(durations_s=[0.2], elapsed_s=0.0)]
-    assert reads.inline_wait_s(due, several=False) > 0.2
-    assert goes_on.inline_wait_s(due, several=True) == 0.0
+    assert reads.inline_wait_s(due, several=False, hedge=Hedge.OFF) > 0.2
+    assert goes_on.inline_wait_s(due, several=True, hedge=Hedge.OFF) == 0.0
     assert (reads.round_trip_s, goes_on.round_trip_s) == pytest.approx((0.4, 0.3))
 
 
@@ -105,14 +105,22 @@ def test_nothing_is_waited_for_while_something_long_is_pending() -> None:
 
 @pytest.mark.parametrize("latency_s", LATENCIES_S)
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
-def test_the_async_mode_is_never_slower_than_gathering(policy, latency_s) -> None:
+def test_without_hedging_the_async_mode_is_never_slower_than_gathering(policy, latency_s) -> None:
     """It also comes close to the ideal."""
-    times_s = {mode: measured_s(policy, mode, latency_s) for mode in Mode}
+    times_s = {mode: measured_s(policy, mode, latency_s, hedge="off") for mode in Mode}
     # A model that must read each result writes a token to ask for it, which a tool of 20 ms does not quite hide.
     asking_s = 1 / TOKENS_PER_S * len(policy.replies) if policy.name.startswith("each") and latency_s < 0.1 else 0.0
     assert times_s[Mode.ASYNC] <= times_s[Mode.BATCH] + 1e-9
     assert times_s[Mode.ASYNC] <= times_s[Mode.EAGER] + asking_s + 1e-9
     assert times_s[Mode.ASYNC] <= ideal_s(policy, latency_s) * 1.03
+
+
+@pytest.mark.parametrize("latency_s", LATENCIES_S)
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
+def test_retracting_is_never_slower_and_a_race_is_near_the_ideal(policy, latency_s) -> None:
+    times_s = {mode: measured_s(policy, mode, latency_s) for mode in (Mode.SEQUENTIAL, Mode.BATCH)}
+    assert measured_s(policy, Mode.ASYNC, latency_s, hedge="retract") <= min(times_s.values()) + 1e-9
+    assert measured_s(policy, Mode.ASYNC, latency_s, hedge="race") <= ideal_s(policy, latency_s) * 1.02
 
 
 @pytest.mark.parametrize("latency_s", LATENCIES_S)

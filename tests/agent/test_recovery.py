@@ -232,6 +232,7 @@ def test_results_can_be_delivered_in_the_users_place() -> None:
         [Says("premature")],
         [Says("done")],
         deliver="user",
+        hedge="off",
     )
     first, second = (json.loads(model.requests[n].messages[-1]["content"]) for n in (2, 3))
     assert [m["role"] for m in model.requests[3].messages[-3:]] == ["user", "assistant", "user"]

@@ -114,11 +114,14 @@ def message_text(message):
 
 
 def requests_text(model):
-    """What each request adds to the one before, whose messages must be there unchanged."""
+    """What each request adds to the one before, whose messages must be there, but for tool messages that it replaces."""
     before, lines = [], []
     for number, request in enumerate(model.requests, start=1):
-        assert request.messages[: len(before)] == before
-        lines += [f"request {number}", *map(message_text, request.messages[len(before) :])]
+        same = next((n for n, (a, b) in enumerate(zip(before, request.messages, strict=False)) if a != b), len(before))
+        replaced = before[same:]
+        assert {message["role"] for message in replaced} <= {"tool", *(["user"] if replaced[1:] else [])}
+        lines += [f"request {number}" + f", instead of the last {len(replaced)} messages" * bool(replaced)]
+        lines += map(message_text, request.messages[same:])
         before = request.messages
     return lines
 
@@ -156,7 +159,7 @@ def talk(*replies, system=None, model=ScriptedModel, then=(), cancel_at=None, **
 
     async def played(mode):
         scripted, texts, conversation = model(*replies, *then), [], Conversation()
-        agent = Agent(scripted, tools=tools(), mode=mode, system=system, **options)
+        agent = Agent(scripted, tools=tools(), mode=mode, system=system, **{"hedge": "off", **options})
         for prompt in ("go", "and now?")[: 2 if then else 1]:
             run = agent.start(prompt, conversation=conversation)
             if cancel_at is not None and prompt == "go":
@@ -361,6 +364,73 @@ REPLIES = {
         DONE,
         model=Detailed,
         budget=Budget(tokens=320),
+    ),
+    "retracted_before_a_token": talk(
+        [Calls("slow", {"seconds": 1}), Calls("slow", {"seconds": 2})], [Thinks(9)], DONE, hedge="retract"
+    ),
+    "retracted_in_a_text": talk(
+        [Calls("slow", {"seconds": 1})], [Says("It is"), Thinks(9)], [Says("It is so.")], hedge="retract"
+    ),
+    "retracted_in_an_await": talk(
+        [Calls("slow", {"seconds": 1}), Calls("slow", {"seconds": 3})],
+        [Thinks(2), Calls("await_future", {"futures": ["f1"]}), Thinks(9)],
+        [Calls("shout", {"text": "a"}), Thinks(1)],
+        DONE,
+        hedge="retract",
+    ),
+    "retracted_with_what_rode_along": talk(
+        [Calls("slow", {"seconds": 4})],
+        [Calls("slow", {"seconds": 1}), Thinks(2)],
+        [Thinks(9)],
+        DONE,
+        hedge="retract",
+    ),
+    "not_retracted_after_a_call": talk(
+        [Calls("slow", {"seconds": 1})], [Calls("shout", {"text": "a"}), Thinks(2)], DONE, hedge="retract"
+    ),
+    "not_retracted_in_a_budget": talk(
+        [Calls("slow", {"seconds": 1})], [Thinks(2), Says("so")], DONE, hedge="retract", budget=Budget(requests=3)
+    ),
+    "raced_and_the_first_called": talk(
+        [Calls("slow", {"seconds": 1})],
+        [Says("So"), Thinks(2), Calls("shout", {"text": "a"}), Thinks(1)],
+        [Says("Then"), Thinks(9)],
+        [Calls("shout", {"text": "b"})],
+        DONE,
+        hedge="race",
+    ),
+    "raced_and_the_second_called": talk(
+        [Calls("slow", {"seconds": 1})],
+        [Says("So"), Thinks(9), Calls("shout", {"text": "a"})],
+        [Thinks(2), Calls("shout", {"text": "b"}), Thinks(1), Calls("shout", {"text": "c"})],
+        DONE,
+        hedge="race",
+    ),
+    "raced_and_the_first_asked": talk(
+        [Calls("slow", {"seconds": 1})], [Thinks(2), WAIT, Thinks(9)], [Thinks(3), Says("done")], hedge="race"
+    ),
+    "raced_and_the_first_answered": talk(
+        [Calls("slow", {"seconds": 1})], [Thinks(2), Says("early")], [Thinks(3), Says("done")], hedge="race"
+    ),
+    "raced_and_the_second_failed": talk(
+        [Calls("slow", {"seconds": 1})], [Thinks(3), Calls("shout", {"text": "a"})], [Breaks(BUSY)], DONE, hedge="race"
+    ),
+    "raced_and_the_first_failed": talk(
+        [Calls("slow", {"seconds": 1})], [Thinks(3), Breaks(BUSY)], [Thinks(4), Says("done")], hedge="race"
+    ),
+    "raced_and_both_failed": talk(
+        [Calls("slow", {"seconds": 1})], [Thinks(3), Breaks(BUSY)], [Thinks(4), Breaks(BUSY)], DONE, hedge="race"
+    ),
+    "interrupted_in_a_race": talk(
+        [Calls("slow", {"seconds": 1})], [Says("a"), Thinks(9)], [Thinks(9)], hedge="race", cancel_at=4, then=(DONE,)
+    ),
+    "retracted_for_the_user": talk(
+        [Calls("slow", {"seconds": 4})],
+        [Calls("slow", {"seconds": 1}), Thinks(2)],
+        [Thinks(9)],
+        DONE,
+        hedge="retract",
+        deliver="user",
     ),
     "one_request": talk(DONE, model=Detailed, budget=Budget(requests=1)),
 }

@@ -23,7 +23,8 @@ class ReplyReader:
     """
 
     def __init__(self, accumulator: Accumulator, offered: Offered | None = None) -> None:
-        self._accumulator = accumulator
+        #: What the deltas go into.
+        self.accumulator = accumulator
         self._tags = ReasoningTags()
         self._offered = offered if offered and offered.tools else None
         self._calls = TextCalls(self._offered) if self._offered else None
@@ -33,15 +34,15 @@ class ReplyReader:
         """Take a delta and return the parts that it completed: often none."""
         if isinstance(delta, TextDelta):
             return tuple(self._parts(self._tags.feed(delta.text)))
-        return self._accumulator.feed(delta)
+        return self.accumulator.feed(delta)
 
     def finish(self) -> Reply:
         """Settle what is open after the end of the stream and return the whole reply: always the same one."""
         if self._reply is None:
             held = list(self._parts(self._tags.finish()))
             for delta in self._calls.finish() if self._calls else ():
-                held += self._accumulator.feed(delta)
-            reply = self._accumulator.finish()
+                held += self.accumulator.feed(delta)
+            reply = self.accumulator.finish()
             self._reply = replace(reply, parts=(*held, *reply.parts))
         return self._reply
 
@@ -49,11 +50,11 @@ class ReplyReader:
         for each in read:
             if isinstance(each, Withdrawn):
                 if self._calls is not None and self._offered:
-                    yield from self._accumulator.feed(TextDelta(text=self._calls.held))
+                    yield from self.accumulator.feed(TextDelta(text=self._calls.held))
                     self._calls = TextCalls(self._offered, earlier=self._calls.count)
-                yield self._accumulator.withdraw_text()
+                yield self.accumulator.withdraw_text()
             elif isinstance(each, TextDelta) and self._calls is not None:
                 for delta in self._calls.feed(each.text):
-                    yield from self._accumulator.feed(delta)
+                    yield from self.accumulator.feed(delta)
             else:
-                yield from self._accumulator.feed(each)
+                yield from self.accumulator.feed(each)
