@@ -159,7 +159,8 @@ def talk(*replies, system=None, model=ScriptedModel, then=(), cancel_at=None, **
 
     async def played(mode):
         scripted, texts, conversation = model(*replies, *then), [], Conversation()
-        agent = Agent(scripted, tools=tools(), mode=mode, system=system, **{"hedge": "off", **options})
+        settings = {"hedge": "off", "remember": "off", **options}
+        agent = Agent(scripted, tools=tools(), mode=mode, system=system, **settings)
         for prompt in ("go", "and now?")[: 2 if then else 1]:
             run = agent.start(prompt, conversation=conversation)
             if cancel_at is not None and prompt == "go":
