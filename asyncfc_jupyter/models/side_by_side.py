@@ -77,22 +77,29 @@ async def _times(model: ChatModel) -> _Times | None:
 
 
 async def races(model: ChatModel) -> bool:
-    """Return whether two requests for one reply may be raced although the user did not ask for a race: see `race_verdict`."""
-    return (await race_verdict(model))[0]
+    """Return whether two requests for one reply may be raced although the user did not ask for a race: see `race_verdict`.
+
+    It reads the doctor's report in a thread, so a run asks once.
+    """
+    address = model.address if isinstance(model, ServedModel) else ""
+    return is_private(address) and (await asyncio.to_thread(race_verdict, address, model.name))[0]
 
 
-async def race_verdict(model: ChatModel) -> tuple[bool, str]:
+def race_verdict(address: str, model: str) -> tuple[bool, str]:
     """Return whether two requests for one reply may be raced although the user did not ask for a race; and why.
 
     They may where a request costs nothing, which is assumed of this machine and of private networks, and where the doctor has
-    seen that the server runs two side by side. Reads the doctor's report, so a run asks once.
+    seen that the server runs two side by side.
+
+    Args:
+        address: The server's address; empty for a model without one.
+        model: The name by which the server knows the model.
     """
-    address = model.address if isinstance(model, ServedModel) else ""
     if not is_private(address):
-        return False, "a second request may cost money" if address else "the model has no server"
-    seen = await asyncio.to_thread(last_at_once, address, model.name)
+        return False, "a second request may cost money there" if address else "it is not reached at an address of yours"
+    seen = last_at_once(address, model)
     if seen is None:
-        return False, "it is not known whether the server runs two requests side by side; run the doctor"
+        return False, "it is not known whether its server runs two requests side by side: see %agent doctor"
     if not seen.side_by_side:
-        return False, "the doctor saw that the server is slower with two requests at once"
-    return True, "the doctor saw that the server runs two requests side by side"
+        return False, "the doctor saw that its server is slower with two requests at once"
+    return True, "the doctor saw that its server runs two requests side by side"

@@ -186,10 +186,7 @@ def test_the_doctor_finds_out_over_http_and_a_run_reads_it(slots: int, row: str)
 
         async def find_out() -> None:
             model = OpenAIChat("m", base_url=server.base_url)
-            assert await race_verdict(model) == (
-                False,
-                "it is not known whether the server runs two requests side by side; run the doctor",
-            )
+            assert not await races(model)
             for options in ({}, {"seed": 7}):
                 found = await examine("m", where=Where(base_url=server.base_url), options=options, fresh=True)
                 assert f"two at once         {row}" in found.text()
@@ -233,7 +230,7 @@ def test_only_a_server_of_a_private_network_is_raced(address: str, local: bool) 
     model = OpenAIChat("m", base_url=address, api_key="k")
     assert raced(model) == local
     if not local:
-        assert run_virtually(race_verdict(model)) == (False, "a second request may cost money")
+        assert race_verdict(address, "m") == (False, "a second request may cost money there")
 
 
 def test_the_last_examination_that_saw_anything_counts() -> None:
@@ -246,7 +243,7 @@ def test_the_last_examination_that_saw_anything_counts() -> None:
     assert raced(model)
     keep(NO, details="a slower server", year=2028)
     assert not raced(model)
-    assert "is slower with two requests at once" in run_virtually(race_verdict(model))[1]
+    assert "is slower with two requests at once" in race_verdict(BOX, "m")[1]
 
 
 def test_what_was_seen_of_another_model_or_address_does_not_count() -> None:
@@ -270,12 +267,13 @@ def test_a_recording_is_raced_like_its_model_and_a_replay_is_not(tmp_path: Path)
     assert raced(Recording(OpenAIChat("m", base_url=BOX), path))
     path.write_text('{"cassette": 1, "model": "m"}\n')
     for model in (Replay(path), Recording(ScriptedModel(), path), ScriptedModel()):
-        assert run_virtually(race_verdict(model)) == (False, "the model has no server")
+        assert not raced(model)
 
 
 def test_a_model_whose_library_chooses_the_address_is_not_raced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "planted-0123456789")
-    assert run_virtually(race_verdict(OpenAIChat("m"))) == (False, "the model has no server")
+    assert not raced(OpenAIChat("m"))
+    assert race_verdict("", "m") == (False, "it is not reached at an address of yours")
 
 
 def test_a_report_is_read_once_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:

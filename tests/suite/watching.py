@@ -82,6 +82,7 @@ ALLOWED = (
     Allowed("models/aliases.py", "set_alias", _COMMAND),
     Allowed("jupyter/commands/memory.py", "remembered", "one small file, read once a process if no run has read it"),
     Allowed("jupyter/commands/memory.py", "forget", "one file, removed by a line magic, which cannot be awaited"),
+    Allowed("jupyter/commands/status.py", "_hedge_notes", "a report of the doctor; a line that does nothing else"),
     Allowed("jupyter/completion.py", "_paths", "one directory, listed when the user presses Tab"),
     Allowed(
         "jupyter/display/error_report.py",

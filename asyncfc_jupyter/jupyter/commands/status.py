@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from asyncfc_jupyter.errors import UsageError
 from asyncfc_jupyter.jupyter.commands.conversations import SHOWN_CHARACTERS
 from asyncfc_jupyter.jupyter.settings.settings import ModelChoice
 from asyncfc_jupyter.jupyter.settings.table import SETTINGS
 from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.address import show_address
+from asyncfc_jupyter.models.aliases import resolve
+from asyncfc_jupyter.models.catalog import Where, address_of
 from asyncfc_jupyter.models.model_options import written_value
+from asyncfc_jupyter.models.side_by_side import race_verdict
+from asyncfc_jupyter.modes import Hedge
 from asyncfc_jupyter.text import clean
 
 if TYPE_CHECKING:
@@ -59,8 +64,21 @@ def show_settings(session: Session) -> str:
         )
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = "\n".join("  ".join(map(str.ljust, row, (*widths, 0))).rstrip() for row in rows)
-    reports = settings.reports()
-    return "\n".join([table, *(["", *reports] if reports else [])])
+    notes = [*_hedge_notes(session), *settings.reports()]
+    return "\n".join([table, *(["", *notes] if notes else [])])
+
+
+def _hedge_notes(session: Session) -> Iterator[str]:
+    """Yield what the setting ``hedge`` means for the model in use, if that depends on its server."""
+    model, hedge = session.model, session.settings.value("hedge")
+    if model is None or hedge != Hedge.AUTO:
+        return
+    try:
+        address = "" if model.is_rehearsal else address_of(Where(server=model.server, base_url=model.base_url))
+    except UsageError:  # the variable of its address is not set, which its next request reports
+        address = ""
+    races, why = race_verdict(address, resolve(model.name))
+    yield f"hedge=auto is {Hedge.RACE if races else Hedge.RETRACT} for {model.name}: {why}."
 
 
 def _value(name: str, value: object) -> str:
