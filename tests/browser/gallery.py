@@ -16,6 +16,7 @@ from asyncfc_jupyter.trace.trace import Trace
 from asyncfc_jupyter.trace.view.view import LiveTimeline, timeline_view
 from asyncfc_jupyter.trace.view.wire_format import ComparisonView, View
 from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.trace.hedged_traces import defended, overtaken, retracted
 from tests.trace.sample_traces import everything, fan_out, interrupted, travel, until
 
 VIEWS: dict[str, View | ComparisonView] = {
@@ -23,6 +24,9 @@ VIEWS: dict[str, View | ComparisonView] = {
     "8": timeline_view(travel()),
     "everything": timeline_view(everything()),
     "interrupted": timeline_view(interrupted()),
+    "retracted": timeline_view(retracted()),
+    "overtaken": timeline_view(overtaken()),
+    "defended": timeline_view(defended()),
     "200": timeline_view(fan_out(200)),
     "10000": timeline_view(fan_out(10_000)),
     "comparison": compare(fan_out(8, running_s=2.0), travel(), everything(), names=("batch", "eager", "async")).view(),
@@ -41,6 +45,7 @@ LIVE: dict[str, View] = {
     "begun": as_of(travel(), 0.2),
     "running": as_of(everything(), 3.4),
     "asking": as_of(everything(), 5.6),
+    "racing": as_of(overtaken(), 2.1),
 }
 #: Widths in pixels of the page, and pixels of the screen for each of them; the last is a 4k screen.
 SCREENS = ((400, 1), (900, 1), (1800, 1), (3840, 2))

@@ -43,7 +43,7 @@ from tests.browser.timeline_page import (
     show,
     start,
 )
-from tests.trace.hedged_traces import overtaken
+from tests.trace.hedged_traces import defended, overtaken, retracted
 from tests.trace.sample_traces import everything, fan_out, travel, until
 
 pytestmark = pytest.mark.browser
@@ -200,6 +200,17 @@ def test_pointing_at_one_of_two_requests_at_once_says_why_it_was_abandoned(page:
     expect(page.get_by_role("tooltip")).to_have_text("text for 0.30 s")
     page.mouse.move(left + page.evaluate("at", 1.2), middle + 6)
     expect(page.get_by_role("tooltip")).to_have_text(lost)
+
+
+def test_the_pointer_finds_abandoned_requests_in_each_of_several_runs(page: Page) -> None:
+    show(page, compare(retracted(), overtaken(), defended(), names=("a", "b", "c")).view())
+    left, top = page.evaluate(
+        "() => { const { left, top } = shown.canvas.getBoundingClientRect(); return [left, top] }"
+    )
+    strips = page.evaluate("shown.sheet.strips.filter(({ kind }) => kind === 'decode')")
+    for strip, seconds, y, request in zip(strips, (1.2, 2.1, 2.1), (0, -5, 5), (2, 2, 3), strict=True):
+        page.mouse.move(left + page.evaluate("at", seconds), top + strip["top"] + strip["height"] / 2 + y)
+        expect(page.get_by_role("tooltip")).to_contain_text(f"request {request} was abandoned")
 
 
 def test_a_click_pins_a_future_with_what_it_printed_and_escape_lets_go(page: Page) -> None:

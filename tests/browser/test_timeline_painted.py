@@ -65,7 +65,7 @@ def test_each_reason_to_wait_has_its_own_pattern(page: Page) -> None:
     assert page.evaluate(PATTERNS) == found
     show(page, timeline_view(travel()))
     assert "hazard-WAW" in page.evaluate(PATTERNS)
-    assert page.evaluate("new Set(Object.values(shown.painter.ink.patterns)).size") == 9
+    assert page.evaluate("new Set(Object.values(shown.painter.ink.patterns)).size") == 10
 
 
 #: The labels of the axis and where each stands, in pixels.

@@ -48,8 +48,8 @@ from asyncfc_jupyter.trace.view.view import LiveTimeline
 _PAUSE_S = 0.2
 #: At most this share of the time is spent on drawing: the same loop runs the tools.
 _DRAWING_SHARE = 0.05
-#: Lines of the picture that are not rows: its heading, the axis, decoding, the legend, and the line of text above.
-_AROUND = 12
+#: Lines of the picture that are not rows: its heading, the axis, decoding, a race, the legend, and the line of text above.
+_AROUND = 13
 _LEAST_ROWS = 3
 #: Characters after which a line is printed although it has no end: it is joined and drawn again with each piece.
 _LONGEST_LINE = 2_000

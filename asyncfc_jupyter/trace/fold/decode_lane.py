@@ -111,7 +111,12 @@ class DecodeLane:
 
     def apply(self, event: Event, at: float) -> None:
         """Apply one event; one that is not about decoding changes nothing."""
-        turn = self.turns.get(getattr(event, "turn", 0))
+        number = getattr(event, "turn", None)
+        if number is None:
+            if isinstance(event, AwaitAnswered):
+                self._end_wait(at)
+            return
+        turn = self.turns.get(number)
         match event:
             case TurnStarted():
                 self._start(event, at)
@@ -132,14 +137,11 @@ class DecodeLane:
                     self._wait = self._span("await", at)
                 self._wait.label = f"waiting for {', '.join(event.futures) or 'results'}"
                 self.changed[self._wait.id] = None
-            case AwaitAnswered():
-                self._end_wait(at)
             case _:
-                self._apply_to_reply(event, turn, at)
+                self._apply_to_reply(event, turn, self._open.get(number), at)
 
-    def _apply_to_reply(self, event: Event, turn: Turn | None, at: float) -> None:
-        """Apply one event about a piece of a reply."""
-        piece = self._open.get(getattr(event, "turn", 0))
+    def _apply_to_reply(self, event: Event, turn: Turn | None, piece: DecodeSpan | None, at: float) -> None:
+        """Apply one event about a piece of a reply; ``piece`` is its open one."""
         kind = None if piece is None else piece.kind
         match event:
             case FirstTokenArrived() if kind in _BEFORE:
