@@ -242,7 +242,7 @@ class ToolCall:
             asyncio.CancelledError: The attempt was cancelled from outside.
         """
         outcome = attempt.result()
-        self._measure(attempt)
+        self.used_s = self.used_with(attempt)
         if not attempt.over and self.context is not None:
             self.context.abandon()
         return _kept(outcome)
@@ -253,7 +253,7 @@ class ToolCall:
         if isinstance(outcome, Raised) and self.function is not None and self.function.retries:
             return None
         if self.attempt is not None and outcome is not None:
-            self._measure(self.attempt)
+            self.used_s = self.used_with(self.attempt)
         return None if outcome is None else _kept(outcome)
 
     def abandon(self) -> Attempt | None:
@@ -262,13 +262,12 @@ class ToolCall:
             self.context.abandon()
         attempt, self.attempt = self.attempt, None
         if attempt is not None and not attempt.abandoned:
-            self._measure(attempt)
+            self.used_s = self.used_with(attempt)
         return None if attempt is None or attempt.over else attempt
 
-    def _measure(self, attempt: Attempt) -> None:
-        """Add what an attempt has used, whose time is up or whose function has ended."""
-        share = attempt.share
-        self.used_s = self.used_s[0] + share.cpu_s, self.used_s[1] + share.waited_s()
+    def used_with(self, attempt: Attempt) -> tuple[float, float]:
+        """Return what its attempts up to this one have used: seconds of processor time, and of waiting for other calls."""
+        return self.used_s[0] + attempt.share.cpu_s, self.used_s[1] + attempt.share.waited_s()
 
     # -- settled -----------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from asyncfc_jupyter.errors import AgentInterrupted, CallError
 from asyncfc_jupyter.foreign_code import ForeignCode, text_of
 from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.approval import declined, question
-from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, raised, still_running
+from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised, still_running
 from asyncfc_jupyter.runtime.call import Approval, Lease, ShareKey, ToolCall
 from asyncfc_jupyter.runtime.durations import RECENT
 from asyncfc_jupyter.runtime.exception_text import show_exception
@@ -57,7 +57,7 @@ class Driver:
         self.blocked_s: dict[str, float] = {}
         #: Tasks that ask the user or wait for the time of an attempt.
         self._tasks: set[asyncio.Task[None]] = set()
-        self._runner = Runner(spawn=self._spawn, conclude=self._conclude)
+        self._runner = Runner(spawn=self._spawn, measure=self._measured, conclude=self._conclude)
         self._lease: Lease | None = None
 
     def lend(self, lease: Lease) -> None:
@@ -282,7 +282,7 @@ class Driver:
         if call.function is not None and (elapsed_s := call.elapsed_s) is not None:
             call.lease.durations.note(call.function, elapsed_s)
             self._latest_s.append(elapsed_s)
-            self._measured(call, elapsed_s)
+            self._measured(call)
         if isinstance(outcome, Returned):
             if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
                 self.blocked_s[call.tool] = max(outcome.blocked_s, self.blocked_s.get(call.tool, 0.0))
@@ -293,9 +293,17 @@ class Driver:
             self._settle(call, State.FAILED, error=outcome.message, exception=outcome.error, timed_out=timed_out)
             self._feed(end_of(call, still_running=outcome.still_running))
 
-    def _measured(self, call: ToolCall, elapsed_s: float) -> None:
+    def _measured(self, call: ToolCall, attempt: Attempt | None = None) -> None:
+        """Log what a call has used, with its attempt that still runs, if there is one."""
+        if (
+            (elapsed_s := call.elapsed_s) is None
+            or call.settled
+            or (attempt is not None and (attempt.over or attempt.abandoned))
+        ):
+            return
+        used_s = call.used_s if attempt is None else call.used_with(attempt)
         # By the log's clock a test may take no time at all.
-        cpu_s, waited_s = (min(each, elapsed_s) for each in call.used_s)
+        cpu_s, waited_s = (min(each, elapsed_s) for each in used_s)
         if max(cpu_s, waited_s) >= _NOTICEABLE_USE_S:
             in_thread = call.function is not None and call.function.run_in == "thread"
             self._record(
@@ -305,8 +313,7 @@ class Driver:
             )
 
     def _cancelled(self, call: ToolCall, error: str, *, still_running: bool = False) -> None:
-        if (elapsed_s := call.elapsed_s) is not None:
-            self._measured(call, elapsed_s)
+        self._measured(call)
         self._settle(call, State.CANCELLED, error=error)
         self._feed(end_of(call, still_running=still_running))
 

@@ -25,10 +25,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from asyncfc_jupyter.runtime.core_wait import CoreWait
+
+#: A running function's waiting is reported when it has grown by so many seconds and by this part of itself: so a picture of the
+#: run claims little that its end does not, and a long call is no more than some twenty events.
+_MORE_S, _MORE = 0.25, 0.25
 
 
 @dataclass(slots=True)
@@ -61,13 +65,15 @@ def measured(clock: Callable[[], float]) -> Iterator[Use]:
 class Share:
     """What one attempt of a call has used. One thread at a time writes it; the event loop reads it while the call runs."""
 
-    __slots__ = ("_asked_s", "_began_s", "_ended_s", "_waited_s", "at_once", "cpu_s")
+    __slots__ = ("_asked_s", "_began_s", "_ended_s", "_reported_s", "_waited_s", "at_once", "cpu_s", "report")
 
     def __init__(self) -> None:
         self._asked_s = time.perf_counter()
         self._began_s: float | None = None
         self._ended_s: float | None = None
-        self._waited_s = 0.0
+        self._waited_s = self._reported_s = 0.0
+        #: Called while the function runs, in any thread, when it has waited for a good while longer.
+        self.report: Callable[[], object] | None = None
         #: Seconds of processor time.
         self.cpu_s = 0.0
         #: How many calls ran at once in this package's processes, with this one; 0 if it runs elsewhere.
@@ -85,6 +91,10 @@ class Share:
         """Add seconds that it computed, and that it waited for others after it had begun."""
         self.cpu_s += cpu_s
         self._waited_s += waited_s
+        if self.report is not None and self._waited_s >= _MORE_S + (1 + _MORE) * self._reported_s:
+            self._reported_s = self._waited_s
+            with suppress(RuntimeError):  # the event loop of the call has ended
+                self.report()
 
     def take(self, use: Use) -> None:
         """Take what was measured in another process, perhaps on another machine. The function has just ended."""

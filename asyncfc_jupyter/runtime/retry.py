@@ -22,6 +22,7 @@ class Runner:
 
     Args:
         spawn: Makes a task for a call, in a copy of its run's context. An exception of the task concludes the call.
+        measure: Called on the event loop while an attempt runs that has waited for a good while longer for other calls.
         conclude: Called once with a call's outcome; with None when the call was cancelled from outside, such as by the end of
             the event loop.
     """
@@ -30,9 +31,10 @@ class Runner:
         self,
         *,
         spawn: Callable[[ToolCall, Coroutine[Any, Any, None]], asyncio.Task[None]],
+        measure: Callable[[ToolCall, Attempt], None],
         conclude: Callable[[ToolCall, Outcome | None], None],
     ) -> None:
-        self._spawn, self._conclude = spawn, conclude
+        self._spawn, self._measure, self._conclude = spawn, measure, conclude
         self.abandoned = Abandoned()
 
     def start(self, call: ToolCall) -> None:
@@ -60,6 +62,9 @@ class Runner:
         context = call.lease.context.copy()
         with ForeignCode() as ran:  # that of the arguments, of which there are copies for each attempt
             attempt = context.run(call.begin_attempt)
+            if call.function is not None and call.function.run_in != "loop":
+                loop = asyncio.get_running_loop()
+                attempt.share.report = partial(loop.call_soon_threadsafe, self._measure, call, attempt)
             attempt.when_reached(partial(self._reached, call, attempt, number), context)
             return
         self._conclude(call, raised(ran.error))

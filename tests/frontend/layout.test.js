@@ -271,6 +271,12 @@ test("an open wait is described once, and a moment in the queue not at all", () 
   assert.deepEqual(describe(one, 3).map(({ text }) => text), ["queued 0.50 s", "waiting 2.0 s: needs $f0"]);
 });
 
+test("what a call used is described in the words of the view", () => {
+  const used = "computed for 1.0 s, waited 7.0 s for other calls";
+  const texts = describe(row("f1", 0, 8, { used }), 9).map(({ text }) => text);
+  assert.deepEqual(texts.slice(0, 2), ["ran 8.0 s", used]);
+});
+
 test("a search for a future finds no other whose name begins alike", () => {
   assert.ok(matches(row("f1", 0, 1), "f1", ""));
   assert.ok(!matches(row("f12", 0, 1, { label: "see f1" }), "f1", ""));

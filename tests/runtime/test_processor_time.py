@@ -175,3 +175,58 @@ def test_a_use_too_small_to_see_is_not_logged(monkeypatch, cpu_s, waited_s, logg
 def test_no_call_is_said_to_use_more_time_than_has_passed(monkeypatch) -> None:
     use_of(monkeypatch, 50.0, 70.0)
     assert figures(events_of(make_tool(nap, pure=True), seconds=9)) == [(FutureName("f1"), 9.0, 9.0, False)]
+
+
+# -- while it runs ---------------------------------------------------------------------------------------------------
+
+
+def test_waiting_is_reported_each_time_it_has_grown_by_a_quarter() -> None:
+    share, reported = Share(), []
+    share.begin()
+    share.report = lambda: reported.append(share.waited_s())
+    for _ in range(1000):
+        share.add(cpu_s=0.1, waited_s=0.1)
+    assert len(reported) == 19
+    assert reported[:3] == pytest.approx([0.3, 0.7, 1.2], abs=0.05)
+
+
+def test_a_report_to_an_event_loop_that_has_ended_is_dropped() -> None:
+    loop, share = asyncio.new_event_loop(), Share()
+    loop.close()
+    share.report = lambda: loop.call_soon_threadsafe(print)
+    share.begin()
+    share.add(cpu_s=1, waited_s=1)
+    assert share.cpu_s == 1
+
+
+@pytest.mark.parametrize("timeout_s", [60.0, 0.2])
+def test_a_running_call_is_measured_while_it_waits_and_never_after_its_time(timeout_s) -> None:
+    release, begun = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        """Wait."""
+        begun.set()
+        release.wait(20)
+
+    async def main():
+        log = EventLog(asyncio.get_running_loop().time)
+        driver, tool = Driver(), make_tool(hold, pure=True, timeout_s=timeout_s)
+        driver.lend(Lease(log=log))
+        call = driver.issue(call_id=CallId("c"), turn=1, name="hold", tool=tool, arguments={})
+        await asyncio.to_thread(begun.wait, 20)
+        share = call.attempt.share
+        await asyncio.sleep(0.1)
+        if timeout_s < 1:
+            await driver.wait((call.name,))
+        before = len(log.events)
+        await asyncio.to_thread(share.add, cpu_s=0.06, waited_s=0.5)
+        await asyncio.sleep(0)
+        live = [each.event for each in log.events[before:]]
+        release.set()
+        await driver.wait((call.name,))
+        return live, [each.event for each in log.events]
+
+    live, events = asyncio.run(main())
+    assert [type(each) for each in live] == ([CallMeasured] if timeout_s > 1 else [])
+    assert isinstance(events[-1], CallFinished if timeout_s > 1 else CallFailed)
+    assert all(each.waited_s < 20 for each in events if isinstance(each, CallMeasured))

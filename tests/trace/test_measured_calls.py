@@ -59,3 +59,9 @@ def test_a_later_measure_of_a_call_replaces_the_earlier() -> None:
 
 def test_a_call_cannot_have_waited_longer_than_it_ran() -> None:
     assert metrics(crowded(waited_s=1e6)).tool_s == 0.0
+
+
+def test_the_picture_says_in_words_what_a_call_used() -> None:
+    used = {row.get("used") for row in timeline_view(crowded(waited_s=7.0))["rows"]}
+    assert used == {"computed for 1.0 s, waited 7.0 s for other calls"}
+    assert all("used" not in row for row in timeline_view(fan_out(CALLS))["rows"])

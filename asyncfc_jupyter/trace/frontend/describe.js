@@ -51,6 +51,7 @@ export function describe(row, now) {
     const line = describeSegment(segment, row, now);
     if (line !== null) lines.push(line);
   }
+  if (row.used) lines.push({ style: "plain", text: row.used });
   for (const { at, message } of row.retries ?? []) {
     lines.push({ style: "failed", text: `attempt failed at ${showSeconds(at)}: ${message}` });
   }

@@ -9,7 +9,7 @@
  * @typedef {{at: number, message: string}} Retry
  * @typedef {{future: string, tool: string, arguments: string, state: string, segments: Segment[], label: string,
  *   seen: number|null, critical: boolean, needs: string[], after: string[], asks?: string, progress?: number,
- *   activity?: string, retries?: Retry[], prints?: string, marks?: string[]}} Row
+ *   activity?: string, retries?: Retry[], prints?: string, marks?: string[], used?: string}} Row
  * @typedef {[number, number|null]} Stretch
  * @typedef {{version: number, title: string, subtitle: string, live: boolean, now: number, span: number, figures: Figure[],
  *   decode: Span[], turns: number[], rows: Row[], overlap: Stretch[]}} View

@@ -9,7 +9,7 @@ from asyncfc_jupyter.core.events import Stamped
 from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.waits import WAITS
 from asyncfc_jupyter.masking import masked
-from asyncfc_jupyter.text import clean, clean_lines
+from asyncfc_jupyter.text import clean, clean_lines, show_seconds
 from asyncfc_jupyter.trace.analysis.critical_path import critical_path
 from asyncfc_jupyter.trace.analysis.metrics import Metrics, measure
 from asyncfc_jupyter.trace.fold.decode_lane import DecodeSpan
@@ -153,6 +153,10 @@ class LiveTimeline:
             view["prints"] = clean_lines(row.prints, _PRINTS)
         if row.marks:
             view["marks"] = list(row.marks)
+        if row.cpu_s or row.waited_s:
+            view["used"] = (
+                f"computed for {show_seconds(row.cpu_s)}, waited {show_seconds(row.waited_s)} for other calls"
+            )
         return view
 
 

@@ -86,6 +86,8 @@ class RowView(TypedDict):
     prints: NotRequired[str]
     #: ``irreversible``, ``approve``, ``detached``.
     marks: NotRequired[list[str]]
+    #: What it used of the processor, and how long it waited for other calls while it ran, in words.
+    used: NotRequired[str]
 
 
 class Head(TypedDict):
