@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from statistics import mean
 from typing import Any
+
+from asyncfc_jupyter.agent.memory import Memory
 
 from asyncfc_jupyter.modes import Hedge
 from asyncfc_jupyter.testing import run_virtually
@@ -31,6 +34,8 @@ from tests.benchmarks.report import Report, Table, options_of, publish
 
 HEDGES = (Hedge.OFF, Hedge.RETRACT, Hedge.RACE)
 CONDITIONS = (STEADY, JITTER, ONE_SLOT)
+#: Where series are warm too. A slot does not depend on what is known.
+WARM_TOO = (STEADY, JITTER)
 STYLES = (Style(), Style(several=True))
 LATENCIES = (
     *(Latency(mean_s) for mean_s in (1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)),
@@ -39,6 +44,8 @@ LATENCIES = (
 QUICK_LATENCIES = (Latency(0.1),)
 #: Cases by category.
 CASES, QUICK_CASES = (28, 7, 7, 7), (2, 0, 0, 0)
+#: Cases that a warm series has had before it begins.
+TRAINING = 6
 #: A conversation below this share of the speed of one call at a time counts as slower: half a thousandth is rounding.
 SLOWER = 0.9995
 _MOST_SHOWN = 20
@@ -54,7 +61,10 @@ here; *slower* counts those under {slower}. *Requests*, *unused* ones of them (n
 First tokens come after 300 ms. *With jitter* they are drawn from a log-normal distribution of that median, between
 {least:.0f} and {most:.0f} ms, by what a request says: the same request takes the same time in every mode and at every moment,
 so conversations are compared on the same draws. A server with *one slot* begins a reply when the one before it has ended or was
-closed."""
+closed.
+
+A *warm* series remembers how long tools took and what the model did with futures from conversation to conversation, and has had
+{training} of the cases before it begins. The other rows are cold: each conversation begins without knowledge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +74,8 @@ class Talk:
     case: str
     conditions: str
     hedge: str
+    #: Whether earlier conversations had shown how long the tools take and what the model does with futures.
+    warm: bool
     several: bool
     latency: str
     seconds: float
@@ -98,13 +110,33 @@ def _sequential_s(case: str, conditions: Conditions, latency: Latency) -> float:
 
 def talks(conditions: Conditions, latency: Latency, names: Sequence[str]) -> list[Talk]:
     """Hold all conversations on one kind of server with one kind of tools."""
-    found = []
-    for hedge, style, case in itertools.product(HEDGES, STYLES, names):
-        played, server = _played(case, conditions, latency, mode="async", style=style, hedge=hedge)
-        talk = Talk(
+    return [
+        talk
+        for hedge, warm, style in itertools.product(HEDGES, _temperatures(conditions), STYLES)
+        for talk in series(conditions, latency, style, hedge, names, warm=warm)
+    ]
+
+
+def _temperatures(conditions: Conditions) -> tuple[bool, ...]:
+    return (False, True) if conditions in WARM_TOO else (False,)
+
+
+def series(
+    conditions: Conditions, latency: Latency, style: Style, hedge: Hedge, names: Sequence[str], *, warm: bool
+) -> Iterator[Talk]:
+    """Hold conversations one after another; warm ones remember those before them, of which the first do not count."""
+    options: dict[str, Any] = {"mode": "async", "style": style, "hedge": hedge, "remember": "off"}
+    if warm:
+        options["remember"] = Memory()
+        for case in names[:TRAINING]:
+            _played(case, conditions, latency, **options)
+    for case in names:
+        played, server = _played(case, conditions, latency, **options)
+        yield Talk(
             case=case,
             conditions=conditions.label,
             hedge=hedge,
+            warm=warm,
             several=style.several,
             latency=str(latency),
             seconds=played.seconds,
@@ -114,8 +146,6 @@ def talks(conditions: Conditions, latency: Latency, names: Sequence[str]) -> lis
             characters=server.characters,
             wrong=tuple(all_wrong(played, official=False)),
         )
-        found.append(talk)
-    return found
 
 
 def all_talks(latencies: Sequence[Latency], names: Sequence[str]) -> list[Talk]:
@@ -134,11 +164,15 @@ def tables_of(found: Sequence[Talk]) -> Iterator[Table]:
     header = ("", "slowest", "slower", "mean", "requests", "unused", "thousand characters")
     for conditions in CONDITIONS:
         mine = [talk for talk in found if talk.conditions == conditions.label]
-        rows = [[hedge, *_cells([talk for talk in mine if talk.hedge == hedge])] for hedge in HEDGES]
+        rows = [
+            [f"{hedge}{', warm' if warm else ''}", *_cells([t for t in mine if (t.hedge, t.warm) == (hedge, warm)])]
+            for warm, hedge in itertools.product(_temperatures(conditions), HEDGES)
+        ]
         yield Table(f"A server with {conditions.label}, against sequential:", header, rows)
     for several, replies in ((False, "one call a reply"), (True, "several calls a reply")):
         for conditions in CONDITIONS:
-            mine = [talk for talk in found if talk.conditions == conditions.label and talk.several == several]
+            ways = (conditions.label, several, False)
+            mine = [talk for talk in found if (talk.conditions, talk.several, talk.warm) == ways]
             yield _by_latency(f"Against sequential, {replies}, {conditions.label}: mean (slowest):", mine)
     wrong = sum(map(bool, (talk.wrong for talk in found)))
     checks = [["conversations", str(len(found))], ["with a wrong result, state, answer or order", str(wrong)]]
@@ -166,6 +200,29 @@ def _by_latency(caption: str, found: Sequence[Talk]) -> Table:
     return Table(caption, ["tools take", *latencies], rows)
 
 
+def aggregated(found: Sequence[Talk]) -> Iterator[dict[str, Any]]:
+    """Yield the figures of each series as JSON data."""
+    groups: dict[tuple[str, str, bool, bool, str], list[Talk]] = defaultdict(list)
+    for talk in found:
+        groups[talk.conditions, talk.hedge, talk.warm, talk.several, talk.latency].append(talk)
+    for (conditions, hedge, warm, several, latency), mine in groups.items():
+        speedups = [talk.speedup for talk in mine]
+        yield {
+            "conditions": conditions,
+            "hedge": hedge,
+            "warm": warm,
+            "several": several,
+            "latency": latency,
+            "conversations": len(mine),
+            "slowest": min(speedups),
+            "slower": sum(each < SLOWER for each in speedups),
+            "mean": mean(speedups),
+            "requests": mean(talk.requests for talk in mine),
+            "unused": mean(talk.unused for talk in mine),
+            "characters": mean(talk.characters for talk in mine),
+        }
+
+
 def main(words: Sequence[str]) -> int:
     """Hold the conversations, and publish how fast they were."""
     options = options_of("hedge", __doc__, words)
@@ -179,13 +236,14 @@ def main(words: Sequence[str]) -> int:
             cases=len(names),
             conversations=len(names) * len(latencies) * len(STYLES),
             slower=SLOWER,
+            training=TRAINING,
             least=1000 * LEAST_S,
             most=1000 * MOST_S,
         ),
         tables=list(tables_of(found)),
         figures={
             "slower": [{**asdict(talk), "speedup": talk.speedup} for talk in found if talk.speedup < SLOWER],
-            "conversations": len(found),
+            "series": list(aggregated(found)),
         },
         wrong=[problem for talk in found for problem in talk.wrong][:_MOST_SHOWN],
     )

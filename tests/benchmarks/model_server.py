@@ -54,7 +54,7 @@ class ModelServer:
     def __init__(self, model: ChatModel, conditions: Conditions, seed: str) -> None:
         self._model, self._conditions, self._seed = model, conditions, seed
         self._slots = asyncio.Semaphore(conditions.slots) if conditions.slots else contextlib.nullcontext()
-        self.name = model.name
+        self.name, self.address = model.name, "http://127.0.0.1"
         self.requests = 0
         #: Characters of all requests: their messages and their tools, as JSON.
         self.characters = 0

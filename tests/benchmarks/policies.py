@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any
 
+from asyncfc_jupyter.agent.memory import Memory
+
 from asyncfc_jupyter.agent import Agent, Mode
 from asyncfc_jupyter.core.events import RequestRetracted
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
@@ -329,7 +331,8 @@ def _pieces(text: str) -> int:
 # -- the tables ------------------------------------------------------------------------------------------------------
 
 HEDGES = (Hedge.OFF, Hedge.RETRACT, Hedge.RACE)
-CONDITIONS = (STEADY, JITTER, ONE_SLOT)
+#: Servers, and whether runs are warm.
+KINDS = ((STEADY, False), (STEADY, True), (JITTER, False), (ONE_SLOT, False))
 #: The columns of a row: the modes, the async one with each way to hedge.
 WAYS: tuple[tuple[str, Mode, dict[str, Any]], ...] = (
     *((mode.value, mode, {}) for mode in Mode if not mode.futures),
@@ -341,7 +344,8 @@ second. Virtual time is deterministic: the figures are exact, the same on every 
 *ideal* futures client is modelled: each reply is decoded at that speed, each call starts the moment its own arguments close
 and its inputs are ready, and a request is sent at once, or, if its reply reads values, as soon as they are ready. *Off*,
 *retract* and *race* are the async mode: what is done with a request that holds placeholders when their values come before its
-reply shows a tool call. Nothing is known of tools and model when a run begins.
+reply shows a tool call. Nothing is known of tools and model when a run begins, but in *warm* runs: a run of each policy with
+the same tools, habit and way to hedge came before them.
 
 The tables by habit are over all policies and all of these latencies: {", ".join(f"{each:g}" for each in ALL_LATENCIES_S)} s.
 First tokens that *jitter* and servers with *one slot* are those of `hedge`. With jitter there is no ideal to compare with.
@@ -365,17 +369,27 @@ class Row:
         return self.runs[way].seconds
 
 
-def rows(conditions: Conditions, habit: Habit, latencies_s: Sequence[float]) -> Iterator[Row]:
-    """Yield each policy at each latency, in every mode."""
-    for policy, latency_s in itertools.product(POLICIES, latencies_s):
-        yield Row(
-            conditions=conditions.label,
-            habit=habit.name,
-            policy=policy.name,
-            latency_s=latency_s,
-            ideal_s=ideal_s(policy, latency_s, before=habit.before),
-            runs={way: measured(policy, mode, latency_s, habit, conditions, **options) for way, mode, options in WAYS},
-        )
+def rows(conditions: Conditions, habit: Habit, latencies_s: Sequence[float], *, warm: bool = False) -> Iterator[Row]:
+    """Yield each policy at each latency, in every mode; a warm run remembers one of each policy before it."""
+    for latency_s in latencies_s:
+        ways = {way: (mode, dict(options)) for way, mode, options in WAYS}
+        for mode, options in ways.values():
+            if warm:
+                options["remember"] = Memory()
+                for policy in POLICIES:
+                    measured(policy, mode, latency_s, habit, conditions, **options)
+        for policy in POLICIES:
+            yield Row(
+                conditions=f"{conditions.label}, warm" if warm else conditions.label,
+                habit=habit.name,
+                policy=policy.name,
+                latency_s=latency_s,
+                ideal_s=ideal_s(policy, latency_s, before=habit.before),
+                runs={
+                    way: measured(policy, mode, latency_s, habit, conditions, **options)
+                    for way, (mode, options) in ways.items()
+                },
+            )
 
 
 def table_of(habit: Habit, found: Sequence[Row]) -> Table:
@@ -390,13 +404,14 @@ def table_of(habit: Habit, found: Sequence[Row]) -> Table:
             f"{row.ideal_s:.2f}",
             *(f"{row.seconds(hedge) / row.ideal_s - 1:+.1%}" for hedge in HEDGES),
         ]
+        for policy in POLICIES
         for row in found
-        if row.latency_s in LATENCIES_S
+        if row.policy == policy.name and row.latency_s in LATENCIES_S
     ]
     return Table(f"A model that {habit.name}:", header, shown)
 
 
-def by_habit(conditions: Conditions, found: Sequence[Row]) -> Table:
+def by_habit(found: Sequence[Row], *, has_ideal: bool) -> Table:
     """Return what each habit takes over all policies."""
     latencies_s = [each for each in (0.3, 0.2, 0.1, 0.05) if any(row.latency_s == each for row in found)]
     header = (
@@ -416,13 +431,13 @@ def by_habit(conditions: Conditions, found: Sequence[Row]) -> Table:
                 *(habit.name, hedge, *(f"{mean(speedups[latency_s]):.3f}" for latency_s in latencies_s)),
                 f"{min(_gain(row, hedge) for row in mine):.3f}",
                 f"{min(_gain(row, hedge, Mode.BATCH) for row in mine):.3f}",
-                "-" if conditions.jitters else f"{over:.3f}",
+                f"{over:.3f}" if has_ideal else "-",
                 f"{mean(run.requests for run in runs):.2f}",
                 f"{mean(run.unused for run in runs):.2f}",
                 f"{mean(run.characters for run in runs) / 1000:.1f}",
             ]
         )
-    return Table(f"How many times as fast as sequential, {conditions.label}:", header, shown)
+    return Table(f"How many times as fast as sequential, {found[0].conditions}:", header, shown)
 
 
 def _gain(row: Row, way: str, than: str = Mode.SEQUENTIAL) -> float:
@@ -433,17 +448,17 @@ def main(words: Sequence[str]) -> int:
     """Run every policy in every mode and publish what it took."""
     options = options_of("policies", __doc__, words)
     latencies_s = LATENCIES_S[1::2] if options.quick else ALL_LATENCIES_S
-    conditions = (STEADY,) if options.quick else CONDITIONS
-    found = {each: [row for habit in HABITS for row in rows(each, habit, latencies_s)] for each in conditions}
-    every = [row for many in found.values() for row in many]
-    steady = {habit: [row for row in found[STEADY] if row.habit == habit.name] for habit in (IN_TIME, NEVER)}
+    kinds = KINDS[:1] if options.quick else KINDS
+    found = [[row for habit in HABITS for row in rows(each, habit, latencies_s, warm=warm)] for each, warm in kinds]
+    every = list(itertools.chain(*found))
+    steady = {habit: [row for row in found[0] if row.habit == habit.name] for habit in (IN_TIME, NEVER)}
     report = Report(
         name="policies",
         title="Policies: the modes and the ideal, in virtual time",
         text=TEXT,
         tables=[
             *(table_of(habit, mine) for habit, mine in steady.items()),
-            *(by_habit(each, mine) for each, mine in found.items()),
+            *(by_habit(mine, has_ideal=not each.jitters) for (each, _), mine in zip(kinds, found, strict=True)),
         ],
         figures=[asdict(row) for row in every],
         wrong=[
