@@ -194,7 +194,7 @@ def test_pointing_at_one_of_two_requests_at_once_says_why_it_was_abandoned(page:
     strip = page.evaluate("shown.sheet.strips[0]")
     middle, x = top + strip["top"] + strip["height"] / 2, left + page.evaluate("at", 2.1)
     page.mouse.move(x, middle - 6)
-    lost = "request 2 was abandoned: request 3 asks the same with the values, and its reply is used (after 1.3 s)"
+    lost = "request 2 was abandoned: request 3 asks the same with the values, and that one was kept (after 1.3 s)"
     expect(page.get_by_role("tooltip")).to_have_text(lost)
     page.mouse.move(x, middle + 6)
     expect(page.get_by_role("tooltip")).to_have_text("text for 0.30 s")

@@ -65,7 +65,6 @@ def retracted() -> Trace:
 
 def _raced() -> Log:
     log = _begun()
-    log.shown(1.7, 3, "f1", "f2")
     log.add(1.7, TurnStarted(turn=3, instead_of=2))
     log.add(1.9, TextStreamed(turn=2, text="and the stock is coming. "))
     log.add(2.0, FirstTokenArrived(turn=3))
@@ -80,6 +79,7 @@ def overtaken() -> Trace:
     log.add(2.2, CallOpened(turn=2, call=waits, tool="await_future"))
     log.add(2.3, CallClosed(turn=2, call=waits))
     log.add(2.3, RequestRetracted(turn=2, by=3))
+    log.shown(2.3, 3, "f1", "f2")
     _calls(log, 3, 2.5, 2.8)
     return log.trace()
 

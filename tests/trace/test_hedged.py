@@ -53,11 +53,9 @@ def test_a_retracted_request_is_one_span_with_the_reason() -> None:
 
 
 def test_of_two_requests_that_race_the_loser_is_one_thin_span() -> None:
-    lost = "request 2 was abandoned: request 3 asks the same with the values, and its reply is used"
+    lost = "request 2 was abandoned: request 3 asks the same with the values, and that one was kept"
     assert abandoned(overtaken()) == [(1.0, 2.3, "upper", lost)]
-    second = (
-        "request 3 was abandoned: it asked the same as request 2, with the values, and the reply to request 2 is used"
-    )
+    second = "request 3 was abandoned: it asked the same as request 2, with the values, and request 2 was kept"
     assert abandoned(defended()) == [(1.7, 2.2, "lower", second)]
     assert abandoned(failed_beside()) == [(1.7, 2.25, "lower", second)]
     assert abandoned(undecided()) == []
@@ -246,6 +244,18 @@ def test_a_result_is_seen_with_the_request_that_is_used(trace: Trace, seen: dict
 
 
 def test_a_live_picture_is_sent_the_rows_whose_request_was_retracted() -> None:
+    timeline, first = LiveTimeline(), len(until(retracted(), 1.65))
+    for stamped in retracted().events[:first]:
+        timeline.apply(stamped)
+    assert {row["future"]: row["seen"] for row in timeline.changes()["rows"]} == {"f1": 1.0, "f2": None}
+    seen = []
+    for stamped in retracted().events[first:]:
+        timeline.apply(stamped)
+        seen += [(row["future"], row["seen"]) for row in timeline.changes()["rows"] if row["future"] == "f1"]
+    assert seen == [("f1", None), ("f1", 1.7)]
+
+
+def test_a_live_picture_is_sent_what_becomes_of_the_lane_when_a_race_ends() -> None:
     timeline = LiveTimeline()
     for stamped in until(defended(), 2.1):
         timeline.apply(stamped)
@@ -255,7 +265,7 @@ def test_a_live_picture_is_sent_the_rows_whose_request_was_retracted() -> None:
         if isinstance(stamped.event, RequestRetracted):
             break
     changes = timeline.changes()
-    assert [(row["future"], row["seen"]) for row in changes["rows"]] == [("f1", 1.0), ("f2", None)]
+    assert changes["rows"] == []
     assert [(span["kind"], span.get("half")) for span in changes["decode"]] == [
         ("text", "upper"),
         ("text", None),

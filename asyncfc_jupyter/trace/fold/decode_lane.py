@@ -218,9 +218,9 @@ class DecodeLane:
         half: Half = next((piece.half for piece in pieces if piece.half), "")
         for piece in pieces[:1]:
             if turn.instead_of == event.by:
-                why = f"it asked the same as request {event.by}, with the values, and the reply to request {event.by} is used"
+                why = f"it asked the same as request {event.by}, with the values, and request {event.by} was kept"
             elif half:
-                why = f"request {event.by} asks the same with the values, and its reply is used"
+                why = f"request {event.by} asks the same with the values, and that one was kept"
             else:
                 why = f"all values came before its reply showed a call; request {event.by} asks the same with them"
             piece.kind, piece.end, piece.half, piece.call = "abandoned", at, half, None

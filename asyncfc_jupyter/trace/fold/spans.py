@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from asyncfc_jupyter.core.events import AwaitOpened, CallIssued, RunEnded, RunStarted, Stamped
+from asyncfc_jupyter.core.events import AwaitOpened, CallIssued, ResultShown, RunEnded, RunStarted, Stamped
 from asyncfc_jupyter.trace.fold.decode_lane import DecodeLane
 from asyncfc_jupyter.trace.fold.future_rows import Futures
 
@@ -53,6 +53,9 @@ class Spans:
                 self.lane.apply(replace(event, futures=pending), at)
             case CallIssued():
                 self.futures.issue(event, at, self.lane.name_call(event.call, event.future))
+            case ResultShown() if (turn := self.lane.turns.get(event.turn)) is not None and turn.raced:
+                # The log says so when the race is decided, but the request has carried it from its start.
+                self.futures.apply(event, turn.start)
             case _:
                 self.lane.apply(event, at)
                 self.futures.apply(event, at)
