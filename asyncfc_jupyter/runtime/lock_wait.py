@@ -171,10 +171,11 @@ class LockWait:
             with self._lock:
                 now_s = time.perf_counter()
                 self.look(now_s)
-                del self._running[running]
-                self._left_s.append(running.used(now_s) * (now_s - running.since_s))
-                running.end(now_s, self._crowd)
-                self._ended_s += share.cpu_s
+                if running in self._running:  # else the function has forked, and this is the copy
+                    del self._running[running]
+                    self._left_s.append(running.used(now_s) * (now_s - running.since_s))
+                    running.end(now_s, self._crowd)
+                    self._ended_s += share.cpu_s
             share.end()
 
     def _keep_looking(self) -> None:

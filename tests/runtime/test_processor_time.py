@@ -230,3 +230,30 @@ def test_a_running_call_is_measured_while_it_waits_and_never_after_its_time(time
     assert [type(each) for each in live] == ([CallMeasured] if timeout_s > 1 else [])
     assert isinstance(events[-1], CallFinished if timeout_s > 1 else CallFailed)
     assert all(each.waited_s < 20 for each in events if isinstance(each, CallMeasured))
+
+
+def test_an_attempt_that_runs_on_adds_nothing_to_the_next() -> None:
+    release, shares = threading.Event(), []
+
+    def hold() -> None:
+        """Wait."""
+        release.wait(20)
+
+    async def main():
+        log = EventLog(asyncio.get_running_loop().time)
+        driver, tool = Driver(), make_tool(hold, pure=True, retries=1, timeout_s=0.1)
+        driver.lend(Lease(log=log))
+        call = driver.issue(call_id=CallId("c"), turn=1, name="hold", tool=tool, arguments={})
+        while call.attempt is None:
+            await asyncio.sleep(0.01)
+        shares.append(call.attempt.share)
+        while not any(isinstance(each.event, CallRetried) for each in log.events):
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(shares[0].add, cpu_s=0.09, waited_s=0.5)
+        await asyncio.sleep(0)
+        live = [each.event for each in log.events if isinstance(each.event, CallMeasured)]
+        release.set()
+        await driver.wait((call.name,))
+        return live
+
+    assert asyncio.run(main()) == []
