@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from asyncfc_jupyter.core.events import Event, Stamped
@@ -14,6 +15,8 @@ from asyncfc_jupyter.runtime.event_mask import EventMask
 Clock = Callable[[], float]
 Observer = Callable[[Stamped], None]
 
+#: Seconds by which a clock that keeps real time may differ from the machine's: clocks of some systems tick every 16 ms.
+_ALIKE_S = 0.05
 _logger = logging.getLogger("asyncfc_jupyter")
 
 
@@ -38,19 +41,24 @@ class EventLog:
     def __init__(self, clock: Clock, observers: Sequence[Observer] = ()) -> None:
         self.events: list[Stamped] = []
         self._clock = clock
-        self._zero = clock()
+        self._zero, self._real_zero = clock(), time.perf_counter()
         self._observers = list(observers)
         self._mask = EventMask()
 
     def without_observers(self) -> EventLog:
         """Return a log of the same events, these and later ones, that passes none on."""
         log = EventLog(self._clock)
-        log.events, log._zero = self.events, self._zero
+        log.events, log._zero, log._real_zero = self.events, self._zero, self._real_zero
         return log
 
     def now_s(self) -> float:
         """Return the seconds since the log began."""
         return self._clock() - self._zero
+
+    @property
+    def keeps_real_time(self) -> bool:
+        """Whether its clock has run as the machine's did: in virtual time, measured seconds are not seconds of the log."""
+        return abs(self.now_s() - (time.perf_counter() - self._real_zero)) < _ALIKE_S
 
     def record(self, event: Event) -> None:
         """Append an event, with keys masked, and pass it to the observers."""

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from asyncfc_jupyter.runtime.durations import MOST_TOOLS, RECENT, Durations, Measured
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
@@ -78,6 +80,39 @@ def test_calls_that_share_an_outcome_are_one_measured_call() -> None:
         return driver.lease.durations.of(NAP)
 
     assert run_virtually(main()) == Measured((2,), 1)
+
+
+@pytest.mark.parametrize(("pace", "own_s"), [(1.0, (4.0,)), (0.5, (10.0,))])
+def test_what_a_call_waited_for_others_is_not_part_of_its_duration(monkeypatch, pace, own_s) -> None:
+    """Unless the clock of the log is not the machine's, in whose seconds the wait was measured."""
+    real_s = [0.0]
+    monkeypatch.setattr("asyncfc_jupyter.runtime.event_log.time.perf_counter", lambda: real_s[0])
+
+    async def main():
+        driver = begun()
+        call = issue(driver, make_tool(nap, name="waits"), seconds=10)
+        await asyncio.sleep(9)
+        real_s[0] = 10.0 * pace
+        call.used_s = (0.0, 6.0)
+        await driver.wait([call.name])
+        return driver.lease.durations.of(call.function).recent_s, list(
+            driver.expected_s(issue(driver, OTHER, seconds=1))
+        )
+
+    assert run_virtually(main()) == (own_s, list(own_s))
+
+
+def test_a_short_hop_to_a_thread_is_part_of_a_calls_duration(monkeypatch) -> None:
+    monkeypatch.setattr("asyncfc_jupyter.runtime.event_log.time.perf_counter", lambda: 2.0)
+
+    async def main():
+        driver = begun()
+        call = issue(driver, NAP, seconds=0.03)
+        call.used_s = (0.0, 0.02)
+        await driver.wait([call.name])
+        return driver.lease.durations.of(NAP).recent_s
+
+    assert run_virtually(main()) == (0.03,)
 
 
 def test_the_time_before_a_call_starts_is_not_part_of_its_duration() -> None:

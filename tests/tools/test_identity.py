@@ -71,6 +71,11 @@ def test_an_edited_function_is_another_one(before, after) -> None:
     assert identity(SOURCE) != identity(SOURCE.replace(before, after))
 
 
+def test_a_function_that_calls_another_method_is_another_one() -> None:
+    upper = SOURCE.replace("in city if", "in city.upper() if")
+    assert identity(upper) != identity(upper.replace("upper", "lower"))
+
+
 def test_where_a_tool_runs_and_its_name_belong_to_it() -> None:
     tools = [identity(SOURCE), identity(SOURCE, run_in="process"), identity(SOURCE, name="other"), identity(SOURCE)]
     assert len(set(tools)) == 3
