@@ -25,10 +25,9 @@ from pydantic import Field
 
 from asyncfc_jupyter.agent.inline_wait import Learned
 from asyncfc_jupyter.checked_json import NotValid, checked, parsed
-from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.masking import mask
 from asyncfc_jupyter.models.atomic_file import replace_file
-from asyncfc_jupyter.models.base import ChatModel, ServedModel
+from asyncfc_jupyter.models.base import ChatModel, server_address
 from asyncfc_jupyter.modes import Remember, parse_remember
 from asyncfc_jupyter.notices import notify
 from asyncfc_jupyter.runtime.durations import MOST_TOOLS, Durations, Measured
@@ -63,10 +62,8 @@ class Memory:
             None for a model that does not say which server it is of, such as the rehearsal model and replays: what these do is
             written in a plan or a file, and no habit.
         """
-        address: object = ""
-        with ForeignCode():  # of the model's class
-            address = model.address if isinstance(model, ServedModel) else ""
-        if not (isinstance(address, str) and address):
+        address = server_address(model)
+        if not address:
             return None
         key = mask(f"{model.name} at {address}")[:_MODEL_CHARS]
         learned = self.models.pop(key) if key in self.models else Learned()

@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from asyncfc_jupyter.foreign_code import ForeignCode, plain_text
+
 #: A message in the form of the Chat Completions API.
 Message = Mapping[str, Any]
 
@@ -164,6 +166,14 @@ class ServedModel(Protocol):
     def address(self) -> str:
         """The server's address, without the keys that it may hold; empty if it is not known."""
         ...
+
+
+def server_address(model: ChatModel) -> str:
+    """Return the address of a model's server; empty if it has none, or does not give it as a text."""
+    with ForeignCode():  # of the model's class
+        address: object = model.address if isinstance(model, ServedModel) else ""
+        return plain_text(address) if isinstance(address, str) else ""
+    return ""
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from asyncfc_jupyter.errors import ServerError
 from asyncfc_jupyter.models.address import is_private
-from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, ReasoningDelta, ServedModel, TextDelta
+from asyncfc_jupyter.models.base import CallDelta, ChatModel, ChatRequest, ReasoningDelta, TextDelta, server_address
 from asyncfc_jupyter.models.doctor_report import AtOnce, last_at_once
 
 #: The limit of each reply, in tokens: the least that OpenAI accepts, and enough to see two replies overlap.
@@ -81,7 +81,7 @@ async def races(model: ChatModel) -> bool:
 
     It reads the doctor's report in a thread, so a run asks once.
     """
-    address = model.address if isinstance(model, ServedModel) else ""
+    address = server_address(model)
     return is_private(address) and (await asyncio.to_thread(race_verdict, address, model.name))[0]
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from asyncfc_jupyter.core.protocol import decode, read_reports, text_of
 from asyncfc_jupyter.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError
 from asyncfc_jupyter.masking import masked
-from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message, ServedModel
+from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message, server_address
 from asyncfc_jupyter.models.cassette.diff import Difference, first_difference
 from asyncfc_jupyter.models.cassette.file_format import (
     BEGIN,
@@ -78,7 +78,7 @@ class Recording:
     @property
     def address(self) -> str:
         """The address of the server of the model that answers; empty if it has none."""
-        return self._model.address if isinstance(self._model, ServedModel) else ""
+        return server_address(self._model)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Yield the model's deltas, and write them down when they end, in whatever way.
