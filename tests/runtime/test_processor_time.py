@@ -233,23 +233,23 @@ def test_a_running_call_is_measured_while_it_waits_and_never_after_its_time(time
 
 
 def test_an_attempt_that_runs_on_adds_nothing_to_the_next() -> None:
-    release, shares = threading.Event(), []
+    release = threading.Event()
 
     def hold() -> None:
         """Wait."""
         release.wait(20)
 
     async def main():
-        log = EventLog(asyncio.get_running_loop().time)
+        retried = asyncio.Event()
+        log = EventLog(
+            asyncio.get_running_loop().time,
+            [lambda stamped: retried.set() if isinstance(stamped.event, CallRetried) else None],
+        )
         driver, tool = Driver(), make_tool(hold, pure=True, retries=1, timeout_s=0.1)
         driver.lend(Lease(log=log))
         call = driver.issue(call_id=CallId("c"), turn=1, name="hold", tool=tool, arguments={})
-        while call.attempt is None:
-            await asyncio.sleep(0.01)
-        shares.append(call.attempt.share)
-        while not any(isinstance(each.event, CallRetried) for each in log.events):
-            await asyncio.sleep(0.01)
-        await asyncio.to_thread(shares[0].add, cpu_s=0.09, waited_s=0.5)
+        await retried.wait()
+        await asyncio.to_thread(call.attempt.share.add, cpu_s=0.09, waited_s=0.5)
         await asyncio.sleep(0)
         live = [each.event for each in log.events if isinstance(each.event, CallMeasured)]
         release.set()
