@@ -94,7 +94,7 @@ class Attempt:
         self.share = Share()
         #: Whether its outcome is not waited for any more.
         self.abandoned = False
-        self._notify: Callable[[], None] | None = None
+        self._notify: Callable[[], object] | None = None
         self._timer: asyncio.TimerHandle | None = None
         #: Whether the output of another process is sent back; else it goes to the streams of that process.
         self._collects = printed is not None and printed.sink is not None
@@ -106,7 +106,7 @@ class Attempt:
         )
         # Until nothing of it is left, which may be long after it was abandoned.
         PROCESS.begin()
-        self._work.add_done_callback(lambda _: PROCESS.end())
+        self._work.add_done_callback(self._over)
 
     def when_reached(self, notify: Callable[[], None], context: contextvars.Context | None = None) -> None:
         """Start the tool's time, and notify once when the function has ended or the time is up: then ask for the `result`.
@@ -115,20 +115,26 @@ class Attempt:
             notify: Called on the event loop; not when the attempt is abandoned before.
             context: The context to call it in; the current one by default.
         """
-        self._notify = notify
-        self._work.add_done_callback(self._reached, context=context)
-        if self._tool.timeout_s is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._tool.timeout_s, self._reached, context=context)
+        self._notify = functools.partial((contextvars.copy_context() if context is None else context).run, notify)
+        if self.over:
+            asyncio.get_running_loop().call_soon(self._reached)
+        elif self._tool.timeout_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._tool.timeout_s, self._reached)
 
-    def _reached(self, _: object = None) -> None:
+    def _over(self, _: asyncio.Task[Outcome]) -> None:
+        try:
+            self._reached()
+        finally:
+            # Only now: the call that this one lets start keeps the process' state as it is for calls.
+            PROCESS.end()
+
+    def _reached(self) -> None:
         notify = self._stop_watching()
         if notify is not None:
             notify()
 
-    def _stop_watching(self) -> Callable[[], None] | None:
-        # A timer and a callback that are left would keep all that a call holds in memory until the time is up.
-        self._work.remove_done_callback(self._reached)
+    def _stop_watching(self) -> Callable[[], object] | None:
+        # A timer that is left would keep all that a call holds in memory until the time is up.
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from asyncfc_jupyter.runtime.own_attributes import OwnAttributes
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import make_tool
@@ -71,3 +72,18 @@ def for_each(tool, look):
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 def test_an_ended_call_leaves_nothing_to_the_garbage_collector(tool, capsys) -> None:
     assert for_each(tool, gc.collect) == 0
+
+
+def test_calls_that_follow_each_other_change_the_process_state_once(monkeypatch) -> None:
+    begun_for = []
+    monkeypatch.setattr(OwnAttributes, "begin", lambda _: begun_for.append(1))
+
+    async def main():
+        driver = begun()
+        for number in range(10):
+            issue(driver, TOOLS["returns"], number=f"$f{number}.id" if number else 0)
+        await driver.wait(tuple(driver.calls))
+        return [call.value for call in driver.issued]
+
+    assert run_virtually(main()) == [{"id": 0}] * 10
+    assert begun_for == [1]
