@@ -205,12 +205,12 @@ def test_a_known_key_is_masked_however_it_is_written(key: str) -> None:
         assert holds_key(way), way
 
 
-@pytest.mark.parametrize("between", ["\x1b[1m", "\u200b", "\x1b[0;31m\ufeff"])
+@pytest.mark.parametrize("between", ["\x1b[1m", *"\u00ad\u200b\u200f\u2060\ufeff", "\x1b[0;31m\ufeff"])
 def test_what_is_not_seen_between_its_letters_hides_no_key(between: str) -> None:
     known(KEY)
     text = f"a {between.join(KEY)} b {between.join('plain')}"
     shown = mask(text)
-    assert shown.replace("\x1b[1m", "").replace("\u200b", "").replace("\x1b[0;31m\ufeff", "") == "a *** b plain"
+    assert shown.replace(between, "") == "a *** b plain"
     assert holds_key(text)
     assert masked([text]) == [shown]
     assert not holds_key(between.join("plain"))

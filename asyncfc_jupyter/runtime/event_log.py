@@ -63,11 +63,12 @@ class EventLog:
     def record(self, event: Event) -> None:
         """Append an event, with keys masked, and pass it to the observers."""
         for each in self._mask.take(event):
-            self._append(each)
+            stamped = Stamped(seq=len(self.events), at_s=self.now_s(), event=each)
+            self.events.append(stamped)
+            if self._observers:
+                self._notify(stamped)
 
-    def _append(self, event: Event) -> None:
-        stamped = Stamped(seq=len(self.events), at_s=self.now_s(), event=event)
-        self.events.append(stamped)
+    def _notify(self, stamped: Stamped) -> None:
         for observer in tuple(self._observers):
             with ForeignCode() as ran:
                 observer(stamped)

@@ -16,9 +16,12 @@ from asyncfc_jupyter.core.events import (
 )
 from asyncfc_jupyter.masking import StreamMask, mask
 
-#: By class of events, the names of its free texts. To look them up for each event would take as long as the mask. Paths and
-#: reasons, which the certificate compares, are masked where they are shown.
+#: By class of events, the names of its free texts: for most classes none. Paths and reasons, which the certificate compares,
+#: are masked where they are shown.
 _TEXTS: dict[type[Event], tuple[str, ...]] = {}
+#: A piece of a text that streams, and what ends such a text.
+_Piece = TextStreamed | ReasoningStreamed
+_End = TurnEnded | RequestRetracted | RequestRetried | RunEnded | TextWithdrawn
 
 
 class EventMask:
@@ -29,27 +32,28 @@ class EventMask:
     """
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[type[Event], int], tuple[StreamMask, TextStreamed | ReasoningStreamed]] = {}
+        self._streams: dict[tuple[type[Event], int], tuple[StreamMask, _Piece]] = {}
 
     def take(self, event: Event) -> list[Event]:
         """Return what the log gets in place of an event: nothing if its text is held."""
-        if isinstance(event, TextStreamed | ReasoningStreamed):
+        if isinstance(event, _Piece):
             of = type(event), event.turn
             stream, _ = self._streams.get(of) or (StreamMask(), event)
             self._streams[of] = stream, event
             shown = stream.feed(event.text)
-            return [_with(event, text=shown)] if shown or not event.text else []
+            if shown == event.text:
+                return [event]
+            return [dataclasses.replace(event, text=shown)] if shown else []
         held: list[Event] = []
-        if isinstance(event, TurnEnded | RequestRetracted | RequestRetried | RunEnded | TextWithdrawn):
+        if self._streams and isinstance(event, _End):
             ended = [key for key in self._streams if isinstance(event, RunEnded) or key[1] == event.turn]
             for stream, last in map(self._streams.pop, ended):
-                held += [_with(last, text=text)] if (text := stream.flush()) else []
+                held += [dataclasses.replace(last, text=text)] if (text := stream.flush()) else []
         kind = type(event)
         if (names := _TEXTS.get(kind)) is None:
             names = _TEXTS[kind] = tuple(field.name for field in dataclasses.fields(kind) if field.type == "str")
-        return [*held, _with(event, **{name: mask(getattr(event, name), stale=True) for name in names})]
-
-
-def _with(event: Event, **texts: str) -> Event:
-    changed = {name: text for name, text in texts.items() if text != getattr(event, name)}
-    return dataclasses.replace(event, **changed) if changed else event
+        for name in names:
+            text = getattr(event, name)
+            if (shown := mask(text, stale=True)) != text:
+                event = dataclasses.replace(event, **{name: shown})
+        return [*held, event]
