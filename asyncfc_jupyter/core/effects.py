@@ -71,11 +71,14 @@ class Effects:
         """Return the same, and that the call reads an object that it is given. One that writes everything does so anyway."""
         if ROOT in self.writes:
             return self
+        if self.pure:
+            return _SHARED_ONLY
         return Effects(reads=(*self.reads, SHARED_OBJECTS), writes=self.writes, widened=self.widened)
 
 
 PURE = Effects()
 UNDECLARED = Effects(writes=(ROOT,), declared=False)
+_SHARED_ONLY = Effects(reads=(SHARED_OBJECTS,))
 
 
 def meet(one: Path, other: Path) -> bool:

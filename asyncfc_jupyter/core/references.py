@@ -16,11 +16,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from asyncfc_jupyter.core.field_access import reach_field, reach_item
 from asyncfc_jupyter.core.futures import FutureName
 
+#: Up to this length, texts are kept with the references that they are: longer than nearly every reference, and short enough for
+#: all that are kept to take little memory.
+_USUAL_CHARACTERS = 100
 #: Digits of an index: far beyond any key, and below the length at which Python refuses to read a number.
 _MOST_DIGITS = 600
 
@@ -35,6 +39,7 @@ _STEPS = re.compile(
     rf"""\.(?P<field>{_NAME})|\[(?P<index>-?[0-9]+)\]|\[(?P<quote>["'])(?P<key>(?:\\.|(?!(?P=quote)).)*)(?P=quote)\]""",
     re.DOTALL,
 )
+_NAME_ALONE = re.compile(_NAME)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 #: The types that hold JSON values. The check for the first two is fast, the one for the last is slow.
@@ -60,7 +65,7 @@ class Field:
     name: str
 
     def __post_init__(self) -> None:
-        if re.fullmatch(_NAME, self.name) is None:
+        if _NAME_ALONE.fullmatch(self.name) is None:
             raise ValueError(f"{self.name!r} cannot be written after a dot; use Item for a key of any text")
 
     def __str__(self) -> str:
@@ -121,6 +126,12 @@ class Reference:
 
 def parse_reference(text: str) -> Reference | None:
     """Return the reference that ``text`` is, or None when it is ordinary text."""
+    return _parsed(text) if len(text) <= _USUAL_CHARACTERS else _parsed.__wrapped__(text)
+
+
+@lru_cache(512)
+def _parsed(text: str) -> Reference | None:
+    """Return the same. A call's references are parsed when it is issued, when they are judged and when it is bound."""
     match = _REFERENCE.fullmatch(text)
     if match is None:
         return None

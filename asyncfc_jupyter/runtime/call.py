@@ -138,7 +138,7 @@ class ToolCall:
     #: Asks the user, or waits for the time of the next attempt.
     task: asyncio.Task[None] | None = None
     #: Called when the call settles.
-    waiters: list[Callable[[], None]] = field(default_factory=list)
+    waiters: tuple[Callable[[], None], ...] = ()
 
     @property
     def order(self) -> int:
@@ -287,7 +287,11 @@ class ToolCall:
 
     def when_settled(self, wake: Callable[[], None]) -> None:
         """Have a function called when the call, which is pending, settles."""
-        self.waiters.append(wake)
+        self.waiters += (wake,)
+
+    def wait_no_more(self, wake: Callable[[], None]) -> None:
+        """Do not call that function any more."""
+        self.waiters = tuple(each for each in self.waiters if each is not wake)
 
     def settle(
         self,
@@ -316,7 +320,7 @@ class ToolCall:
         self.share_key = None
         self.state, self.timed_out = state, timed_out
         self.value, self.error, self.exception = value, error, exception
-        waiters, self.waiters = self.waiters, []
+        waiters, self.waiters = self.waiters, ()
         for wake in waiters:
             wake()
 

@@ -68,5 +68,4 @@ async def settled(calls: Sequence[ToolCall], *, mode: Literal["all", "any"], tim
         return
     finally:
         for call in missing:
-            if wake in call.waiters:
-                call.waiters.remove(wake)
+            call.wait_no_more(wake)

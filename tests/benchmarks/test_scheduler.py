@@ -3,7 +3,7 @@
 import pytest
 
 from asyncfc_jupyter.testing import run_virtually
-from tests.benchmarks.scheduler import SHAPES, drive, memory_bytes, played
+from tests.benchmarks.scheduler import DRIVEN, SHAPES, drive, memory_bytes, played
 
 #: Calls of the small run and of the large one.
 SIZES = (200, 2_000)
@@ -23,6 +23,11 @@ def test_a_future_costs_as_many_steps_in_a_large_run_as_in_a_small_one(shape: st
 def test_a_future_takes_as_much_memory_in_a_large_run_as_in_a_small_one(shape: str) -> None:
     small, large = (memory_bytes(shape, calls) for calls in SIZES)
     assert large <= LINEAR * small
+
+
+@pytest.mark.parametrize("shape", DRIVEN)
+def test_a_future_takes_three_kilobytes_at_most_while_it_is_pending(shape: str) -> None:
+    assert memory_bytes(shape, SIZES[1]) <= 3_300
 
 
 def test_the_driver_brings_every_call_of_a_long_run_to_its_end() -> None:

@@ -61,7 +61,7 @@ class LosesAWakeUp(Driver):
     """Of two waiters for a future only the first is woken."""
 
     def _settle(self, call, status, **how):
-        call.waiters = call.waiters[:1] if len(self.issued) % 2 else []
+        call.waiters = call.waiters[:1] if len(self.issued) % 2 else ()
         super()._settle(call, status, **how)
 
 
