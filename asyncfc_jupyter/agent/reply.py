@@ -53,7 +53,9 @@ class ReplyAnswers:
 
     def __init__(self, context: RunContext, *, habits: Habits, progress: Progress) -> None:
         self._conversation, self._driver = context.run.conversation, context.run.conversation.driver
-        self._model, self._deliver_as, self._log = context.model, context.deliver, context.log
+        self._deliver_as, self._log = context.deliver, context.log
+        #: The model of a conversation that is replayed. To ask a model for that takes as long as to issue a call.
+        self._foretelling = context.model if isinstance(context.model, ForetellingModel) else None
         self._habits, self._progress, self._hedge = habits, progress, context.hedge
         #: Of a conversation that is replayed, the futures whose outcomes the next request shows; else None.
         self._foretold: frozenset[str] | None = None
@@ -134,10 +136,8 @@ class ReplyAnswers:
             known = tuple(name for name in asked[each.call_id] if name in self._driver.calls)
             if known:
                 waits.append((each.call_id, each.request, known))
-        if isinstance(
-            self._model, ForetellingModel
-        ):  # a replay keeps the pace at which results came when it was recorded
-            self._foretold = self._model.foretold(self._conversation.messages)
+        if self._foretelling is not None:  # a replay keeps the pace at which results came when it was recorded
+            self._foretold = self._foretelling.foretold(self._conversation.messages)
             await self._driver.wait([name for name in self._driver.calls if name in (self._foretold or ())])
         if not waits and self._foretold is None:
             await self._wait_inline(turn)

@@ -118,8 +118,10 @@ def _sent(message: Message, model: str, refused: frozenset[str]) -> Message:
 
 def _is_signed(message: Message) -> bool:
     """Return whether a message has a call with a signature of Google's."""
-    extras = [get(call, "extra_content") for call in message.get("tool_calls") or ()]
-    return any(get(get(extra, "google"), "thought_signature") for extra in extras)
+    calls = message.get("tool_calls")
+    if not calls:  # asked of every message of the history, at every request
+        return False
+    return any(get(get(call.get("extra_content"), "google"), "thought_signature") for call in calls)
 
 
 def _signed(messages: Iterable[Message]) -> Iterator[Message]:
