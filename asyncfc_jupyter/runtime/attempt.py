@@ -125,6 +125,7 @@ class Attempt:
         try:
             self._reached()
         finally:
+            self.share.report = None  # it holds this attempt
             # Only now: the call that this one lets start keeps the process' state as it is for calls.
             PROCESS.end()
 

@@ -91,10 +91,11 @@ class Share:
         """Add seconds that it computed, and that it waited for others after it had begun."""
         self.cpu_s += cpu_s
         self._waited_s += waited_s
-        if self.report is not None and self._waited_s >= _MORE_S + (1 + _MORE) * self._reported_s:
+        report = self.report
+        if report is not None and self._waited_s >= _MORE_S + (1 + _MORE) * self._reported_s:
             self._reported_s = self._waited_s
             with suppress(RuntimeError):  # the event loop of the call has ended
-                self.report()
+                report()
 
     def take(self, use: Use) -> None:
         """Take what was measured in another process, perhaps on another machine. The function has just ended."""
