@@ -67,6 +67,7 @@ def fork(conversation: Conversation) -> Conversation:
             arguments=call.arguments,
             status=call.status if call.settled else "cancelled",
             value=call.value,
+            mixed=call.mixed,
             error=call.error if call.settled else _STAYED_BEHIND,
             exception=call.exception,
             function=call.function,

@@ -26,10 +26,9 @@ import inspect
 import pickle
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Set
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from multiprocessing.reduction import ForkingPickler
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from asyncfc_jupyter.errors import ExecutorBroken, ProcessEnded
@@ -38,6 +37,7 @@ from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.runtime.lock_wait import LOCK_WAIT
 from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
+from asyncfc_jupyter.runtime.packing import packed, packed_by_value, packed_for_a_pool, unpacked
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
 from asyncfc_jupyter.runtime.printed import Printed
 from asyncfc_jupyter.runtime.process_state import IN_THREADS, PROCESS, end_call
@@ -46,6 +46,8 @@ from asyncfc_jupyter.runtime.processor_time import Share, Use, measured
 from asyncfc_jupyter.runtime.running_call import RunningCall, context_of
 from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
 from asyncfc_jupyter.tools.definition import Tool
+from asyncfc_jupyter.values.release import release
+from asyncfc_jupyter.values.snapshot import MOST_ON_LOOP, TooLarge, keep
 
 #: What fails a call in another process, beside its function.
 _ARGUMENTS_STAY = "the arguments cannot be sent to another process"
@@ -59,6 +61,8 @@ class Returned:
     value: Any
     #: The longest stretch, in seconds, for which an async function kept the event loop to itself.
     blocked_s: float = 0.0
+    #: Once the value is kept as it was: where it holds anything but plain data (`values.snapshot`). Before, None.
+    mixed: Set[int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,9 @@ class Attempt:
         self._collects = printed is not None and printed.sink is not None
         #: The work that an executor has, from when it is submitted until its result has arrived: only this cannot be stopped.
         self._sent: Future[Any] | None = None
+        #: Whether the function has returned, so that its time is not up any more; and what, while that is copied in a thread.
+        self._has_returned = False
+        self._copying: Returned | None = None
         self._running = RunningCall(tool.name, printed, future=future)
         self._work: asyncio.Task[Outcome] = asyncio.get_running_loop().create_task(
             self._run(), name=f"asyncfc call of {tool.name}", context=context_of(self._running)
@@ -130,6 +137,8 @@ class Attempt:
             PROCESS.end()
 
     def _reached(self) -> None:
+        if self._has_returned and not self.over:
+            return  # its time is up, but its function has returned
         notify = self._stop_watching()
         if notify is not None:
             notify()
@@ -177,6 +186,12 @@ class Attempt:
         return not self._sent.done()
 
     @property
+    def arguments(self) -> list[Any]:
+        """What the function is called with."""
+        _, args, kwargs = self._call
+        return [*args, *kwargs.values()]
+
+    @property
     def over(self) -> bool:
         """Whether nothing of it is left, on the loop or elsewhere."""
         return self._work.done()
@@ -189,6 +204,8 @@ class Attempt:
 
     def outcome_now(self) -> Outcome | None:
         """Return the outcome if the function has ended and was not stopped: its effects are done."""
+        if self._copying is not None and not self.abandoned:
+            return kept([self._copying])  # on the event loop, for once: to wait for the thread would hold it as long
         return None if self.abandoned or not self._work.done() or self._work.cancelled() else self._value()
 
     def when_over(self, notify: Callable[[Outcome | None], None]) -> None:
@@ -214,7 +231,7 @@ class Attempt:
             if run_in == "loop":
                 async with self._turn or contextlib.nullcontext():
                     function, args, kwargs = self._call
-                    return await on_this_loop(_awaited(function, *args, **kwargs), self.share)
+                    return await self._kept([await on_this_loop(_awaited(function, *args, **kwargs), self.share)])
             if run_in == "thread" or isinstance(run_in, ThreadPoolExecutor):
                 return await self._in_this_process(run_in if isinstance(run_in, Executor) else THREADS)
             return await self._elsewhere(run_in if isinstance(run_in, Executor) else None)
@@ -234,26 +251,51 @@ class Attempt:
     async def _in_this_process(self, threads: Executor) -> Outcome:
         call = _call_whole if self._tool.is_async else _guarded
         context = contextvars.copy_context()
-        outcome: Outcome = await self._send(threads, context.run, _beside_the_loop, self.share, call, *self._call)
+
+        def called_and_kept() -> Outcome:
+            outcome = call(*self._call)
+            if isinstance(outcome, Raised) or self.abandoned or _is(inspect.isawaitable, outcome.value):
+                return outcome
+            self._has_returned, self._copying = True, outcome
+            outcomes: list[Outcome] = [outcome]
+            del outcome
+            return kept(outcomes)
+
+        outcome: Outcome = await self._send(threads, context.run, _beside_the_loop, self.share, called_and_kept)
+        self._copying = None
         if isinstance(outcome, Returned) and _is(inspect.isawaitable, outcome.value):  # of a plain function
             if not self.abandoned:
-                return await on_this_loop(_awaited(lambda: outcome.value), self.share)
+                return await self._kept([await on_this_loop(_awaited(lambda: outcome.value), self.share)])
             with ForeignCode():
                 if inspect.iscoroutine(outcome.value):
                     outcome.value.close()
         return outcome
 
+    async def _kept(self, outcomes: list[Outcome]) -> Outcome:
+        """Return the only outcome in a list, whose value is kept as it is now; the list is emptied."""
+        if isinstance(outcomes[0], Raised) or self.abandoned:
+            return outcomes.pop()
+        try:
+            return kept(outcomes, most=MOST_ON_LOOP)
+        except TooLarge:
+            self._has_returned, self._copying = True, outcomes[0]
+        outcome = await in_thread(kept, outcomes)
+        self._copying = None
+        return outcome.value if isinstance(outcome, Returned) else outcome
+
     async def _elsewhere(self, executor: Executor | None) -> Outcome:
         outcome: Outcome
         if executor is not None and not isinstance(executor, ProcessPoolExecutor):
             outcome, printed, use = await self._send(executor, call_far_away, *self._call)
+            outcome = await self._kept([outcome])
         else:
             # Such a process makes one call at a time, so that what it prints meanwhile is this call's.
             call = functools.partial(call_packed, collects=self._collects)
             sent = await self._send(executor, call, *self._call, packed=True)
             if isinstance(sent, Raised):
                 return replace(sent, message=f"{_ARGUMENTS_STAY}: {sent.message}")
-            received = await _in_thread(pickle.loads, sent)
+            self._has_returned = True
+            received = await in_thread(received_outcome, sent)
             if isinstance(received, Raised):
                 return replace(received, message=f"{_RESULT_STAYS}: {received.message}")
             outcome, printed, use = received.value
@@ -281,12 +323,12 @@ class Attempt:
 
         try:
             if packed:  # within the turn, as other calls may change the object
-                outcome = await _in_thread(ForkingPickler.dumps if executor else _packed_by_value, args)
+                outcome = await in_thread(packed_for_a_pool if executor else packed_by_value, args)
                 if isinstance(outcome, Raised):
                     if turn is not None:
                         turn.leave()
                     return outcome
-                args = (bytes(outcome.value),)
+                args = (outcome.value,)
             if executor is None:  # within the turn, so that turns are taken in the order of the calls
                 executor, args = await asyncio.to_thread(processes), (*args, self.share)
             waiting = asyncio.get_running_loop().run_in_executor(Noting(executor, sent), function, *args)
@@ -346,13 +388,14 @@ def still_running(tool: Tool) -> str:
 
 async def ask_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function in a thread with the context of the caller; return its result, or raise its exception."""
-    outcome = await _in_thread(function, *args)
+    outcome = await in_thread(function, *args)
     if isinstance(outcome, Raised):
         raise outcome.error or RuntimeError(outcome.message)
     return outcome.value
 
 
-async def _in_thread(function: Callable[..., Any], *args: Any) -> Outcome:
+async def in_thread(function: Callable[..., Any], *args: Any) -> Outcome:
+    """Call a function in a thread with the context of the caller; return its outcome, of which nothing is kept."""
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
     PROCESS.begin()  # before the thread starts
@@ -390,14 +433,52 @@ def _stepped(coroutine: Coroutine[Any, Any, Any], steps_s: list[float]) -> Gener
             step, argument = coroutine.throw, error
 
 
-def _beside_the_loop(share: Share, call: Callable[..., Outcome], *parts: Any) -> Outcome:
+def _beside_the_loop(share: Share, call: Callable[[], Outcome]) -> Outcome:
     """Call a tool in a thread of this process."""
     IN_THREADS.begin()
     try:
         with LOCK_WAIT.runs(share):
-            return call(*parts)
+            return call()
     finally:
         IN_THREADS.end()
+
+
+def kept(outcomes: list[Outcome], most: int | None = None, *, private: bool = False) -> Outcome:
+    """Return an outcome whose value is kept as it is now.
+
+    Args:
+        outcomes: Holds the outcome, and nothing else does; it is emptied. A large value could not be freed little by little if
+            a caller's variable held it.
+        most: As for `values.snapshot.keep`, like the next.
+        private: Whether nothing else holds the value.
+
+    Raises:
+        TooLarge: It is too large to be copied at once; the list is as before.
+    """
+    outcome = outcomes[0]
+    if not isinstance(outcome, Returned):
+        return outcomes.pop()
+    with ForeignCode() as ran:
+        copy = keep(outcome.value, most, private=private)
+        outcomes.clear()
+        outcome = replace(outcome, value=copy.value, mixed=copy.mixed)
+        release(copy.originals)
+        return outcome
+    if most is not None and isinstance(ran.error, TooLarge):
+        raise ran.error
+    outcomes.clear()
+    if isinstance(ran.error, RecursionError):
+        message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
+        return Raised(kind="error", message=message, error=ran.error)
+    return raised(ran.error)
+
+
+def received_outcome(content: bytes) -> tuple[Outcome, list[Piece], Use]:
+    """Return the outcome and the prints that another process has sent."""
+    outcome, printed, use = unpacked(content)
+    outcomes = [outcome]
+    del outcome
+    return kept(outcomes, private=True), printed, use
 
 
 def _guarded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
@@ -445,9 +526,9 @@ def call_packed(work: bytes, *, collects: bool) -> bytes:
         function, args, kwargs = pickle.loads(work)  # noqa: S301 - bytes of the process that sends the call
         problem = _RESULT_STAYS
         outcome, printed, use = call_far_away(function, args, kwargs, collects=collects)
-        return _packed((outcome, printed, use))
+        return packed((outcome, printed, use))
     failed = raised(ran.error)
-    return _packed((_sendable(replace(failed, message=f"{problem}: {failed.message}")), printed, use))
+    return packed((_sendable(replace(failed, message=f"{problem}: {failed.message}")), printed, use))
 
 
 def _sendable(failed: Raised) -> Raised:
@@ -456,20 +537,6 @@ def _sendable(failed: Raised) -> Raised:
         pickle.loads(pickle.dumps(failed.error))  # noqa: S301 - bytes that were made a moment ago
         return failed
     return replace(failed, error=None)
-
-
-def _packed(whole: Any) -> bytes:
-    """Return bytes from which another process makes a copy; of a class that is not in a module, with the class."""
-    with ForeignCode():
-        return pickle.dumps(whole)
-    return _packed_by_value(whole)
-
-
-def _packed_by_value(whole: Any) -> bytes:
-    """Return bytes that hold the functions and classes of a notebook, which no other process can import."""
-    from loky.backend.reduction import dumps  # noqa: PLC0415 - takes a tenth of a second, which most sessions never need
-
-    return bytes(dumps(whole))
 
 
 def raised(error: BaseException | None) -> Raised:

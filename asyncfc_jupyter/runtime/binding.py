@@ -18,13 +18,16 @@ from asyncfc_jupyter.core.futures import FutureName
 from asyncfc_jupyter.core.malformed_references import Situation, reject_malformed_references
 from asyncfc_jupyter.core.references import Reference, find_references, nested_deeper_than, substitute
 from asyncfc_jupyter.errors import CallError, MissingField, UnknownFuture
+from asyncfc_jupyter.foreign_code import ForeignCode
+from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, in_thread, raised
 from asyncfc_jupyter.runtime.call import ShareKey, ToolCall
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
 from asyncfc_jupyter.values.place_texts import place_texts
 from asyncfc_jupyter.values.plain import is_constant
-from asyncfc_jupyter.values.snapshot import snapshot
+from asyncfc_jupyter.values.release import release_all
+from asyncfc_jupyter.values.snapshot import is_large, snapshot
 
 #: Characters of a call's arguments in the log: enough to recognise the call.
 _ARGUMENTS_SHOWN = 400
@@ -34,21 +37,23 @@ _EXACT, _SHOWN = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False, defaul
 _DEEPEST = 64
 
 
+#: Arguments ready to call with, what the call touches exactly, and its limits.
+Bound = tuple[inspect.BoundArguments, Effects, tuple[Limit, ...]]
+
+
 class Values:
     """The values of references to the calls of a conversation."""
 
     def __init__(self, calls: Mapping[FutureName, ToolCall]) -> None:
         self._calls = calls
 
-    def get(self, reference: Reference) -> Any:
-        """Return the value of a reference.
-
-        Plain data is copied: what one tool does to its argument must reach neither another tool nor the result itself.
+    def find(self, reference: Reference) -> Any:
+        """Return the value of a reference; the result itself, or a part of it.
 
         Raises:
             MissingField: It finds nothing.
         """
-        return snapshot(reference.resolve(self._calls[reference.future].value))
+        return reference.resolve(self._calls[reference.future].value)
 
     def are_plain(self, references: Iterable[Reference]) -> bool:
         """Return whether all have a value, and one that is the same whenever it is read."""
@@ -154,20 +159,83 @@ def issued(call: ToolCall, turn: int, effects: Effects) -> CallIssued:
     )
 
 
-def bind(
-    call: ToolCall, values: Values, context: ToolContext | None
-) -> tuple[inspect.BoundArguments, Effects, tuple[Limit, ...]]:
-    """Return the arguments ready to call with, what the call touches exactly, and its limits.
+def find_values(call: ToolCall, values: Values) -> list[Any]:
+    """Return what the references in a call's arguments find, in order: the results themselves, or parts of them.
 
     Raises:
+        CallError: The call cannot be made, or a reference finds nothing. A value's own code may raise anything else.
+    """
+    if call.problem is not None or call.function is None:
+        raise call.problem or CallError(f"there is no tool {call.tool!r}")
+    return [values.find(reference) for reference in call.found]
+
+
+def bind(
+    call: ToolCall,
+    values: Values,
+    context: ToolContext | None,
+    found: Sequence[Any] | None = None,
+    *,
+    most: int | None = None,
+) -> Bound:
+    """Return the arguments ready to call with, what the call touches exactly, and its limits.
+
+    Args:
+        call: The call.
+        values: The values of references.
+        context: What the function takes as its context.
+        found: What the references find, if that is known.
+        most: Parts of a value that are copied at most.
+
+    Raises:
+        TooLarge: A value has more parts; nothing has been checked.
         CallError: The call cannot be made. A value's own code, and that which checks it, may raise anything else.
     """
+    arguments = _copied(call, find_values(call, values) if found is None else found, most)
+    return _checked(call, values, context, arguments, large=False)
+
+
+async def bind_in_thread(call: ToolCall, values: Values, context: ToolContext | None, found: Sequence[Any]) -> Outcome:
+    """Bind large arguments in a thread, so that the event loop does not stand still; return the outcome of `bind`.
+
+    Validators of the user's own run on the loop if the function does, since they may expect that.
+    """
     tool = call.function
-    if call.problem is not None or tool is None:
-        raise call.problem or CallError(f"there is no tool {call.tool!r}")
+    if tool is not None and tool.run_in == "loop" and tool.parameters_of.open:
+        outcome = await in_thread(_copied, call, found, None)
+        if isinstance(outcome, Raised):
+            return outcome
+        with ForeignCode() as ran:
+            return Returned(value=_checked(call, values, context, outcome.value, large=True))
+        return raised(ran.error)
+    return await in_thread(lambda: _checked(call, values, context, _copied(call, found, None), large=True))
+
+
+def _copied(call: ToolCall, found: Sequence[Any], most: int | None) -> dict[str, Any]:
+    """Return the arguments with references replaced.
+
+    Plain data is copied: what one tool does to its argument must reach neither another tool nor the result itself.
+    """
     given = dict(call.arguments)
-    arguments = substitute(given, values.get) if call.references else snapshot(given)
-    bound = tool.parameters_of.bind(arguments, context)
+    if not call.references:
+        copy: dict[str, Any] = snapshot(given)
+        return copy
+    rest = iter(found)
+    replaced: dict[str, Any] = substitute(given, lambda _: snapshot(next(rest), most))
+    return replaced
+
+
+def _checked(
+    call: ToolCall, values: Values, context: ToolContext | None, arguments: dict[str, Any], *, large: bool
+) -> Bound:
+    tool = call.function
+    if tool is None:
+        raise AssertionError("the arguments of a call without a tool are not bound")
+    try:
+        bound = tool.parameters_of.bind(arguments, context, large=large)
+    finally:
+        if large:  # the check may have made others
+            release_all([arguments.pop(name) for name in tuple(arguments)])
     defaults = tool.parameters_of.defaults
     texts = {name: place_texts(bound.arguments.get(name, defaults.get(name))) for name in tool.places_in}
     effects = tool.effects.expand(texts)
@@ -193,7 +261,7 @@ def _texts(
         return {}, unknown
     parameters = tool.parameters_of
     arguments = parameters.given(arguments)
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {}  # no copies: a closed check changes nothing
     own: dict[str, Any] = {}  # no annotation changes a default, nor what a partial has fixed
     unresolved: set[str] = set()
     for name in tool.places_in:
@@ -207,8 +275,10 @@ def _texts(
         else:
             unresolved.add(name)
     try:
-        given = given if values is None else substitute(given, values.get)
+        given = given if values is None else substitute(given, values.find)
     except MissingField:
         return {}, tool.places_in  # the call fails by it when its arguments are bound
-    seen = parameters.canonical(given) | own
+    large = {name for name, value in given.items() if is_large(value)}  # no text says which value it is
+    unresolved |= large
+    seen = parameters.canonical({name: given[name] for name in given if name not in large}) | own
     return {name: place_texts(value) for name, value in seen.items()}, unresolved

@@ -7,7 +7,7 @@ import contextvars
 import functools
 import inspect
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,14 +18,15 @@ from asyncfc_jupyter.core.references import Reference
 from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.masking import mask
-from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised
+from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog, dropped
 from asyncfc_jupyter.runtime.output_buffer import Stream
 from asyncfc_jupyter.runtime.printed import Capture, Noted, Printed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.values.plain import finds_plain, is_plain
+from asyncfc_jupyter.values.plain import finds_plain
+from asyncfc_jupyter.values.release import release_all
 from asyncfc_jupyter.values.snapshot import snapshot
 from asyncfc_jupyter.values.summarize import value_fields
 
@@ -114,8 +115,8 @@ class ToolCall:
     #: Whether it failed because its time was up.
     timed_out: bool = False
     value: Any = None
-    #: Whether its value is plain data as a whole; None before anything asked.
-    plain: bool | None = None
+    #: Where its value holds anything but plain data (`values.snapshot`).
+    mixed: Set[int] = frozenset()
     #: What messages show of a value that is an object, as that was when the call ended.
     summary: dict[str, Any] | None = None
     error: str = ""
@@ -123,6 +124,8 @@ class ToolCall:
     exception: BaseException | None = None
 
     bound: inspect.BoundArguments | None = None
+    #: Whether its arguments are so large that they are copied and freed in threads.
+    large: bool = False
     #: What it touches, as far as that is known; nothing before its needs are there.
     effects: Effects = PURE
     #: For a function that takes one: what it may ask, and report.
@@ -174,7 +177,7 @@ class ToolCall:
     @property
     def shareable(self) -> bool:
         """Whether the calls that repeat it may take its value. Of an object, each of them would have made its own."""
-        return not self.repeated or self._is_plain()
+        return not self.repeated or not self.mixed
 
     def run_itself(self) -> None:
         """Run, although it repeats another call: the value of that one cannot be shared."""
@@ -192,9 +195,9 @@ class ToolCall:
             self.context = ToolContext(call_id=self.call_id, future=self.name, tool=self.tool, report=report)
         return self.context
 
-    def resolve(self, effects: Effects, bound: inspect.BoundArguments | None = None) -> None:
+    def resolve(self, effects: Effects, bound: inspect.BoundArguments | None = None, *, large: bool = False) -> None:
         """Take what the call touches, and the arguments with the references replaced, once they may be read."""
-        self.bound, self.effects = bound, effects
+        self.bound, self.effects, self.large = bound, effects, large
 
     def delay(self, task: asyncio.Task[None]) -> None:
         """Wait for a task: for the user's approval, or for the time of the next attempt."""
@@ -218,20 +221,34 @@ class ToolCall:
             dropped("the capture of output", capture, ran.error)
         self.prints, self.printed = prints, prints.noted
 
-    def begin_attempt(self) -> Attempt:
-        """Call the function, in the current context.
+    def own_arguments(self) -> dict[str, Any]:
+        """Return the arguments for an attempt: a copy of plain data if there may be several.
 
-        If there may be several attempts, each has its own copy of plain data and its own context: the one before may have
-        changed the former, and may still use the latter. An object is the same for all, as when it is passed on.
+        The attempt before may have changed its own. An object is the same for all, as when it is passed on.
         """
         if self.function is None or self.bound is None:
             raise AssertionError("a call starts with its tool and its arguments")
-        bound = self.bound
-        if self.function.retries:
-            self.context = None if self.context is None else self.context.renewed()
-            values = bound.arguments.items()
-            copies = {n: self.context if isinstance(v, ToolContext) else snapshot(v) for n, v in values}
-            bound = inspect.BoundArguments(bound.signature, OrderedDict(copies))
+        arguments = self.bound.arguments
+        if not self.function.retries:
+            return arguments
+        return {name: each if isinstance(each, ToolContext) else snapshot(each) for name, each in arguments.items()}
+
+    def begin_attempt(self, arguments: dict[str, Any]) -> Attempt:
+        """Call the function, in the current context.
+
+        If there may be several attempts, each has its own context: the one before may still use its own.
+
+        Args:
+            arguments: From `own_arguments`.
+        """
+        if self.function is None or self.bound is None:
+            raise AssertionError("a call starts with its tool and its arguments")
+        if self.function.retries and self.context is not None:
+            self.context = self.context.renewed()
+            arguments |= {name: self.context for name, each in arguments.items() if isinstance(each, ToolContext)}
+        if self.large and self.attempt is not None:
+            release_all(self.attempt.arguments)
+        bound = inspect.BoundArguments(self.bound.signature, OrderedDict(arguments))
         self.attempt = Attempt(self.function, bound, self.prints, future=self.name)
         return self.attempt
 
@@ -245,7 +262,7 @@ class ToolCall:
         self.used_s = self.used_with(attempt)
         if not attempt.over and self.context is not None:
             self.context.abandon()
-        return _kept(outcome)
+        return outcome
 
     def outcome_now(self) -> Outcome | None:
         """Return the outcome at this moment, even if it has not been reported yet; None while it may change."""
@@ -254,7 +271,7 @@ class ToolCall:
             return None
         if self.attempt is not None and outcome is not None:
             self.used_s = self.used_with(self.attempt)
-        return None if outcome is None else _kept(outcome)
+        return outcome
 
     def abandon(self) -> Attempt | None:
         """Let the function know that its result is not waited for; return its attempt if something of it is left."""
@@ -273,17 +290,12 @@ class ToolCall:
 
     def gives_plain(self, reference: Reference) -> bool:
         """Return whether it is done and a reference to it gives plain data: the same, whenever it is read."""
-        return self.state is State.DONE and (self._is_plain() or finds_plain(reference, self.value))
+        return self.state is State.DONE and (not self.mixed or finds_plain(reference, self.value, self.mixed))
 
     @property
     def shown(self) -> dict[str, Any]:
         """The fields of a message that show its value. A later call may have changed an object since the call ended."""
         return value_fields(self.value, self.name) if self.summary is None else self.summary
-
-    def _is_plain(self) -> bool:
-        if self.plain is None:
-            self.plain = is_plain(self.value)
-        return self.plain
 
     def when_settled(self, wake: Callable[[], None]) -> None:
         """Have a function called when the call, which is pending, settles."""
@@ -298,6 +310,7 @@ class ToolCall:
         state: State,
         *,
         value: Any = None,
+        mixed: Set[int] = frozenset(),
         error: str = "",
         exception: BaseException | None = None,
         timed_out: bool = False,
@@ -309,17 +322,19 @@ class ToolCall:
         An interrupt may come while the value is shown, which runs its own code: then the call is as pending as before.
         """
         if state is State.DONE:
-            self.plain = is_plain(value)
-            self.summary = None if self.plain else value_fields(value, self.name)
+            self.summary = value_fields(value, self.name) if mixed else None
         if self.prints is not None:
             self.prints.raised(exception)
         for open_to_the_tool in (self.context, self.prints):
             if open_to_the_tool is not None:
                 open_to_the_tool.close()
+        if self.large and self.bound is not None:
+            attempts = [] if self.attempt is None else self.attempt.arguments
+            release_all([*self.bound.arguments.values(), *attempts])
         self.bound = self.attempt = self.prints = None
         self.share_key = None
         self.state, self.timed_out = state, timed_out
-        self.value, self.error, self.exception = value, error, exception
+        self.value, self.mixed, self.error, self.exception = value, mixed, error, exception
         waiters, self.waiters = self.waiters, ()
         for wake in waiters:
             wake()
@@ -327,15 +342,3 @@ class ToolCall:
     def return_lease(self) -> None:
         """Keep of the run only what a call in the past needs: its end has been logged."""
         self.lease = self.lease.returned
-
-
-def _kept(outcome: Outcome) -> Outcome:
-    """Return an outcome whose value is kept as it is now."""
-    if not isinstance(outcome, Returned):
-        return outcome
-    with ForeignCode() as ran:
-        return Returned(value=snapshot(outcome.value), blocked_s=outcome.blocked_s)
-    if isinstance(ran.error, RecursionError):
-        message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
-        return Raised(kind="error", message=message, error=ran.error)
-    return raised(ran.error)

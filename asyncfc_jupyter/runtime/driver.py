@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from asyncfc_jupyter.core import commands, events
@@ -29,6 +30,7 @@ from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.runtime.retry import Runner
 from asyncfc_jupyter.runtime.settling import end_of, settled, why_skipped
 from asyncfc_jupyter.tools.definition import Tool
+from asyncfc_jupyter.values.snapshot import MOST_ON_LOOP, TooLarge
 
 #: Seconds for which a tool may keep the event loop to itself before the user is warned: a pause that one can see.
 _NOTICEABLE_BLOCK_S = 0.2
@@ -177,9 +179,12 @@ class Driver:
             case commands.BindArguments():
                 if self.scheduler.state(call.name).settled:
                     return None
-                if not self._runner.abandoned.clean_ups_before(call):
-                    return self._bind(call)
-                call.delay(self._spawn(call, self._bind_later(call)))
+                if self._runner.abandoned.clean_ups_before(call):
+                    call.delay(self._spawn(call, self._bind_after_clean_ups(call)))
+                elif isinstance(bound := self._bind(call), events.Event):
+                    return bound
+                else:
+                    call.delay(self._spawn(call, self._bind_large(call, bound)))
                 return events.BindingDelayed(future=call.name)
             case commands.StartCall():
                 self._record(events.CallStarted(future=call.name))
@@ -196,33 +201,59 @@ class Driver:
                 self._record(end_of(call, because=because))
             case commands.CopyOutcome(of=of):
                 other = self.calls[of]
-                outcome = {"value": other.value, "error": other.error, "exception": other.exception}
+                outcome = {
+                    "value": other.value,
+                    "mixed": other.mixed,
+                    "error": other.error,
+                    "exception": other.exception,
+                }
                 self._settle(call, other.state, timed_out=other.timed_out, **outcome)
                 self._record(end_of(call, because=of))
         return None
 
     def _resolve(self, call: ToolCall) -> events.Event:
         call.run_itself()
-        if binding.is_known(call, self._values):
-            return self._bind(call)
+        if binding.is_known(call, self._values) and isinstance(bound := self._bind(call), events.Event):
+            return bound
         with ForeignCode() as ran:
             effects = binding.late_effects(call, self._values)
             call.resolve(effects)
             return events.EffectsResolved(future=call.name, effects=effects)
         return self._misfit(call, ran.error)
 
-    async def _bind_later(self, call: ToolCall) -> None:
+    async def _bind_after_clean_ups(self, call: ToolCall) -> None:
         await self._runner.abandoned.wait_for_clean_ups(call)
-        if not call.settled:
-            self._feed(self._bind(call))
+        if call.settled:
+            return
+        bound = self._bind(call)
+        if isinstance(bound, events.Event):
+            self._feed(bound)
+        else:
+            await self._bind_large(call, bound)
 
-    def _bind(self, call: ToolCall) -> events.Event:
-        context = call.open_context(lambda fraction, text: self._progressed(call, fraction, text))
+    def _bind(self, call: ToolCall) -> events.Event | list[Any]:
+        """Bind a call's arguments; return what its references find, and bind nothing, if that is too large for the loop."""
+        found: list[Any] = []
         with ForeignCode() as ran:  # of values and of validators
-            bound, effects, limits = binding.bind(call, self._values, context)
-            call.resolve(effects, bound)
-            return events.ArgumentsResolved(future=call.name, effects=effects, limits=limits)
-        return self._misfit(call, ran.error)
+            found += binding.find_values(call, self._values)
+            context = call.open_context(partial(self._progressed, call))
+            return self._bound(call, binding.bind(call, self._values, context, found, most=MOST_ON_LOOP))
+        return found if found and isinstance(ran.error, TooLarge) else self._misfit(call, ran.error)
+
+    async def _bind_large(self, call: ToolCall, found: list[Any]) -> None:
+        context = call.open_context(partial(self._progressed, call))
+        outcome = await binding.bind_in_thread(call, self._values, context, found)
+        if call.settled:
+            return
+        if isinstance(outcome, Raised):
+            self._feed(self._misfit(call, outcome.error))
+        else:
+            self._feed(self._bound(call, outcome.value, large=True))
+
+    def _bound(self, call: ToolCall, bound: binding.Bound, *, large: bool = False) -> events.Event:
+        arguments, effects, limits = bound
+        call.resolve(effects, arguments, large=large)
+        return events.ArgumentsResolved(future=call.name, effects=effects, limits=limits)
 
     def _misfit(self, call: ToolCall, error: BaseException | None) -> events.Event:
         is_ours = error is not None and issubclass(type(error), CallError)
@@ -287,9 +318,11 @@ class Driver:
             self._latest_s.append(own_s)
             self._measured(call)
         if isinstance(outcome, Returned):
+            if outcome.mixed is None:
+                raise AssertionError("a result is kept before its call settles")
             if outcome.blocked_s >= _NOTICEABLE_BLOCK_S:
                 self.blocked_s[call.tool] = max(outcome.blocked_s, self.blocked_s.get(call.tool, 0.0))
-            self._settle(call, State.DONE, value=outcome.value)
+            self._settle(call, State.DONE, value=outcome.value, mixed=outcome.mixed)
             self._feed(end_of(call))
         else:
             timed_out = outcome.kind == "timeout"

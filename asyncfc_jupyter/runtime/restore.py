@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from asyncfc_jupyter.core.effects import PURE
@@ -23,6 +23,7 @@ def adopt(
     arguments: Mapping[str, Any],
     status: Status,
     value: Any = None,
+    mixed: Set[int] = frozenset(),
     error: str = "",
     exception: BaseException | None = None,
     function: Tool | None = None,
@@ -36,6 +37,7 @@ def adopt(
         arguments: The arguments as the model wrote them.
         status: Its status; not ``pending``, since nothing here could settle it.
         value: Its value, when it is done.
+        mixed: Where the value holds anything but plain data (`values.snapshot`); what a file holds is plain data.
         error: Why it has no value, otherwise.
         exception: The exception that the tool raised, if any.
         function: The tool itself, where it is known.
@@ -54,6 +56,7 @@ def adopt(
         state=state_of(status),
         timed_out=status == "timeout",
         value=value,
+        mixed=mixed,
         error=error,
         exception=exception,
         function=function,

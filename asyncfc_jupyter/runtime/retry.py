@@ -11,7 +11,7 @@ from asyncfc_jupyter.core.events import CallRetried
 from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, traceback_of
 from asyncfc_jupyter.retry_policy import tool_attempts
 from asyncfc_jupyter.runtime.abandoned import Abandoned
-from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, raised
+from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, in_thread, raised
 from asyncfc_jupyter.runtime.call import ToolCall
 
 
@@ -43,7 +43,7 @@ class Runner:
         if (call.function is not None and call.function.retries) or self.abandoned.clean_ups_before(call):
             call.delay(self._spawn(call, self._begin_later(call, 1, pause_s=0)))
         else:
-            self._begin(call, 1)
+            self._begin(call, 1, call.own_arguments)
 
     def cancel(self, call: ToolCall) -> bool:
         """Stop a call, as far as it can be stopped. Its late result is discarded.
@@ -58,10 +58,10 @@ class Runner:
             self.abandoned.add(call, attempt)
         return attempt.abandon()
 
-    def _begin(self, call: ToolCall, number: int) -> None:
+    def _begin(self, call: ToolCall, number: int, arguments: Callable[[], dict[str, Any]]) -> None:
         context = call.lease.context.copy()
         with ForeignCode() as ran:  # that of the arguments, of which there are copies for each attempt
-            attempt = context.run(call.begin_attempt)
+            attempt = context.run(call.begin_attempt, arguments())
             if call.function is not None and call.function.run_in != "loop":
                 loop = asyncio.get_running_loop()
                 attempt.share.report = partial(loop.call_soon_threadsafe, self._measure, call, attempt)
@@ -72,7 +72,16 @@ class Runner:
     async def _begin_later(self, call: ToolCall, number: int, pause_s: float) -> None:
         await asyncio.sleep(pause_s)
         await self.abandoned.wait_for_clean_ups(call)
-        self._begin(call, number)
+        if not call.large:
+            self._begin(call, number, call.own_arguments)
+            return
+        outcome = await in_thread(call.own_arguments)
+        if call.settled:
+            return
+        if isinstance(outcome, Raised):
+            self._conclude(call, outcome)
+        else:
+            self._begin(call, number, lambda: outcome.value)
 
     def _reached(self, call: ToolCall, attempt: Attempt, number: int) -> None:
         """Retry or conclude a call, now that its attempt has ended or its time is up."""

@@ -36,6 +36,7 @@ from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.annotations import fitted, text_beside
 from asyncfc_jupyter.tools.as_written import or_as_written
+from asyncfc_jupyter.tools.by_steps import by_steps
 from asyncfc_jupyter.tools.closed_schema import is_closed
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.field_texts import describe_fields
@@ -151,7 +152,9 @@ class Parameters:
         # A pattern is made only for a text that is there: to make one takes as long as the rest of the call.
         return text in described and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", described) is not None
 
-    def bind(self, arguments: Mapping[str, Any], context: ToolContext | None = None) -> inspect.BoundArguments:
+    def bind(
+        self, arguments: Mapping[str, Any], context: ToolContext | None = None, *, large: bool = False
+    ) -> inspect.BoundArguments:
         """Check arguments against the signature and return them ready to call with.
 
         Objects pass unchanged unless pydantic must look into them for the annotation. Null counts as "not given" where there
@@ -161,11 +164,12 @@ class Parameters:
             arguments: By name, with references replaced by values.
             context: The value of each parameter annotated as a `ToolContext`. Without one, such a parameter takes its own
                 default, or a context whose reports are ignored.
+            large: Whether other threads are to run meanwhile. Then of the misfits in a list only the first is named.
 
         Raises:
             ArgumentMismatch: Names each argument that does not fit, what was expected and what was given.
         """
-        checked = self._checked(self._values.validate_python, arguments)
+        checked = self._checked((self._large_values if large else self._values).validate_python, arguments)
         checked |= {name: absent() if context is None else context for name, absent in self._contexts.items()}
         # `Signature.bind` would give the same and search for what is known here.
         bound = {
@@ -232,6 +236,11 @@ class Parameters:
             with ForeignCode():  # of a validator. The call fails by it when its arguments are bound.
                 seen[name] = self._each[name].validate_python({name: seen[name]})[name]
         return seen
+
+    @functools.cached_property
+    def _large_values(self) -> SchemaValidator:
+        fields = self._core_schema["fields"].items()
+        return self._validator({name: {**field, "schema": by_steps(self._lenient(name))} for name, field in fields})
 
     @functools.cached_property
     def open(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pathlib
+from collections.abc import Iterable, Set
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -26,6 +27,9 @@ _CONSTANTS = frozenset(
     }
 )
 _CONTAINERS = frozenset({list, tuple, set, frozenset})
+#: Identities of these types. To look up a type itself would run the code that its metaclass may have for that.
+CONSTANT_TYPES = frozenset(map(id, _CONSTANTS))
+CONTAINER_TYPES = frozenset(map(id, (dict, *_CONTAINERS)))
 
 
 def is_plain(value: Any) -> bool:
@@ -61,15 +65,28 @@ def is_constant(value: Any) -> bool:
     return type(kind) is type and kind in _CONSTANTS
 
 
-def finds_plain(reference: Reference, result: Any) -> bool:
-    """Return whether a reference finds plain data, or nothing at all, and meets only plain containers on the way."""
+def are_constants(values: Iterable[Any]) -> bool:
+    """Return whether all values are numbers, texts, times and the like. One call into C: give it a few thousand at most."""
+    return CONSTANT_TYPES.issuperset(map(id, map(type, values)))
+
+
+def finds_plain(reference: Reference, result: Any, mixed: Set[int]) -> bool:
+    """Return whether a reference finds plain data, or nothing at all, and meets only plain containers on the way.
+
+    Args:
+        reference: The reference.
+        result: The result that it is a reference to.
+        mixed: Identities of the containers in the result that hold anything but plain data.
+    """
     value = result
     for step in reference.steps:
         kind = type(value)
-        if not (kind is list or kind is tuple or (kind is dict and all(map(is_constant, value)))):
+        if not (kind is list or kind is tuple or kind is dict):
+            return False
+        if kind is dict and id(value) in mixed and not (are_constants(value) or all(map(is_constant, value))):
             return False
         try:
             value = step.reach(value, reference.future)
         except MissingField:
             return True
-    return is_plain(value)
+    return id(type(value)) in CONSTANT_TYPES or (id(type(value)) in CONTAINER_TYPES and id(value) not in mixed)

@@ -8,7 +8,19 @@ import pytest
 
 from tests.benchmarks import policies
 
-NAMES = ["bfcl", "compute", "hedge", "overhead", "peers", "policies", "scheduler", "search", "swe", "timeline"]
+NAMES = [
+    "bfcl",
+    "compute",
+    "hedge",
+    "large_values",
+    "overhead",
+    "peers",
+    "policies",
+    "scheduler",
+    "search",
+    "swe",
+    "timeline",
+]
 
 
 @pytest.fixture

@@ -92,8 +92,8 @@ PLANTED = (
     Fault(
         name="a reference steps into an object that an earlier call still changes",
         file="asyncfc_jupyter/runtime/driver.py",
-        old="if binding.is_known(call, self._values):",
-        new="if True:",
+        old="if binding.is_known(call, self._values) and",
+        new="if True and",
         tests=_PROGRAMS,
     ),
     Fault(

@@ -161,7 +161,7 @@ class Unkeepable(tuple):
 
 async def odd() -> Unkeepable:
     """Return a value that cannot be kept."""
-    return Unkeepable((1,))
+    return Unkeepable(([1],))
 
 
 @pytest.mark.parametrize("retries", [0, 1])

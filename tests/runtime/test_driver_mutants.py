@@ -36,7 +36,7 @@ class PassesOtherValues(Driver):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self._values.get = self._first
+        self._values.find = self._first
 
     def _first(self, reference):
         first = next(call for call in self.issued if call.status == "done")
@@ -73,7 +73,7 @@ class TakesAnOutcomeTooEarly(Driver):
         self._runner.start = self._conclude_soon
 
     def _conclude_soon(self, call):
-        asyncio.get_running_loop().call_soon(self._conclude, call, Returned(value=None))
+        asyncio.get_running_loop().call_soon(self._conclude, call, Returned(value=None, mixed=frozenset()))
 
 
 class _NoCleanUps(Abandoned):

@@ -10,6 +10,7 @@ import pytest
 
 from asyncfc_jupyter.core.references import parse_reference
 from asyncfc_jupyter.values.plain import finds_plain, is_constant, is_plain
+from asyncfc_jupyter.values.snapshot import keep
 
 
 class Text(str):
@@ -80,4 +81,5 @@ def test_a_reference_is_plain_if_all_on_its_way_is_plain_and_its_end(text, plain
     result = {"n": 1, "list": [1, Record()], "pair": (1, Record()), "odd": {Text("a"): 1}}
     reference = parse_reference(text)
     assert reference is not None
-    assert finds_plain(reference, result) is plain
+    kept = keep(result)
+    assert finds_plain(reference, kept.value, kept.mixed) is plain

@@ -1,0 +1,36 @@
+"""Lets the event loop run while another thread handles a large value.
+
+A thread that computes lets the interpreter go after five milliseconds, and then any other thread may get it: with four of them
+the event loop may wait for a tenth of a second. A thread that sleeps for a moment is out of the way.
+
+The garbage collector of Python before 3.14 looks at all objects of the process each time that there are a quarter more of them,
+in one go: half a second and more with some million objects, in which no other thread runs. A copy of a million rows would cause
+several such passes, and is no garbage.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+
+#: Parts of a value that are handled between two pauses: a few milliseconds.
+PARTS = 4_096
+#: Seconds of a pause: enough for another thread to wake up. A million rows take a twentieth of a second longer.
+_PAUSE_S = 0.000_2
+_WHOLE_PASSES = sys.version_info < (3, 14) and hasattr(gc, "freeze")
+
+
+class Pauses:
+    """The pauses in the handling of one value."""
+
+    def __init__(self) -> None:
+        # Objects that the user has frozen are to stay so, and all can be unfrozen only together.
+        self._promotes = _WHOLE_PASSES and not gc.get_freeze_count()
+
+    def pause(self) -> None:
+        """Let other threads run, and make all objects old ones, which the collector looks at seldom; that takes no time."""
+        if self._promotes:
+            gc.freeze()
+            gc.unfreeze()
+        time.sleep(_PAUSE_S)
