@@ -1,8 +1,9 @@
 """What distinguishes tools from each other across cells and kernels, so that what was measured of a function is found again.
 
 The same cell that is run again, or the same module in another kernel, defines the same tool. An edited function is another one,
-of which nothing is known yet: the code that Python has compiled of it differs. Not seen are changes of what the function calls,
-and of values from outside that it uses: the durations of the next calls show them.
+of which nothing is known yet: the code that Python has compiled of it differs. So is one that another function has made with
+other numbers, such as a number of pages. Not seen are changes of what the function calls, and of other values from outside that
+it uses, which may be keys: the durations of the next calls show them.
 
 Refused: the source text. Python reads it from a file that may have been edited since the function was loaded, and a function
 that other code has made has no file.
@@ -14,7 +15,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import CodeType, MethodType
+from types import CellType, CodeType, MethodType
 from typing import Any
 
 from asyncfc_jupyter.foreign_code import ForeignCode, plain_text
@@ -24,6 +25,8 @@ from asyncfc_jupyter.masking import mask
 _NAME_CHARS, _HASH_CHARS = 100, 16
 #: Decorators that are looked through: an object's own code may give it another one at each look.
 _MOST_LAYERS = 20
+#: Types of the values in a function that another function has made which make it another one.
+_NUMBERS = frozenset({int, float, bool})
 
 
 def identity_of(function: Callable[..., Any], facts: str) -> str:
@@ -38,6 +41,8 @@ def identity_of(function: Callable[..., Any], facts: str) -> str:
         layers = list(_layers(function))
         name = plain_text(f"{layers[-1].__module__}.{layers[-1].__qualname__}")
         for layer in layers:
+            held = [each.cell_contents for each in getattr(layer, "__closure__", None) or () if each != CellType()]
+            digest.update(repr([each for each in held if type(each) in _NUMBERS]).encode())
             code = getattr(layer, "__code__", None)
             digest.update(_written(code).encode(errors="replace") if isinstance(code, CodeType) else b"compiled")
     return f"{mask(name)[:_NAME_CHARS]}#{digest.hexdigest()[:_HASH_CHARS]}"

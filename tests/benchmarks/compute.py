@@ -107,7 +107,7 @@ class Row:
 
 async def timed(tool: Tool, calls: int, work_s: float, mode: str) -> tuple[Run, float, float]:
     """Return a run of so many calls at once, its time, and the longest stall of the event loop, in seconds."""
-    agent = Agent(OneReply(tool.name, calls, work_s), tools=[tool], mode=mode)
+    agent = Agent(OneReply(tool.name, calls, work_s), tools=[tool], mode=mode, remember="off")
     longest_s = 0.0
 
     async def watch() -> None:

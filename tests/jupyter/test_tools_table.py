@@ -196,7 +196,8 @@ def test_the_table_in_a_kernel_counts_calls_and_names_unknown_tools(
     kernel.run(f"{AGENT}\na = quick(x=1)\nb = quick(x=2)\n\nf'{{a}} {{b}}'")
     kernel.run(f"{AGENT}\na = talking(x=3)\n\nf'{{a}}'")
     (table,) = kernel.run("%agent tools").displays
-    assert "quick(x: int) -> int  [pure]\n    on the loop, timeout 120 s; p50 " in table["text/plain"]
+    assert "quick(x: int) -> int  [pure]\n    on the loop, timeout 120 s, expected " in table["text/plain"]
+    assert "(median of 2 calls); p50 " in table["text/plain"]
     assert ", 2 calls\n" in table["text/plain"]
     assert ", 1 call\n" in table["text/plain"]
     assert '<div class="asyncfc-tools">' in table["text/html"]

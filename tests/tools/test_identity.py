@@ -76,6 +76,31 @@ def test_a_function_that_calls_another_method_is_another_one() -> None:
     assert identity(upper) != identity(upper.replace("upper", "lower"))
 
 
+def looking(seconds, key="a", later=None):
+    def look(city: str) -> str:
+        """Look around."""
+        return f"{city} {seconds} {key} {unset if later else 0}"
+
+    if later:
+        unset = 1
+        del unset
+    return look
+
+
+def test_functions_that_another_one_makes_differ_by_their_numbers_only() -> None:
+    made_of = [
+        make_tool(looking(*values)).identity for values in ((1, "a"), (1, "b"), (2, "a"), (1.5, "a"), (True, "a"))
+    ]
+    assert made_of[0] == made_of[1]
+    assert len(set(made_of[1:])) == 4
+
+
+def test_a_function_that_uses_a_name_without_a_value_yet_has_an_identity() -> None:
+    seen = [make_tool(looking(seconds, later=True)).identity for seconds in (1, 2)]
+    assert len(set(seen)) == 2
+    assert all(".look#" in each for each in seen)
+
+
 def test_where_a_tool_runs_and_its_name_belong_to_it() -> None:
     tools = [identity(SOURCE), identity(SOURCE, run_in="process"), identity(SOURCE, name="other"), identity(SOURCE)]
     assert len(set(tools)) == 3
