@@ -7,7 +7,7 @@ than the round trip it saves, and ``await_future``, by which the model asks to w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -128,17 +128,22 @@ class ReplyAnswers:
         """Wait as long as the reply asks for or is worth it; return the futures that each ``await_future`` asks for."""
         asked: dict[CallId, tuple[FutureName, ...]] = {}
         waits: list[tuple[CallId, tool_messages.AwaitRequest, tuple[FutureName, ...]]] = []
+        replay, history = self._foretelling, self._conversation.messages
+        if replay is not None:  # it keeps the pace at which results came when it was recorded
+            self._foretold = replay.foretold(history)
+            await self._driver.wait([name for name in self._driver.calls if name in (self._foretold or ())])
         for each in turn.awaits:
             if isinstance(each.request, str):
                 continue
-            names = each.request.futures or [call.name for call in self._driver.pending() if not call.detached]
+            names: Sequence[str] = each.request.futures
+            if not names:
+                recorded = None if replay is None else replay.foretold_wait(history, each.call_id)
+                pending = (call.name for call in self._driver.pending() if not call.detached)
+                names = tuple(pending) if recorded is None else recorded
             asked[each.call_id] = tuple(dict.fromkeys(map(FutureName, names)))
             known = tuple(name for name in asked[each.call_id] if name in self._driver.calls)
             if known:
                 waits.append((each.call_id, each.request, known))
-        if self._foretelling is not None:  # a replay keeps the pace at which results came when it was recorded
-            self._foretold = self._foretelling.foretold(self._conversation.messages)
-            await self._driver.wait([name for name in self._driver.calls if name in (self._foretold or ())])
         if not waits and self._foretold is None:
             await self._wait_inline(turn)
         await asyncio.gather(*(self._await(turn, *wait) for wait in waits))

@@ -142,6 +142,17 @@ class ForetellingModel(Protocol):
         """
         ...
 
+    def foretold_wait(self, messages: Sequence[Message], call_id: str) -> tuple[str, ...] | None:
+        """Return the futures that the next request shows in the answer to one call, in order, or None when it is not known.
+
+        An ``await_future`` without names waits for what is pending, and that depends on how fast tools are now.
+
+        Args:
+            messages: As for `foretold`.
+            call_id: The id of the call.
+        """
+        ...
+
 
 @runtime_checkable
 class MarkingModel(Protocol):

@@ -581,6 +581,9 @@ class KnowsItsNextRequest(ScriptedModel):
     def foretold(self, messages):
         return self.shows(messages)
 
+    def foretold_wait(self, messages, call_id):
+        return None
+
 
 @pytest.mark.parametrize(
     ("shows", "statuses", "pending"),

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from asyncfc_jupyter.models.cassette.cassette import Recording, Replay
 from tests.benchmarks import bfcl
 from tests.benchmarks.bfcl_parts import fetching
 from tests.benchmarks.bfcl_parts.cases import CATEGORIES, cases, show, steps
@@ -17,7 +18,7 @@ from tests.benchmarks.bfcl_parts.ideal import one_by_one_s, paper_bound, release
 from tests.benchmarks.bfcl_parts.jobs import Setup, http_rows
 from tests.benchmarks.bfcl_parts.mutants import judged, mutants
 from tests.benchmarks.bfcl_parts.oracle import Reply, Spoken, Style, pieces_of, reply_to
-from tests.benchmarks.bfcl_parts.playing import play_virtually
+from tests.benchmarks.bfcl_parts.playing import OracleModel, play_virtually, wrong_in
 from tests.benchmarks.bfcl_parts.world import Latency, Ran, as_text, module, one_by_one
 from tests.benchmarks.fast_clock import run_faster
 
@@ -42,6 +43,20 @@ def test_futures_give_the_results_of_calls_made_one_by_one(name) -> None:
     for style in STYLES:
         for latency in (Latency(0.1), Latency(1.0, 1.0, 3)):
             assert all_wrong(play_virtually(cases()[name], mode="async", style=style, latency=latency)) == []
+
+
+@pytest.mark.parametrize("hedge", ["off", "retract", "race"])
+def test_a_recording_with_hedged_requests_is_replayed_to_its_end(tmp_path, hedge) -> None:
+    unused = 0
+    for name in NAMES[:6]:
+        path = tmp_path / f"{name}.jsonl"
+        how = {"mode": "async", "style": Style(), "latency": Latency(0.3, 1.0, 3), "hedge": hedge}
+        recorded = play_virtually(cases()[name], model=Recording(OracleModel(), path), **how)
+        replayed = play_virtually(cases()[name], model=Replay(path, speed="instant"), **how)
+        assert wrong_in(replayed, recorded) == []
+        assert (replayed.requests, replayed.unused) == (recorded.requests - recorded.unused, 0)
+        unused += recorded.unused
+    assert (unused > 0) == (hedge != "off")
 
 
 @pytest.mark.parametrize("mode", ["batch", "eager"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from asyncfc_jupyter.core.protocol import NOTHING_PENDING
 from asyncfc_jupyter.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError, ServerTimedOut
 from asyncfc_jupyter.models.base import (
     CallDelta,
@@ -299,6 +300,29 @@ def test_a_replay_knows_the_outcomes_that_its_next_request_shows(
     assert replay.foretold(later[1:]) is None
     run_virtually(heard(replay, ChatRequest(messages=later)))
     assert replay.foretold(question) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ([outcome("f3"), outcome("f1", "pending"), outcome("f2")], ("f3", "f1", "f2")),
+        ([NOTHING_PENDING, outcome("f2")], ()),
+        ([outcome("f1"), {"warning": "again"}], ("f1",)),
+        ([], ()),
+        ("broken", ()),
+    ],
+)
+def test_a_replay_knows_what_a_wait_for_all_waited_for(tmp_path: Path, content: Any, names: tuple[str, ...]) -> None:
+    path = tmp_path / "c.jsonl"
+    answers = [
+        {"role": "tool", "tool_call_id": call_id, "content": json.dumps(text)}
+        for call_id, text in (("other", [outcome("f9")]), ("wait", content))
+    ]
+    run_virtually(heard(Recording(ScriptedModel([Says("a")]), path), ChatRequest(messages=[*GO, *answers])))
+    replay = Replay(path)
+    assert replay.foretold_wait(GO[1:], "wait") == names
+    assert replay.foretold_wait(GO[1:], "none") is None
+    assert replay.foretold_wait(answers, "wait") is None
 
 
 # -- files -----------------------------------------------------------------------------------------------------------

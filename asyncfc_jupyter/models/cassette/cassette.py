@@ -17,7 +17,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from asyncfc_jupyter.core.protocol import decode, read_reports, text_of
+from asyncfc_jupyter.core.protocol import NOTHING_PENDING, decode, read_reports, text_of
 from asyncfc_jupyter.errors import AgentInterrupted, CassetteDiffers, CassetteError, ServerError
 from asyncfc_jupyter.masking import masked
 from asyncfc_jupyter.models.base import ChatModel, ChatRequest, Delta, Message, server_address
@@ -215,6 +215,29 @@ class Replay:
         So a replay keeps the recorded pace, however fast its tools are now: it waits for results that had arrived by then,
         and withholds those that had not.
         """
+        following = self._following(messages)
+        if following is None:
+            return None
+        return frozenset(
+            report.future
+            for message in following
+            if message["role"] in {"tool", "user"}
+            for report in read_reports(decode(text_of(message)))
+            if report.status not in {None, "pending"}
+        )
+
+    def foretold_wait(self, messages: Sequence[Message], call_id: str) -> tuple[str, ...] | None:
+        """Return the futures in the recorded answer to an ``await_future``, in order; none if nothing was pending."""
+        for message in self._following(messages) or ():
+            if message.get("tool_call_id") == call_id:
+                content = decode(text_of(message))
+                if content[:1] == [NOTHING_PENDING]:
+                    return ()
+                return tuple(report.future for report in read_reports(content))
+        return None
+
+    def _following(self, messages: Sequence[Message]) -> list[Message] | None:
+        """Return what the recorded request that continues these messages has after them; or None if nothing does."""
         now = masked(json.loads(json.dumps(list(messages), default=dict)))
         for exchange in self._exchanges:
             recorded = [message for message in exchange.request["messages"] if message["role"] != "system"]
@@ -222,13 +245,7 @@ class Replay:
                 continue
             begin = recorded[: len(now)]
             if begin == now or first_difference(begin, now) is None:  # a mask in it stands for any text
-                return frozenset(
-                    report.future
-                    for message in recorded[len(now) :]
-                    if message["role"] in {"tool", "user"}
-                    for report in read_reports(decode(text_of(message)))
-                    if report.status not in {None, "pending"}
-                )
+                return recorded[len(now) :]
         return None
 
     def _find(self, now: dict[str, Any]) -> Exchange:
