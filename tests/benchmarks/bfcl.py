@@ -53,8 +53,8 @@ takes is there, and every earlier call that it conflicts with has returned. The 
 cannot be reached here.
 
 An oracle does not show how well a real model uses futures. The cases are short, and most user turns have one call.
-Each case begins without knowledge of its tools and the model. With tools of 0.1 s that costs more than overlapping saves
-(see the inline wait in `docs/design/runs.md`)."""
+Each case begins without knowledge of its tools and the model. A request that holds placeholders is retracted when their values
+come before its reply shows a tool call, as by default; `hedge` compares that with doing nothing and with a race."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

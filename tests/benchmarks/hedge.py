@@ -20,7 +20,6 @@ from statistics import mean
 from typing import Any
 
 from asyncfc_jupyter.agent.memory import Memory
-
 from asyncfc_jupyter.modes import Hedge
 from asyncfc_jupyter.testing import run_virtually
 from tests.benchmarks.bfcl import WORKERS, sample

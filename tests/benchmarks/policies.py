@@ -18,9 +18,8 @@ from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any
 
-from asyncfc_jupyter.agent.memory import Memory
-
 from asyncfc_jupyter.agent import Agent, Mode
+from asyncfc_jupyter.agent.memory import Memory
 from asyncfc_jupyter.core.events import RequestRetracted
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.models.base import CallDelta, ChatRequest, Delta, ReasoningDelta, TextDelta
