@@ -51,6 +51,7 @@ _OTHER = "it is another thing of this name"
 #: The places that name no mask, by file and function, with the reason.
 EXEMPT = {
     ("agent/future.py", "Futures.__repr__"): _CALLS_MASK,
+    ("agent/memory.py", "DiskMemory._write"): "figures, and names that were masked when they were made",
     ("cli.py", "main"): "the errors of this package mask their text",
     **{("cli.py", f"_{name}"): "it plays a plan of this package" for name in ("play.watch", "show")},
     ("jupyter/display/cell_output.py", "NotebookOutput.begin"): "it shows a widget, whose views are masked",

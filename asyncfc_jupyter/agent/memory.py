@@ -16,7 +16,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -202,10 +202,9 @@ class DiskMemory(Memory):
         return replace(kept, tools=tools)
 
     def _write(self, kept: _File) -> None:
-        # Again, since a key may have become known after the name was made.
-        tools = {mask(name): each for name, each in [*kept.tools.items()][-MOST_TOOLS:]}
-        models = {mask(name): each for name, each in [*kept.models.items()][-_MOST_MODELS:]}
-        text = json.dumps(asdict(_File(tools=tools, models=models)), indent=1) + "\n"
+        tools, models = dict([*kept.tools.items()][-MOST_TOOLS:]), dict([*kept.models.items()][-_MOST_MODELS:])
+        whole = _File(tools=tools, models=models)
+        text = json.dumps(whole, default=lambda part: {name: getattr(part, name) for name in part.__slots__}) + "\n"
         try:
             self._path().parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path(), text, private=True)
