@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,11 +22,11 @@ _BEAT_S = 0.001
 TEXT = """
 In each run one tool returns a value, a second one takes all of it, and a third one takes a row or a column of it by reference.
 The tools do nothing else: the value exists before the run, but in another process, which makes it. The second tool's
-annotation has the value checked row by row. A task on the event loop notes each millisecond how late it is; the longest delay
-is the *stall*. Passes of Python's garbage collector, in which nothing else runs, are counted apart: the second figure is
-without them, and the longest pass is the third. A pass takes long if the process holds many lists, whatever causes it. The
-last column is what the loop would stand still for if the value was copied on it, once, by `copy.deepcopy`'s like. The first
-row is of a run without values: what this machine makes of a millisecond meanwhile.
+annotation has the value checked row by row. A task on the event loop sleeps for a millisecond again and again; the *stall* is
+the most processor time that the process used in one such sleep, so that what else the machine does does not count. Passes of
+Python's garbage collector, in which nothing else runs, are counted apart: the second figure is without them, and the longest
+pass is the third. A pass takes long if the process holds many lists, whatever causes it. The first row is of a run without a
+large value.
 """
 
 
@@ -192,14 +191,12 @@ def table(figures: Sequence[Mapping[str, Any]]) -> Table:
 def main(words: Sequence[str]) -> int:
     """Measure everything and publish it."""
     options = options_of("large_values", __doc__, words)
-    only = os.environ.get("LARGE_ONLY", "")
     figures = [measured("list of dicts", "thread", 1)]
     figures += [
         measured(shape, where, rows)
         for rows in (QUICK_ROWS if options.quick else ROWS)
         for shape in SHAPES
         for where in WHERE
-        if only in f"{shape} {where} {rows}"
     ]
     report = Report(
         name="large_values",

@@ -102,6 +102,13 @@ def test_where_a_value_is_mixed_is_what_a_look_at_each_part_finds(value) -> None
             assert finds_plain(reference, kept.value, kept.mixed) == (is_plain(reached) and alone)
 
 
+def test_what_two_lists_hold_and_is_mixed_makes_both_of_them_mixed() -> None:
+    both = [THING]
+    kept = keep([[both], [both, 1], [1]])
+    found = [finds_plain(parse_reference(f"$f1[{place}]"), kept.value, kept.mixed) for place in range(3)]
+    assert found == [False, False, True]
+
+
 def dicts_on_the_way(value, path):
     """Yield the mappings that a path leads through."""
     for step in path:
