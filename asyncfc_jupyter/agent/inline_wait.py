@@ -26,7 +26,7 @@ _SHORTEST_S = 0.001
 _CHEAPEST_TRIP_S = 0.1
 #: What a request is taken to cost whose reply is not used, in seconds: one that is retracted, and one that loses a race on a
 #: server where requests cost nothing.
-_RETRACTED_S, _RACED_S = 0.1, 0.03
+_RETRACTED_S, _RACED_S = 0.1, 0.01
 #: Cases to which a tool's recent durations are reduced, from the fastest to the slowest.
 _CASES = 6
 #: A wait gets a little more than the chosen case: a call also hops to a thread and back.
