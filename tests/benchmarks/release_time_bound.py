@@ -2,7 +2,8 @@
 
 R of AsyncFC takes decoding and functions for two piles of work that could lie side by side. But no call starts before its own
 arguments are decoded, and no reply begins before what it reads is there. This bound takes a run's replies as they were decoded
-and its functions as long as they took, and places each as early as that allows. Replies that only waited are left out.
+and its functions as long as they took, and places each as early as that allows. Replies that only waited are left out, and so
+are retracted requests: the one that is used in their stead reads the values that they lacked.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from asyncfc_jupyter.core.events import (
     CallFinished,
     CallIssued,
     CallStarted,
+    RequestRetracted,
+    ResultShown,
     TurnEnded,
     TurnStarted,
 )
@@ -48,6 +51,9 @@ class _Reply:
     calls: list[_Call] = field(default_factory=list)
     #: What it asks for, which the next reply reads.
     asks: set[FutureName] = field(default_factory=set)
+    #: The turn whose request it repeats with values, and the results in its own request.
+    instead_of: int | None = None
+    reads: set[FutureName] = field(default_factory=set)
     closed_s: dict[CallId, float] = field(default_factory=dict)
 
     @property
@@ -63,7 +69,7 @@ def released_s(trace: Trace) -> float:
     before: list[_Call] = []
     for reply in replies:
         if not reply.only_waits:
-            now = max([now, *(done[name] for name in asked)])
+            now = max([now, *(done[name] for name in asked | reply.reads)])
             for call in reply.calls:
                 held = [done[name] for name in call.needs]
                 held += [done[other.future] for other in before if hazards(other.effects, call.effects)]
@@ -76,26 +82,34 @@ def released_s(trace: Trace) -> float:
 
 
 def _replies(trace: Trace) -> Iterator[_Reply]:
-    replies: list[_Reply] = []
+    replies: dict[int, _Reply] = {}
+    shown: dict[int, set[FutureName]] = {}
     calls: dict[FutureName, _Call] = {}
     for stamped in trace:
         at = stamped.at_s
         match stamped.event:
-            case TurnStarted():
-                replies.append(_Reply(at))
-            case TurnEnded():
-                replies[-1].took_s = at - replies[-1].began_s
-            case CallClosed(call=call_id):
-                replies[-1].closed_s[call_id] = at - replies[-1].began_s
-            case AwaitOpened(futures=futures):
-                replies[-1].asks.update(futures)
-            case CallIssued(future=name, call=call_id, needs=needs, effects=effects):
-                call = _Call(future=name, closed_s=replies[-1].closed_s[call_id], needs=needs, effects=effects)
+            case TurnStarted(turn=turn, instead_of=other):
+                replies[turn] = _Reply(at, instead_of=other)
+            case RequestRetracted(turn=turn):
+                replies.pop(turn)
+            case ResultShown(future=name, turn=turn):
+                shown.setdefault(turn, set()).add(name)
+            case TurnEnded(turn=turn):
+                replies[turn].took_s = at - replies[turn].began_s
+            case CallClosed(turn=turn, call=call_id):
+                replies[turn].closed_s[call_id] = at - replies[turn].began_s
+            case AwaitOpened(turn=turn, futures=futures):
+                replies[turn].asks.update(futures)
+            case CallIssued(future=name, call=call_id, turn=turn, needs=needs, effects=effects):
+                reply = replies[turn]
+                call = _Call(future=name, closed_s=reply.closed_s[call_id], needs=needs, effects=effects)
                 calls[name] = call
-                replies[-1].calls.append(call)
+                reply.calls.append(call)
             case ArgumentsResolved() | CallStarted() | CallFinished() | CallFailed():
                 _tell(calls, stamped.event, at)
-    return iter(replies)
+    for turn, reply in replies.items():
+        reply.reads = shown.get(turn, set()) if reply.instead_of is not None else set()
+    return iter(replies.values())
 
 
 def _tell(calls: Mapping[FutureName, _Call], event: object, at: float) -> None:

@@ -201,6 +201,7 @@ async def play(
     witness: Witness,
     state: Callable[[], object],
     base_url: str | None = None,
+    hedge: str = "auto",
 ) -> Played:
     """Play a plan in a mode and note the outcome.
 
@@ -212,8 +213,9 @@ async def play(
         witness: The one that watches them.
         state: Gives the state that they leave, as JSON data.
         base_url: The server's address, where the model is a name.
+        hedge: What is done with a request whose values come.
     """
-    options: dict[str, Any] = {"remember": "off"}
+    options: dict[str, Any] = {"remember": "off", "hedge": hedge}
     options |= {} if base_url is None else {"base_url": base_url, "api_key": "none"}
     run = await Agent(model, tools=tools, mode=mode, **options).run(plan)
     figures, violations = run.metrics, run.certificate().violations

@@ -99,6 +99,7 @@ async def ask(
     base_url: str | None = None,
     *,
     declared: Mapping[str, ToolOptions] | None = None,
+    hedge: str = "auto",
 ) -> Played:
     """Play a question.
 
@@ -108,6 +109,7 @@ async def ask(
         mode: The mode.
         base_url: Where the model is served; by default it is in this process.
         declared: What tools declare in the place of the truth, to see that it is noticed.
+        hedge: What is done with a request whose values come.
     """
     desk, witness = Desk(encyclopedia()), Witness()
     jobs = desk.jobs() | {name: replace(desk.jobs()[name], declares=says) for name, says in (declared or {}).items()}
@@ -120,6 +122,7 @@ async def ask(
         witness=witness,
         state=lambda: desk.notes,
         base_url=base_url,
+        hedge=hedge,
     )
 
 

@@ -98,6 +98,7 @@ async def work_on(
     latency_s: Any = None,
     known: Known | None = None,
     declared: Mapping[str, ToolOptions] | None = None,
+    hedge: str = "auto",
 ) -> Played:
     """Play a task in a repository of its own.
 
@@ -109,6 +110,7 @@ async def work_on(
         latency_s: How long a call takes, from tool and arguments; by default what it takes.
         known: Outcomes of tests that need not be run again.
         declared: What tools declare in the place of the truth, to see that it is noticed.
+        hedge: What is done with a request whose values come.
     """
     with tempfile.TemporaryDirectory(prefix="asyncfc-swe-") as folder:
         repository, witness = Repository(Path(folder), task.bug, known), Witness()
@@ -123,6 +125,7 @@ async def work_on(
             witness=witness,
             state=repository.state,
             base_url=base_url,
+            hedge=hedge,
         )
 
 
