@@ -13,8 +13,9 @@ from typing import Any
 
 from asyncfc_jupyter.core.effects import hazards
 from asyncfc_jupyter.core.events import ResultDiscarded
-from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised
+from asyncfc_jupyter.runtime.attempt import Attempt
 from asyncfc_jupyter.runtime.call import ToolCall
+from asyncfc_jupyter.runtime.outcome import Outcome, Raised
 from asyncfc_jupyter.values.describe import label
 
 #: Seconds that a coroutine has for its clean-up before others start without it: enough to roll back over a network, and a short

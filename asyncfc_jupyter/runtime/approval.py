@@ -6,8 +6,9 @@ import asyncio
 import inspect
 import json
 
-from asyncfc_jupyter.runtime.attempt import Raised, ask_in_thread, on_this_loop
+from asyncfc_jupyter.runtime.attempt import ask_in_thread, on_this_loop
 from asyncfc_jupyter.runtime.call import Approval, Approver, ToolCall
+from asyncfc_jupyter.runtime.outcome import Raised
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.values.summarize import value_fields
 

@@ -26,16 +26,16 @@ import inspect
 import pickle
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator, Set
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from asyncfc_jupyter.errors import ExecutorBroken, ProcessEnded
 from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, traceback_of
-from asyncfc_jupyter.runtime.exception_text import show_exception
 from asyncfc_jupyter.runtime.lock_wait import LOCK_WAIT
 from asyncfc_jupyter.runtime.object_lock import turn_of
+from asyncfc_jupyter.runtime.outcome import Outcome, Raised, Returned, kept, raised
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
 from asyncfc_jupyter.runtime.packing import packed, packed_by_value, packed_for_a_pool, unpacked
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
@@ -44,39 +44,13 @@ from asyncfc_jupyter.runtime.process_state import IN_THREADS, PROCESS, end_call
 from asyncfc_jupyter.runtime.processes import ProcessWork, processes
 from asyncfc_jupyter.runtime.processor_time import Share, Use, measured
 from asyncfc_jupyter.runtime.running_call import RunningCall, context_of
-from asyncfc_jupyter.runtime.tracebacks import note_traceback, own_frames
+from asyncfc_jupyter.runtime.tracebacks import note_traceback
 from asyncfc_jupyter.tools.definition import Tool
-from asyncfc_jupyter.values.release import release
-from asyncfc_jupyter.values.snapshot import MOST_ON_LOOP, TooLarge, keep
+from asyncfc_jupyter.values.snapshot import MOST_ON_LOOP, TooLarge
 
 #: What fails a call in another process, beside its function.
 _ARGUMENTS_STAY = "the arguments cannot be sent to another process"
 _RESULT_STAYS = "the result cannot be sent from another process"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """The function returned."""
-
-    value: Any
-    #: The longest stretch, in seconds, for which an async function kept the event loop to itself.
-    blocked_s: float = 0.0
-    #: Once the value is kept as it was: where it holds anything but plain data (`values.snapshot`). Before, None.
-    mixed: Set[int] | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raised:
-    """The function raised, or ran out of time."""
-
-    kind: Literal["error", "timeout"]
-    message: str
-    error: BaseException | None = None
-    #: Its time was up, and its function runs on.
-    still_running: bool = False
-
-
-Outcome = Returned | Raised
 
 
 class Attempt:
@@ -443,36 +417,6 @@ def _beside_the_loop(share: Share, call: Callable[[], Outcome]) -> Outcome:
         IN_THREADS.end()
 
 
-def kept(outcomes: list[Outcome], most: int | None = None, *, private: bool = False) -> Outcome:
-    """Return an outcome whose value is kept as it is now.
-
-    Args:
-        outcomes: Holds the outcome, and nothing else does; it is emptied. A large value could not be freed little by little if
-            a caller's variable held it.
-        most: As for `values.snapshot.keep`, like the next.
-        private: Whether nothing else holds the value.
-
-    Raises:
-        TooLarge: It is too large to be copied at once; the list is as before.
-    """
-    outcome = outcomes[0]
-    if not isinstance(outcome, Returned):
-        return outcomes.pop()
-    with ForeignCode() as ran:
-        copy = keep(outcome.value, most, private=private)
-        outcomes.clear()
-        outcome = replace(outcome, value=copy.value, mixed=copy.mixed)
-        release(copy.originals)
-        return outcome
-    if most is not None and isinstance(ran.error, TooLarge):
-        raise ran.error
-    outcomes.clear()
-    if isinstance(ran.error, RecursionError):
-        message = "RecursionError: the result holds itself, or is nested too deeply, to be kept as it is now"
-        return Raised(kind="error", message=message, error=ran.error)
-    return raised(ran.error)
-
-
 def received_outcome(content: bytes) -> tuple[Outcome, list[Piece], Use]:
     """Return the outcome and the prints that another process has sent."""
     outcome, printed, use = unpacked(content)
@@ -537,8 +481,3 @@ def _sendable(failed: Raised) -> Raised:
         pickle.loads(pickle.dumps(failed.error))  # noqa: S301 - bytes that were made a moment ago
         return failed
     return replace(failed, error=None)
-
-
-def raised(error: BaseException | None) -> Raised:
-    """Return an exception as a value. Its traceback keeps the user's frames only."""
-    return Raised(kind="error", message=show_exception(error), error=None if error is None else own_frames(error))

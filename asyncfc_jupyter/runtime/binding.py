@@ -19,8 +19,9 @@ from asyncfc_jupyter.core.malformed_references import Situation, reject_malforme
 from asyncfc_jupyter.core.references import Reference, find_references, nested_deeper_than, substitute
 from asyncfc_jupyter.errors import CallError, MissingField, UnknownFuture
 from asyncfc_jupyter.foreign_code import ForeignCode
-from asyncfc_jupyter.runtime.attempt import Outcome, Raised, Returned, in_thread, raised
+from asyncfc_jupyter.runtime.attempt import in_thread
 from asyncfc_jupyter.runtime.call import ShareKey, ToolCall
+from asyncfc_jupyter.runtime.outcome import Outcome, Raised, Returned, raised
 from asyncfc_jupyter.text import shorten
 from asyncfc_jupyter.tools.context import ToolContext
 from asyncfc_jupyter.tools.definition import Tool

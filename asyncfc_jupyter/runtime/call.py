@@ -18,9 +18,10 @@ from asyncfc_jupyter.core.references import Reference
 from asyncfc_jupyter.errors import CallError
 from asyncfc_jupyter.foreign_code import ForeignCode
 from asyncfc_jupyter.masking import mask
-from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised
+from asyncfc_jupyter.runtime.attempt import Attempt
 from asyncfc_jupyter.runtime.durations import Durations
 from asyncfc_jupyter.runtime.event_log import EventLog, dropped
+from asyncfc_jupyter.runtime.outcome import Outcome, Raised
 from asyncfc_jupyter.runtime.output_buffer import Stream
 from asyncfc_jupyter.runtime.printed import Capture, Noted, Printed
 from asyncfc_jupyter.tools.context import ToolContext

@@ -23,10 +23,11 @@ from asyncfc_jupyter.errors import AgentInterrupted, CallError
 from asyncfc_jupyter.foreign_code import ForeignCode, text_of
 from asyncfc_jupyter.runtime import binding
 from asyncfc_jupyter.runtime.approval import declined, question
-from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, Returned, raised, still_running
+from asyncfc_jupyter.runtime.attempt import Attempt, still_running
 from asyncfc_jupyter.runtime.call import Approval, Lease, ShareKey, ToolCall
 from asyncfc_jupyter.runtime.durations import RECENT
 from asyncfc_jupyter.runtime.exception_text import show_exception
+from asyncfc_jupyter.runtime.outcome import Outcome, Raised, Returned, raised
 from asyncfc_jupyter.runtime.retry import Runner
 from asyncfc_jupyter.runtime.settling import end_of, settled, why_skipped
 from asyncfc_jupyter.tools.definition import Tool

@@ -11,8 +11,9 @@ from asyncfc_jupyter.core.events import CallRetried
 from asyncfc_jupyter.foreign_code import ForeignCode, delivered_by_signal, traceback_of
 from asyncfc_jupyter.retry_policy import tool_attempts
 from asyncfc_jupyter.runtime.abandoned import Abandoned
-from asyncfc_jupyter.runtime.attempt import Attempt, Outcome, Raised, in_thread, raised
+from asyncfc_jupyter.runtime.attempt import Attempt, in_thread
 from asyncfc_jupyter.runtime.call import ToolCall
+from asyncfc_jupyter.runtime.outcome import Outcome, Raised, raised
 
 
 class Runner:

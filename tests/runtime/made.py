@@ -3,10 +3,11 @@
 import asyncio
 
 from asyncfc_jupyter.core.futures import CallId, FutureName, state_of
-from asyncfc_jupyter.runtime.attempt import Attempt, Outcome
+from asyncfc_jupyter.runtime.attempt import Attempt
 from asyncfc_jupyter.runtime.call import Lease, ToolCall
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.runtime.outcome import Outcome
 from asyncfc_jupyter.tools.definition import make_tool
 
 

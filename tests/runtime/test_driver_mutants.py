@@ -7,8 +7,8 @@ import pytest
 from asyncfc_jupyter.core.effects import PURE
 from asyncfc_jupyter.core.events import ApprovalGiven, CallFailed, CallFinished
 from asyncfc_jupyter.runtime.abandoned import Abandoned
-from asyncfc_jupyter.runtime.attempt import Returned
 from asyncfc_jupyter.runtime.driver import Driver
+from asyncfc_jupyter.runtime.outcome import Returned
 from asyncfc_jupyter.testing import run_virtually
 from tests.random_programs import goes_wrong
 from tests.runtime.random_calls import SIZE, compare, overlapping

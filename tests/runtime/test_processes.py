@@ -20,10 +20,11 @@ from asyncfc_jupyter.core.events import CallCancelled, CallFailed, ResultDiscard
 from asyncfc_jupyter.core.futures import CallId
 from asyncfc_jupyter.errors import ProcessEnded
 from asyncfc_jupyter.runtime import attempt, processes
-from asyncfc_jupyter.runtime.attempt import Attempt, Returned
+from asyncfc_jupyter.runtime.attempt import Attempt
 from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
+from asyncfc_jupyter.runtime.outcome import Returned
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.runtime.made import ended
 

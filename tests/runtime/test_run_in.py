@@ -13,7 +13,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 import pytest
 
 from asyncfc_jupyter.errors import ProcessEnded
-from asyncfc_jupyter.runtime.attempt import Attempt, Raised, Returned
+from asyncfc_jupyter.runtime.attempt import Attempt
+from asyncfc_jupyter.runtime.outcome import Raised, Returned
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.runtime.made import ended
 

@@ -15,8 +15,8 @@ import pydantic
 import pytest
 
 from asyncfc_jupyter.errors import ToolDefinitionError
-from asyncfc_jupyter.runtime.attempt import Returned
 from asyncfc_jupyter.runtime.object_lock import turn_of
+from asyncfc_jupyter.runtime.outcome import Returned
 from asyncfc_jupyter.testing import run_virtually
 from asyncfc_jupyter.tools.definition import as_tool, make_tool, marked_options, tool
 from tests.runtime.made import attempt_at, ended
