@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
 from asyncfc_jupyter.core.futures import CallId
-from asyncfc_jupyter.runtime import attempt as attempts
+from asyncfc_jupyter.runtime import outcome as outcomes
 from asyncfc_jupyter.runtime import packing
 from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
@@ -109,14 +109,14 @@ def test_each_attempt_has_large_arguments_of_its_own(run_in) -> None:
 @pytest.mark.parametrize(("count", "on_the_loop"), [(2, True), (ROWS, False)])
 def test_large_values_are_copied_in_threads_and_small_ones_at_once(monkeypatch, count, on_the_loop) -> None:
     where = []
-    keep = attempts.keep
+    keep = outcomes.keep
 
     def noting(value, most=None, **options):
         kept = keep(value, most, **options)
         where.append(threading.current_thread() is threading.main_thread())
         return kept
 
-    monkeypatch.setattr(attempts, "keep", noting)
+    monkeypatch.setattr(outcomes, "keep", noting)
     assert values((make_tool(rows, pure=True, run_in="loop"), {"count": count})) == [rows(count)]
     assert where == [on_the_loop]
 
@@ -126,8 +126,8 @@ class Slow:
 
     def __init__(self, monkeypatch):
         self.begun, self.go_on = threading.Event(), threading.Event()
-        self._keep = attempts.keep
-        monkeypatch.setattr(attempts, "keep", self)
+        self._keep = outcomes.keep
+        monkeypatch.setattr(outcomes, "keep", self)
 
     def __call__(self, value, most=None, **options):
         kept = self._keep(value, most, **options)
