@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from itertools import islice
+from types import FunctionType, ModuleType
 from typing import Any
 
 from asyncfc_jupyter.foreign_code import ForeignCode, type_name
@@ -28,6 +29,9 @@ _NOTHING: Any = object()
 #: Items of a container among which a pydantic object is looked for.
 _MOST_LOOKED_AT = 1_000
 _SCALARS = (str, int, float, bool, bytes, type(None))
+#: What shows a name, and nothing of what the object holds. Through a module all of a program could be reached, and to look at
+#: an object may run its code.
+_SHOW_NAMES = (object.__repr__, type.__repr__, FunctionType.__repr__, ModuleType.__repr__)
 
 
 class Unwritable:
@@ -73,6 +77,9 @@ def holds_own_json(value: Any, levels: int = 4) -> bool:
     if _version(value) or not levels:
         return bool(levels)
     with ForeignCode():
+        shown_by = next(vars(each)["__repr__"] for each in type(value).__mro__ if "__repr__" in vars(each))
+        if any(shown_by is each for each in _SHOW_NAMES):
+            return False
         if isinstance(value, Mapping):
             inside: Any = value.values()
         elif isinstance(value, list | tuple | set | frozenset):

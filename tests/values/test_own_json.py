@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
 
 import attrs
@@ -294,6 +294,32 @@ def test_a_reference_goes_into_a_root_model_with_and_without_its_name() -> None:
     accounts = Accounts([Account(owner="Ada")])
     assert reach("$f1[0]", accounts) is reach("$f1.root[-1]", accounts) is accounts.root[0]
     assert reach("$f1[0].iban", accounts) == "XX00..."
+
+
+def test_what_a_repr_shows_by_name_only_is_not_looked_into() -> None:
+    looked = []
+
+    class Pair(tuple):
+        __slots__ = ()
+
+        def __iter__(self):
+            looked.append(self)
+            return super().__iter__()
+
+    pair = Pair((1, 2))
+    holder = type("Holder", (), {"pair": pair})()
+    holder.own = pair
+    module = ModuleType("module")
+    module.pair, wait.pair = pair, pair
+    for shown_by_name in (module, type(holder), holder, wait):
+        describe(SimpleNamespace(held=[shown_by_name]))
+    assert looked == []
+    describe(SimpleNamespace(held=[pair]))
+    assert looked
+
+
+def wait() -> None:
+    """Hold an attribute."""
 
 
 def test_a_field_that_is_hidden_from_the_repr_alone_can_be_passed_on() -> None:
