@@ -55,7 +55,7 @@ OWNED = {
 #: `json` only turns the text of a message into values, for the one reader of the protocol.
 CORE_MAY_USE = {
     "__future__", "bisect", "collections", "dataclasses", "difflib", "enum", "functools", "heapq",
-    "itertools", "json", "math", "re", "typing", "unicodedata",
+    "itertools", "json", "math", "re", "types", "typing", "unicodedata",
 }  # fmt: skip
 
 FILES = sorted(ROOT.rglob("*.py"))
