@@ -18,7 +18,7 @@ _CROWDED = 0.5
 _SEVERAL_CORES = 1.2
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Computed:
     """The calls of one tool in threads that computed, in seconds."""
 

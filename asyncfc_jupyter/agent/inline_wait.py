@@ -107,7 +107,7 @@ def _rests_s(call: Foreseen) -> list[float]:
     return [max(_SHORTEST_S, left[case * many // _CASES]) for case in range(_CASES)]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Learned:
     """What is known of a model at a server: figures that several runs may share, and that outlive them.
 

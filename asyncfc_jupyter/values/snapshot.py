@@ -28,6 +28,8 @@ MOST_ON_LOOP = 2_000
 REGION_BITS = 20
 _NOTHING: Any = object()
 _BEGUN: Any = object()
+#: For a value that is neither plain data nor a container: no object has this identity. One for all, since a conversation keeps it.
+_NO_CONTAINER = frozenset({0})
 
 
 class TooLarge(Exception):
@@ -39,8 +41,7 @@ class Kept:
     """A value as it was when it was copied."""
 
     value: Any
-    #: Identities of the containers in it that hold anything but plain data, and its own if it is no plain data itself. Empty if
-    #: all of it is plain data.
+    #: Identities of the containers in it that hold anything but plain data. Empty only if all of it is plain data.
     mixed: Set[int]
     #: The containers that were copied, each after those that it holds. The last one to drop them frees them: `values.release`.
     originals: list[Any]
@@ -80,9 +81,8 @@ def keep(value: Any, most: int | None = None, *, private: bool = False) -> Kept:
     copying = _Copying(most)
     copy = copying.copied(value)
     copying.forget()
-    if copying.others:
-        copying.mixed.add(id(copy))
-    return Kept(value=copy, mixed=copying.mixed, originals=copying.originals)
+    mixed = frozenset(copying.mixed) or (_NO_CONTAINER if copying.others else frozenset())
+    return Kept(value=copy, mixed=mixed, originals=copying.originals)
 
 
 def is_large(value: Any) -> bool:

@@ -29,7 +29,7 @@ def cores(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 4)
 
 
-def test_calls_that_compute_in_threads_are_named_with_numbers_and_a_way_out() -> None:
+def test_calls_that_compute_in_threads_are_named_with_a_way_out() -> None:
     (note,) = computing_notes(log_of())
     assert note == (
         "8 calls of prime computed for 8.0 s in threads and waited 56.0 s for other calls, since Python's lock lets one "

@@ -363,7 +363,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_other(file, mon
     assert [each.name for each in file.parent.iterdir()] == [file.name]
 
 
-def test_forgetting_removes_the_file_and_what_was_learned_before_stays_away(file) -> None:
+def test_forgetting_removes_the_file_and_all_that_was_learned_before(file) -> None:
     own = on_disk(file)
     play(remember=own)
     own.forget()

@@ -17,7 +17,7 @@ def places():
     return [asyncfc_jupyter.__file__, __file__]
 
 
-def test_a_process_has_the_package_of_the_revision_and_the_benchmark_of_now() -> None:
+def test_a_process_has_the_old_package_and_the_benchmark_of_now() -> None:
     with package_of("HEAD") as package:
         there, file = figures_of(package, "test_revisions.places")
         assert there == str(package / "asyncfc_jupyter" / "__init__.py")

@@ -10,7 +10,7 @@ import pytest
 from asyncfc_jupyter import agent, core
 
 #: Classes that change during a conversation.
-GROWING = {"Record", "_Node", "Turn", "RequestedCall", "AwaitCall"}
+GROWING = {"Record", "_Node", "Turn", "RequestedCall", "AwaitCall", "Learned", "_Computed", "_Second"}
 #: What is written so often, or has so few fields, that it is made without their names.
 BY_PLACE = {
     *("AskApproval", "BindArguments", "CopyOutcome", "Field", "HoldCall", "Item", "PathTemplate", "Reference"),

@@ -53,7 +53,7 @@ def said(turn, text):
     return TextStreamed(turn=turn, text=text)
 
 
-def test_text_of_a_retracted_request_stays_until_its_replacement_has_a_piece() -> None:
+def test_text_of_a_retracted_request_stays_until_its_replacement_speaks() -> None:
     """The page would jump if the answer were empty in between."""
     begun = (TurnStarted(turn=1), said(1, "Waiting."), RETRACTED, SECOND)
     assert shown(*begun) == "Waiting."
@@ -64,7 +64,7 @@ def test_text_of_a_retracted_request_stays_until_its_replacement_has_a_piece() -
     assert shown(*begun, said(2, "It rains.")) == "It rains."
 
 
-def test_of_two_requests_that_race_only_the_first_is_read_until_it_is_retracted() -> None:
+def test_of_two_racing_requests_the_first_is_read_until_it_is_retracted() -> None:
     race = (TurnStarted(turn=1), said(1, "One"), SECOND, said(2, "Two"), said(1, " more"), said(2, " and half"))
     assert shown(*race) == "One more"
     assert shown(*race, RETRACTED) == "Two and half"

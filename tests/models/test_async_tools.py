@@ -58,7 +58,8 @@ def play(answers, *, names=("slow",), **options):
             if type(stamped.event).__name__ == "TurnStarted" and stamped.event.turn == 2:
                 door.open.set()
 
-        return await Agent(model, tools=tools, **options).run("go", observers=[watch]), model
+        agent = Agent(model, tools=tools, **{"hedge": "off", **options})
+        return await agent.run("go", observers=[watch]), model
 
     with ScriptedServer(answers) as server:
         run, model = asyncio.run(main(server))

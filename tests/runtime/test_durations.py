@@ -43,7 +43,7 @@ def test_the_tools_called_last_are_kept() -> None:
     assert [durations.of(tool).calls for tool in (*tools[:3], tools[-1])] == [2, 0, 1, 1]
 
 
-def test_calls_of_a_tool_come_before_its_authors_word_and_that_before_others() -> None:
+def test_calls_of_a_tool_come_first_then_its_authors_word_then_others() -> None:
     async def main():
         driver = begun()
         expected = [list(driver.expected_s(issue(driver, tool, seconds=1))) for tool in (OTHER, NAP)]

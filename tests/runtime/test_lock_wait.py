@@ -157,7 +157,7 @@ def test_without_clocks_of_other_threads_calls_that_are_alike_are_exact(monkeypa
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 16, 1000])
-def test_in_a_full_window_whoever_got_an_equal_share_always_wanted_the_lock(number) -> None:
+def test_in_a_full_window_an_equal_share_means_that_the_lock_was_wanted(number) -> None:
     crowd = Crowd.of([1 / number] * number)
     assert crowd.number == pytest.approx(number)
     assert crowd.wanted(1 / number) == pytest.approx(1.0)
@@ -231,7 +231,7 @@ def test_a_function_that_forks_ends_in_the_copy_as_well() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-def test_a_thread_that_waited_for_no_core_reports_little_and_a_closed_one_none() -> None:
+def test_a_thread_that_waited_for_no_core_reports_little_a_closed_one_none() -> None:
     cores = CoreWait()
     first = cores.read_s()
     assert 0.0 <= first <= cores.read_s()

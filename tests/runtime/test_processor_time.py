@@ -200,7 +200,7 @@ def test_a_report_to_an_event_loop_that_has_ended_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("timeout_s", [60.0, 0.2])
-def test_a_running_call_is_measured_while_it_waits_and_never_after_its_time(timeout_s) -> None:
+def test_a_running_call_is_measured_while_it_waits_not_after_its_time(timeout_s) -> None:
     release, begun = threading.Event(), threading.Event()
 
     def hold() -> None:

@@ -46,7 +46,7 @@ class Held:
         return attempt
 
 
-def test_the_interval_is_short_while_tools_run_in_threads_and_restored_after() -> None:
+def test_the_interval_is_short_while_tools_run_in_threads_then_restored() -> None:
     one, other = Held(), Held()
 
     async def main() -> None:

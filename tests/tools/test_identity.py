@@ -29,7 +29,7 @@ def identity(source: str, **options) -> str:
     return make_tool(made(source), **options).identity
 
 
-def test_a_function_that_is_defined_again_elsewhere_in_its_file_is_the_same() -> None:
+def test_a_function_defined_again_elsewhere_in_its_file_is_the_same() -> None:
     assert identity(SOURCE) == identity("\n# a comment\n\n" + SOURCE)
     assert identity(SOURCE).startswith("__main__.look#")
 

@@ -187,7 +187,7 @@ def test_until_a_race_is_decided_the_shorter_request_counts() -> None:
     assert metrics(undecided()).speedup == pytest.approx((1.0 + 0.5 + 0.75 + 0.38) / 2.2)
 
 
-def test_a_retracted_request_that_asked_to_wait_or_drafted_is_not_counted_twice() -> None:
+def test_a_retracted_request_that_asked_or_drafted_is_not_counted_twice() -> None:
     """It neither counts itself nor makes its replacement a turn that only waited."""
     spans = fold(overtaken().events)
     assert spans.lane.turns[2].only_waits
