@@ -12,25 +12,31 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import time
 
 #: Parts of a value that are handled between two pauses: a few milliseconds.
 PARTS = 4_096
 #: Seconds of a pause: enough for another thread to wake up. A million rows take a twentieth of a second longer.
 _PAUSE_S = 0.000_2
+#: Held between the two calls that make objects old: what another thread finds frozen is the user's then.
+_ONE_AT_A_TIME = threading.Lock()
 _WHOLE_PASSES = sys.version_info < (3, 14) and hasattr(gc, "freeze")
 
 
 class Pauses:
-    """The pauses in the handling of one value."""
+    """The pauses in the handling of large values."""
 
     def __init__(self) -> None:
-        # Objects that the user has frozen are to stay so, and all can be unfrozen only together.
-        self._promotes = _WHOLE_PASSES and not gc.get_freeze_count()
+        self._promotes = _WHOLE_PASSES
 
     def pause(self) -> None:
         """Let other threads run, and make all objects old ones, which the collector looks at seldom; that takes no time."""
-        if self._promotes:
-            gc.freeze()
-            gc.unfreeze()
+        if self._promotes and _ONE_AT_A_TIME.acquire(blocking=False):
+            # Objects that the user has frozen are to stay so, and all can be unfrozen only together. To count them takes time.
+            self._promotes = not gc.get_freeze_count()
+            if self._promotes:
+                gc.freeze()
+                gc.unfreeze()
+            _ONE_AT_A_TIME.release()
         time.sleep(_PAUSE_S)

@@ -1,6 +1,8 @@
 """Large values are copied, looked at and freed part by part, with the same outcome as in one go."""
 
 import copy
+import gc
+import sys
 import threading
 import weakref
 from itertools import pairwise
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from asyncfc_jupyter.core.references import parse_reference
 from asyncfc_jupyter.values import release as releasing
 from asyncfc_jupyter.values import snapshot as snapshots
-from asyncfc_jupyter.values.pauses import PARTS
+from asyncfc_jupyter.values.pauses import PARTS, Pauses
 from asyncfc_jupyter.values.plain import finds_plain, is_plain
 from asyncfc_jupyter.values.release import release, release_all
 from asyncfc_jupyter.values.snapshot import MOST_ON_LOOP, TooLarge, is_large, keep, snapshot
@@ -222,3 +224,17 @@ def test_what_else_is_held_is_not_freed() -> None:
     release_all([[row, [row]]])
     join_releases()
     assert seen() is row[0]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="its collector makes no whole passes, and nothing is made old")
+def test_what_the_user_freezes_meanwhile_stays_frozen() -> None:
+    pauses = Pauses()
+    pauses.pause()
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        pauses.pause()
+        Pauses().pause()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
