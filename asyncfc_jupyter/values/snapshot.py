@@ -28,8 +28,9 @@ MOST_ON_LOOP = 2_000
 REGION_BITS = 20
 _NOTHING: Any = object()
 _BEGUN: Any = object()
-#: For a value that is neither plain data nor a container: no object has this identity. One for all, since a conversation keeps it.
+#: For a value that is neither plain data nor a container: no object has this identity. A conversation keeps it, so one for all.
 _NO_CONTAINER = frozenset({0})
+_ALL_PLAIN = frozenset[int]()  # Python makes a new one each time
 
 
 class TooLarge(Exception):
@@ -77,11 +78,11 @@ def keep(value: Any, most: int | None = None, *, private: bool = False) -> Kept:
         looking.copied(value)
         looking.forget()
         if not looking.others:
-            return Kept(value=value, mixed=frozenset(), originals=[])
+            return Kept(value=value, mixed=_ALL_PLAIN, originals=[])
     copying = _Copying(most)
     copy = copying.copied(value)
     copying.forget()
-    mixed = frozenset(copying.mixed) or (_NO_CONTAINER if copying.others else frozenset())
+    mixed = copying.mixed or (_NO_CONTAINER if copying.others else _ALL_PLAIN)
     return Kept(value=copy, mixed=mixed, originals=copying.originals)
 
 
