@@ -237,7 +237,8 @@ class Attempt:
 
         outcome: Outcome = await self._send(threads, context.run, _beside_the_loop, self.share, called_and_kept)
         self._copying = None
-        if isinstance(outcome, Returned) and _is(inspect.isawaitable, outcome.value):  # of a plain function
+        # An awaitable of a plain function. An object that lies about itself is asked once what it is.
+        if isinstance(outcome, Returned) and outcome.mixed is None:
             if not self.abandoned:
                 return await self._kept([await on_this_loop(_awaited(lambda: outcome.value), self.share)])
             with ForeignCode():

@@ -3,6 +3,7 @@
 import enum
 import itertools
 import sys
+import types
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from asyncfc_jupyter.testing import run_virtually
+from asyncfc_jupyter.testing import Calls, Says, run_virtually
+from asyncfc_jupyter.tools.definition import make_tool
+from tests.agent.scripted_conversation import play
 from tests.agent.test_foreign_code import VALUE, lived
 
 
@@ -148,3 +151,24 @@ LIES = [
 def test_a_value_that_lies_about_itself_has_an_outcome(value) -> None:
     VALUE[0] = value
     run_virtually(lived())
+
+
+class AwaitableOnce:
+    """An object that says that it can be awaited when it is asked for the first time."""
+
+    def __init__(self):
+        self._asked = 0
+
+    @property
+    def __class__(self):
+        self._asked += 1
+        return types.CoroutineType if self._asked == 1 else AwaitableOnce
+
+
+def test_an_object_that_can_be_awaited_once_is_returned() -> None:
+    def give() -> Any:
+        """Return it."""
+        return AwaitableOnce()
+
+    run, _ = play([Calls("give")], [Says("done")], tools=[make_tool(give)])
+    assert type(run.futures["f1"].result()) is AwaitableOnce
