@@ -167,6 +167,8 @@ class DiskMemory(Memory):
             self._saved, kept = now, self._read()
             for name in new_tools:
                 calls = now.tools[name].calls - before.tools.get(name, Measured()).calls
+                if calls <= 0:  # it was forgotten meanwhile, and measured from the beginning
+                    calls = now.tools[name].calls
                 taken_s = now.tools[name].recent_s[-calls:]
                 kept.tools[name] = kept.tools.pop(name, Measured()).followed_by(taken_s, calls)
             for name in new_models:

@@ -392,7 +392,7 @@ def test_forgetting_during_a_run_keeps_only_what_comes_after(file) -> None:
 def test_reading_and_writing_do_not_hold_the_loop(file, monkeypatch) -> None:
     """Both are in other threads, and a run is ended before its figures are written."""
     threads, here = [], threading.get_ident()
-    ended = []
+    over, ended = threading.Event(), []
 
     class Watched(DiskMemory):
         def _read(self):
@@ -401,17 +401,15 @@ def test_reading_and_writing_do_not_hold_the_loop(file, monkeypatch) -> None:
 
         def _write(self, kept):
             threads.append(threading.get_ident())
-            ended.append(run.done())
+            ended.append(over.wait(20))
             super()._write(kept)
 
     own = Watched(lambda: file)
 
     async def main():
-        nonlocal run
-        run = Agent(visits(), tools=[LOOK], remember=own).start("go")
-        await run.wait()
+        await Agent(visits(), tools=[LOOK], remember=own).start("go").wait()
+        over.set()
 
-    run = None
     run_virtually(main())
     assert len(threads) == 3
     assert here not in threads
@@ -452,6 +450,7 @@ def test_threads_that_learn_while_another_saves_break_nothing(file) -> None:
 
     def work(act):
         try:
+            act()  # at least once, however late this thread begins
             while time.monotonic() < stop:
                 act()
         except Exception as error:  # noqa: BLE001 - the test shows it
@@ -470,6 +469,21 @@ def test_threads_that_learn_while_another_saves_break_nothing(file) -> None:
     own.save()
     assert errors == []
     assert len(kept(file)["tools"]) == 50
+
+
+def test_a_tool_that_was_pushed_out_and_called_again_is_added(file) -> None:
+    own = on_disk(file)
+    for calls, name in ((5, "look"), *((1, f"other_{number}") for number in range(MOST_TOOLS)), (1, "look")):
+        for _ in range(calls):
+            own.durations.note(make_tool(look, name=name), 0.1)
+        if calls == 5:
+            own.save()
+    file.unlink()
+    own.save()
+    assert all(each["calls"] >= 1 for each in kept(file)["tools"].values())
+    other = on_disk(file)
+    other.load()
+    assert other.durations.of(make_tool(look, name="look")).calls == 1
 
 
 def test_the_users_file_is_in_the_users_cache(monkeypatch, tmp_path) -> None:
