@@ -57,8 +57,9 @@ def measured(clock: Callable[[], float]) -> Iterator[Use]:
     try:
         yield use
     finally:
-        use.took_s, use.cpu_s = time.perf_counter() - began_s, clock() - cpu_s
-        use.waited_s = cores.read_s() - core_s
+        # In the opposite order of the beginning: neither is longer than the whole.
+        use.waited_s, use.cpu_s = cores.read_s() - core_s, clock() - cpu_s
+        use.took_s = time.perf_counter() - began_s
         cores.close()
 
 

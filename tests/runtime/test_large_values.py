@@ -142,8 +142,8 @@ def test_the_time_of_a_call_is_not_up_while_its_result_is_copied(monkeypatch, ru
     slow = Slow(monkeypatch)
 
     async def main():
-        threading.Timer(0.3, slow.go_on.set).start()
-        return (await issued((make_tool(rows, pure=True, run_in=run_in, timeout_s=0.2), {}))).issued[0]
+        threading.Timer(0.7, slow.go_on.set).start()
+        return (await issued((make_tool(rows, pure=True, run_in=run_in, timeout_s=0.5), {}))).issued[0]
 
     call = asyncio.run(main())
     assert (call.status, call.value) == ("done", rows())

@@ -213,8 +213,8 @@ def test_a_running_call_is_measured_while_it_waits_not_after_its_time(timeout_s)
         driver, tool = Driver(), make_tool(hold, pure=True, timeout_s=timeout_s)
         driver.lend(Lease(log=log))
         call = driver.issue(call_id=CallId("c"), turn=1, name="hold", tool=tool, arguments={})
-        await asyncio.to_thread(begun.wait, 20)
         share = call.attempt.share
+        await asyncio.to_thread(begun.wait, 20)
         await asyncio.sleep(0.1)
         if timeout_s < 1:
             await driver.wait((call.name,))
