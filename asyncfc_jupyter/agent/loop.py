@@ -49,7 +49,7 @@ class Loop:
         self.note = ""
         #: Replies in a row that broke off.
         self._breaks = 0
-        #: Whether the last reply held nothing.
+        #: Whether the request is the retry after a reply that held nothing.
         self._was_empty = False
 
     async def run(self) -> str:
@@ -105,7 +105,7 @@ class Loop:
             again = turn.is_empty and not (self._was_empty or self._conversation.awaited_by_end())
             self._meter.count(turn, completed=not again)
             self._meter.check(turn)
-            self._was_empty = turn.is_empty
+            self._was_empty = again
             if again:
                 message = "the reply holds neither a text nor calls"
                 self._log.record(RequestRetried(turn=turn.number, attempt=1, message=message, pause_s=0.0))

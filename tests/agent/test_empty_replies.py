@@ -99,3 +99,14 @@ def test_an_empty_reply_after_calls_waits_for_their_results_first() -> None:
     run, retries = play(model, tools=[get])
     assert (run.answer, retries) == ("1", [])
     assert len(model.requests) == 3
+
+
+def test_an_empty_answer_to_results_is_retried_whatever_was_empty_before() -> None:
+    async def get(x: int) -> int:
+        """Get."""
+        await asyncio.sleep(60)
+        return x
+
+    calls = [CallDelta(index=0, call_id="a", name="get", arguments='{"x": 1}'), Finish(reason="tool_calls")]
+    run, retries = play(Replies(calls, [STOP], [STOP], [TextDelta(text="1"), STOP]), tools=[get])
+    assert (run.answer, run.note, len(retries)) == ("1", "", 1)
