@@ -94,22 +94,33 @@ class Meter:
                 raise BudgetSpent(name, limit=limit, used=used)
         self._requests += 1
 
-    def admit_optional(self) -> bool:
+    def admit_optional(self, streaming: Turn) -> bool:
         """Count a request that the run does not need, if the budgets allow it; return whether they do.
 
         They do if what the run needs next still fits: an optional request ends no run.
+
+        Args:
+            streaming: The request that it replaces, with its reply as far as it has arrived.
         """
         requests, tokens = self._budget.requests, self._budget.tokens
         allowed = requests is None or self._requests + 2 <= requests
-        # The optional request, the one that it replaces, and the next.
-        allowed = allowed and (tokens is None or self._tokens + 3 * self._latest <= tokens)
+        if tokens is not None:
+            each = max(self._latest, self._estimated(streaming))
+            # The optional request, the one that it replaces, and the next.
+            allowed = allowed and self._tokens + 3 * each <= tokens
         self._requests += allowed
         return allowed
 
     def reply_limit(self) -> ReplyLimit | None:
-        """Return the limit of the next reply; None where no budget limits it."""
+        """Return the limit of the next reply; None where no budget limits it.
+
+        Raises:
+            BudgetSpent: Nothing is left for a reply: the request that this one replaces took more than was estimated.
+        """
         most, reply_tokens = self._budget.tokens, self._budget.reply_tokens
         left = None if most is None else most - self._tokens
+        if most is not None and self._tokens >= most:
+            raise BudgetSpent("tokens", limit=most, used=self._tokens)
         if reply_tokens is not None and (left is None or reply_tokens < left):
             return ReplyLimit(tokens=reply_tokens, ends_run=False)
         return None if left is None else ReplyLimit(tokens=left, ends_run=True)
@@ -127,8 +138,11 @@ class Meter:
             written = max(turn.usage.output_tokens, turn.length.tokens if turn.is_cut_by_limit else 0)
             self._latest = turn.usage.input_tokens + written
         else:
-            self._latest = -(-(self._measure(turn.request) + turn.length.characters) // CHARACTERS_PER_TOKEN)
+            self._latest = self._estimated(turn)
         self._tokens += self._latest
+
+    def _estimated(self, turn: Turn) -> int:
+        return -(-(self._measure(turn.request) + turn.length.characters) // CHARACTERS_PER_TOKEN)
 
     def _measure(self, request: ChatRequest) -> int:
         messages, measured = request.messages, self._measured

@@ -125,11 +125,12 @@ class _Pair:
     async def watch(self, pending: list[FutureName]) -> None:
         """Hedge the first request when all these futures have settled, if its reply shows no tool call by then."""
         await self._parts.driver.wait(pending)
-        first, read = self._first, self._first.reader.accumulator
+        first = self._first
         # What has arrived of a name may be the beginning of a longer one.
-        goes_on = any(not AWAIT_FUTURE.startswith(name) for name in read.names)
+        goes_on = any(not AWAIT_FUTURE.startswith(name) for name in first.reader.names)
         # A server that refuses requests for now is not asked sooner than it said.
-        if goes_on or read.has_ended or (first.retried and not first.arrived) or not self._parts.meter.admit_optional():
+        refused = first.retried and not first.arrived
+        if goes_on or refused or first.reader.accumulator.has_ended or not self._parts.meter.admit_optional(first):
             return
         if self._parts.hedge is not Hedge.RACE:
             self._parts.turns.retract(first, by=first.number + 1)
@@ -152,7 +153,7 @@ class _Pair:
         await self._parts.note_unused(self._first)
         second = self._second
         if second is None or second.reading is None:
-            self._parts.habits.note_retracted(asked=bool(self._first.reader.accumulator.names))
+            self._parts.habits.note_retracted(asked=bool(self._first.reader.names))
             self._parts.answers.rewrite(self._placeholders)
             return await self._parts.read(self._parts.begin(instead_of=self._first))
         try:
@@ -202,7 +203,8 @@ class _Pair:
 
     async def _stop(self, second: _Second) -> None:
         if second.reading is not None:
-            second.reading.cancel()
+            if not second.reading.cancelling():  # a second time would break its cleanup off
+                second.reading.cancel()
             await asyncio.wait([second.reading])
 
     # -- the race ----------------------------------------------------------------------------------------------------
@@ -231,3 +233,5 @@ class _Pair:
         self._parts.turns.retract(second.turn, by=self._first.number)
         self._parts.answers.restore(self._placeholders, second.answers)
         self._parts.turns.use(self._first)
+        if second.reading is not None and second.error is None:
+            second.reading.cancel()  # its server should not write what is not read

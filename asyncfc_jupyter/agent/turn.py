@@ -114,7 +114,7 @@ class Turn:
     messages: list[dict[str, Any]] = field(default_factory=list)
     #: Whether its request was abandoned: nothing of its reply is used.
     retracted: bool = False
-    #: Called with the name of each tool call that opens, before it is read further.
+    #: Called with the name of each tool call that opens, before it is read further; again if it turns out to be malformed.
     opened: Callable[[str], None] | None = None
     #: What reads its reply.
     reader: ReplyReader = field(default_factory=lambda: ReplyReader(Accumulator("call_")))
@@ -238,7 +238,6 @@ class Turns:
                 turn.reason = turn.reader.finish().finish_reason
                 for part in turn.reader.finish().parts:
                     self._take(turn, part)
-                self._broken_off = []
         except ServerError:
             self._broken_off += [call for call in turn.requested if call.issued and call.server_id]
             raise
@@ -257,6 +256,8 @@ class Turns:
             self._log.record(TokensCounted(turn=turn.number, **dataclasses.asdict(turn.usage)))
         if turn.retracted:
             return
+        if turn.reason != CUT:
+            self._broken_off = []
         turn.text = reply.text
         # Of a reply that was cut off, only the calls that were read may stand in the history.
         known = {call.call_id for call in turn.calls}
@@ -290,7 +291,8 @@ class Turns:
                     break
 
     def _take(self, turn: Turn, part: Part) -> None:
-        if isinstance(part, CallOpenedPart) and turn.opened is not None:
+        # A call that names no tool is malformed without having opened.
+        if isinstance(part, CallOpenedPart | CallMalformedPart) and turn.opened is not None:
             turn.opened(part.name)
         if turn.retracted:
             return

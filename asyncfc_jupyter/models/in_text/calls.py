@@ -197,6 +197,14 @@ class TextCalls:
         """What is neither text nor a call yet."""
         return "".join((*self._raw, self._buffer))
 
+    @property
+    def begun(self) -> str | None:
+        """The tool of a call that is half written, empty while it is not named; None if no call is."""
+        if not self._raw:
+            return None
+        found = re.search(rf"\b(?:{'|'.join(map(re.escape, self._offered.tools))})\b", self.held)
+        return found[0] if found else ""
+
     def _read(self) -> Generator[None]:
         while (opening := (yield from self._find())) is not None:
             if opening == FENCE:

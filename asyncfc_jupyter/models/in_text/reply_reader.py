@@ -36,6 +36,12 @@ class ReplyReader:
             return tuple(self._parts(self._tags.feed(delta.text)))
         return self.accumulator.feed(delta)
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the calls that have begun, as far as they have arrived: one may be empty, or a part of a name."""
+        half = self._calls.begun if self._calls else None
+        return [*self.accumulator.names, *([] if half is None else [half])]
+
     def finish(self) -> Reply:
         """Settle what is open after the end of the stream and return the whole reply: always the same one."""
         if self._reply is None:
