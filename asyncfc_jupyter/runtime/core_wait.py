@@ -18,7 +18,7 @@ _BYTES = 64
 
 @functools.cache
 def _library() -> Any:
-    """Return the C library and a buffer; None where there is no such file."""
+    """Return the C library, which also makes buffers; None where there is no such file."""
     if not Path(_FILE).exists():
         return None
     import ctypes  # noqa: PLC0415 - takes some milliseconds, which most sessions never need
@@ -26,7 +26,7 @@ def _library() -> Any:
     library: Any = ctypes.PyDLL(None)
     library.pread.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_long]
     library.pread.restype = ctypes.c_ssize_t
-    library.buffer = ctypes.create_string_buffer(_BYTES)
+    library.new_buffer = functools.partial(ctypes.create_string_buffer, _BYTES)
     return library
 
 
@@ -42,8 +42,9 @@ class CoreWait:
         if self._file < 0:
             return 0.0
         library = _library()
-        size = library.pread(self._file, library.buffer, _BYTES, 0)
-        return int(library.buffer.raw[:size].split()[1]) / 1e9 if size > 0 else 0.0
+        buffer = library.new_buffer()  # its own: between the reading and the next line another thread may read
+        size = library.pread(self._file, buffer, _BYTES, 0)
+        return int(buffer.raw[:size].split()[1]) / 1e9 if size > 0 else 0.0
 
     def close(self) -> None:
         """Close the file."""

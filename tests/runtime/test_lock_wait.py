@@ -1,5 +1,6 @@
 """How long threads wait for Python's lock: estimated from clocks, on a machine that is played, so that the truth is known."""
 
+import ctypes
 import os
 import sys
 import threading
@@ -237,3 +238,32 @@ def test_a_thread_that_waited_for_no_core_reports_little_a_closed_one_none() -> 
     assert 0.0 <= first <= cores.read_s()
     cores.close()
     assert cores.read_s() == 0.0
+
+
+class Library:
+    """A C library whose files hold their numbers as seconds; while one is read, another thread reads, too."""
+
+    def __init__(self):
+        self._files, self.meanwhile = 0, None
+
+    def open(self, *_):
+        self._files += 1
+        return self._files
+
+    def new_buffer(self):
+        return ctypes.create_string_buffer(64)
+
+    def pread(self, file, buffer, *_):
+        buffer.value = b"1 %d000000000 1" % file
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile.read_s()
+        return len(buffer.value)
+
+
+def test_two_threads_that_read_their_waiting_at_once_get_their_own(monkeypatch) -> None:
+    library = Library()
+    monkeypatch.setattr("asyncfc_jupyter.runtime.core_wait._library", lambda: library)
+    first, second = CoreWait(), CoreWait()
+    library.meanwhile = second
+    assert (first.read_s(), second.read_s()) == (1.0, 2.0)
