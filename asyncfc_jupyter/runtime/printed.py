@@ -39,6 +39,9 @@ class Sink(Protocol):
 Capture = Callable[[FutureName, str], Sink]
 #: Held while a text is added or read. One for all calls: most print nothing, and a settled call stays for a conversation.
 _LOCK = threading.Lock()
+#: Whether this thread is noting a text. The garbage collector may run meanwhile, and with it a finalizer that prints: it would
+#: wait for ever for a lock that its own thread holds.
+_NOTING = threading.local()
 
 
 class Noted:
@@ -91,8 +94,18 @@ class Printed:
     def note(self, text: str, stream: Stream) -> bool:
         """Note what was printed, until the call ends, and return whether a sink has taken it.
 
-        The sink and the log get it with keys masked.
+        The sink and the log get it with keys masked. What a finalizer prints while its thread notes another text is left to the
+        stream.
         """
+        if getattr(_NOTING, "text", False):
+            return False
+        try:
+            _NOTING.text = True
+            return self._note(text, stream)
+        finally:
+            _NOTING.text = False
+
+    def _note(self, text: str, stream: Stream) -> bool:
         with self._lock:
             shown = self._masks[stream].feed(text) if self._open else mask(text)
         taken = self._given(partial(_write, shown, stream)) is True

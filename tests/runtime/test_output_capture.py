@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import io
 import logging
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent
 from asyncfc_jupyter.core.events import CallCancelled, CallPrinted
+from asyncfc_jupyter.runtime.output_buffer import Kept
 from asyncfc_jupyter.runtime.printed import LOGGED_CHARACTERS
 from asyncfc_jupyter.testing import Calls, Says, ScriptedModel, Thinks, run_virtually
 from asyncfc_jupyter.tools.definition import make_tool
@@ -47,6 +49,36 @@ def test_prints_are_captured_immediately_and_still_reach_their_stream(capsys) ->
     assert printed(run) == [("stdout", "hello\n"), ("stdout", "goodbye\n")]
     assert run.futures["f1"].printed == "hello\ngoodbye\n"
     assert capsys.readouterr().out == "hello\ngoodbye\n"
+
+
+class Loud:
+    """Holds itself, and prints when the garbage collector frees it."""
+
+    def __init__(self):
+        self._itself = self
+
+    def __del__(self):
+        print("freed")
+
+
+@pytest.mark.parametrize("run_in", ["loop", "thread"])
+def test_a_finalizer_that_prints_while_a_text_is_noted_hangs_nothing(monkeypatch, capsys, run_in) -> None:
+    add = Kept.add
+
+    def collecting(kept, text, stream):
+        gc.collect()
+        add(kept, text, stream)
+
+    def talk() -> None:
+        """Print."""
+        Loud()
+        monkeypatch.setattr(Kept, "add", collecting)
+        print("hello")
+
+    tool = make_tool(talk, pure=True, run_in=run_in)
+    run = run_virtually(Agent(ScriptedModel([Calls("talk"), Thinks(9)], DONE), tools=[tool]).run("go"))
+    assert run.futures["f1"].printed == "hello\n"
+    assert sorted(capsys.readouterr().out.split()) == ["freed", "hello"]
 
 
 def test_two_tools_that_print_at_once_from_threads_are_kept_apart() -> None:
