@@ -232,6 +232,5 @@ class _Pair:
     def _use_first(self, second: _Second) -> None:
         self._parts.turns.retract(second.turn, by=self._first.number)
         self._parts.answers.restore(self._placeholders, second.answers)
-        self._parts.turns.use(self._first)
         if second.reading is not None and second.error is None:
             second.reading.cancel()  # its server should not write what is not read

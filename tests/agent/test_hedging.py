@@ -14,8 +14,8 @@ import pytest
 
 from asyncfc_jupyter.agent import Agent, Budget, Conversation, Run
 from asyncfc_jupyter.agent.persistence import fork, from_json, to_json
-from asyncfc_jupyter.core.events import CallStarted, RequestRetracted, TurnEnded, TurnStarted
-from asyncfc_jupyter.errors import AsyncFCError, ServerError
+from asyncfc_jupyter.core.events import CallStarted, RequestRetracted, ResultShown, Stamped, TurnEnded, TurnStarted
+from asyncfc_jupyter.errors import AsyncFCError, InvariantBroken, ServerError
 from asyncfc_jupyter.models.base import (
     CallDelta,
     ChatRequest,
@@ -134,6 +134,8 @@ class Moody:
     def __init__(self, seed: int, *, trouble: float, most: int) -> None:
         self._draw, self._trouble, self._most = random.Random(seed), trouble, most
         self.numbers = 0
+        #: Whether calls are written in the text.
+        self.in_text = self._draw.random() < 0.2
         #: By the id of a call, the messages of the request whose reply holds it.
         self.origin: dict[str, list[Any]] = {}
         self.refusals: list[str] = []
@@ -212,6 +214,9 @@ class Moody:
         if tool == "same":
             arguments = {"seconds": draw.choice((0.2, 0.6))}
         text = json.dumps(arguments)
+        if self.in_text and tool:
+            whole = f'<tool_call>{{"name": "{tool}", "arguments": {text}}}</tool_call>'
+            return [TextDelta(text=whole[at : at + 12]) for at in range(0, len(whole), 12)]
         if tool == "bad":
             tool, text = "get", text[:-4]
         call_id = f"s{draw.random()}"
@@ -249,6 +254,34 @@ def shown_in(messages: list[Any]) -> dict[str, str]:
     return found
 
 
+@dataclass
+class Watcher:
+    """Sees each event of a run as it happens; an observer that raises would be dropped, so it notes what is wrong."""
+
+    conversation: Conversation
+    run: Run | None = None
+    wrong: list[object] = field(default_factory=list)
+
+    def __call__(self, stamped: Stamped) -> None:
+        """Look at the scheduler, at what a request shows by then, and at one in the place of another."""
+        calls = self.conversation.driver.calls
+        try:
+            check(self.conversation.driver.scheduler)
+        except InvariantBroken as broken:
+            self.wrong.append(broken)
+        match stamped.event:
+            case ResultShown(future=future):
+                request = self.run.request if self.run else None
+                if request is None or shown_in(list(request.messages)).get(future) != calls[future].status:
+                    self.wrong.append(stamped)
+            case TurnStarted(instead_of=int()):
+                shown = shown_in(self.conversation.messages)
+                if any(call.settled and call.name not in shown for call in calls.values()):
+                    self.wrong.append(stamped)
+            case _:
+                pass
+
+
 async def converse(seed: int, hedge: str, seen: Counter[str]) -> None:
     draw = random.Random(seed)
     problems: list[dict[str, Any]] = []
@@ -259,8 +292,10 @@ async def converse(seed: int, hedge: str, seen: Counter[str]) -> None:
         agent = Agent(
             model, tools=world.tools(), hedge=hedge, remember="off", deliver=draw.choice(("tool", "tool", "user")),
             approver=draw.choice((None, lambda _: True, lambda _: False)), budget=draw.choice(BUDGETS),
+            calls_in_text=model.in_text,
         )  # fmt: skip
-        run = agent.start("go", conversation=conversation, observers=[lambda _: check(conversation.driver.scheduler)])
+        watcher = Watcher(conversation)
+        watcher.run = run = agent.start("go", conversation=conversation, observers=[watcher])
         if draw.random() < 0.25:
             await asyncio.sleep(draw.random() * 4)
             run.cancel()
@@ -268,6 +303,7 @@ async def converse(seed: int, hedge: str, seen: Counter[str]) -> None:
             await run.wait()
         except AsyncFCError:
             seen["ended early"] += 1
+        assert watcher.wrong == []
         judge(run, seen)
         if draw.random() < 0.3:
             fork(conversation)
@@ -304,6 +340,8 @@ def judge(run: Run, seen: Counter[str]) -> None:
     ends = Counter(event.turn for event in events if isinstance(event, TurnEnded | RequestRetracted))
     assert ends == Counter(begun), (ends, begun)
     seen["retracted"] += sum(isinstance(event, RequestRetracted) for event in events)
+    lost = {event.turn for event in events if isinstance(event, RequestRetracted) and event.by < event.turn}
+    assert not lost & {event.turn for event in events if isinstance(event, ResultShown)}
     starts = Counter(event.future for event in events if isinstance(event, CallStarted))
     assert max(starts.values(), default=1) == 1
 
@@ -331,6 +369,8 @@ def judge_conversation(conversation: Conversation, model: Moody, world: World) -
         if call.tool != "report":
             assert shown.get(call.name) == call.status, call.name
     for (call_id, _), call in zip(written, calls, strict=True):
+        origin = [message for message in model.origin.get(call_id, ()) if message["role"] != "system"]
+        assert conversation.messages[: len(origin)] == origin, "what the model has answered to is changed"
         if call.tool == "pay" and call.arguments.get("number") in world.paid and call_id in model.origin:
             known = shown_in(model.origin[call_id])
             for earlier in calls[: calls.index(call)]:
