@@ -1,8 +1,8 @@
 """A conversation: the messages so far, the futures so far, and which of them the model has seen.
 
-Messages are only appended, but for the last tool messages: where the request that held them was retracted, they are written
-again. Between two requests the history is always valid: every tool call has exactly one tool message. `history` holds the
-rules, which are checked before each request.
+Messages are only appended, but for the last tool messages: where the request that held them was retracted or broke off, they
+may be written again. Between two requests the history is always valid: every tool call has exactly one tool message. `history`
+holds the rules, which are checked before each request.
 """
 
 from __future__ import annotations

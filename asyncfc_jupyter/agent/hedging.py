@@ -65,6 +65,7 @@ class HedgedRequests:
             ServerError: The server refused the request or broke the reply off; `Turns.current` holds what had arrived.
             BudgetSpent: A retry is needed, and the budget does not allow it.
         """
+        await self._show_what_came()
         turn = self.begin()
         pending = [call.name for call in self.driver.pending() if not (call.detached or call.same_as)]
         placeholders = self.answers.rewritable()
@@ -82,9 +83,24 @@ class HedgedRequests:
         """Begin a turn within the budget."""
         return self.turns.begin(self.meter.reply_limit(), instead_of)
 
+    async def _show_what_came(self) -> None:
+        """Before the retry of a request that broke off, write its placeholders again with the values that came since."""
+        broken, placeholders = self.turns.current, self.answers.rewritable()
+        if self.hedge is Hedge.OFF or broken is None or placeholders is None:
+            return
+        pending = [call for call, status in placeholders.statuses.items() if status == "pending"]
+        if any(call.settled for call in pending):
+            self.answers.rewrite(placeholders)
+            if all(call.settled or call.detached for call in pending):
+                self.habits.note_retracted(asked=False)
+            await self._mark_unused(broken)
+
     async def note_unused(self, turn: Turn) -> None:
         """Count a request that was retracted, and its reply as far as it has arrived."""
         self.meter.count(turn, completed=False)
+        await self._mark_unused(turn)
+
+    async def _mark_unused(self, turn: Turn) -> None:
         if isinstance(self._model, MarkingModel):
             await self._model.mark_unused(turn.request)
 

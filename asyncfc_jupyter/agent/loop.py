@@ -4,8 +4,9 @@ In the async mode the *end gate* holds an answer back while results are undelive
 ``await_future`` call of its own to that same reply, and asks again.
 
 A reply that breaks off does not end the run. If its calls have started, they keep running, the history holds what arrived, and
-the model continues from there. If nothing has started, the same request is retried. So it is, once, after a reply that holds
-nothing at all, which some models give by chance; the second one is the answer, with a note.
+the model continues from there. If nothing has started, the request is retried; where requests are hedged, with the values that
+came since. So it is, once, after a reply that holds nothing at all, which some models give by chance; the second one is the
+answer, with a note.
 """
 
 from __future__ import annotations

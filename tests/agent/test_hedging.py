@@ -496,3 +496,12 @@ def test_a_request_that_lost_is_closed_at_once() -> None:
     run = play(model, "race")
     assert retracted(run) == [(3, 2)]
     assert model.closed_s[2] - model.closed_s[3] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("hedge", ["retract", "race"])
+def test_the_retry_of_a_request_that_broke_off_shows_what_came_since(hedge: str) -> None:
+    gone = ServerError("gone (503).", status=503, transient=True)
+    model = Script([get(0.5), STOP], [0.3, gone], DONE)
+    run = play(model, hedge)
+    assert (len(model.requests), retracted(run), run.answer) == (3, [], "Done.")
+    assert [shown_in(list(request.messages)) for request in model.requests] == [{}, {}, {"f1": "done"}]
