@@ -254,6 +254,12 @@ def shown_in(messages: list[Any]) -> dict[str, str]:
     return found
 
 
+async def slowly(_: object) -> bool:
+    """Approve after a while."""
+    await asyncio.sleep(0.4)
+    return True
+
+
 @dataclass
 class Watcher:
     """Sees each event of a run as it happens; an observer that raises would be dropped, so it notes what is wrong."""
@@ -291,14 +297,14 @@ async def converse(seed: int, hedge: str, seen: Counter[str]) -> None:
     for _ in range(draw.choice((1, 1, 2, 3))):
         agent = Agent(
             model, tools=world.tools(), hedge=hedge, remember="off", deliver=draw.choice(("tool", "tool", "user")),
-            approver=draw.choice((None, lambda _: True, lambda _: False)), budget=draw.choice(BUDGETS),
+            approver=draw.choice((None, lambda _: True, lambda _: False, slowly)), budget=draw.choice(BUDGETS),
             calls_in_text=model.in_text,
         )  # fmt: skip
         watcher = Watcher(conversation)
         watcher.run = run = agent.start("go", conversation=conversation, observers=[watcher])
-        if draw.random() < 0.25:
+        if (kind := draw.random()) < 0.4:
             await asyncio.sleep(draw.random() * 4)
-            run.cancel()
+            run.cancel() if kind < 0.25 else [future.cancel() for future in list(run.futures.values())[-1:]]
         try:
             await run.wait()
         except AsyncFCError:
@@ -306,8 +312,8 @@ async def converse(seed: int, hedge: str, seen: Counter[str]) -> None:
         assert watcher.wrong == []
         judge(run, seen)
         if draw.random() < 0.3:
-            fork(conversation)
             from_json(to_json(conversation))
+            conversation = fork(conversation)
     detached = [future for future in run.futures.values() if not future.done()]
     assert all(future.tool == "report" for future in detached), detached
     await asyncio.sleep(5)
