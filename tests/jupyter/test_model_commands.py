@@ -158,4 +158,4 @@ def test_the_doctor_examines_the_sessions_model_and_keeps_its_report(tmp_path) -
     assert "use                 --api chat --mode async" in shown[2]
     assert "kept; --fresh asks again" in shown[3]
     assert "kept" not in shown[4]
-    assert asked == 6  # two of Chat Completions and one of the Responses API, twice
+    assert asked == 18  # two of Chat Completions, one of the Responses API and six for two at once, all twice
