@@ -1,6 +1,7 @@
 """A random program through the package's public path: an `Agent` with a scripted model, in virtual time."""
 
 import asyncio
+import dataclasses
 import itertools
 import json
 import traceback
@@ -20,7 +21,7 @@ from tests.programs.time import Time, nap
 
 
 class Model:
-    """Gives the replies of one run, and answers after the last one."""
+    """Gives the replies of one run, and answers after the last one. What a retracted request has not had is given again."""
 
     name = "scripted"
 
@@ -33,17 +34,24 @@ class Model:
             yield Finish(reason="stop")
             return
         reply = self._replies.pop(0)
-        calls = itertools.count()
-        for action in reply.actions:
-            match action:
-                case Pause(seconds=seconds):
-                    await asyncio.sleep(seconds if self._played.program.kind.in_virtual_time else 0)
-                case Cancel(future=future):
-                    self._played.cancel(future)
-                case _:
-                    for delta in reply.quirk(next(calls), *self._played.next_call(action)):
-                        yield CallDelta(**delta)
-        yield Finish(reason="length" if reply.cut_off else "tool_calls")
+        calls, left, made = itertools.count(), list(reply.actions), False
+        try:
+            while left:
+                match left[0]:
+                    case Pause(seconds=seconds):
+                        await asyncio.sleep(seconds if self._played.program.kind.in_virtual_time else 0)
+                    case Cancel(future=future):
+                        self._played.cancel(future)
+                    case action:
+                        made = made or not isinstance(action, Await)
+                        for delta in reply.quirk(next(calls), *self._played.next_call(action)):
+                            yield CallDelta(**delta)
+                left.pop(0)
+            yield Finish(reason="length" if reply.cut_off else "tool_calls")
+        except (asyncio.CancelledError, GeneratorExit):
+            if not made:
+                self._replies.insert(0, dataclasses.replace(reply, actions=left))
+            raise
 
 
 class Played:
