@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from asyncfc_jupyter import Agent
 from asyncfc_jupyter.agent import Conversation
 from asyncfc_jupyter.agent.persistence import fork, from_json, to_json
-from asyncfc_jupyter.core.events import ResultShown
+from asyncfc_jupyter.core.events import RequestRetracted, ResultShown
 from asyncfc_jupyter.core.protocol import AWAIT_FUTURE
 from asyncfc_jupyter.models.base import CallDelta, Finish, TextDelta
 from asyncfc_jupyter.testing import run_virtually
@@ -35,6 +35,7 @@ class Model:
             return
         reply = self._replies.pop(0)
         calls, left, made = itertools.count(), list(reply.actions), False
+        retracted = self._played.retracted
         try:
             while left:
                 match left[0]:
@@ -43,6 +44,10 @@ class Model:
                     case Cancel(future=future):
                         self._played.cancel(future)
                     case action:
+                        if self._played.retracted != retracted:
+                            await (
+                                asyncio.Event().wait()
+                            )  # nobody reads what it writes: its request is about to be closed
                         made = made or not isinstance(action, Await)
                         for delta in reply.quirk(next(calls), *self._played.next_call(action)):
                             yield CallDelta(**delta)
@@ -65,6 +70,8 @@ class Played:
         self.cancelled = set()
         #: The outcomes of calls that a file holds.
         self.saved = {}
+        #: How many requests were retracted.
+        self.retracted = 0
         self._ids = 0
 
     async def play(self):
@@ -107,6 +114,7 @@ class Played:
     def _observe(self, stamped):
         if isinstance(stamped.event, ResultShown):
             self.shown.add(stamped.event.future)
+        self.retracted += isinstance(stamped.event, RequestRetracted)
 
     def next_call(self, action):
         """Return id, name and arguments of the next call in the reply."""

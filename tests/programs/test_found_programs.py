@@ -1,8 +1,8 @@
 """Programs that the random search has found, made small: each stays a test."""
 
-from tests.programs.kinds import biting_values, processes
+from tests.programs.kinds import biting_values, odd_places, processes
 from tests.programs.overlapping import check
-from tests.programs.program import Call, Ref, program_of
+from tests.programs.program import Call, Cancel, Pause, Ref, program_of
 
 
 def test_a_value_that_refuses_every_look_is_passed_on() -> None:
@@ -21,3 +21,11 @@ def test_an_exception_that_refuses_every_look_fails_its_call() -> None:
 def test_calls_that_wait_for_a_process_survive_the_death_of_another() -> None:
     die, count = Call(processes.die, {"size": 1}), [Call(processes.count, {"size": size}) for size in range(1, 8)]
     check(program_of(processes.KIND, [die, *count]))
+
+
+def test_a_call_that_a_retracted_request_wrote_and_nobody_read_is_made_by_the_next() -> None:
+    get, put = (
+        Call(odd_places.get, {"key": 1, "nap_s": 1.0}),
+        Call(odd_places.put, {"key": 1, "number": 0, "nap_s": 0.0}),
+    )
+    check(program_of(odd_places.KIND, [get], [Cancel("f1"), Pause(0.0), put]))
