@@ -69,7 +69,7 @@ class Attempt:
         self._tool, self._call = tool, (tool.function, bound.args, bound.kwargs)
         self._turn = turn_of(tool)
         #: What it has used of the processor, and how long others have kept it waiting.
-        self.share = Share()
+        self.share = Share(asyncio.get_running_loop().time)
         #: Whether its outcome is not waited for any more.
         self.abandoned = False
         self._notify: Callable[[], object] | None = None
@@ -390,18 +390,22 @@ def _count(work: Future[Any]) -> None:
 
 @types.coroutine
 def _stepped(coroutine: Coroutine[Any, Any, Any], steps_s: list[float]) -> Generator[Any, Any, Any]:
-    """Await a coroutine and note how long its longest step between two waits took, and how long all of them."""
+    """Await a coroutine and note how long its longest step between two waits took, and how long all of them.
+
+    The longest is measured by the machine's clock, since it keeps the event loop from whatever else there is to do; all of them
+    by the loop's own, in which there may be no such time (`processor_time.Share`).
+    """
     step: Callable[[Any], Any] = coroutine.send
     argument: Any = None
+    clock = asyncio.get_running_loop().time
     while True:
-        began = time.perf_counter()
+        began, began_s = time.perf_counter(), clock()
         try:
             waits_for = step(argument)
         except StopIteration as end:
             return end.value
         finally:
-            took = time.perf_counter() - began
-            steps_s[:] = max(steps_s[0], took), steps_s[1] + took
+            steps_s[:] = max(steps_s[0], time.perf_counter() - began), steps_s[1] + clock() - began_s
         try:
             step, argument = coroutine.send, (yield waits_for)
         except BaseException as error:  # noqa: BLE001 - a cancellation, say: the coroutine handles it

@@ -64,12 +64,18 @@ def measured(clock: Callable[[], float]) -> Iterator[Use]:
 
 
 class Share:
-    """What one attempt of a call has used. One thread at a time writes it; the event loop reads it while the call runs."""
+    """What one attempt of a call has used. One thread at a time writes it; the event loop reads it while the call runs.
 
-    __slots__ = ("_asked_s", "_began_s", "_ended_s", "_reported_s", "_waited_s", "at_once", "cpu_s", "report")
+    Args:
+        clock: Returns seconds, in any thread. That of the event loop, by which the call's own time is taken, too: in virtual
+            time no call waits because the machine is busy. By default the machine's.
+    """
 
-    def __init__(self) -> None:
-        self._asked_s = time.perf_counter()
+    __slots__ = ("_asked_s", "_began_s", "_clock", "_ended_s", "_reported_s", "_waited_s", "at_once", "cpu_s", "report")
+
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or time.perf_counter
+        self._asked_s = self._clock()
         self._began_s: float | None = None
         self._ended_s: float | None = None
         self._waited_s = self._reported_s = 0.0
@@ -82,11 +88,11 @@ class Share:
 
     def begin(self) -> None:
         """Note that the function begins."""
-        self._began_s = time.perf_counter()
+        self._began_s = self._clock()
 
     def end(self) -> None:
         """Note that it has ended."""
-        self._ended_s = time.perf_counter()
+        self._ended_s = self._clock()
 
     def add(self, *, cpu_s: float, waited_s: float = 0.0) -> None:
         """Add seconds that it computed, and that it waited for others after it had begun."""
@@ -104,12 +110,12 @@ class Share:
             self.add(cpu_s=use.cpu_s, waited_s=min(use.waited_s, use.took_s * (1 - 1 / self.at_once)))
             return
         self.add(cpu_s=use.cpu_s, waited_s=use.waited_s)
-        self._ended_s = time.perf_counter()
+        self._ended_s = self._clock()
         self._began_s = self._ended_s - use.took_s
 
     def waited_s(self) -> float:
         """Return for how many seconds, up to now, the attempt has waited for others."""
-        now_s = time.perf_counter()
+        now_s = self._clock()
         if self._began_s is None:
             return now_s - self._asked_s
         after_s = 0.0 if self._ended_s is None else now_s - self._ended_s

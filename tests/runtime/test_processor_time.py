@@ -177,6 +177,25 @@ def test_no_call_is_said_to_use_more_time_than_has_passed(monkeypatch) -> None:
     assert figures(events_of(make_tool(nap, pure=True), seconds=9)) == [(FutureName("f1"), 9.0, 9.0, False)]
 
 
+def test_a_machine_that_is_busy_keeps_no_call_waiting_in_virtual_time() -> None:
+    async def slow(seconds: float) -> None:
+        """Work, and wait."""
+        time.sleep(0.06)  # noqa: ASYNC251 - that is the fault of the tool
+        await asyncio.sleep(seconds)
+
+    async def main():
+        log = EventLog(asyncio.get_running_loop().time)
+        driver, tool = Driver(), make_tool(slow, pure=True)
+        driver.lend(Lease(log=log))
+        for number in range(1, 4):
+            driver.issue(call_id=CallId(str(number)), turn=1, name="slow", tool=tool, arguments={"seconds": number})
+        await driver.wait(tuple(driver.calls))
+        return [stamped.event for stamped in log.events]
+
+    assert figures(run_virtually(main())) == []
+    assert [name for name, *_ in figures(asyncio.run(main()))] == ["f1", "f2", "f3"]
+
+
 # -- while it runs ---------------------------------------------------------------------------------------------------
 
 
