@@ -37,7 +37,7 @@ from asyncfc_jupyter.runtime.lock_wait import LOCK_WAIT
 from asyncfc_jupyter.runtime.object_lock import turn_of
 from asyncfc_jupyter.runtime.outcome import Outcome, Raised, Returned, kept, raised
 from asyncfc_jupyter.runtime.output_buffer import Piece, listening, print_here
-from asyncfc_jupyter.runtime.packing import packed, packed_by_value, packed_for_a_pool, unpacked
+from asyncfc_jupyter.runtime.packing import in_pieces, packed, packed_by_value, packed_for_a_pool, unpacked
 from asyncfc_jupyter.runtime.pools import THREADS, Noting
 from asyncfc_jupyter.runtime.printed import Printed
 from asyncfc_jupyter.runtime.process_state import IN_THREADS, PROCESS, end_call
@@ -298,7 +298,7 @@ class Attempt:
 
         try:
             if packed:  # within the turn, as other calls may change the object
-                outcome = await in_thread(packed_for_a_pool if executor else packed_by_value, args)
+                outcome = await in_thread(packed_call, packed_for_a_pool if executor else packed_by_value, *args)
                 if isinstance(outcome, Raised):
                     if turn is not None:
                         turn.leave()
@@ -468,6 +468,13 @@ def call_far_away(
     return outcome, [] if kept is None else kept.pieces, use
 
 
+def packed_call(
+    pack: Callable[[Any], bytes], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bytes:
+    """Return a function and its arguments as bytes for `call_packed`."""
+    return pack((function, tuple(map(in_pieces, args)), {name: in_pieces(value) for name, value in kwargs.items()}))
+
+
 def call_packed(work: bytes, *, collects: bool) -> bytes:
     """Do the same with a function and its arguments that are bytes, and return the result as bytes."""
     problem, printed, use = _ARGUMENTS_STAY, list[Piece](), Use()
@@ -475,6 +482,8 @@ def call_packed(work: bytes, *, collects: bool) -> bytes:
         function, args, kwargs = pickle.loads(work)  # noqa: S301 - bytes of the process that sends the call
         problem = _RESULT_STAYS
         outcome, printed, use = call_far_away(function, args, kwargs, collects=collects)
+        if isinstance(outcome, Returned):
+            outcome = replace(outcome, value=in_pieces(outcome.value))
         return packed((outcome, printed, use))
     failed = raised(ran.error)
     return packed((_sendable(replace(failed, message=f"{problem}: {failed.message}")), printed, use))

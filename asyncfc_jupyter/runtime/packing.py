@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from asyncfc_jupyter.foreign_code import ForeignCode
-from asyncfc_jupyter.values.pauses import Pauses
+from asyncfc_jupyter.values.pauses import PARTS, Pauses
+from asyncfc_jupyter.values.plain import CONTAINER_TYPES, are_constants, parts_of_rows
+from asyncfc_jupyter.values.snapshot import ROW_PARTS, is_large, is_tree
 
 
 class _Written:
@@ -40,6 +45,62 @@ class _Read:
         return self._file.readline()
 
 
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Stands for a long list or mapping; another process makes that of it when it reads the bytes."""
+
+    join: Callable[..., Any]
+    pieces: tuple[bytes, ...]
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[bytes, ...]]:
+        return self.join, self.pieces
+
+
+def in_pieces(value: Any) -> Any:
+    """Return what is packed in place of a value: the value itself, or one whose long lists and mappings are cut."""
+    try:
+        return _cut(value) if is_large(value) and is_tree(value) else value
+    except RecursionError:  # it holds itself, or is nested too deeply: who takes it says so
+        return value
+
+
+def _cut(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        if len(value) > PARTS:
+            return _Pieces(_joined_mapping, (*_pieces(value.items()),))
+        return {key: _cut(item) if id(type(item)) in CONTAINER_TYPES else item for key, item in value.items()}
+    if kind is list and len(value) > PARTS:
+        return _Pieces(_joined_list, (*_pieces(value),))
+    if kind is list or kind is tuple:
+        return kind(_cut(item) if id(type(item)) in CONTAINER_TYPES else item for item in value)
+    return value
+
+
+def _pieces(items: Iterable[Any]) -> Iterator[bytes]:
+    pauses, left = Pauses(), iter(items)
+    while piece := [*islice(left, PARTS)]:
+        whole = are_constants(piece) or parts_of_rows(piece, ROW_PARTS * PARTS) is not None
+        yield _written(pickle.Pickler, piece if whole else [*map(_cut, piece)])
+        pauses.pause()
+
+
+def _joined_list(*pieces: bytes) -> list[Any]:
+    joined, pauses = list[Any](), Pauses()
+    for piece in pieces:
+        joined += pickle.loads(piece)  # noqa: S301 - bytes of a process of this program
+        pauses.pause()
+    return joined
+
+
+def _joined_mapping(*pieces: bytes) -> dict[Any, Any]:
+    joined, pauses = dict[Any, Any](), Pauses()
+    for piece in pieces:
+        joined.update(pickle.loads(piece))  # noqa: S301 - bytes of a process of this program
+        pauses.pause()
+    return joined
+
+
 def unpacked(content: bytes) -> Any:
     """Return the objects of which another process has sent the bytes."""
     return pickle.Unpickler(_Read(content)).load()  # noqa: S301 - bytes of a process of this program
@@ -47,9 +108,7 @@ def unpacked(content: bytes) -> Any:
 
 def packed_for_a_pool(whole: Any) -> bytes:
     """Return bytes for a process of the standard library's pool."""
-    written = _Written()
-    ForkingPickler(written).dump(whole)
-    return b"".join(written.pieces)
+    return _written(ForkingPickler, whole)
 
 
 def packed(whole: Any) -> bytes:
@@ -65,4 +124,10 @@ def packed_by_value(whole: Any) -> bytes:
 
     written = _Written()
     dump(whole, written)
+    return b"".join(written.pieces)
+
+
+def _written(pickler: Callable[[Any], Any], whole: Any) -> bytes:
+    written = _Written()
+    pickler(written).dump(whole)
     return b"".join(written.pieces)

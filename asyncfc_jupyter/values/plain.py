@@ -12,6 +12,7 @@ from collections.abc import Iterable, Set
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from itertools import chain
 from types import NoneType
 from typing import Any
 from uuid import UUID
@@ -68,6 +69,21 @@ def is_constant(value: Any) -> bool:
 def are_constants(values: Iterable[Any]) -> bool:
     """Return whether all values are numbers, texts, times and the like. One call into C: give it a few thousand at most."""
     return CONSTANT_TYPES.issuperset(map(id, map(type, values)))
+
+
+def parts_of_rows(rows: list[Any], most: int) -> int | None:
+    """Return how many parts the items of a list have, if all are lists or all are mappings, and of constants only.
+
+    None if not, or if there are more of them. A few calls into C: give it a few thousand rows at most.
+    """
+    kind: Any = type(rows[0])
+    if not (kind is list or kind is dict) or {*map(id, map(type, rows))} != {id(kind)}:
+        return None
+    size = sum(map(len, rows))
+    if size > most:
+        return None
+    values = chain.from_iterable(map(dict.values, rows)) if kind is dict else ()
+    return size if are_constants(chain(chain.from_iterable(rows), values)) else None
 
 
 def finds_plain(reference: Reference, result: Any, mixed: Set[int]) -> bool:

@@ -17,10 +17,10 @@ from operator import is_
 from typing import Any
 
 from asyncfc_jupyter.values.pauses import PARTS, Pauses
-from asyncfc_jupyter.values.plain import CONSTANT_TYPES, CONTAINER_TYPES, are_constants, is_plain
+from asyncfc_jupyter.values.plain import CONSTANT_TYPES, CONTAINER_TYPES, are_constants, is_plain, parts_of_rows
 
 #: Rows that are copied together, if there are at least so many, and up to so many parts of theirs for each.
-_LEAST_ROWS, _ROW_PARTS = 64, 16
+_LEAST_ROWS, ROW_PARTS = 64, 16
 #: Parts of a value that are copied on the event loop: about a millisecond, where a thread costs a tenth of one.
 MOST_ON_LOOP = 2_000
 #: Bits of an address within one region of memory. Copies are looked up by region, so that no table becomes so large that to
@@ -95,6 +95,14 @@ def is_large(value: Any) -> bool:
     return False
 
 
+def is_tree(value: Any) -> bool:
+    """Return whether all of a value is plain data and no container is in it twice, so that parts of it can be sent apart."""
+    looking = _Copying(None, copies=False)
+    looking.copied(value)
+    looking.forget()
+    return not (looking.others or looking.met_again)
+
+
 class _Copying:
     """One value while it is copied."""
 
@@ -108,6 +116,8 @@ class _Copying:
         self.mixed: set[int] = set()
         #: How often anything but plain data was met.
         self.others = 0
+        #: How often a container was met that had been met before.
+        self.met_again = 0
         self._pauses = Pauses()
 
     def copied(self, value: Any) -> Any:
@@ -120,6 +130,7 @@ class _Copying:
         if copy is _BEGUN:
             raise RecursionError("it holds itself")
         if copy is not _NOTHING:
+            self.met_again += 1
             self.others += id(copy) in self.mixed
             return copy
         if not (id(kind) in CONTAINER_TYPES or (issubclass(kind, tuple) and hasattr(kind, "_make"))):
@@ -170,14 +181,8 @@ class _Copying:
 
         The same as item by item, in half of the time.
         """
-        kind: Any = type(part[0])
-        if len(part) < _LEAST_ROWS or not (kind is list or kind is dict) or {*map(id, map(type, part))} != {id(kind)}:
-            return None
-        size = sum(map(len, part))
-        if size > _ROW_PARTS * PARTS:
-            return None
-        values = chain.from_iterable(map(dict.values, part)) if kind is dict else ()
-        if not are_constants(chain(chain.from_iterable(part), values)):
+        size = parts_of_rows(part, ROW_PARTS * PARTS) if len(part) >= _LEAST_ROWS else None
+        if size is None:
             return None
         self.count(range(size))
         rows = []
@@ -186,6 +191,8 @@ class _Copying:
             copy = copies.get(id(row))
             if copy is None:
                 copies[id(row)] = copy = row.copy() if self._copies_made else row
+            else:
+                self.met_again += 1
             rows.append(copy)
         self.originals += part
         self._pauses.pause()

@@ -6,6 +6,7 @@ import threading
 from typing import Annotated, Any
 
 import pytest
+from hypothesis import given, settings
 from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
@@ -18,7 +19,9 @@ from asyncfc_jupyter.runtime.event_log import EventLog
 from asyncfc_jupyter.tools import by_steps as stepping
 from asyncfc_jupyter.tools.by_steps import by_steps
 from asyncfc_jupyter.tools.definition import make_tool
+from asyncfc_jupyter.values import snapshot as snapshots
 from asyncfc_jupyter.values.snapshot import MOST_ON_LOOP
+from tests.values.test_large_values import VALUES, places
 
 ROWS = MOST_ON_LOOP + 1
 PLACES = ("loop", "thread")
@@ -328,3 +331,49 @@ def test_bytes_for_other_processes_are_written_frame_by_frame(monkeypatch, pack)
     content = pack(rows(30_000))
     assert sum(sizes) == len(content)
     assert max(sizes) <= FRAME
+
+
+@settings(max_examples=500)
+@given(VALUES)
+def test_what_is_sent_in_pieces_arrives_as_what_is_sent_whole(value) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (packing, snapshots):
+            patch.setattr(module, "PARTS", 3)
+        patch.setattr(packing, "is_large", lambda _: True)
+        content = packing.packed_by_value(packing.in_pieces(value))
+        received, whole = packing.unpacked(content), pickle.loads(pickle.dumps(value))
+    assert received == whole == value
+    assert [*places(received)] == [*places(whole)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [rows(10_000), {"column": [*range(10_000)]}, {str(key): key for key in range(10_000)}, [{"rows": rows(10_000)}]],
+    ids=["rows", "column", "mapping", "rows in a list"],
+)
+def test_long_lists_and_mappings_are_sent_in_pieces(monkeypatch, value) -> None:
+    whole, written = len(pickle.dumps(value)), packing._written
+    sizes = []
+    monkeypatch.setattr(packing, "_written", lambda *args: sizes.append(len(done := written(*args))) or done)
+    content = packing.packed_by_value(packing.in_pieces(value))
+    assert len(sizes) == 3
+    assert max(sizes) < whole / 2
+    assert packing.unpacked(content) == value
+
+
+ONE = [1, 2]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[ONE] * 10_000, [ONE, *rows(10_000), ONE], [object(), *rows(10_000)]],
+    ids=["a list everywhere", "a list twice", "an object"],
+)
+def test_what_may_hold_one_object_twice_is_sent_whole(value) -> None:
+    assert packing.in_pieces(value) is value
+
+
+def test_what_holds_itself_is_sent_whole() -> None:
+    value = [*rows(10_000)]
+    value.append(value)
+    assert packing.in_pieces(value) is value

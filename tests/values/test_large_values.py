@@ -27,6 +27,9 @@ class Thing:
     def __deepcopy__(self, _):
         return self
 
+    def __reduce__(self):
+        return "THING"
+
 
 THING = Thing()
 SINGLE = st.sampled_from([1, 2.5, "a", None, True, b"b", THING])
