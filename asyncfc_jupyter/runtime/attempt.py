@@ -375,7 +375,7 @@ async def in_thread(function: Callable[..., Any], *args: Any) -> Outcome:
     loop = asyncio.get_running_loop()
     PROCESS.begin()  # before the thread starts
     try:
-        waiting = loop.run_in_executor(Noting(THREADS, _count), context.run, _guarded, function, args, {})
+        waiting = loop.run_in_executor(Noting(THREADS, _count), context.run, _apart, function, args)
     finally:
         PROCESS.end()
     outcome: Outcome = await waiting
@@ -418,6 +418,15 @@ def _beside_the_loop(share: Share, call: Callable[[], Outcome]) -> Outcome:
     try:
         with LOCK_WAIT.runs(share):
             return call()
+    finally:
+        IN_THREADS.end()
+
+
+def _apart(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
+    """Call a function of this package, or a small one of the user's, in a thread of this process."""
+    IN_THREADS.begin()
+    try:
+        return _guarded(function, args, {})
     finally:
         IN_THREADS.end()
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from asyncfc_jupyter.runtime.attempt import in_thread
 from asyncfc_jupyter.tools.definition import make_tool
 from tests.runtime.made import attempt_at, ended
 
@@ -44,6 +45,11 @@ class Held:
         attempt = attempt_at(make_tool(self.hold, **options))
         await asyncio.to_thread(self.begun.acquire, timeout=20)
         return attempt
+
+
+def test_the_interval_is_short_while_values_are_handled_in_threads() -> None:
+    assert asyncio.run(in_thread(sys.getswitchinterval)).value == SHORT_S
+    assert sys.getswitchinterval() == FOUND_S
 
 
 def test_the_interval_is_short_while_tools_run_in_threads_then_restored() -> None:
