@@ -10,6 +10,7 @@ several such passes, and is no garbage.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import threading
@@ -31,7 +32,10 @@ class Pauses:
         self._promotes = _WHOLE_PASSES
 
     def pause(self) -> None:
-        """Let other threads run, and make all objects old ones, which the collector looks at seldom; that takes no time."""
+        """Let other threads run, and make all objects old ones, which the collector looks at seldom; that takes no time.
+
+        On an event loop, where small values are handled, nothing waits: the loop would.
+        """
         if self._promotes and _ONE_AT_A_TIME.acquire(blocking=False):
             # Objects that the user has frozen are to stay so, and all can be unfrozen only together. To count them takes time.
             self._promotes = not gc.get_freeze_count()
@@ -39,4 +43,7 @@ class Pauses:
                 gc.freeze()
                 gc.unfreeze()
             _ONE_AT_A_TIME.release()
-        time.sleep(_PAUSE_S)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            time.sleep(_PAUSE_S)

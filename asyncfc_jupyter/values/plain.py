@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pathlib
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -72,18 +72,37 @@ def are_constants(values: Iterable[Any]) -> bool:
 
 
 def parts_of_rows(rows: list[Any], most: int) -> int | None:
-    """Return how many parts the items of a list have, if all are lists or all are mappings, and of constants only.
+    """Return how many parts the items of a list have, if all are lists, mappings or tuples alike, and of constants only.
 
     None if not, or if there are more of them. A few calls into C: give it a few thousand rows at most.
     """
     kind: Any = type(rows[0])
-    if not (kind is list or kind is dict) or {*map(id, map(type, rows))} != {id(kind)}:
+    if not (kind is list or kind is dict or kind is tuple) or not are_of(kind, rows):
         return None
     size = sum(map(len, rows))
     if size > most:
         return None
     values = chain.from_iterable(map(dict.values, rows)) if kind is dict else ()
     return size if are_constants(chain(chain.from_iterable(rows), values)) else None
+
+
+def columns_of_rows(rows: list[Any]) -> Sequence[Any] | None:
+    """Return the keys of mappings, or the places of lists, that all items of a list have in the same order; None if not all do.
+
+    A few calls into C: give it a few thousand rows at most.
+    """
+    kind: Any = type(rows[0])
+    if not (kind is list or kind is dict) or not are_of(kind, rows):
+        return None
+    if kind is list:
+        return range(len(rows[0])) if len({*map(len, rows)}) == 1 else None
+    same = are_constants(chain.from_iterable(rows)) and len({*map(tuple, rows)}) == 1
+    return tuple(rows[0]) if same else None
+
+
+def are_of(kind: Any, values: Iterable[Any]) -> bool:
+    """Return whether all values are of exactly one type."""
+    return {id(kind)}.issuperset(map(id, map(type, values)))
 
 
 def finds_plain(reference: Reference, result: Any, mixed: Set[int]) -> bool:

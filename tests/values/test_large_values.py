@@ -1,5 +1,6 @@
 """Large values are copied, looked at and freed part by part, with the same outcome as in one go."""
 
+import asyncio
 import copy
 import gc
 import sys
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncfc_jupyter.core.references import parse_reference
+from asyncfc_jupyter.values import pauses as pausing
 from asyncfc_jupyter.values import release as releasing
 from asyncfc_jupyter.values import snapshot as snapshots
 from asyncfc_jupyter.values.pauses import PARTS, Pauses
@@ -41,7 +43,8 @@ def holders(inner):
     shared = st.lists(inner, min_size=1, max_size=3).flatmap(lambda few: st.lists(st.sampled_from(few), max_size=9))
     rows = st.lists(st.dictionaries(KEYS, SINGLE, max_size=3) | st.lists(SINGLE, max_size=3), max_size=9)
     sets = st.frozensets(st.integers(0, 3) | st.just(THING)).flatmap(lambda each: st.sampled_from([each, {*each}]))
-    return shared | rows | sets | st.dictionaries(KEYS, inner, max_size=5) | shared.map(tuple)
+    tables = st.lists(st.fixed_dictionaries({"a": inner, "b": inner}) | st.tuples(inner, inner).map(list), max_size=9)
+    return shared | rows | tables | sets | st.dictionaries(KEYS, inner, max_size=5) | shared.map(tuple)
 
 
 VALUES = st.recursive(SINGLE, holders, max_leaves=30)
@@ -147,6 +150,27 @@ def test_a_list_that_holds_itself_is_refused_before_it_is_copied_again(size) -> 
         keep(value)
     with pytest.raises(RecursionError, match="holds itself"):
         keep({"a": ({"b": value},)})
+    rows = [{"a": [row], "b": {}} for row in range(10 * size)]
+    rows[-1]["b"] = rows[-1]
+    with pytest.raises(RecursionError, match="holds itself"):
+        keep(rows)
+
+
+def test_rows_that_hold_rows_are_copied_column_by_column(monkeypatch) -> None:
+    one_by_one, copied = [], snapshots._Copying.copied
+    monkeypatch.setattr(snapshots._Copying, "copied", lambda self, each: one_by_one.append(each) or copied(self, each))
+    value = [{"id": row, "at": {"x": [row]}, "tags": [(row, "a")]} for row in range(30)]
+    kept = keep(value)
+    assert kept.value == value == one_by_one[0]
+    assert kept.value[-1]["at"]["x"] is not value[-1]["at"]["x"]
+    assert len(one_by_one) == 1
+    assert len(kept.originals) == 1 + 4 * 30
+
+
+def test_rows_of_which_one_is_mixed_are_copied_one_by_one() -> None:
+    kept = keep([{"a": [row], "b": THING if row == 5 else row} for row in range(30)])
+    mixed = [row for row in kept.value if id(row) in kept.mixed]
+    assert mixed == [{"a": [5], "b": THING}]
 
 
 def test_what_has_too_many_parts_is_left_to_a_thread() -> None:
@@ -163,6 +187,30 @@ def test_what_has_too_many_parts_is_left_to_a_thread() -> None:
         assert is_large(many)
     assert not is_large("a" * 10 * MOST_ON_LOOP)
     assert not is_large([half, half, half])  # one list, held three times
+
+
+@pytest.mark.parametrize("large", [[0] * 3_000, {**dict.fromkeys(range(3_000))}, {*range(3_000)}, (0,) * 3_000])
+def test_a_value_with_too_many_parts_is_refused_before_it_is_copied(monkeypatch, large) -> None:
+    looks = []
+    for name in ("_copied_list", "are_constants"):
+        made = getattr(snapshots, name)
+        monkeypatch.setattr(snapshots, name, lambda each, made=made: looks.append(each) or made(each))
+    with pytest.raises(TooLarge):
+        keep(large, MOST_ON_LOOP)
+    assert looks == []
+
+
+def test_a_pause_on_an_event_loop_waits_for_nothing(monkeypatch) -> None:
+    waits = []
+    monkeypatch.setattr(pausing.time, "sleep", waits.append)
+
+    async def pause():
+        Pauses().pause()
+        return [*waits]
+
+    assert asyncio.run(pause()) == []
+    Pauses().pause()
+    assert len(waits) == 1
 
 
 class Freed:
