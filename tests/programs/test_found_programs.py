@@ -23,7 +23,7 @@ def test_calls_that_wait_for_a_process_survive_the_death_of_another() -> None:
     check(program_of(processes.KIND, [die, *count]))
 
 
-def test_a_call_that_a_retracted_request_wrote_and_nobody_read_is_made_by_the_next() -> None:
+def test_what_a_retracted_request_wrote_is_written_by_the_next() -> None:
     get, put = (
         Call(odd_places.get, {"key": 1, "nap_s": 1.0}),
         Call(odd_places.put, {"key": 1, "number": 0, "nap_s": 0.0}),
