@@ -1,4 +1,4 @@
-"""How often Python passes its lock from thread to thread, while tools run in threads.
+"""How often Python passes its lock from thread to thread, while tools run or values are handled in threads.
 
 One thread runs Python code at a time. Another that wants to waits for the switch interval, then asks for the lock, and of all
 that ask any may get it. Beside eight tools that compute, the event loop waits for a good part of eight intervals, several times
@@ -15,7 +15,7 @@ _INTERVAL_S = 0.001
 
 
 class SwitchInterval:
-    """Makes the interval short while tools run in threads: a part of the process' state (`runtime.process_state`)."""
+    """Makes the interval short while such threads run: a part of the process' state (`runtime.process_state`)."""
 
     def __init__(self) -> None:
         self._found_s = self._set_s = 0.0
