@@ -22,6 +22,8 @@ PARTS = 4_096
 _PAUSE_S = 0.000_2
 #: Held between the two calls that make objects old: what another thread finds frozen is the user's then.
 _ONE_AT_A_TIME = threading.Lock()
+#: Frozen objects up to which nobody has frozen any: Python 3.12 begins with 375, and has 5,000 before it imports anything.
+_OF_PYTHON = 1_000
 _WHOLE_PASSES = sys.version_info < (3, 14) and hasattr(gc, "freeze")
 
 
@@ -38,7 +40,7 @@ class Pauses:
         """
         if self._promotes and _ONE_AT_A_TIME.acquire(blocking=False):
             # Objects that the user has frozen are to stay so, and all can be unfrozen only together. To count them takes time.
-            self._promotes = not gc.get_freeze_count()
+            self._promotes = gc.get_freeze_count() < _OF_PYTHON
             if self._promotes:
                 gc.freeze()
                 gc.unfreeze()
