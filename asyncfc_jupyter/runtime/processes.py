@@ -73,8 +73,13 @@ class _Process:
                 return False  # another part of the program has asked the system how it ended
         return True
 
-    def call(self, function: bytes, work: bytes) -> bytes:
+    def call(self, function: bytes, work: bytes, notify: Callable[[], object]) -> bytes:
         """Make a call and return its result.
+
+        Args:
+            function: The function that makes it.
+            work: What it takes.
+            notify: Called when the process begins, which may be a third of a second after it was started.
 
         Raises:
             ProcessEnded: It ended before there was a result.
@@ -84,6 +89,7 @@ class _Process:
             self._calls.send_bytes(function)
             self._calls.send_bytes(work)
             begun = self._received() == BEGUN
+            notify()
             return self._received()
         except (EOFError, OSError):
             self.end(_END_S)  # it has closed the connection, and may do anything but return a result
@@ -165,7 +171,8 @@ class Processes(Executor):
         self._threads = 0
         self._idle: list[_Process] = []
         self._busy: set[_Process] = set()
-        self._started = False
+        #: How many calls have a process or are about to have one.
+        self._calls = 0
         self.pid = os.getpid()
         atexit.register(self.shutdown)
 
@@ -189,30 +196,34 @@ class Processes(Executor):
                 work = self._waiting.popleft()
             if not work.set_running_or_notify_cancel():
                 continue
+            with self._lock:
+                self._calls += 1
             try:
                 result = self._make(work)
             except BaseException as error:  # noqa: BLE001 - no process can be started, say
                 work.set_exception(error)
             else:
                 work.set_result(result)
+            finally:
+                with self._lock:
+                    self._calls -= 1
 
     def _make(self, work: ProcessWork) -> bytes:
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
-                first, self._started = not self._started, True
+                # One-by-one calling would start the first process too, and no other.
+                own = process is not None or self._calls == 1
             kept = process is not None
-            if first:  # one-by-one calling starts one process too
+            if own:
                 work.share.begin()
             process = process or _Process()
-            if not first:
-                work.share.begin()
             with self._lock:
                 self._busy.add(process)
                 work.share.at_once = len(self._busy)
             work.run_in(process)
             try:
-                return process.call(work.function, work.work)
+                return process.call(work.function, work.work, _nothing if own else work.share.begin)
             except ProcessEnded as error:
                 if error.begun or not kept or work.stopped:
                     raise
@@ -239,6 +250,10 @@ class Processes(Executor):
         until = time.monotonic() + _END_S
         for process in idle:
             process.end(until - time.monotonic())
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 _LOCK = threading.Lock()

@@ -8,7 +8,7 @@ loop. That is a cost of making the calls at once, and no running time in any mod
 
 - Processor time is that of its thread, of its process, or, for a coroutine, the time of its steps.
 - Waiting for a thread, a process, a turn or the first step of a coroutine is measured by the clock. The first process is
-  started in one-by-one calling too, and its start is no waiting.
+  started in one-by-one calling too, and its start is no waiting; that of each further one is.
 - Waiting for the lock is estimated (`runtime.lock_wait`).
 - Waiting for a core is counted by Linux (`runtime.core_wait`). On a machine that other programs use, one-by-one calling waits
   for cores too; at worst, all calls together get as much of the machine as one alone. So of ``k`` calls in processes at once

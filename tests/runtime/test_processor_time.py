@@ -1,6 +1,7 @@
 """What a call used of the processor, and how long others kept it waiting, from the attempt to the event."""
 
 import asyncio
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import pytest
 
 from asyncfc_jupyter.core.events import CallCancelled, CallFailed, CallFinished, CallMeasured, CallRetried
 from asyncfc_jupyter.core.futures import CallId, FutureName
-from asyncfc_jupyter.runtime import processor_time
+from asyncfc_jupyter.runtime import processes, processor_time
 from asyncfc_jupyter.runtime.call import Lease
 from asyncfc_jupyter.runtime.driver import Driver
 from asyncfc_jupyter.runtime.event_log import EventLog
@@ -194,6 +195,49 @@ def test_a_machine_that_is_busy_keeps_no_call_waiting_in_virtual_time() -> None:
 
     assert figures(run_virtually(main())) == []
     assert [name for name, *_ in figures(asyncio.run(main()))] == ["f1", "f2", "f3"]
+
+
+class FakeProcess:
+    """Begins when it is let, and returns the same each time."""
+
+    alive = True
+    begins, made = threading.Event(), threading.Semaphore(0)
+
+    def call(self, function: bytes, work: bytes, notify) -> bytes:
+        self.made.release()
+        assert self.begins.wait(20)
+        notify()
+        return work
+
+    def close(self) -> None:
+        """End."""
+
+    end = kill = lambda self, *_: None
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_start_of_each_process_but_the_first_is_waiting(monkeypatch, at_once) -> None:
+    monkeypatch.setattr(processes, "_Process", FakeProcess)
+    clock = itertools.count()
+    shares, pool = [Share(lambda: next(clock)) for _ in range(at_once)], processes.Processes(2)
+    FakeProcess.begins.clear()
+    works = [pool.submit(len, b"", share) for share in shares]
+    for _ in works:
+        assert FakeProcess.made.acquire(timeout=20)
+    begun = [share._began_s is not None for share in shares]
+    FakeProcess.begins.set()
+    assert [work.result(20) for work in works] == [b""] * at_once
+    assert sorted(begun) == [False, True][-at_once:]
+    assert all(share._began_s is not None for share in shares)
+    # Of those that are kept nothing has to start.
+    FakeProcess.begins.clear()
+    again = Share(lambda: next(clock))
+    work = pool.submit(len, b"", again)
+    assert FakeProcess.made.acquire(timeout=20)
+    assert again._began_s is not None
+    FakeProcess.begins.set()
+    work.result(20)
+    pool.shutdown()
 
 
 # -- while it runs ---------------------------------------------------------------------------------------------------
