@@ -11,7 +11,7 @@ import sys
 
 #: Seconds. Measured with eight threads that compute: at 5 ms the event loop stalls for 450 to 520 ms, at 1 ms for 70 to 110, at
 #: 0.5 ms for 25 to 70, at 0.2 ms for 50 to 60; the switches cost 3, 7 and 12% of the work that the threads do.
-_INTERVAL_S = 0.001
+_INTERVAL_S = 0.000_5
 
 
 class SwitchInterval:

@@ -13,7 +13,7 @@ from tests.runtime.made import attempt_at, ended
 
 #: What a user may have set, in seconds; Python's own is 0.005.
 FOUND_S = 0.004
-SHORT_S = 0.001
+SHORT_S = 0.0005
 
 
 @pytest.fixture(autouse=True)
