@@ -6,7 +6,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -147,6 +147,16 @@ def row_of(work: str, place: Place, calls: int, work_s: float) -> Row:
     )
 
 
+def rows(at_once: Sequence[int], work_s: float) -> Iterator[Row]:
+    """Measure everything once."""
+    for place in PLACES:
+        if place == "process":
+            row_of("sleeps", place, max(at_once), 0.1)  # starts them: those of the round before have ended, being idle
+        for work in WORKS:
+            for calls in at_once:
+                yield row_of(work, place, calls, work_s)
+
+
 def table(rounds: Sequence[Sequence[Row]]) -> Table:
     """Return the medians of some rounds."""
 
@@ -175,11 +185,7 @@ def main(words: Sequence[str]) -> int:
     options = options_of("compute", __doc__, words)
     work_s, repeats = (QUICK_WORK_S, QUICK_REPEATS) if options.quick else (WORK_S, REPEATS)
     at_once = QUICK_AT_ONCE if options.quick else AT_ONCE
-    row_of("sleeps", "process", max(at_once), 0.1)  # starts the processes
-    rounds: list[list[Row]] = [
-        [row_of(work, place, calls, work_s) for place in PLACES for work in WORKS for calls in at_once]
-        for _ in range(repeats)
-    ]
+    rounds: list[list[Row]] = [[*rows(at_once, work_s)] for _ in range(repeats)]
     figures: list[dict[str, Any]] = [asdict(row) for rows in rounds for row in rows]
     report = Report(
         name="compute",
