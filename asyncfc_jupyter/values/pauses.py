@@ -22,7 +22,7 @@ PARTS = 4_096
 _PAUSE_S = 0.000_2
 #: Held between the two calls that make objects old: what another thread finds frozen is the user's then.
 _ONE_AT_A_TIME = threading.Lock()
-#: Frozen objects up to which nobody has frozen any: Python 3.12 begins with 375, and has 5,000 before it imports anything.
+#: Frozen objects up to which the user has frozen none: Python 3.12 begins with 375, and has 5,000 before it imports anything.
 _OF_PYTHON = 1_000
 _WHOLE_PASSES = sys.version_info < (3, 14) and hasattr(gc, "freeze")
 

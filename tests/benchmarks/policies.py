@@ -346,7 +346,7 @@ and its inputs are ready, and a request is sent at once, or, if its reply reads 
 reply shows a tool call. Nothing is known of tools and model when a run begins, but in *warm* runs: a run of each policy with
 the same tools, habit and way to hedge came before them.
 
-The tables by habit are over all policies and all of these latencies: {", ".join(f"{each:g}" for each in ALL_LATENCIES_S)} s.
+The tables by habit are of all policies and all these latencies: {", ".join(f"{each:g}" for each in ALL_LATENCIES_S)} s.
 First tokens that *jitter* and servers with *one slot* are those of `hedge`. With jitter there is no ideal to compare with.
 A model that says or thinks something first has {FIRST_TOKENS} tokens of it before the calls of a reply."""
 
