@@ -212,7 +212,7 @@ class Processes(Executor):
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
-                # One-by-one calling would start the first process too, and no other.
+                # Whether all of it is the call's own time: one-by-one calling would start the first process too, and no other.
                 own = process is not None or self._calls == 1
             kept = process is not None
             if own:

@@ -47,7 +47,7 @@ class Model:
                         if self._played.retracted != retracted:
                             await (
                                 asyncio.Event().wait()
-                            )  # nobody reads what it writes: its request is about to be closed
+                            )  # its request is about to be closed: what it writes is not read
                         made = made or not isinstance(action, Await)
                         for delta in reply.quirk(next(calls), *self._played.next_call(action)):
                             yield CallDelta(**delta)

@@ -189,7 +189,9 @@ def test_a_machine_that_is_busy_keeps_no_call_waiting_in_virtual_time() -> None:
         driver, tool = Driver(), make_tool(slow, pure=True)
         driver.lend(Lease(log=log))
         for number in range(1, 4):
-            driver.issue(call_id=CallId(str(number)), turn=1, name="slow", tool=tool, arguments={"seconds": number})
+            driver.issue(
+                call_id=CallId(str(number)), turn=1, name="slow", tool=tool, arguments={"seconds": number / 10}
+            )
         await driver.wait(tuple(driver.calls))
         return [stamped.event for stamped in log.events]
 

@@ -77,7 +77,7 @@ class ToolsTable:
 
     Args:
         tools: The tools.
-        latencies: How long they have taken in this session.
+        latencies: How long they have taken in this kernel.
         durations: What is remembered of them.
     """
 
